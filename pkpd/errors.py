@@ -1,0 +1,62 @@
+"""What went wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One fault of a user's content: its place, what is wrong, and the remedy."""
+
+    where: str
+    what: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f"\n    remedy: {self.remedy}" if self.remedy else "")
+
+
+class PkpdError(Exception):
+    """Any error that a user can mend; the command line prints it and exits with 2."""
+
+
+class ContentError(PkpdError, ValueError):
+    """A model, parameter, regimen, trial, fit or study that cannot be used; holds every issue found."""
+
+    def __init__(self, issues: Issue | Iterable[Issue]):
+        self.issues = (issues,) if isinstance(issues, Issue) else tuple(issues)
+        super().__init__("\n".join(str(i) for i in self.issues))
+
+    def __reduce__(self):
+        return (ContentError, (self.issues,))
+
+
+class NotFound(PkpdError, LookupError):
+    """A name that the library does not hold, or a file that does not exist."""
+
+
+class OutputError(PkpdError, OSError):
+    """A place that cannot be written."""
+
+
+class SimulationError(PkpdError, ArithmeticError):
+    """A patient whose equations could not be solved."""
+
+
+def fail(where: str, what: str, remedy: str = "") -> ContentError:
+    """A ContentError of one issue, to be raised."""
+    return ContentError(Issue(where, what, remedy))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A remedy that offers the closest known names."""
+    import difflib
+
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(repr(c) for c in close) + "?"
+    shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+    return f"known here: {shown}" if known else "nothing is declared here"

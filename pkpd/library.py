@@ -1,0 +1,130 @@
+"""Finds content: library names in the shipped folders, anything with a slash or a suffix as a user's file."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pkpd.errors import ContentError, Issue, NotFound, fail, nearest
+
+_PACKAGE = Path(__file__).resolve().parent
+ROOT = _PACKAGE / "_library" if (_PACKAGE / "_library").is_dir() else _PACKAGE.parent
+
+FOLDERS = {
+    "model": "models",
+    "parameters": "parameters",
+    "regimen": "models/regimens",
+    "trial": "fits/trials",
+    "fit": "fits",
+    "result": "fits/results",
+    "study": "studies",
+}
+_LIMIT = 1_000_000  # bytes: no content file is larger; refuses a hostile one before it is parsed
+
+
+@dataclass(frozen=True)
+class Source:
+    """A content file as read: its library name (or path), where it lies, and its TOML tables."""
+
+    name: str
+    path: str
+    data: dict
+
+
+def names(kind: str) -> list[str]:
+    """Library names of one kind, sorted."""
+    folder = ROOT / FOLDERS[kind]
+    deep = kind == "model"
+    files = folder.rglob("*.toml") if deep else folder.glob("*.toml")
+    found = [f.relative_to(folder).with_suffix("").as_posix() for f in files]
+    return sorted(n for n in found if not (deep and n.startswith("regimens/")))
+
+
+def is_path(name: str | Path, kind: str) -> bool:
+    """Whether a name means a file of the user's own rather than a library entry."""
+    if isinstance(name, Path):
+        return True
+    if Path(name).suffix:
+        return True
+    return "/" in name and not (kind == "model" and _resolve_model(name) is not None)
+
+
+def _resolve_model(name: str) -> str | None:
+    """A model's full library name from itself or from its last word when that is unique."""
+    known = names("model")
+    if name in known:
+        return name
+    tails = [n for n in known if n.rsplit("/", 1)[-1] == name]
+    return tails[0] if len(tails) == 1 else None
+
+
+def find(kind: str, name: str | Path) -> Path:
+    """The file behind a name."""
+    if is_path(name, kind):
+        path = Path(name)
+        if not path.is_file():
+            raise NotFound(f"{name}: no such file\n    remedy: a library name has no slash or suffix; "
+                           f"`pkpd list {_plural(kind)}` shows them")
+        return path
+    full = _resolve_model(str(name)) if kind == "model" else str(name)
+    if full is None or full not in names(kind):
+        raise NotFound(f"{name}: no {kind} of this name in the library\n    remedy: "
+                       f"{nearest(str(name), names(kind))} (`pkpd list {_plural(kind)}` shows all)")
+    return ROOT / FOLDERS[kind] / f"{full}.toml"
+
+
+def _plural(kind: str) -> str:
+    return {"study": "studies", "parameters": "parameters", "result": "fits"}.get(kind, kind + "s")
+
+
+def read(kind: str, name: str | Path) -> Source:
+    """Reads a content file by name or path."""
+    path = find(kind, name)
+    own = is_path(name, kind)
+    label = str(path) if own else (_resolve_model(str(name)) if kind == "model" else str(name))
+    return Source(str(label), str(path), parse(_text(path), str(path) if own else _short(path)))
+
+
+def _text(path: Path) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise NotFound(f"{path}: cannot be read ({error.strerror})") from None
+    if len(raw) > _LIMIT:
+        raise fail(str(path), f"is {len(raw) / 1e6:.1f} MB; a content file is at most {_LIMIT / 1e6:.0f} MB",
+                   "split it, or move data out of it")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise fail(str(path), "is not UTF-8 text", "save it as UTF-8") from None
+
+
+def _short(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def parse(text: str, where: str) -> dict:
+    """TOML text to tables; a syntax error, a duplicate key among them, names the place."""
+    if len(text) > _LIMIT:
+        raise fail(where, f"is over {_LIMIT / 1e6:.0f} MB", "split it, or move data out of it")
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not valid TOML: {error}"
+        raise fail(where, reason, "mend the line named; a key may be given once only") from None
+
+
+def check_keys(data: dict, known: Iterable[str], where: str, issues: list[Issue]) -> None:
+    """Adds an issue for each key that is not among the known ones."""
+    known = tuple(known)
+    for key in data:
+        if key not in known:
+            issues.append(Issue(f"{where}.{key}", "unknown key", nearest(key, known)))
+
+
+def raise_issues(issues: list[Issue]) -> None:
+    """Raises all issues of a file at once, if there are any."""
+    if issues:
+        raise ContentError(issues)

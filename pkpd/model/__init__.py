@@ -1,0 +1,1 @@
+"""Text to checked equations: structure only."""

@@ -1,0 +1,274 @@
+"""Text to a checked expression tree, by whitelist, and the units of a tree as its author wrote it.
+
+A tree is plain nested tuples: ("num", Fraction), ("name", str), (op, a, b) for + - * / **, ("neg", a),
+("call", function, args). Nothing in a file is ever evaluated by Python or by sympy.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+
+from pkpd.errors import ContentError, fail, nearest
+from pkpd.units import ONE, Unit
+
+Tree = tuple
+_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
+FUNCTIONS = {"exp": 1, "log": 1, "sqrt": 1, "min": 2, "max": 2, "hill": 3}
+_RANK = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "**": 4}
+_LONGEST, _DEEPEST = 2000, 60
+
+
+def parse(text: object, where: str) -> Tree:
+    """The tree of an expression; anything but arithmetic on names and known functions is refused."""
+    if isinstance(text, int | float) and not isinstance(text, bool):
+        return ("num", _number(text, where))
+    if not isinstance(text, str):
+        raise fail(where, f"{text!r} is not an expression", "write it as text, as in \"CL * Cc\"")
+    if len(text) > _LONGEST:
+        raise fail(where, f"is {len(text)} characters long; an expression has at most {_LONGEST}",
+                   "name its pieces in [variables]")
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise fail(where, f"{_short(text)!r} is not an expression",
+                   "use + - * / **, numbers, names and " + " ".join(FUNCTIONS)) from None
+    return _convert(node, where, text, 0)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _number(value: float, where: str) -> Fraction:
+    if value != value or value in (float("inf"), float("-inf")):
+        raise fail(where, f"{value!r} is not a finite number", "give a finite number")
+    return Fraction(value) if isinstance(value, int) else Fraction(repr(value))
+
+
+def _convert(node: ast.AST, where: str, text: str, depth: int) -> Tree:
+    if depth > _DEEPEST:
+        raise fail(where, f"is nested more than {_DEEPEST} deep", "name its pieces in [variables]")
+
+    def down(n: ast.AST) -> Tree:
+        return _convert(n, where, text, depth + 1)
+
+    match node:
+        case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
+            return ("num", _number(value, where))
+        case ast.Name(id=name):
+            return ("name", name)
+        case ast.Attribute(value=ast.Name(id=part), attr=name) if not name.startswith("_"):
+            return ("name", f"{part}.{name}")
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(id=part), attr="first" | "last" as end), attr=name):
+            return ("name", f"{part}.{end}.{name}")
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+            return (_OPERATORS[type(op)], down(left), down(right))
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return ("neg", down(operand))
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return down(operand)
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
+            return _call(name, [down(a) for a in args], where)
+    piece = ast.get_source_segment(text.strip(), node) or text  # type: ignore[arg-type]
+    raise fail(where, f"{_short(piece)!r} is not allowed in an expression",
+               "use + - * / **, numbers, names and " + " ".join(FUNCTIONS))
+
+
+def _call(name: str, args: list[Tree], where: str) -> Tree:
+    if name not in FUNCTIONS:
+        raise fail(where, f"{name!r} is not a function", nearest(name, FUNCTIONS))
+    if len(args) != FUNCTIONS[name]:
+        raise fail(where, f"{name} takes {FUNCTIONS[name]} arguments, not {len(args)}",
+                   "hill(x, k, n) = x^n / (k^n + x^n)" if name == "hill" else "")
+    return ("call", name, tuple(args))
+
+
+def names_in(tree: Tree) -> set[str]:
+    """The names a tree refers to."""
+    match tree:
+        case ("num", _):
+            return set()
+        case ("name", name):
+            return {name}
+        case ("call", _, args):
+            return set().union(*(names_in(a) for a in args))
+        case (_, *rest):
+            return set().union(*(names_in(a) for a in rest))
+    return set()
+
+
+def rename(tree: Tree, to: Callable[[str], str]) -> Tree:
+    """The same tree with its names replaced."""
+    match tree:
+        case ("num", _):
+            return tree
+        case ("name", name):
+            return ("name", to(name))
+        case ("call", function, args):
+            return ("call", function, tuple(rename(a, to) for a in args))
+        case (op, *rest):
+            return (op, *(rename(a, to) for a in rest))
+    return tree
+
+
+def unparse(tree: Tree, rank: int = 0) -> str:
+    """A tree as a person would write it."""
+    match tree:
+        case ("num", value):
+            return f"{float(value):g}" if value.denominator != 1 or abs(value) > 1e6 else str(value.numerator)
+        case ("name", name):
+            return name
+        case ("call", function, args):
+            return f"{function}({', '.join(unparse(a) for a in args)})"
+        case ("neg", a):
+            text = "-" + unparse(a, 3)
+            return f"({text})" if rank >= 3 else text
+        case (op, a, b):
+            own = _RANK[op]
+            left = unparse(a, own + (op == "**"))
+            right = unparse(b, own + (op in "-/"))
+            text = f"{left}{op}{right}" if op == "**" else f"{left} {op} {right}"
+            return f"({text})" if own < rank else text
+    return str(tree)
+
+
+def convert_to(tree: Tree, unit: Unit, units: Mapping[str, tuple[Unit, str]], target: str, where: str) -> Tree:
+    """Checks a tree's units and returns it with the factor that brings it to `unit` (printed as `target`)."""
+    checked, own = check(tree, units, where)
+    if own is None:
+        return checked
+    if own.dims != unit.dims:
+        raise fail(where, f"{unparse(tree)!r} is in {_show(tree, own, units)}, but {target} is declared",
+                   "mend the expression or the declared unit")
+    return _scaled(checked, own.factor / unit.factor)
+
+
+def _scaled(tree: Tree, factor: Fraction) -> Tree:
+    if factor == 1:
+        return tree
+    if tree[0] == "num":
+        return ("num", tree[1] * factor)
+    return ("*", ("num", factor), tree)
+
+
+def check(tree: Tree, units: Mapping[str, tuple[Unit, str]], where: str) -> tuple[Tree, Unit | None]:
+    """The tree with unit factors put in, and its unit; None for a bare zero, which suits any unit."""
+    match tree:
+        case ("num", value):
+            return tree, (None if value == 0 else ONE)
+        case ("name", name):
+            if name not in units:
+                raise fail(where, f"{name!r} is not declared", nearest(name, units))
+            return tree, units[name][0]
+        case ("neg", a):
+            inner, unit = check(a, units, where)
+            return ("neg", inner), unit
+        case ("call", name, args):
+            return _check_call(name, args, tree, units, where)
+        case ("*" | "/" as op, a, b):
+            (left, ua), (right, ub) = check(a, units, where), check(b, units, where)
+            ua, ub = ua or ONE, ub or ONE
+            return (op, left, right), (ua * ub if op == "*" else ua / ub)
+        case ("**", a, b):
+            return _check_power(a, b, units, where)
+        case (op, a, b):
+            left, right, unit = _same(a, b, tree, units, where)
+            return (op, left, right), unit
+    raise fail(where, "is not an expression")
+
+
+def _same(a: Tree, b: Tree, whole: Tree, units, where: str) -> tuple[Tree, Tree, Unit | None]:
+    (left, ua), (right, ub) = check(a, units, where), check(b, units, where)
+    if ua is None or ub is None:
+        return left, right, ua or ub
+    if ua.dims != ub.dims:
+        raise fail(where, f"in {unparse(whole)!r}: {unparse(a)} is in {_show(a, ua, units)}, "
+                   f"but {unparse(b)} is in {_show(b, ub, units)}", "only like can be added or compared with like")
+    return left, _scaled(right, ub.factor / ua.factor), ua
+
+
+def _pure(tree: Tree, whole: Tree, units, where: str) -> Tree:
+    inner, unit = check(tree, units, where)
+    if unit is not None and unit.dims:
+        raise fail(where, f"in {unparse(whole)!r}: {unparse(tree)} is in {_show(tree, unit, units)}, "
+                   "but must be a pure number", "divide it by a reference of the same unit")
+    return _scaled(inner, unit.factor) if unit is not None else inner
+
+
+def _check_call(name: str, args: tuple, whole: Tree, units, where: str) -> tuple[Tree, Unit | None]:
+    if name in ("exp", "log"):
+        return ("call", name, (_pure(args[0], whole, units, where),)), ONE
+    if name == "sqrt":
+        inner, unit = check(args[0], units, where)
+        return ("call", name, (inner,)), (unit or ONE).power(Fraction(1, 2))
+    left, right, unit = _same(args[0], args[1], whole, units, where)
+    if name == "hill":
+        return ("call", name, (left, right, _pure(args[2], whole, units, where))), ONE
+    return ("call", name, (left, right)), unit
+
+
+def _check_power(a: Tree, b: Tree, units, where: str) -> tuple[Tree, Unit]:
+    base, unit = check(a, units, where)
+    whole = ("**", a, b)
+    exponent = _pure(b, whole, units, where)
+    if unit is None or not unit.dims:
+        return ("**", _scaled(base, unit.factor) if unit else base, exponent), ONE
+    value = constant(exponent)
+    if value is None:
+        raise fail(where, f"in {unparse(whole)!r}: {unparse(a)} is in {_show(a, unit, units)}; only a pure "
+                   "number can be raised to a power that is not a plain number", "divide it by a reference first")
+    return ("**", base, ("num", value)), unit.power(value)
+
+
+def constant(tree: Tree) -> Fraction | None:
+    """The value of a tree of plain numbers such as 1/3, or None."""
+    match tree:
+        case ("num", value):
+            return value
+        case ("neg", a):
+            inner = constant(a)
+            return None if inner is None else -inner
+        case ("+" | "-" | "*" | "/" as op, a, b):
+            left, right = constant(a), constant(b)
+            if left is None or right is None or (op == "/" and right == 0):
+                return None
+            return _APPLY[op](left, right)
+    return None
+
+
+def _show(tree: Tree, unit: Unit, units) -> str:
+    """A sub-expression's unit: as declared for a name, from its dimensions otherwise."""
+    if tree[0] == "name":
+        return units[tree[1]][1] if units[tree[1]][1] not in ("1", "") else "no unit"
+    if not unit.dims:
+        return "no unit"
+    return " ".join(d if e == 1 else f"{d}^{e}" for d, e in unit.dims)
+
+
+def evaluate(tree: Tree, values: Mapping[str, object], numpy) -> object:
+    """The value of a tree for numbers or arrays; `numpy` supplies the functions."""
+    match tree:
+        case ("num", value):
+            return float(value)
+        case ("name", name):
+            return values[name]
+        case ("neg", a):
+            return -evaluate(a, values, numpy)  # type: ignore[operator]
+        case ("call", name, args):
+            x = [evaluate(a, values, numpy) for a in args]
+            if name == "hill":
+                powered = numpy.maximum(x[0], 0.0) ** x[2]
+                return powered / (x[1] ** x[2] + powered)
+            return {"min": numpy.minimum, "max": numpy.maximum}.get(name, getattr(numpy, name, None))(*x)
+        case (op, a, b):
+            left, right = evaluate(a, values, numpy), evaluate(b, values, numpy)
+            return _APPLY[op](left, right)
+    raise ContentError(())
+
+
+_APPLY: dict[str, Callable] = {
+    "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b, "**": lambda a, b: a**b,
+}

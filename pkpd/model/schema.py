@@ -1,0 +1,294 @@
+"""A model file as dataclasses: compartments, flows, variables, parameters; or parts and joins."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from pkpd.errors import ContentError, Issue, nearest
+from pkpd.library import check_keys, raise_issues
+from pkpd.model import expression
+from pkpd.model.expression import Tree
+from pkpd.units import parse_unit
+
+_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,39}$")
+_RESERVED = {*expression.FUNCTIONS, "next", "first", "last"}
+_COPIES = 64
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """An input: constant for a patient, or constant between records."""
+
+    name: str
+    unit: str
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Dose:
+    """How a compartment receives doses: names of the parameters of its doses, as NONMEM's ALAGn, Fn, Rn, Dn.
+
+    `forms` maps the forms in which the drug is prescribed to the parameter that holds each one's fraction.
+    """
+
+    lag: str = ""
+    bioavailability: str = ""
+    rate: str = ""
+    duration: str = ""
+    forms: tuple[tuple[str, str], ...] = ()
+
+    def names(self) -> tuple[str, ...]:
+        own = (self.lag, self.bioavailability, self.rate, self.duration, *(p for _, p in self.forms))
+        return tuple(n for n in own if n)
+
+
+@dataclass(frozen=True)
+class Compartment:
+    """A state: an amount that flows move. `scale` is its small magnitude, for error control."""
+
+    name: str
+    unit: str
+    text: str = ""
+    start: Tree = ("num", 0)
+    dose: Dose | None = None
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A named expression."""
+
+    name: str
+    unit: str
+    tree: Tree
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A transfer written once: what leaves `source` arrives in `target`; either may be empty (outside).
+
+    In a composed model the rate is in the source's unit (the target's, without one) per time unit of the model,
+    and `gain` brings it to the target's unit.
+    """
+
+    name: str
+    source: str
+    target: str
+    tree: Tree
+    text: str = ""
+    gain: Fraction = Fraction(1)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a system: the file it uses, its copies, and what its joins are bound to."""
+
+    name: str
+    use: str
+    joins: tuple[tuple[str, str], ...] = ()
+    n: int = 1
+    chain: int = 1
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """One model file, checked on its own; names are as its author wrote them."""
+
+    name: str
+    where: str
+    title: str
+    time: str
+    reference: str = ""
+    text: str = ""
+    joins: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    compartments: tuple[Compartment, ...] = ()
+    variables: tuple[Variable, ...] = ()
+    flows: tuple[Flow, ...] = ()
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass
+class _Reader:
+    """Collects every issue of one file while it is read."""
+
+    where: str
+    issues: list[Issue] = field(default_factory=list)
+
+    def add(self, place: str, what: str, remedy: str = "") -> None:
+        self.issues.append(Issue(f"{self.where}: {place}", what, remedy))
+
+    def tree(self, value: object, place: str) -> Tree:
+        try:
+            return expression.parse(value, f"{self.where}: {place}")
+        except ContentError as error:
+            self.issues += error.issues
+            return ("num", 0)
+
+    def unit(self, entry: dict, place: str) -> str:
+        if "unit" not in entry:
+            self.add(place, "has no unit", "give unit = \"…\" (\"1\" for a pure number)")
+            return "1"
+        try:
+            parse_unit(entry["unit"], f"{self.where}: {place}.unit")
+        except ContentError as error:
+            self.issues += error.issues
+            return "1"
+        return entry["unit"]
+
+    def tables(self, data: dict, section: str, known: tuple[str, ...]) -> list[tuple[str, dict]]:
+        table = data.get(section, {})
+        found = []
+        if not isinstance(table, dict):
+            self.add(section, "is not a table")
+            return []
+        for name, entry in table.items():
+            if not _NAME.match(name) or name in _RESERVED:
+                self.add(f"{section}.{name}", "is not a name",
+                         "a letter, then letters, digits and _ (not a function, next, first or last)")
+            elif not isinstance(entry, dict):
+                self.add(f"{section}.{name}", f"{entry!r} is not a table", "write { unit = …, … }")
+            else:
+                check_keys(entry, known, f"{self.where}: {section}.{name}", self.issues)
+                found.append((name, entry))
+        return found
+
+
+def read_file(data: dict, name: str, where: str) -> ModelFile:
+    """A model file from its TOML tables; raises every issue at once."""
+    reader = _Reader(where)
+    sections = ("model", "parameters", "compartments", "variables", "flows", "parts")
+    check_keys(data, sections, where, reader.issues)
+    head = data.get("model", {})
+    if not isinstance(head, dict):
+        reader.add("model", "is not a table")
+        head = {}
+    check_keys(head, ("title", "reference", "time", "joins", "text"), f"{where}: model", reader.issues)
+    for key in ("title", "time"):
+        if not isinstance(head.get(key), str):
+            reader.add(f"model.{key}", "is missing", "every model gives a title and its time unit")
+    time = reader.unit({"unit": head.get("time", "day")}, "model.time")
+    if "parts" in data:
+        for key in ("parameters", "compartments", "variables", "flows"):
+            if key in data:
+                reader.add(key, "a system holds parts only", "move it to a part's own file")
+    file = ModelFile(
+        name, where, str(head.get("title", "")), time, str(head.get("reference", "")), str(head.get("text", "")),
+        tuple(head.get("joins", ())), _parameters(reader, data), _compartments(reader, data),
+        _variables(reader, data), _flows(reader, data), _parts(reader, data))
+    _names(reader, file)
+    raise_issues(reader.issues)
+    return file
+
+
+def _parameters(reader: _Reader, data: dict) -> tuple[Parameter, ...]:
+    rows = []
+    for name, entry in reader.tables(data, "parameters", ("unit", "text")):
+        if name != name.upper():
+            reader.add(f"parameters.{name}", "a parameter is written in capitals", f"write {name.upper()}")
+        rows.append(Parameter(name, reader.unit(entry, f"parameters.{name}"), entry.get("text", "")))
+    return tuple(rows)
+
+
+def _compartments(reader: _Reader, data: dict) -> tuple[Compartment, ...]:
+    rows = []
+    for name, entry in reader.tables(data, "compartments", ("unit", "text", "dose", "start", "scale")):
+        place = f"compartments.{name}"
+        _lower(reader, place, name)
+        start = reader.tree(entry["start"], f"{place}.start") if "start" in entry else ("num", 0)
+        scale = entry.get("scale", 1.0)
+        if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < 1e30:
+            reader.add(f"{place}.scale", f"{scale!r} is not a positive number")
+            scale = 1.0
+        dose = _dose(reader, entry.get("dose", False), f"{place}.dose")
+        rows.append(Compartment(name, reader.unit(entry, place), entry.get("text", ""), start, dose, float(scale)))
+    return tuple(rows)
+
+
+def _dose(reader: _Reader, entry: object, place: str) -> Dose | None:
+    if entry in (True, False):
+        return Dose() if entry else None
+    if not isinstance(entry, dict):
+        reader.add(place, f"{entry!r} is neither true nor a table of parameter names")
+        return None
+    check_keys(entry, ("lag", "bioavailability", "rate", "duration", "forms"), f"{reader.where}: {place}", reader.issues)
+    forms = entry.get("forms", {})
+    if not isinstance(forms, dict):
+        reader.add(f"{place}.forms", "is not a table of form = \"PARAMETER\"")
+        forms = {}
+    words = {k: str(v) for k, v in entry.items() if k in ("lag", "bioavailability", "rate", "duration")}
+    return Dose(**words, forms=tuple((str(k), str(v)) for k, v in forms.items()))
+
+
+def _lower(reader: _Reader, place: str, name: str) -> None:
+    if name == name.upper():
+        reader.add(place, "a computed name has a lower-case letter; capitals are inputs", f"write {name.lower()}")
+
+
+def _variables(reader: _Reader, data: dict) -> tuple[Variable, ...]:
+    rows = []
+    for name, entry in reader.tables(data, "variables", ("unit", "is", "text")):
+        place = f"variables.{name}"
+        _lower(reader, place, name)
+        if "is" not in entry:
+            reader.add(place, "has no expression", "give is = \"…\"")
+        tree = reader.tree(entry.get("is", 0), f"{place}.is")
+        rows.append(Variable(name, reader.unit(entry, place), tree, entry.get("text", "")))
+    return tuple(rows)
+
+
+def _flows(reader: _Reader, data: dict) -> tuple[Flow, ...]:
+    rows = []
+    for name, entry in reader.tables(data, "flows", ("from", "to", "rate", "text")):
+        place = f"flows.{name}"
+        ends = [entry.get("from", ""), entry.get("to", "")]
+        if not all(isinstance(e, str) for e in ends) or not any(ends):
+            reader.add(place, "goes from nowhere to nowhere", "give from = \"…\", to = \"…\", or one of them")
+            continue
+        if "rate" not in entry:
+            reader.add(place, "has no rate", "give rate = \"…\"")
+        rows.append(Flow(name, *ends, reader.tree(entry.get("rate", 0), f"{place}.rate"), entry.get("text", "")))
+    return tuple(rows)
+
+
+def _parts(reader: _Reader, data: dict) -> tuple[Part, ...]:
+    table = data.get("parts", {})
+    rows = []
+    for name, entry in table.items() if isinstance(table, dict) else ():
+        place = f"parts.{name}"
+        if not _NAME.match(name) or not isinstance(entry, dict) or not isinstance(entry.get("use"), str):
+            reader.add(place, "is not a part", "write name = { use = \"folder/model\" }")
+            continue
+        count = {}
+        for key in ("n", "chain"):
+            value = entry.get(key, 1)
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _COPIES:
+                reader.add(f"{place}.{key}", f"{value!r} is not a whole number from 1 to {_COPIES}")
+                value = 1
+            count[key] = value
+        if min(count.values()) > 1:
+            reader.add(place, "has both n and chain", "give one: n copies side by side, or a chain of them")
+        joins = tuple((k, str(v)) for k, v in entry.items() if k not in ("use", "n", "chain"))
+        rows.append(Part(name, entry["use"], joins, **count))
+    return tuple(rows)
+
+
+def _names(reader: _Reader, file: ModelFile) -> None:
+    """Each name is declared once, and what doses and starts refer to is a parameter."""
+    seen: dict[str, str] = {}
+    for section, rows in (("parameters", file.parameters), ("compartments", file.compartments),
+                          ("variables", file.variables)):
+        for row in rows:
+            if row.name in seen:
+                reader.add(f"{section}.{row.name}", f"is declared in [{seen[row.name]}] too", "rename one of the two")
+            seen[row.name] = section
+    inputs = [p.name for p in file.parameters]
+    for c in file.compartments:
+        wanted = {(n, "dose") for n in (c.dose.names() if c.dose else ())}
+        wanted |= {(n, "start") for n in expression.names_in(c.start)}
+        for name, key in sorted(wanted):
+            if name not in inputs:
+                reader.add(f"compartments.{c.name}.{key}", f"{name!r} is not a parameter", nearest(name, inputs))

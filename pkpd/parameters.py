@@ -1,0 +1,326 @@
+"""Parameter files: value, unit, spread, covariate effect, correlation, source, and how sure we are."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from pkpd import library, store
+from pkpd.covariates import REGISTER
+from pkpd.errors import ContentError, Issue, fail, nearest
+from pkpd.library import check_keys, raise_issues
+from pkpd.model import expression
+from pkpd.model.compose import Model
+from pkpd.model.expression import Tree
+from pkpd.spread import Spread, read_spread
+from pkpd.units import ratio
+
+SEEN = ("primary", "secondary", "review", "derived", "assumed", "fitted", "user")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What covariates do to a value: a factor that is 1 at the reference patient.
+
+    Covariates enter as numbers in the units of the register; COPY is the number of the copy of a part.
+    """
+
+    tree: Tree
+    reference: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Value:
+    """One line of a parameter file. `copies` is the spread between the copies of a part within a patient."""
+
+    name: str
+    value: float
+    unit: str
+    where: str = ""
+    seen: str = "user"
+    source: str = ""
+    text: str = ""
+    spread: Spread | None = None
+    copies: Spread | None = None
+    effect: Effect | None = None
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """A correlation on the normal scale between spreads; `NAME:mixture` is the draw of a mixture's component."""
+
+    of: tuple[str, str]
+    r: float
+    where: str = ""
+    seen: str = "user"
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Values for the inputs of one model, and the covariates of its patients."""
+
+    name: str
+    model: str
+    title: str
+    reference: str = ""
+    text: str = ""
+    values: tuple[Value, ...] = ()
+    covariates: tuple[Value, ...] = ()
+    correlations: tuple[Correlation, ...] = ()
+    draws: dict[str, tuple[float, ...]] = field(default_factory=dict, compare=False, hash=False)
+
+    @property
+    def hash(self) -> str:
+        return store.content_hash(self.values, self.covariates, self.correlations)
+
+    def __getitem__(self, name: str) -> Value:
+        for v in (*self.values, *self.covariates):
+            if v.name == name:
+                return v
+        raise KeyError(name)
+
+    def with_value(self, name: str, value: Value) -> Parameters:
+        """The same set with one line replaced or added."""
+        rest = tuple(v for v in self.values if v.name != name)
+        return replace(self, values=(*rest, replace(value, name=name)))
+
+
+def load_parameters(names: str | Path | Iterable[str | Path] = (), model: Model | None = None) -> Parameters:
+    """A parameter set by name or path; several are laid over each other, the last on top.
+
+    With a model, the set is bound to it: files for a part's model fill that part, and every input must have a
+    value. Without names, the model's default set of the library is taken.
+    """
+    wanted = [names] if isinstance(names, str | Path) else list(names)
+    if not wanted:
+        if model is None:
+            raise ContentError(Issue("parameters", "no name given", "`pkpd list parameters` shows them"))
+        wanted = [default_for(model.name)]
+    total: Parameters | None = None
+    for name in wanted:
+        own = _resolved(name, model, ())
+        total = own if total is None else merge(total, own)
+    assert total is not None
+    return total if model is None else bind(total, model)
+
+
+def default_for(model: str) -> str:
+    """The library's default parameter set for a model."""
+    for name in library.names("parameters"):
+        head = library.read("parameters", name).data.get("parameters", {})
+        if head.get("model") == model and head.get("default") is True:
+            return name
+    raise ContentError(Issue(model, "the library holds no default parameters for this model",
+                             "give a parameter file (--parameters FILE)"))
+
+
+def merge(base: Parameters, top: Parameters) -> Parameters:
+    """One set laid over another, line by line."""
+
+    def over(a: tuple, b: tuple, key) -> tuple:
+        new = {key(x): x for x in b}
+        kept = [new.pop(key(x), x) for x in a]
+        return (*kept, *new.values())
+
+    return replace(top, values=over(base.values, top.values, lambda v: v.name),
+                   covariates=over(base.covariates, top.covariates, lambda v: v.name),
+                   correlations=over(base.correlations, top.correlations, lambda c: frozenset(c.of)),
+                   draws=top.draws or base.draws)
+
+
+def _resolved(name: str | Path, model: Model | None, path: tuple[str, ...]) -> Parameters:
+    """A file with what it includes laid below it, its names carrying the part they fill."""
+    kind = "parameters" if library.is_path(name, "parameters") or name in library.names("parameters") else None
+    if kind is None and name in library.names("result"):
+        kind = "result"
+    source = library.read(kind or "parameters", name)
+    if source.path in path:
+        raise fail(source.path, "includes itself", "remove it from include")
+    own, included = read_parameters(source.data, source.name, _label(source))
+    total: Parameters | None = None
+    for other in included:
+        low = _resolved(other, model, (*path, source.path))
+        total = low if total is None else merge(total, low)
+    placed = _placed(own, model)
+    return placed if total is None else merge(total, placed)
+
+
+def _label(source: library.Source) -> str:
+    root = str(library.ROOT) + "/"
+    return source.path.removeprefix(root)
+
+
+def _placed(own: Parameters, model: Model | None) -> Parameters:
+    """A part's file in a system: its names carry the part's."""
+    if model is None or own.model in (model.name, "") or not model.parts:
+        return own
+    prefixes = [p.name for p in model.parts if p.use == own.model]
+    if not prefixes and any(v.name.split(".")[0] in {p.name for p in model.parts} for v in own.values):
+        return own
+    if not prefixes:
+        return own if not own.values else replace(own, values=(), correlations=())
+
+    def move(name: str, p: str) -> str:
+        return f"{p}.{name}"
+
+    return replace(own, values=tuple(replace(v, name=move(v.name, p)) for p in prefixes for v in own.values),
+                   correlations=tuple(replace(c, of=(move(c.of[0], p), move(c.of[1], p)))
+                                      for p in prefixes for c in own.correlations))
+
+
+def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list[str]]:
+    """A parameter file from its tables, and the names of the sets it includes."""
+    issues: list[Issue] = []
+    check_keys(data, ("parameters", "values", "covariates", "correlations", "draws", "fit"), where, issues)
+    head = data.get("parameters", {})
+    check_keys(head, ("model", "title", "reference", "text", "default", "include"), f"{where}: parameters", issues)
+    if not isinstance(head.get("model"), str):
+        issues.append(Issue(f"{where}: parameters.model", "is missing", 'name the model: model = "drugs/…"'))
+    values = _values(data.get("values", {}), f"{where}: values", "", str(head.get("reference", "")), issues)
+    covariates = _values(data.get("covariates", {}), f"{where}: covariates", "", str(head.get("reference", "")), issues)
+    for c in covariates:
+        _check_covariate(c, where, issues)
+    correlations = _correlations(data.get("correlations", []), where, issues)
+    raise_issues(issues)
+    draws = {k: tuple(map(float, v)) for k, v in data.get("draws", {}).items()}
+    return Parameters(name, head["model"], str(head.get("title", "")), str(head.get("reference", "")),
+                      str(head.get("text", "")), tuple(values), tuple(covariates), correlations,
+                      draws), list(head.get("include", []))
+
+
+def _values(table: dict, where: str, prefix: str, source: str, issues: list[Issue]) -> list[Value]:
+    rows: list[Value] = []
+    for key, entry in table.items():
+        name = prefix + key
+        if not isinstance(entry, dict):
+            issues.append(Issue(f"{where}.{name}", f"{entry!r} is not a line", "write { value = …, unit = …, … }"))
+        elif key == key.upper():
+            rows += _value(name, entry, where, source, issues)
+        elif not prefix:
+            rows += _values(entry, where, f"{key}.", source, issues)
+        else:
+            issues.append(Issue(f"{where}.{name}", "unknown key", "a parameter is written in capitals"))
+    return rows
+
+
+def _value(name: str, entry: dict, where: str, source: str, issues: list[Issue]) -> list[Value]:
+    place = f"{where}.{name}"
+    check_keys(entry, ("value", "unit", "where", "seen", "source", "text", "spread", "copies", "effect"), place, issues)
+    number = entry.get("value")
+    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        issues.append(Issue(place, f"value = {number!r} is not a number" if "value" in entry else "has no value",
+                            "give value = NUMBER"))
+        return []
+    if not isinstance(entry.get("unit"), str):
+        issues.append(Issue(place, "has no unit", 'give unit = "…" ("1" for a pure number)'))
+        return []
+    if entry.get("seen", "user") not in SEEN:
+        issues.append(Issue(f"{place}.seen", f"{entry['seen']!r} is not a way of seeing", "one of " + ", ".join(SEEN)))
+    spreads = {}
+    for key in ("spread", "copies"):
+        if key in entry:
+            spreads[key] = read_spread(entry[key], float(number), lambda what, remedy, k=key: issues.append(
+                Issue(f"{place}.{k}", what, remedy)))
+    effect = _effect(entry["effect"], f"{place}.effect", issues) if "effect" in entry else None
+    return [Value(name, float(number), entry["unit"], entry.get("where", ""), entry.get("seen", "user"),
+                  entry.get("source", source), entry.get("text", ""), effect=effect, **spreads)]
+
+
+def _effect(entry: object, where: str, issues: list[Issue]) -> Effect | None:
+    if not isinstance(entry, dict) or set(entry) != {"is", "reference"} or not isinstance(entry["reference"], dict):
+        issues.append(Issue(where, "is not an effect", 'write { is = "BSA / 1.75", reference = { BSA = 1.75 } }'))
+        return None
+    try:
+        tree = expression.parse(entry["is"], where)
+    except ContentError as error:
+        issues += error.issues
+        return None
+    known = {*REGISTER, "COPY"}
+    for name in sorted(expression.names_in(tree) | set(entry["reference"])):
+        if name not in known:
+            issues.append(Issue(where, f"{name!r} is not a covariate", nearest(name, known)))
+        elif name not in entry["reference"]:
+            issues.append(Issue(where, f"the reference gives no {name}", f"add {name} = … to reference"))
+    if any(i.where == where for i in issues):
+        return None
+    at = float(expression.evaluate(tree, entry["reference"], np))  # type: ignore[arg-type]
+    if abs(at - 1) > 2e-3:
+        issues.append(Issue(where, f"is {at:g} at its reference patient, not 1", "divide it by that"))
+    return Effect(tree, tuple((k, float(v)) for k, v in entry["reference"].items()))
+
+
+def _check_covariate(c: Value, where: str, issues: list[Issue]) -> None:
+    if c.name not in REGISTER:
+        issues.append(Issue(f"{where}: covariates.{c.name}", "is not in the register", nearest(c.name, REGISTER)))
+    elif c.unit != REGISTER[c.name].unit:
+        issues.append(Issue(f"{where}: covariates.{c.name}.unit", f"{c.unit!r} is given, the register has "
+                            f"{REGISTER[c.name].unit!r}", "use the register's unit"))
+
+
+def _correlations(table: object, where: str, issues: list[Issue]) -> tuple[Correlation, ...]:
+    rows = []
+    for i, entry in enumerate(table if isinstance(table, list) else []):
+        place = f"{where}: correlations[{i + 1}]"
+        check_keys(entry, ("of", "r", "where", "seen"), place, issues)
+        of, r = entry.get("of"), entry.get("r")
+        if not (isinstance(of, list) and len(of) == 2 and isinstance(r, int | float) and -1 <= r <= 1):
+            issues.append(Issue(place, "is not a correlation", 'write of = ["A", "B"], r = 0.5'))
+            continue
+        rows.append(Correlation((str(of[0]), str(of[1])), float(r), entry.get("where", ""), entry.get("seen", "user")))
+    return tuple(rows)
+
+
+def line_for(name: str) -> str:
+    """The line of a parameter file that fills a model's input: the copy's number is left out."""
+    return ".".join(p for p in name.split(".") if not p.isdigit())
+
+
+def bind(parameters: Parameters, model: Model) -> Parameters:
+    """Checks a set against a model and brings every value to the model's units."""
+    issues: list[Issue] = []
+    wanted = {line_for(p.name): p for p in model.parameters}
+    given = {v.name: v for v in parameters.values}
+    where = f"parameters/{parameters.name}" if not parameters.name.endswith(".toml") else parameters.name
+    for name in given:
+        if name not in wanted:
+            issues.append(Issue(f"{where}: values.{name}", f"{model.name} has no such parameter", nearest(name, wanted)))
+    for name, p in wanted.items():
+        if name not in given:
+            issues.append(Issue(f"{where}: values.{name}", f"has no value; {model.name} needs it in {p.unit}",
+                                f"add {name} = {{ value = …, unit = \"{p.unit}\" }}"))
+    bound = []
+    for name, v in given.items():
+        if name in wanted:
+            try:
+                factor = float(ratio(v.unit, wanted[name].unit, f"{where}: values.{name}.unit"))
+                bound.append(v if factor == 1 else _scaled(v, factor, wanted[name].unit))
+            except ContentError as error:
+                issues += error.issues
+    raise_issues(issues)
+    return replace(parameters, model=model.name, values=tuple(bound))
+
+
+def _scaled(v: Value, factor: float, unit: str) -> Value:
+    spread = v.spread
+    if spread is not None:
+        keeps = spread.law == "lognormal"
+        spread = replace(spread, low=spread.low * factor, high=spread.high * factor,
+                         sd=spread.sd if keeps else spread.sd * factor)
+    return replace(v, value=v.value * factor, unit=unit, spread=spread)
+
+
+def bibliography() -> dict[str, str]:
+    """The references of the library: key to printed reference."""
+    path = library.ROOT / "parameters" / "references.bib"
+    found = {}
+    for key, body in re.findall(r"@\w+\{(\w+),(.*?)\n\}", path.read_text(encoding="utf-8"), re.S):
+        f = dict(re.findall(r"(\w+)\s*=\s*\{(.*?)\}", body, re.S))
+        doi = f" doi:{f['doi']}" if "doi" in f else ""
+        note = f" ({f['note']})" if "note" in f else ""
+        found[key] = f"{f.get('author', '')}. {f.get('title', '')}. {f.get('journal', '')} {f.get('year', '')}.{doi}{note}"
+    return found

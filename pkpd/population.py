@@ -1,0 +1,163 @@
+"""Virtual patients: keyed draws, so that order, chunking and worker count change nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from pkpd.covariates import REGISTER
+from pkpd.errors import fail, nearest
+from pkpd.model import expression
+from pkpd.model.compose import Model
+from pkpd.parameters import Parameters, Value, line_for
+
+
+@dataclass(frozen=True)
+class Population:
+    """Patients of one model: `inputs` is (patient, model input) in the model's units."""
+
+    names: tuple[str, ...]
+    inputs: np.ndarray
+    covariates: dict[str, np.ndarray]
+    key: tuple[str, ...] = ()
+    first: int = 0
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """One input or covariate of every patient."""
+        if name in self.covariates:
+            return self.covariates[name]
+        return self.inputs[:, self.names.index(name)]
+
+    def take(self, which: np.ndarray) -> Population:
+        """Some of the patients."""
+        return replace(self, inputs=self.inputs[which],
+                       covariates={k: v[which] for k, v in self.covariates.items()})
+
+    def with_inputs(self, values: Mapping[str, np.ndarray | float]) -> Population:
+        """The same patients with some inputs set."""
+        inputs = self.inputs.copy()
+        for name, value in values.items():
+            if name not in self.names:
+                raise fail("population", f"the model has no input {name!r}", nearest(name, self.names))
+            inputs[:, self.names.index(name)] = value
+        return replace(self, inputs=inputs)
+
+
+def uniform(key: tuple[str, ...], n: int, first: int = 0) -> np.ndarray:
+    """Uniform draws in (0, 1) of patients first, first + 1, …: a pure function of key and patient."""
+    digest = hashlib.blake2b("\x1f".join(key).encode(), digest_size=16).digest()
+    words = np.frombuffer(digest, dtype=np.uint64)
+    skip = first % 4
+    stream = np.random.Philox(key=words, counter=[first // 4, 0, 0, 0])
+    raw = stream.random_raw(n + skip)[skip:]
+    return (np.asarray(raw >> np.uint64(11), dtype=float) + 0.5) * 2.0**-53
+
+
+def draw(model: Model, parameters: Parameters, n: int, seed: int = 0, study: str = "", arm: str = "",
+         first: int = 0, covariates: Mapping[str, np.ndarray | float] | None = None) -> Population:
+    """Virtual patients of a model, drawn quantity by quantity under the key (seed, study, arm, patient).
+
+    covariates  overrides the set's own, one number or one a patient
+    """
+    key = (str(seed), study, arm)
+    scores = _scores(parameters, key, n, first)
+    features = _covariates(parameters, scores, n, covariates or {})
+    inputs = np.empty((n, len(model.parameters)))
+    lines = {v.name: v for v in parameters.values}
+    for column, p in enumerate(model.parameters):
+        inputs[:, column] = _individual(p.name, lines[line_for(p.name)], features, scores, key, n, first)
+    return Population(model.inputs, inputs, features, key, first)
+
+
+def typical(model: Model, parameters: Parameters, covariates: Mapping[str, float] | None = None) -> Population:
+    """One patient at every typical value, with reference covariates (each effect is 1) unless some are given."""
+    own = {c.name: np.array([c.value]) for c in parameters.covariates}
+    own |= {k: np.array([float(v)]) for k, v in (covariates or {}).items()}
+    lines = {v.name: v for v in parameters.values}
+    values = []
+    for p in model.parameters:
+        v = lines[line_for(p.name)]
+        factor = 1.0
+        if v.effect is not None and (covariates is not None or _copy(p.name) > 1):
+            factor = _factor(v, p.name, own if covariates is not None else {
+                **own, **{k: np.array([x]) for k, x in v.effect.reference}})[0]
+        values.append(v.value * factor)
+    return Population(model.inputs, np.array([values]), own)
+
+
+def _scores(parameters: Parameters, key: tuple[str, ...], n: int, first: int) -> dict[str, np.ndarray]:
+    """A uniform score for each spread, correlated as the set says."""
+    names = [v.name for v in (*parameters.values, *parameters.covariates) if v.spread is not None]
+    names += [f"{v.name}:mixture" for v in parameters.values if v.spread is not None and v.spread.factors]
+    scores = {name: uniform((*key, name), n, first) for name in names}
+    linked = sorted({name for c in parameters.correlations for name in c.of})
+    for name in linked:
+        if name not in scores:
+            raise fail(f"parameters/{parameters.name}: correlations", f"{name!r} has no spread to correlate",
+                       nearest(name, scores))
+    if linked:
+        matrix = np.eye(len(linked))
+        for c in parameters.correlations:
+            i, j = linked.index(c.of[0]), linked.index(c.of[1])
+            matrix[i, j] = matrix[j, i] = c.r
+        values, vectors = np.linalg.eigh(matrix)
+        if values.min() < -1e-9:
+            raise fail(f"parameters/{parameters.name}: correlations", "cannot all hold at once (the matrix is not "
+                       f"positive semidefinite: eigenvalue {values.min():.3g})", "weaken one of them")
+        root = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
+        normal = ndtri(np.stack([scores[name] for name in linked])).T @ root
+        scores |= {name: ndtr(normal[:, i]) for i, name in enumerate(linked)}
+    return scores
+
+
+def _covariates(parameters: Parameters, scores: dict, n: int, given: Mapping) -> dict[str, np.ndarray]:
+    features: dict[str, np.ndarray] = {}
+    for c in parameters.covariates:
+        values = np.full(n, c.value)
+        features[c.name] = c.spread.quantile(scores[c.name], values) if c.spread is not None else values
+    for name, value in given.items():
+        if name not in REGISTER:
+            raise fail("covariates", f"{name!r} is not in the register", nearest(name, REGISTER))
+        features[name] = np.broadcast_to(np.asarray(value, dtype=float), (n,)).copy()
+    for name, values in features.items():
+        c = REGISTER[name]
+        bad = np.flatnonzero(~((values >= c.low) & (values <= c.high)))
+        if bad.size:
+            raise fail(f"covariates.{name}", f"patient {bad[0]} has {values[bad[0]]:g} {c.unit}; plausible is {c.low:g} "
+                       f"to {c.high:g}", "mend the value, or bound its spread with low and high")
+    return features
+
+
+def _copy(name: str) -> int:
+    return next((int(p) for p in name.split(".") if p.isdigit()), 1)
+
+
+def _factor(v: Value, name: str, features: Mapping[str, np.ndarray]) -> np.ndarray:
+    assert v.effect is not None
+    missing = [k for k, _ in v.effect.reference if k != "COPY" and k not in features]
+    if missing:
+        raise fail(f"values.{v.name}", f"depends on {', '.join(missing)}, which these patients lack",
+                   "add it to [covariates] of a parameter file")
+    return np.asarray(expression.evaluate(v.effect.tree, {**features, "COPY": float(_copy(name))}, np)) + 0.0
+
+
+def _individual(name: str, v: Value, features: dict, scores: dict, key: tuple[str, ...], n: int,
+                first: int) -> np.ndarray:
+    """One input of every patient: typical value, covariates, mixture, spread between patients, between copies."""
+    value = np.full(n, v.value)
+    if v.spread is not None:
+        if v.spread.factors:
+            value = value * v.spread.component(scores[f"{v.name}:mixture"])
+        value = v.spread.quantile(scores[v.name], value)
+    if v.copies is not None:
+        value = v.copies.quantile(uniform((*key, name, "copy"), n, first), value)
+    if v.effect is not None:
+        value = value * _factor(v, name, features)
+    return value

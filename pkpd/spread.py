@@ -1,0 +1,152 @@
+"""How a value varies between patients: one form that virtual patients and estimation both read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, logit, ndtr, ndtri
+
+LAWS = {
+    "lognormal": ("cv", "sd", "variance", "low", "high", "mixture"),
+    "logitnormal": ("sd", "low", "high"),
+    "normal": ("sd", "low", "high"),
+    "uniform": ("low", "high"),
+    "bernoulli": (),
+    "categorical": ("values", "weights"),
+}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A distribution around a typical value.
+
+    `sd` is on the scale of the law: of the logarithm (omega), of the logit, or of the value itself. `low` and
+    `high` truncate (lognormal, normal), bound (logitnormal) or span (uniform). A mixture multiplies the typical
+    value by one of `factors`.
+    """
+
+    law: str
+    sd: float = 0.0
+    low: float = -np.inf
+    high: float = np.inf
+    weights: tuple[float, ...] = ()
+    factors: tuple[float, ...] = ()
+    values: tuple[float, ...] = ()
+
+    def component(self, u: np.ndarray) -> np.ndarray:
+        """The mixture's factor for each uniform draw."""
+        edges = np.cumsum(self.weights)[:-1]
+        return np.asarray(self.factors)[np.searchsorted(edges, u, side="right")]
+
+    def quantile(self, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
+        """The value at probability u around the typical value."""
+        return _QUANTILES[self.law](self, u, typical)
+
+
+def _truncated(u: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """A standard normal at probability u of its part between two z-scores."""
+    a, b = ndtr(low), ndtr(high)
+    return ndtri(np.clip(a + u * (b - a), 1e-300, 1 - 1e-16))
+
+
+def _lognormal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
+    if s.sd == 0:
+        return typical
+    with np.errstate(divide="ignore"):
+        low, high = np.log(max(s.low, 0.0) / typical) / s.sd, np.log(s.high / typical) / s.sd
+    return typical * np.exp(s.sd * _truncated(u, low, high))
+
+
+def _normal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
+    if s.sd == 0:
+        return typical
+    return typical + s.sd * _truncated(u, (s.low - typical) / s.sd, (s.high - typical) / s.sd)
+
+
+def _logitnormal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
+    low, high = max(s.low, 0.0) if np.isinf(s.low) else s.low, 1.0 if np.isinf(s.high) else s.high
+    return low + (high - low) * expit(logit((typical - low) / (high - low)) + s.sd * ndtri(u))
+
+
+def _uniform(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
+    return s.low + (s.high - s.low) * u + 0.0 * typical
+
+
+def _bernoulli(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
+    return (u >= 1.0 - typical).astype(float)
+
+
+def _categorical(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
+    return np.asarray(s.values)[np.searchsorted(np.cumsum(s.weights)[:-1], u, side="right")] + 0.0 * typical
+
+
+_QUANTILES: dict[str, Callable[[Spread, np.ndarray, np.ndarray], np.ndarray]] = {
+    "lognormal": _lognormal, "normal": _normal, "logitnormal": _logitnormal, "uniform": _uniform,
+    "bernoulli": _bernoulli, "categorical": _categorical,
+}
+
+
+def read_spread(entry: object, typical: float, report: Callable[[str, str], None]) -> Spread | None:
+    """A spread from its table; faults go to `report(what, remedy)`."""
+    if not isinstance(entry, dict) or entry.get("law") not in LAWS:
+        report(f"{entry!r} is not a spread", 'write { law = "…", … }; laws: ' + ", ".join(LAWS))
+        return None
+    law = entry["law"]
+    for key in entry:
+        if key not in (*LAWS[law], "law"):
+            report(f"a {law} spread has no {key!r}", "it takes " + (", ".join(LAWS[law]) or "nothing more"))
+            return None
+    numbers = {k: v for k, v in entry.items() if k not in ("law", "mixture", "values", "weights")}
+    if any(isinstance(v, bool) or not isinstance(v, int | float) or v != v for v in numbers.values()):
+        report("holds something that is not a number", "")
+        return None
+    sizes = [k for k in ("cv", "sd", "variance") if k in entry]
+    if law in ("lognormal", "logitnormal", "normal") and len(sizes) != 1:
+        report(f"gives {' and '.join(sizes) or 'no size'}", "give exactly one of cv, sd, variance" if law == "lognormal" else "give sd")
+        return None
+    return _built(law, entry, numbers, typical, report)
+
+
+def _built(law: str, entry: dict, numbers: dict, typical: float, report) -> Spread | None:
+    sd = float(numbers.get("sd", 0.0))
+    if "cv" in numbers:
+        sd = float(np.sqrt(np.log1p(numbers["cv"] ** 2)))
+    if "variance" in numbers:
+        sd = float(np.sqrt(max(numbers["variance"], -1.0))) if numbers["variance"] >= 0 else -1.0
+    low, high = float(numbers.get("low", -np.inf)), float(numbers.get("high", np.inf))
+    if sd < 0 or (numbers.get("cv", 0.0) < 0):
+        report("its size is negative", "give a size of zero or more")
+    elif low >= high:
+        report(f"low {low:g} is not below high {high:g}", "")
+    elif law == "lognormal" and typical <= 0:
+        report(f"a lognormal spread needs a positive value, not {typical:g}", "use another law")
+    elif law in ("bernoulli",) and not 0 <= typical <= 1:
+        report(f"a probability of {typical:g}", "give the value from 0 to 1")
+    elif law == "logitnormal" and not (0 if np.isinf(low) else low) < typical < (1 if np.isinf(high) else high):
+        report(f"the value {typical:g} is not between its bounds", "")
+    elif law == "uniform" and (np.isinf(low) or np.isinf(high)):
+        report("a uniform spread needs low and high", "")
+    else:
+        return _with_lists(Spread(law, sd, low, high), entry, report)
+    return None
+
+
+def _with_lists(spread: Spread, entry: dict, report) -> Spread | None:
+    from dataclasses import replace
+
+    if spread.law == "categorical":
+        values, weights = entry.get("values"), entry.get("weights")
+    elif "mixture" in entry:
+        table = entry["mixture"] if isinstance(entry["mixture"], dict) else {}
+        values, weights = table.get("factors"), table.get("weights")
+    else:
+        return spread
+    ok = isinstance(values, list) and isinstance(weights, list) and len(values) == len(weights) > 0
+    if not ok or abs(sum(weights) - 1) > 1e-9 or min(weights) < 0:
+        report("its lists do not match", "give as many weights (summing to 1) as values or factors")
+        return None
+    numbers, shares = tuple(map(float, values)), tuple(map(float, weights))
+    key = "values" if spread.law == "categorical" else "factors"
+    return replace(spread, weights=shares, **{key: numbers})

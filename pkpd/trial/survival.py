@@ -1,0 +1,219 @@
+"""Survival statistics of simulated trials, vectorised over replicate trials.
+
+Times are in days. ``time`` and ``event`` have shape (n,) for one trial or (replicates, n)
+for many; ``event`` is True for an observed event and False for a censoring. At a tied time,
+events come before censorings. Past the last follow-up the Kaplan-Meier estimate is held constant.
+"""
+
+import math
+from collections import namedtuple
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+# Counts at each subject's time, subjects sorted by time: those at risk in each arm, the events
+# tied there (both arms, treated), an event's rank in its tie; observed: the trial's treated events.
+_RiskSets = namedtuple("_RiskSets", "event treated control tied tied_treated rank observed")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A point estimate with the two ends of its confidence interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def kaplan_meier(time, event, at):
+    """Return the right-continuous Kaplan-Meier survival at the times ``at``.
+
+    ``at`` is (k,), days; the result is (k,) or (replicates, k).
+    """
+    at = np.asarray(at, dtype=float)
+    if at.ndim != 1 or np.isnan(at).any():
+        raise ValueError(f"at must be a 1-d array of times without nan, got {at}")
+    times, survival = _steps(*_checked(time, event))
+    index = np.empty((*times.shape[:-1], at.size), dtype=int)
+    for row in np.ndindex(times.shape[:-1]):
+        index[row] = np.searchsorted(times[row], at, side="right")
+    return np.take_along_axis(survival, index, axis=-1)
+
+
+def landmark(time, event, at, level=0.95):
+    """Return one trial's survival at the time ``at`` with its log-log Greenwood interval.
+
+    The interval is (1, 1) before the first event and nan once survival is zero, as in R survfit.
+    Kalbfleisch & Prentice, The Statistical Analysis of Failure Time Data (2002), section 1.4.
+    """
+    if np.ndim(at) != 0 or not at >= 0:
+        raise ValueError(f"at must be one non-negative time in days, got {at}")
+    times, survival, variance = _greenwood(time, event)
+    index = np.searchsorted(times, at, side="right") - 1
+    return Estimate(*(float(x[index]) for x in _log_log_band(survival, variance, level)))
+
+
+def median(time, event):
+    """Return the first time at which survival is at most one half, inf where it is never so low.
+
+    The result, in days, is a float for one trial or (replicates,).
+    """
+    times, survival = _steps(*_checked(time, event))
+    return _first_at_half(times, survival[..., 1:])
+
+
+def median_interval(time, event, level=0.95):
+    """Return one trial's median with its Brookmeyer-Crowley interval on the log-log scale.
+
+    Days; an end is inf where the confidence band does not come down to one half.
+    Brookmeyer & Crowley, Biometrics 38:29 (1982).
+    """
+    times, survival, variance = _greenwood(time, event)
+    return Estimate(*(float(_first_at_half(times, x)) for x in _log_log_band(survival, variance, level)))
+
+
+def curve(time, event):
+    """Return one trial's Kaplan-Meier steps as (times in days, survival), starting at (0, 1)."""
+    return _greenwood(time, event)[:2]
+
+
+def rmst(time, event, until):
+    """Return the restricted mean survival time, the area under Kaplan-Meier from 0 to ``until``.
+
+    Days; the result is a float for one trial or (replicates,).
+    """
+    if np.ndim(until) != 0 or not 0 < until < np.inf:
+        raise ValueError(f"until must be one positive, finite time in days, got {until}")
+    times, survival = _steps(*_checked(time, event))
+    widths = np.diff(np.minimum(times, until), axis=-1, prepend=0.0, append=until)
+    return (survival * widths).sum(axis=-1)
+
+
+def log_hazard_ratio(time, event, treated):
+    """Return (log hazard ratio of treated to control, standard error) from a Cox model.
+
+    ``treated`` is bool, of time's shape or (n,); both results are floats or (replicates,).
+    Where the likelihood has no maximum, as when one arm has no events, the log hazard ratio is
+    -inf or inf and its error nan; where it is flat (no events, an empty arm) both are nan.
+    Efron's handling of ties, J Am Stat Assoc 72:557 (1977).
+    """
+    risk = _risk_sets(*_checked(time, event), treated)
+    # The score falls from observed - fewest to observed - most as the log hazard ratio rises.
+    fewest = (risk.event & (risk.control == 0)).sum(axis=-1)
+    most = (risk.event & (risk.treated > 0)).sum(axis=-1)
+    solvable = (fewest < risk.observed) & (risk.observed < most)
+    used = risk.event & solvable[..., None]
+    done = risk.rank / np.maximum(risk.tied, 1)
+    treated_left = np.where(used, risk.treated - done * risk.tied_treated, 0)
+    control_left = np.where(used, risk.control - done * (risk.tied - risk.tied_treated), 1)
+    log_hr, information = _newton(np.where(solvable, risk.observed, 0), treated_left, control_left)
+    log_hr = np.select([solvable, fewest == most, risk.observed == fewest], [log_hr, np.nan, -np.inf], np.inf)
+    return log_hr[()], (1 / np.sqrt(np.where(solvable, information, np.nan)))[()]
+
+
+def log_rank_p(time, event, treated):
+    """Return the two-sided p-value of one trial's log-rank test.
+
+    It is nan where the arms cannot be compared (no event while both are at risk).
+    """
+    risk = _risk_sets(*_checked(time, event, single=True), treated)
+    at_risk = risk.treated + risk.control
+    expected = (risk.event * risk.treated / at_risk).sum()
+    tie_factor = (at_risk - risk.tied) / np.maximum(at_risk - 1, 1)
+    variance = (risk.event * risk.treated * risk.control / at_risk**2 * tie_factor).sum()
+    if variance == 0:
+        return math.nan
+    return math.erfc(abs(risk.observed - expected) / math.sqrt(2 * variance))
+
+
+def _checked(time, event, single=False):
+    time = np.asarray(time, dtype=float)
+    event = _flags("event", event)
+    if time.ndim not in ((1,) if single else (1, 2)) or time.shape[-1] == 0:
+        wanted = "(n,)" if single else "(n,) or (replicates, n)"
+        raise ValueError(f"time must have shape {wanted} with n > 0, got {time.shape}")
+    if event.shape != time.shape:
+        raise ValueError(f"event has shape {event.shape} but time has shape {time.shape}")
+    if not (np.isfinite(time) & (time >= 0)).all():
+        raise ValueError("time must be finite and non-negative; censor at the end of follow-up")
+    return time, event
+
+
+def _flags(name, values):
+    values = np.asarray(values)
+    if values.dtype != bool and not np.isin(values, (0, 1)).all():
+        raise ValueError(f"{name} must hold only True and False (or 1 and 0)")
+    return values.astype(bool)
+
+
+def _steps(time, event):
+    """Return the sorted times (..., n) and the survival before the first and after each."""
+    order = np.lexsort((~event, time), axis=-1)
+    event = np.take_along_axis(event, order, axis=-1)
+    # One factor per subject: within a tie they telescope to the Kaplan-Meier factor (r - d) / r.
+    factors = 1 - event / np.arange(time.shape[-1], 0, -1)
+    survival = np.ones((*time.shape[:-1], time.shape[-1] + 1))
+    np.cumprod(factors, axis=-1, out=survival[..., 1:])
+    return np.take_along_axis(time, order, axis=-1), survival
+
+
+def _greenwood(time, event):
+    """Return one trial's distinct times, survival and Greenwood variance of log S, from time 0."""
+    time, event = _checked(time, event, single=True)
+    times, survival = _steps(time, event)
+    at_risk = np.arange(times.size, 0, -1)
+    variance = np.cumsum((np.diff(survival) < 0) / np.maximum(at_risk * (at_risk - 1), 1))
+    last = np.append(times[1:] != times[:-1], True)
+    return np.append(0.0, times[last]), survival[np.append(True, last)], np.append(0.0, variance[last])
+
+
+def _log_log_band(survival, variance, level):
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, got {level}")
+    inside = (survival > 0) & (survival < 1)
+    log_survival = np.log(np.where(inside, survival, 0.5))
+    spread = ndtri((1 + level) / 2) * np.sqrt(variance) / log_survival
+    ends = np.where(survival == 1, 1.0, np.nan)
+    bounds = (np.exp(log_survival * np.exp(x)) for x in (-spread, spread))
+    return survival, *(np.where(inside, x, ends) for x in bounds)
+
+
+def _first_at_half(times, survival):
+    # A running product that should equal one half can round to just above it.
+    return np.where(survival <= 0.5 + 1e-9, times, np.inf).min(axis=-1)
+
+
+def _risk_sets(time, event, treated):
+    treated = _flags("treated", treated)
+    if treated.shape not in (time.shape, time.shape[-1:]):
+        raise ValueError(f"treated has shape {treated.shape} but time has shape {time.shape}")
+    order = np.lexsort((~event, time), axis=-1)
+    columns = (time, event, np.broadcast_to(treated, time.shape))
+    time, event, arm = (np.take_along_axis(x, order, axis=-1) for x in columns)
+    first = np.diff(time, axis=-1, prepend=-1.0) != 0
+    tie = np.cumsum(first).reshape(time.shape) - 1
+    start = np.flatnonzero(first)[tie]
+    treated, control = (np.cumsum(x[..., ::-1], axis=-1)[..., ::-1].ravel()[start] for x in (arm, ~arm))
+    tied, tied_treated = (np.bincount(tie.ravel(), x.ravel())[tie] for x in (event, event & arm))
+    rank = np.arange(time.size).reshape(time.shape) - start
+    return _RiskSets(event, treated, control, tied, tied_treated, rank, (event & arm).sum(axis=-1))
+
+
+def _newton(observed, treated_left, control_left):
+    """Return the root of the Efron score and the information there, by Newton within a bracket."""
+    value = np.zeros(observed.shape)
+    low, high = value - 30.0, value + 30.0
+    for _ in range(100):
+        share = treated_left * np.exp(value)[..., None]
+        share = share / (share + control_left)
+        score = observed - share.sum(axis=-1)
+        information = (share * (1 - share)).sum(axis=-1)
+        step = score / np.maximum(information, 1e-30)
+        if (np.abs(step) < 1e-8).all():
+            return value, information
+        low, high = np.where(score > 0, value, low), np.where(score > 0, high, value)
+        # A full Newton step can overshoot where the information is small: bisect instead.
+        inside = (low <= value + step) & (value + step <= high)
+        value = np.where(inside, value + step, (low + high) / 2)
+    raise ArithmeticError("the Cox score equation did not converge")

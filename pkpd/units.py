@@ -1,0 +1,106 @@
+"""The one unit registry, exact conversion factors, and how a unit is printed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from pkpd.errors import fail
+
+_NAMES = re.compile(r"^[A-Za-z0-9 */^.()µ%+-]*$")
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit as an exact factor to base units and its dimensions."""
+
+    factor: Fraction
+    dims: tuple[tuple[str, Fraction], ...]
+
+    def __mul__(self, other: Unit) -> Unit:
+        return Unit(self.factor * other.factor, _add(self.dims, other.dims, 1))
+
+    def __truediv__(self, other: Unit) -> Unit:
+        return Unit(self.factor / other.factor, _add(self.dims, other.dims, -1))
+
+    def power(self, exponent: Fraction) -> Unit:
+        dims = tuple((d, e * exponent) for d, e in self.dims) if exponent else ()
+        if exponent.denominator == 1:
+            return Unit(self.factor**exponent.numerator, dims)
+        return Unit(Fraction(float(self.factor) ** float(exponent)).limit_denominator(10**12), dims)
+
+
+ONE = Unit(Fraction(1), ())
+
+
+def _add(a: tuple, b: tuple, sign: int) -> tuple:
+    total = dict(a)
+    for name, exponent in b:
+        total[name] = total.get(name, Fraction(0)) + sign * exponent
+    return tuple(sorted((n, e) for n, e in total.items() if e))
+
+
+@lru_cache(1)
+def registry():
+    """The pint registry with exact (rational) conversion factors."""
+    import pint
+
+    ureg = pint.UnitRegistry(non_int_type=Fraction, cache_folder=None)
+    ureg.define("cell = [cell]")
+    ureg.define("percent = 1/100 = %")
+    return ureg
+
+
+@lru_cache(4096)
+def parse_unit(text: str, where: str = "unit") -> Unit:
+    """A unit from its text, such as `mg/L` or `1/day`."""
+    if not isinstance(text, str) or len(text) > 60 or not _NAMES.match(text):
+        raise fail(where, f"{str(text)[:60]!r} is not a unit", "write it as in 'mg/L', '1/day' or 'mL/min'")
+    if text in ("", "1"):
+        return ONE
+    try:
+        quantity = registry().parse_expression(text.replace("%", "percent"))
+        if not hasattr(quantity, "to_base_units"):
+            raise ValueError("a bare number")
+        base = quantity.to_base_units()
+        factor = Fraction(base.magnitude)
+        dims = tuple(sorted((str(k), Fraction(v)) for k, v in base.units._units.items()))
+    except Exception as error:  # pint raises a dozen kinds for one reason: the text is no unit
+        raise fail(where, f"{text!r} is not a unit ({type(error).__name__})",
+                   "write it as in 'mg/L', '1/day' or 'mL/min'") from None
+    if dict(dims).get("kelvin"):
+        raise fail(where, f"{text!r}: temperatures are not used here", "choose another unit")
+    return Unit(factor, dims)
+
+
+def ratio(source: str, target: str, where: str = "unit") -> Fraction:
+    """The exact number by which a value in `source` is multiplied to be in `target`."""
+    a, b = parse_unit(source, where), parse_unit(target, where)
+    if a.dims != b.dims:
+        raise fail(where, f"{source!r} cannot be converted to {target!r}", "give it in a unit of the same kind")
+    return a.factor / b.factor
+
+
+def quantity(text: str, where: str) -> tuple[float, str]:
+    """A number and its unit from a text such as `85 mg/m^2`."""
+    match = re.match(r"^\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*$", text) if isinstance(text, str) else None
+    if match is None:
+        raise fail(where, f"{text!r} is not a quantity", "write a number and a unit, as in '85 mg/m^2'")
+    number, unit = float(match[1]), match[2] or "1"
+    parse_unit(unit, where)
+    return number, unit
+
+
+def convert(text: str, unit: str, where: str) -> float:
+    """The value of a quantity such as `2 year` in another unit."""
+    number, own = quantity(text, where)
+    return number * float(ratio(own, unit, where))
+
+
+def pretty(unit: str) -> str:
+    """A unit as a reader wants it: `m^2` as `m²`, `1` as a dash."""
+    if unit in ("1", ""):
+        return "–"
+    return unit.replace("^2", "²").replace("^3", "³").replace("ug", "µg").replace("um", "µm").replace("**", "^")
