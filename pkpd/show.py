@@ -57,7 +57,7 @@ def show_parameters(p: Parameters) -> dict:
     """A parameter set as plain data: values, covariates, correlations, and the references they come from."""
     values, covariates = [_line(v) for v in p.values], [_line(c) for c in p.covariates]
     for row in covariates:
-        row["text"] = row["text"] or (REGISTER[row["name"]].text if row["name"] in REGISTER else "")
+        row["text"] = REGISTER[row["name"]].text if row["name"] in REGISTER else ""
     correlations = [{"of": list(c.of), "r": c.r, "where": c.where, "seen": c.seen} for c in p.correlations]
     return {"name": p.name, "model": p.model, "title": p.title, "reference": p.reference,
             "text": p.text.strip(), "values": values, "covariates": covariates, "correlations": correlations,
@@ -143,7 +143,8 @@ def _line(v: Value) -> dict:
     spread += [f"between copies: {spread_text(v.copies)}"] if v.copies else []
     return {"name": v.name, "unit": v.unit, "value": v.value, "spread": "; ".join(spread),
             "effect": effect_text(v.effect) if v.effect else "",
-            "source": v.source, "where": v.where, "seen": v.seen, "note": v.text, "text": v.text, "part": _part(v.name), "copies": 1}
+            "source": v.source, "where": v.where, "seen": v.seen, "note": v.text, "text": "",
+            "part": _part(v.name), "copies": 1}
 
 
 def _sources(rows: list[dict], p: Parameters | None) -> list[str]:
@@ -290,7 +291,8 @@ def _values_table(lines: list[dict], notes: dict[str, int]) -> Table:
             _row(table, text(r["name"]), pretty(r["unit"]), what)
             continue
         source = f"[{notes.setdefault(r['source'], len(notes) + 1)}] " if r["source"] else ""
-        for line in ("; ".join(filter(None, (r["spread"], r["effect"]))), source + (r["where"] or "")):
+        varies = "; ".join(filter(None, (r["spread"], r["effect"])))
+        for line in (varies, r["note"] or "", source + (r["where"] or "")):
             what.append(("\n" if what and line else "") + line, style="dim")
         _row(table, text(r["name"]), "–" if r["value"] is None else number(r["value"]), pretty(r["unit"]),
              Text(r["seen"] or "", style=_SEEN_STYLE.get(r["seen"], "")), what)

@@ -44,21 +44,29 @@ def seen_from(own: int | None) -> Callable[[str], str]:
 
 def write(tree: Tree, to: Callable[[str], str]) -> str:
     """An expression for a reader: `CL·Cc`, `D0³`, `x^(1/3)`."""
-    text = expression.unparse(_fractions(expression.rename(tree, to)))
+    text = expression.unparse(_readable(expression.rename(tree, to)))
     text = re.sub(r"\*\*([23])(?![\d.])", lambda m: "²³"[int(m[1]) - 2], text)
     return text.replace("(1 / 3)", "(1/3)").replace(" * ", "·").replace("**", "^")
 
 
-def _fractions(tree: Tree) -> Tree:
-    """Thirds and their like as a quotient, which decimals cannot write."""
+def _readable(tree: Tree) -> Tree:
+    """The same expression with thirds as quotients, and quotients last, as a / b·c is misread."""
     match tree:
         case ("num", Fraction() as v) if v.denominator in (3, 6, 7, 9):
             return ("/", ("num", Fraction(v.numerator)), ("num", Fraction(v.denominator)))
         case ("num" | "name", _):
             return tree
         case ("call", function, args):
-            return ("call", function, tuple(_fractions(a) for a in args))
-    return (tree[0], *(_fractions(a) for a in tree[1:]))
+            return ("call", function, tuple(_readable(a) for a in args))
+        case ("*", a, b):
+            return _product(_readable(a), _readable(b))
+    return (tree[0], *(_readable(a) for a in tree[1:]))
+
+
+def _product(a: Tree, b: Tree) -> Tree:
+    if a[0] == "/":
+        return ("/", _product(a[1], b), a[2])
+    return ("/", _product(a, b[1]), b[2]) if b[0] == "/" else ("*", a, b)
 
 
 def spread_text(s: Spread) -> str:
@@ -70,7 +78,10 @@ def spread_text(s: Spread) -> str:
     mixture = ", ".join(f"{100 * w:.3g} % × {number(f)}" for w, f in zip(s.weights, s.factors, strict=True))
     if mixture and not s.sd:
         return mixture
-    words = {"lognormal": f"log-normal, CV {100 * math.sqrt(math.expm1(s.sd**2)):.3g} %",
+    size = f"SD {number(s.sd)} of the logarithm"
+    if s.sd < 1:  # a CV says nothing of a spread over decades
+        size = f"CV {100 * math.sqrt(math.expm1(s.sd**2)):.3g} %"
+    words = {"lognormal": f"log-normal, {size}",
              "logitnormal": f"logit-normal, SD {number(s.sd)} of the logit",
              "normal": f"normal, SD {number(s.sd)}", "uniform": "uniform"}[s.law]
     return "; ".join(filter(None, (words + _bounds(s), mixture)))

@@ -1,0 +1,44 @@
+"""What a scan sees: a persistent threshold for each lesion and modality, and a measured diameter."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, logit, ndtri
+
+from pkpd.errors import fail
+from pkpd.population import uniform
+from pkpd.simulate import Simulation
+
+_SMALLEST = 1.0  # mm: no scan sees less, whatever the logistic curve's tail says
+
+
+def copies(simulation: Simulation, part: str, variable: str) -> np.ndarray:
+    """A variable of every copy of a part, (patient, time, copy)."""
+    names = [v.name for v in simulation.model.variables
+             if v.name.startswith(f"{part}.") and v.name.endswith(f".{variable}")]
+    if not names:
+        raise fail(simulation.model.name, f"has no part {part!r} with a variable {variable!r}",
+                   f"a trial's disease system has the parts lesion and occult; add {part}")
+    return np.stack([simulation[n] for n in names], axis=2)
+
+
+def thresholds(d50: np.ndarray, width: np.ndarray, baseline: np.ndarray, seen: bool, key: tuple[str, ...],
+               first: int = 0) -> np.ndarray:
+    """The diameter (mm) from which each lesion is seen, given that it was (or was not) seen at baseline.
+
+    A logistic draw of its part below (or above) the baseline diameter: a stable lesion never vanishes, and one
+    that staging missed is not seen at its baseline size. d50, width (patient,), baseline (patient, lesion).
+    """
+    n, lesions = baseline.shape
+    u = np.stack([uniform((*key, str(j)), n, first) for j in range(lesions)], axis=1)
+    at = expit((baseline - d50[:, None]) / width[:, None])
+    p = u * at if seen else at + u * (1 - at)
+    return np.maximum(d50[:, None] + width[:, None] * logit(np.clip(p, 1e-12, 1 - 1e-12)), _SMALLEST)
+
+
+def measured(diameter: np.ndarray, error: np.ndarray, key: tuple[str, ...], first: int = 0) -> np.ndarray:
+    """Diameters with log-normal measurement error, (patient, visit, lesion)."""
+    n, visits, lesions = diameter.shape
+    noise = np.stack([ndtri(uniform((*key, str(v), str(j)), n, first)) for v in range(visits) for j in range(lesions)],
+                     axis=1).reshape(n, visits, lesions)
+    return diameter * np.exp(error[:, None, None] * noise)

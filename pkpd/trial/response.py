@@ -1,0 +1,65 @@
+"""Response criteria of their day: sum of diameters to response and progression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """RECIST as numbers: targets, response and progression of the sum of longest diameters.
+
+    `rise` is on the nadir; `least` is the absolute rise (mm) that progression needs as well. irRC measures
+    products of diameters in its original form; here its thresholds are on the sum of diameters.
+    """
+
+    smallest: float
+    per_organ: int
+    shrink: float
+    rise: float
+    least: float
+    new_lesion: bool
+
+
+CRITERIA = {
+    "RECIST 1.0": Criteria(10.0, 5, 0.30, 0.20, 0.0, True),  # Therasse 2000, J Natl Cancer Inst 92:205
+    "RECIST 1.1": Criteria(10.0, 2, 0.30, 0.20, 5.0, True),  # Eisenhauer 2009, doi:10.1016/j.ejca.2008.10.026
+}
+
+
+def target_sum(diameter: np.ndarray, baseline: np.ndarray, criteria: Criteria) -> np.ndarray:
+    """Sum of longest diameters, mm, of the largest targets at baseline.
+
+    diameter  as measured, mm, (patient, visit, lesion); baseline (patient, lesion)
+    """
+    order = np.argsort(-baseline, axis=1)[:, : criteria.per_organ]
+    chosen = np.take_along_axis(baseline, order, axis=1) >= criteria.smallest
+    picked = np.take_along_axis(diameter, order[:, None, :], axis=2)
+    return np.sum(picked * chosen[:, None, :], axis=2)
+
+
+def progressed(total: np.ndarray, criteria: Criteria) -> np.ndarray:
+    """Whether each visit shows progression against the nadir so far; total (patient, visit), baseline first."""
+    nadir = np.minimum.accumulate(total, axis=1)
+    before = np.concatenate([nadir[:, :1], nadir[:, :-1]], axis=1)
+    rise = total - before
+    return (total > 0) & (rise >= criteria.rise * before - 1e-12) & (rise >= criteria.least) & (rise > 0)
+
+
+def best_response(total: np.ndarray, visible: np.ndarray, criteria: Criteria) -> np.ndarray:
+    """Best overall response before progression: CR, PR, SD, PD or NE (no measurable target).
+
+    total    sum of longest diameters, mm, (patient, visit), baseline first
+    visible  lesions still seen at each visit, (patient, visit)
+    """
+    worse = np.maximum.accumulate(progressed(total, criteria), axis=1)
+    baseline = total[:, :1]
+    partial = (total <= (1 - criteria.shrink) * baseline + 1e-12) & ~worse
+    complete = (visible == 0) & ~worse
+    partial[:, 0] = complete[:, 0] = False
+    if total.shape[1] == 1:
+        return np.full(len(total), "NE")
+    rank = np.where(complete.any(axis=1), "CR", np.where(partial.any(axis=1), "PR", np.where(worse[:, 1], "PD", "SD")))
+    return np.where(baseline[:, 0] > 0, rank, "NE")

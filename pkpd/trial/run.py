@@ -1,0 +1,183 @@
+"""run_trial: patients through a protocol, arm by arm, to readouts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from pkpd.errors import fail, nearest
+from pkpd.model.compose import Model, load_model
+from pkpd.parameters import Parameters
+from pkpd.population import Population, draw, uniform
+from pkpd.schedule import nothing
+from pkpd.simulate import Simulation, simulate, start_states
+from pkpd.trial import lesions, response
+from pkpd.trial.endpoints import Readout, censored, death_times, first_time, visit_grid
+from pkpd.trial.exposure import Exposure, kill_rates
+from pkpd.trial.protocol import Arm, Trial
+from pkpd.trial.surgery import Plan, plan, removed
+
+_RTOL = 1e-4
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What of an arm does not depend on the disease's parameters: dates and kill rates of its patients."""
+
+    trial: Trial
+    arm: Arm
+    link: str
+    key: tuple[str, str, str]
+    plan: Plan
+    exposure: Exposure | None
+    n: int
+
+
+@lru_cache(16)
+def disease_model(name: str) -> Model:
+    """A trial's disease system, composed once."""
+    return load_model(name)
+
+
+def prepare(trial: Trial, arm: Arm, parameters: Parameters, n: int, link: str = "", seed: int = 0,
+            stream: str | None = None) -> Prepared:
+    """Draws dates and solves the drugs of n patients of an arm.
+
+    stream  the name under which patients are drawn: arms of one stream treat the same patients
+    """
+    links = dict(trial.treatments)
+    link = link or next(iter(links), "")
+    if link not in links and arm.regimen:
+        raise fail(f"{trial.name}: treatments", f"there is no link {link!r}", nearest(link, links))
+    key = (str(seed), f"trial {trial.disease}", arm.name if stream is None else stream)
+    dates = plan(trial, arm, n, key)
+    starts = np.concatenate([dates.before, dates.after], axis=1)
+    exposure = None
+    if starts.size and np.isfinite(starts).any():
+        people = draw(disease_model(trial.disease), parameters, n, *key)
+        exposure = kill_rates(links[link], arm.regimen, starts, people.covariates, key)
+    return Prepared(trial, arm, link, key, dates, exposure, n)
+
+
+@dataclass(frozen=True)
+class _Eyes:
+    """The persistent detection thresholds (mm) of each patient's lesions and occult foci."""
+
+    lesion: np.ndarray
+    occult: np.ndarray
+
+
+def run_arm(prepared: Prepared, parameters: Parameters) -> Readout:
+    """The readout of one arm under one set of disease parameters."""
+    trial, dates, n = prepared.trial, prepared.plan, prepared.n
+    model = disease_model(trial.disease)
+    people = draw(model, parameters, n, *prepared.key)
+    criteria = response.CRITERIA[trial.criteria]
+    visits = _visits_before(prepared)
+    schedule = prepared.exposure.schedule(model) if prepared.exposure else nothing(n)
+    early = simulate(model, people, schedule, np.concatenate([np.zeros((n, 1)), visits], axis=1), rtol=_RTOL, strict=False)
+    eyes = _eyes(trial, early, prepared.key)
+    diameter, new = lesions.copies(early, "lesion", "diameter"), _occult_seen(early, eyes, prepared.key)
+    noisy = lesions.measured(diameter, early["imaging.error"][:, 0], (*prepared.key, "reading before"))
+    total = response.target_sum(noisy, noisy[:, 0], criteria)
+    seen = diameter >= eyes.lesion[:, None, :]
+    worse = response.progressed(total, criteria) | (new & criteria.new_lesion)
+    worse[:, 0] = False
+    progression = first_time(early.times, worse)
+    u = uniform((*prepared.key, "protocol", "unresectable"), n)
+    resected = np.isinf(progression) & (u >= early["course.unresectable"][:, 0])
+    late = _follow(prepared, people, early, resected, removed(diameter[:, -1], eyes.lesion, resected, trial.vanished))
+    recurrence = _recurrence(late, eyes, prepared.key)
+    failed = np.where(trial.unresected == "event", dates.operation, np.inf)
+    if trial.unresected == "follow":
+        failed = _followed(late, total, criteria, prepared.key)
+    progression = np.where(resected, recurrence, np.minimum(progression, failed))
+    best = response.best_response(total, (seen & (diameter[:, :1] > 0)).sum(axis=2), criteria)
+    return _readout(prepared, early, late, progression, resected, best, total, diameter, seen)
+
+
+def _visits_before(prepared: Prepared) -> np.ndarray:
+    """Scans before the operation, the last on its day; an arm without cycles has that one only."""
+    every, operation = prepared.trial.scans_before, prepared.plan.operation
+    if prepared.plan.before.shape[1] == 0:
+        return operation[:, None]
+    count = int(operation.max() // every)
+    return np.concatenate([np.minimum(np.arange(1, count + 1) * every, operation[:, None]), operation[:, None]], axis=1)
+
+
+def _eyes(trial: Trial, early: Simulation, key: tuple[str, str, str]) -> _Eyes:
+    d50, width = (early[f"imaging.{trial.modality.lower()}_{x}"][:, 0] for x in ("d50", "width"))
+    visible, hidden = (lesions.copies(early, part, "diameter")[:, 0] for part in ("lesion", "occult"))
+    return _Eyes(lesions.thresholds(d50, width, visible, True, (*key, "sight of lesion")),
+                 lesions.thresholds(d50, width, hidden, False, (*key, "sight of occult")))
+
+
+def _occult_seen(simulation: Simulation, eyes: _Eyes, key: tuple[str, str, str]) -> np.ndarray:
+    """Whether a scan at each time shows an occult focus that is not extinct, (patient, time)."""
+    size, extinct = (lesions.copies(simulation, "occult", v) for v in ("diameter", "extinct"))
+    n, _, foci = size.shape
+    u = np.stack([uniform((*key, "extinction", str(j)), n) for j in range(foci)], axis=1)
+    return np.any((u[:, None, :] >= extinct) & (size >= eyes.occult[:, None, :]), axis=2)
+
+
+def _follow(prepared: Prepared, people: Population, early: Simulation, resected: np.ndarray,
+            taken: np.ndarray) -> Simulation:
+    """The course after the operation: taken lesions are gone, an unresected patient gets no more cycles."""
+    model, trial, operation = early.model, prepared.trial, prepared.plan.operation
+    states = np.nan_to_num(early.states[:, -1].copy())
+    for j in range(taken.shape[1]):
+        columns = [i for i, s in enumerate(model.states) if s.startswith(f"lesion.{j + 1}.")]
+        states[np.ix_(taken[:, j], columns)] = 0.0
+    grid = visit_grid(trial.scans_after, trial.follow_up[1])
+    shift = np.stack([uniform((*prepared.key, "protocol", "visit", str(i)), len(people)) for i in range(len(grid))], axis=1)
+    times = operation[:, None] + grid + np.clip(_normal(shift) * trial.jitter, -30, 30)
+    schedule = nothing(len(people))
+    if prepared.exposure is not None:
+        schedule = prepared.exposure.schedule(model, np.where(resected, np.inf, operation))
+    return simulate(model, people, schedule, np.maximum.accumulate(times, axis=1), begin=operation, start=states,
+                    rtol=_RTOL, strict=False)
+
+
+def _normal(u: np.ndarray) -> np.ndarray:
+    from scipy.special import ndtri
+
+    return ndtri(u)
+
+
+def _recurrence(late: Simulation, eyes: _Eyes, key: tuple[str, str, str]) -> np.ndarray:
+    """The first visit that shows an occult focus, or a lesion that had vanished and was left."""
+    back = np.any(lesions.copies(late, "lesion", "diameter") >= eyes.lesion[:, None, :], axis=2)
+    return first_time(late.times, _occult_seen(late, eyes, key) | back)
+
+
+def _followed(late: Simulation, before: np.ndarray, criteria: response.Criteria, key: tuple[str, str, str]) -> np.ndarray:
+    """Progression of lesions left in place, by later visits against the nadir so far."""
+    diameter = lesions.copies(late, "lesion", "diameter")
+    noisy = lesions.measured(diameter, late["imaging.error"][:, 0], (*key, "reading after"))
+    total = np.concatenate([before, response.target_sum(noisy, noisy[:, 0], criteria)], axis=1)
+    worse = response.progressed(total, criteria)[:, before.shape[1]:]
+    return first_time(late.times, worse)
+
+
+def _readout(prepared: Prepared, early: Simulation, late: Simulation, progression: np.ndarray, resected: np.ndarray,
+             best: np.ndarray, total: np.ndarray, diameter: np.ndarray, seen: np.ndarray) -> Readout:
+    n, dates, key = prepared.n, prepared.plan, prepared.key
+    rates = {k: early[f"course.{k}"][:, 0] for k in ("background", "after_progression", "postoperative_death")}
+    u = {k: uniform((*key, "death", k), n) for k in ("background", "after progression", "operation")}
+    death = death_times(progression, dates.operation, resected, rates, u)
+    pfs_time, pfs_event = censored(np.minimum(progression, death), dates.follow_up)
+    os_time, os_event = censored(death, dates.follow_up)
+    started = np.isfinite(dates.after).any(axis=1) & resected
+    present = diameter[:, 0] > 0
+    return Readout(prepared.arm.name, pfs_time, pfs_event, os_time, os_event, resected, started, best,
+                   total[:, -1] / np.where(total[:, 0] > 0, total[:, 0], np.nan) - 1, dates.operation,
+                   np.where(present, diameter[:, 0], np.nan), present & ~seen[:, -1], diameter[:, 0].max(axis=1),
+                   early.failures + late.failures)
+
+
+def run_trial(trial: Trial, parameters: Parameters, patients: int = 1000, link: str = "",
+              seed: int = 0) -> dict[str, Readout]:
+    """Every arm of a trial with `patients` virtual patients each, under one set of disease parameters."""
+    return {arm.name: run_arm(prepare(trial, arm, parameters, patients, link, seed), parameters) for arm in trial.arms}
