@@ -1,0 +1,33 @@
+"""ODE / PK-PD systems-pharmacology models of colorectal liver metastasis, as trials and what-ifs.
+
+Research software: its results are simulations and are not advice on any patient.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_WORDS = {
+    "load_model": "pkpd.model.compose", "parse_model": "pkpd.model.compose", "Model": "pkpd.model.compose",
+    "load_parameters": "pkpd.parameters", "Parameters": "pkpd.parameters",
+    "load_regimen": "pkpd.regimen", "Regimen": "pkpd.regimen",
+    "draw": "pkpd.population", "typical": "pkpd.population", "Population": "pkpd.population",
+    "lower": "pkpd.schedule", "cycles": "pkpd.schedule", "Schedule": "pkpd.schedule",
+    "simulate": "pkpd.simulate", "Simulation": "pkpd.simulate",
+    "load_trial": "pkpd.trial.protocol", "Trial": "pkpd.trial.protocol",
+    "run_trial": "pkpd.trial.run", "Readout": "pkpd.trial.endpoints",
+    "load_fit": "pkpd.fit.free", "Fit": "pkpd.fit.free", "run_fit": "pkpd.fit.run", "load_result": "pkpd.fit.result",
+    "load_study": "pkpd.study.sweep", "Study": "pkpd.study.sweep", "run_study": "pkpd.study.run",
+    "PkpdError": "pkpd.errors",
+}
+__all__ = [*_WORDS, "__version__"]
+
+
+def __getattr__(name: str):
+    if name in _WORDS:
+        return getattr(import_module(_WORDS[name]), name)
+    raise AttributeError(f"module 'pkpd' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -17,6 +17,7 @@ from pkpd.library import check_keys, raise_issues
 from pkpd.model import expression
 from pkpd.model.compose import Model
 from pkpd.model.expression import Tree
+from pkpd.model.schema import ModelFile
 from pkpd.spread import Spread, read_spread
 from pkpd.units import ratio
 
@@ -280,7 +281,7 @@ def line_for(name: str) -> str:
     return ".".join(p for p in name.split(".") if not p.isdigit())
 
 
-def bind(parameters: Parameters, model: Model) -> Parameters:
+def bind(parameters: Parameters, model: Model | ModelFile) -> Parameters:
     """Checks a set against a model and brings every value to the model's units."""
     issues: list[Issue] = []
     wanted = {line_for(p.name): p for p in model.parameters}
@@ -306,21 +307,17 @@ def bind(parameters: Parameters, model: Model) -> Parameters:
 
 
 def _scaled(v: Value, factor: float, unit: str) -> Value:
-    spread = v.spread
-    if spread is not None:
-        keeps = spread.law == "lognormal"
-        spread = replace(spread, low=spread.low * factor, high=spread.high * factor,
-                         sd=spread.sd if keeps else spread.sd * factor)
-    return replace(v, value=v.value * factor, unit=unit, spread=spread)
+    spread, copies = (None if s is None else s.scaled(factor) for s in (v.spread, v.copies))
+    return replace(v, value=v.value * factor, unit=unit, spread=spread, copies=copies)
 
 
 def bibliography() -> dict[str, str]:
     """The references of the library: key to printed reference."""
     path = library.ROOT / "parameters" / "references.bib"
     found = {}
-    for key, body in re.findall(r"@\w+\{(\w+),(.*?)\n\}", path.read_text(encoding="utf-8"), re.S):
-        f = dict(re.findall(r"(\w+)\s*=\s*\{(.*?)\}", body, re.S))
-        doi = f" doi:{f['doi']}" if "doi" in f else ""
-        note = f" ({f['note']})" if "note" in f else ""
-        found[key] = f"{f.get('author', '')}. {f.get('title', '')}. {f.get('journal', '')} {f.get('year', '')}.{doi}{note}"
+    for key, body in re.findall(r"@\w+\{([\w-]+),(.*?)\n\}", path.read_text(encoding="utf-8"), re.S):
+        f = dict(re.findall(r"(\w+)\s*=\s*\{([^{}]*)\}", body))
+        parts = [f.get("author"), f.get("title"), " ".join(f[k] for k in ("journal", "year") if k in f and f[k] != "n.d.")]
+        text = ". ".join(p for p in parts if p) + "."
+        found[key] = text + (f" doi:{f['doi']}" if "doi" in f else "") + (f" ({f['note']})" if "note" in f else "")
     return found

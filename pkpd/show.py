@@ -21,7 +21,7 @@ from pkpd.model.equations import conserved
 from pkpd.model.schema import Compartment, Flow
 from pkpd.parameters import Parameters, Value, bibliography, line_for
 from pkpd.units import pretty
-from pkpd.words import copy_number, effect_text, number, seen_from, spread_text, write
+from pkpd.words import copy_number, effect_text, number, seen_from, spread_text, times, write
 
 DISCLAIMER = "Research software: not advice on any patient."
 _SEEN_STYLE = {"assumed": "bold yellow", "fitted": "cyan", "user": "magenta"}
@@ -88,13 +88,9 @@ def _equation(state: str, flows: Iterable[Flow], to: Callable[[str], str]) -> di
     """The equation of one state in the names of its flows, what enters first, with each flow's rate."""
     signed = [("+", f.gain, f) for f in flows if f.target == state]
     signed += [("-", Fraction(1), f) for f in flows if f.source == state]
-    terms = [f"{sign} {_times(gain)}{to(f.name)}" for sign, gain, f in signed]
+    terms = [f"{sign} {times(gain)}{to(f.name)}" for sign, gain, f in signed]
     return {"state": to(state), "equation": f"d {to(state)}/dt = {' '.join(terms).removeprefix('+ ') or '0'}",
             "terms": {to(f.name): write(f.tree, to) for _, _, f in signed}}
-
-
-def _times(factor: Fraction) -> str:
-    return "" if abs(factor) == 1 else f"{number(abs(float(factor)))}·"
 
 
 def _totals(model: Model) -> list[str]:
@@ -102,7 +98,9 @@ def _totals(model: Model) -> list[str]:
     found: dict[str, None] = {}
     for weights in conserved(model):
         to = seen_from(next((n for n in map(copy_number, weights) if n is not None), None))
-        text = " ".join(f"{'-' if w < 0 else '+'} {_times(w)}{to(n)}" for n, w in weights.items())
+        first = next(iter(weights.values()))
+        scaled = [(w / first, to(n)) for n, w in weights.items()]
+        text = " ".join(f"{'-' if w < 0 else '+'} {times(w)}{n}" for w, n in scaled)
         found[text.removeprefix("+ ")] = None
     return list(found)
 
@@ -169,8 +167,11 @@ def print_model(description: dict, console: Console) -> None:
     counts = {p["name"]: p for p in d["parts"]}
     for part in counts or [""]:
         _print_part(part, counts.get(part), d, console)
-    if d["time"] == "day" and any(f["rate"].startswith("24·") for f in d["flows"]):
+    written = [*(f["rate"] for f in d["flows"]), *(v["is"] for v in d["variables"])]
+    if d["time"] == "day" and any(w.startswith("24·") for w in written):
         console.print(Text("24 brings what a part says per hour to the system's day.", style="dim"))
+    if any("hill(" in w for w in written):
+        console.print(Text("hill(x, k, n) = x^n / (k^n + x^n)", style="dim"))
     for total in d["conserved"]:
         console.print(Text(f"Constant: {total}"))
     _heading("Compartments", console)
@@ -180,10 +181,9 @@ def print_model(description: dict, console: Console) -> None:
 
 def print_parameters(description: dict, console: Console) -> None:
     """Prints what `show_parameters` described."""
-    d = description
-    draws = f"; {d['draws']} draws" if d["draws"] else ""
-    _title(d, f"{d['name']}; for {d['model']}{draws}", console)
-    _print_lines(d, d["values"], "Values", console)
+    draws = f"; {description['draws']} draws" if description["draws"] else ""
+    _title(description, f"{description['name']}; for {description['model']}{draws}", console)
+    _print_lines(description, description["values"], "Values", console)
 
 
 def _title(d: dict, line: str, console: Console) -> None:
@@ -240,8 +240,8 @@ def _by_part(rows: list[dict], table: Table) -> Iterable[tuple[dict, Callable[[s
 
 def _by_name(flows: list[dict]) -> list[dict]:
     """Flows whose name and rate read alike told once: those of a chain differ in where they go only."""
-    return list({(line_for(re.sub(r"\.i\.", ".", f["name"])), re.sub(r"\.\d+\.", ".i.", f["rate"])): f
-                 for f in reversed(flows)}.values())[::-1]
+    return list({(line_for(f["name"].replace(".i.", ".")), re.sub(r"\.\d+\.", ".i.", f["rate"])):
+                 {**f, "index": ""} for f in reversed(flows)}.values())[::-1]
 
 
 def _heading(text: str, console: Console) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri
@@ -34,6 +34,14 @@ class Spread:
     weights: tuple[float, ...] = ()
     factors: tuple[float, ...] = ()
     values: tuple[float, ...] = ()
+
+    def scaled(self, factor: float) -> Spread:
+        """The same spread of a value in a unit `factor` times smaller."""
+        low, high = self.low, self.high
+        if self.law == "logitnormal":
+            low, high = 0.0 if np.isinf(low) else low, 1.0 if np.isinf(high) else high
+        sd = self.sd * factor if self.law == "normal" else self.sd
+        return replace(self, sd=sd, low=low * factor, high=high * factor, values=tuple(x * factor for x in self.values))
 
     def component(self, u: np.ndarray) -> np.ndarray:
         """The mixture's factor for each uniform draw."""
@@ -134,8 +142,6 @@ def _built(law: str, entry: dict, numbers: dict, typical: float, report) -> Spre
 
 
 def _with_lists(spread: Spread, entry: dict, report) -> Spread | None:
-    from dataclasses import replace
-
     if spread.law == "categorical":
         values, weights = entry.get("values"), entry.get("weights")
     elif "mixture" in entry:

@@ -24,6 +24,11 @@ def number(value: float) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
+def times(factor: Fraction) -> str:
+    """A factor before a name, its sign left to the caller; nothing for one."""
+    return "" if abs(factor) == 1 else f"{number(abs(float(factor)))}·"
+
+
 def copy_number(name: str) -> int | None:
     """The copy that a flat name belongs to: 2 for `lesion.2.dead`."""
     words = name.split(".")

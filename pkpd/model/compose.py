@@ -66,7 +66,7 @@ class _Instance:
 
 def load_model(name: str, swap: dict[str, str] | None = None) -> Model:
     """A model or system by library name or path; `swap` replaces the model that a part uses."""
-    return build_model(_file(name), swap or {})
+    return build_model(model_file(name), swap or {})
 
 
 def parse_model(text: str, name: str = "model") -> Model:
@@ -74,7 +74,8 @@ def parse_model(text: str, name: str = "model") -> Model:
     return build_model(read_file(library.parse(text, name), name, name), {})
 
 
-def _file(name: str) -> ModelFile:
+def model_file(name: str) -> ModelFile:
+    """A model file by library name or path, checked on its own."""
     source = library.read("model", name)
     where = source.path if library.is_path(name, "model") else f"models/{source.name}.toml"
     return read_file(source.data, source.name, where)
@@ -100,7 +101,7 @@ def _instances(system: ModelFile, swap: dict[str, str]) -> list[_Instance]:
     files: dict[str, ModelFile] = {}
     for part in parts.values():
         try:
-            files[part.name] = _file(part.use)
+            files[part.name] = model_file(part.use)
             if files[part.name].parts:
                 issues.append(Issue(f"{system.where}: parts.{part.name}.use", f"{part.use} is itself a system",
                                     "list its parts here"))
@@ -129,20 +130,29 @@ def _copies(system: ModelFile, part: Part, file: ModelFile, parts: dict[str, Par
         elif given[key] not in parts:
             issues.append(Issue(f"{where}.{key}", f"there is no part {given[key]!r}", nearest(given[key], parts)))
     bound = {k: parts[v] for k, v in given.items() if v in parts}
-    counts = {p.n for p in bound.values() if p.n > 1} | ({part.n} if part.n > 1 else set())
-    if len(counts) > 1:
-        issues.append(Issue(where, f"joins parts of {' and '.join(map(str, sorted(counts)))} copies",
+    counts = {k: _count(p, parts) for k, p in bound.items()}
+    several = {c for c in (part.n, *counts.values()) if c > 1}
+    if len(several) > 1:
+        issues.append(Issue(where, f"joins parts of {' and '.join(map(str, sorted(several)))} copies",
                             "give them the same number of copies"))
         return []
-    n = counts.pop() if counts else 1
+    n = several.pop() if several else 1
     if part.chain > 1:
         names = [f"{part.name}.{i + 1}" for i in range(part.chain)]
         following = [*names[1:], ""]
         return [_Instance(part.name, a, file, tuple((k, v.name) for k, v in bound.items()), b)
                 for a, b in zip(names, following, strict=True)]
     return [_Instance(part.name, f"{part.name}.{i + 1}" if n > 1 else part.name, file,
-                      tuple((k, f"{v.name}.{i + 1}" if v.n > 1 else v.name) for k, v in bound.items()))
+                      tuple((k, f"{v.name}.{i + 1}" if counts[k] > 1 else v.name) for k, v in bound.items()))
             for i in range(n)]
+
+
+def _count(part: Part, parts: dict[str, Part], on_way: tuple[str, ...] = ()) -> int:
+    """The copies of a part: its own number, or that of the parts it joins."""
+    if part.n > 1 or part.chain > 1 or part.name in on_way:
+        return part.n
+    joined = [parts[name] for _, name in part.joins if name in parts]
+    return max((_count(p, parts, (*on_way, part.name)) for p in joined), default=1)
 
 
 def _scope(instance: _Instance, all_of: dict[str, list[_Instance]]) -> dict[str, tuple[str, str]]:

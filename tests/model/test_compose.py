@@ -16,7 +16,9 @@ from pkpd.model.equations import Equations
 from pkpd.model.expression import evaluate, names_in, unparse
 
 HEAD = '[model]\ntitle = "t"\ntime = "day"\n'
-LESION = HEAD + """[parameters]
+LESION = (
+    HEAD
+    + """[parameters]
 KD = { unit = "1/day" }
 V0 = { unit = "mL" }
 [compartments]
@@ -27,6 +29,7 @@ size = { unit = "mL", is = "viable + dead" }
 [flows]
 clearance = { from = "dead", rate = "KD * dead" }
 """
+)
 DRUG = """[model]
 title = "t"
 time = "hour"
@@ -101,8 +104,10 @@ def file_part(name: str, text: str, old: str = "", new: str = "") -> None:
     Path(f"{name}.toml").write_text(text.replace(old, new) if old else text, encoding="utf-8")
 
 
-THREE = ('drug = { use = "drug.toml" }\nlesion = { use = "lesion.toml", n = 3 }\n'
-         'kill = { use = "kill.toml", drug = "drug", tumour = "lesion" }')
+THREE = (
+    'drug = { use = "drug.toml" }\nlesion = { use = "lesion.toml", n = 3 }\n'
+    'kill = { use = "kill.toml", drug = "drug", tumour = "lesion" }'
+)
 
 
 def test_every_name_of_a_system_carries_its_part(here):
@@ -117,57 +122,84 @@ def test_a_coupling_is_copied_for_each_copy_it_joins(here):
     model = system(THREE)
     kills = [f for f in model.flows if f.name.startswith("kill")]
     assert [(f.name, f.source, f.target) for f in kills] == [
-        (f"kill.{i}.kill", f"lesion.{i}.viable", f"lesion.{i}.dead") for i in (1, 2, 3)]
+        (f"kill.{i}.kill", f"lesion.{i}.viable", f"lesion.{i}.dead") for i in (1, 2, 3)
+    ]
     assert [p for p in model.inputs if p.startswith("kill")] == ["kill.1.E", "kill.2.E", "kill.3.E"]
     assert {n for v in model.variables if v.name.startswith("kill") for n in names_in(v.tree)} == {
-        "kill.1.E", "kill.2.E", "kill.3.E", "drug.Cc"}
+        "kill.1.E",
+        "kill.2.E",
+        "kill.3.E",
+        "drug.Cc",
+    }
 
 
 def test_two_parts_of_as_many_copies_are_joined_in_pairs(here):
-    model = system('drug = { use = "drug.toml", n = 2 }\nlesion = { use = "lesion.toml", n = 2 }\n'
-                   'kill = { use = "kill.toml", drug = "drug", tumour = "lesion" }')
+    model = system(
+        'drug = { use = "drug.toml", n = 2 }\nlesion = { use = "lesion.toml", n = 2 }\n'
+        'kill = { use = "kill.toml", drug = "drug", tumour = "lesion" }'
+    )
     second = next(v for v in model.variables if v.name == "kill.2.rate")
     assert names_in(second.tree) == {"kill.2.E", "drug.2.Cc"}
 
 
 def test_a_coupling_joins_what_another_coupling_became_copy_by_copy(here):
-    file_part("factor", HEAD.replace("[model]\n", '[model]\njoins = ["tumour"]\n')
-              + '[variables]\nrate = { unit = "1/day", is = "1" }\n', '"1" }', '"tumour.KD" }')
-    file_part("loss", HEAD.replace("[model]\n", '[model]\njoins = ["effect", "tumour"]\n')
-              + '[flows]\nloss = { from = "tumour.viable", rate = "effect.rate * tumour.viable" }\n')
-    model = system('lesion = { use = "lesion.toml", n = 2 }\nfactor = { use = "factor.toml", tumour = "lesion" }\n'
-                   'loss = { use = "loss.toml", effect = "factor", tumour = "lesion" }')
+    file_part(
+        "factor",
+        HEAD.replace("[model]\n", '[model]\njoins = ["tumour"]\n')
+        + '[variables]\nrate = { unit = "1/day", is = "1" }\n',
+        '"1" }',
+        '"tumour.KD" }',
+    )
+    file_part(
+        "loss",
+        HEAD.replace("[model]\n", '[model]\njoins = ["effect", "tumour"]\n')
+        + '[flows]\nloss = { from = "tumour.viable", rate = "effect.rate * tumour.viable" }\n',
+    )
+    model = system(
+        'lesion = { use = "lesion.toml", n = 2 }\nfactor = { use = "factor.toml", tumour = "lesion" }\n'
+        'loss = { use = "loss.toml", effect = "factor", tumour = "lesion" }'
+    )
     second = next(f for f in model.flows if f.name == "loss.2.loss")
     assert names_in(second.tree) == {"factor.2.rate", "lesion.2.viable"}
 
 
 def test_a_join_that_is_not_given_is_told(here):
     assert told('drug = { use = "drug.toml" }\nkill = { use = "kill.toml", drug = "drug" }') == [
-        ("system.toml: parts.kill", "kill.toml joins 'tumour', which is not given", 'add tumour = "PART"')]
+        ("system.toml: parts.kill", "kill.toml joins 'tumour', which is not given", 'add tumour = "PART"')
+    ]
 
 
 def test_a_join_that_the_part_does_not_have_is_offered_the_near_one(here):
     assert told(THREE.replace("tumour =", "tumor =")) == [
         ("system.toml: parts.kill.tumor", "kill.toml joins no 'tumor'", "did you mean 'tumour'?"),
-        ("system.toml: parts.kill", "kill.toml joins 'tumour', which is not given", 'add tumour = "PART"')]
+        ("system.toml: parts.kill", "kill.toml joins 'tumour', which is not given", 'add tumour = "PART"'),
+    ]
 
 
 def test_a_join_to_no_part_is_offered_the_near_one(here):
     assert told(THREE.replace('tumour = "lesion"', 'tumour = "lesions"')) == [
-        ("system.toml: parts.kill.tumour", "there is no part 'lesions'", "did you mean 'lesion'?")]
+        ("system.toml: parts.kill.tumour", "there is no part 'lesions'", "did you mean 'lesion'?")
+    ]
 
 
 def test_parts_of_two_and_three_copies_cannot_be_joined(here):
     assert told(THREE.replace('"drug.toml"', '"drug.toml", n = 2')) == [
-        ("system.toml: parts.kill", "joins parts of 2 and 3 copies", "give them the same number of copies")]
-    assert told(THREE.replace('drug = "drug"', 'drug = "drug", n = 2'))[0][1] == "joins parts of 2 and 3 copies"
+        ("system.toml: parts.kill", "joins parts of 2 and 3 copies", "give them the same number of copies")
+    ]
+    assert (
+        told(THREE.replace('drug = "drug"', 'drug = "drug", n = 2'))[0][1] == "joins parts of 2 and 3 copies"
+    )
 
 
 def test_what_a_join_does_not_have_is_offered_the_near_name(here):
     file_part("kill", KILL, "drug.Cc", "drug.Cp")
     assert told(THREE.replace(", n = 3", "")) == [
-        ("kill.toml: variables.rate.is (part 'kill' of system.toml)", "'drug.Cp' is not declared",
-         "did you mean 'drug.Cc' or 'drug.CL' or 'drug.V'?")]
+        (
+            "kill.toml: variables.rate.is (part 'kill' of system.toml)",
+            "'drug.Cp' is not declared",
+            "did you mean 'drug.Cc' or 'drug.CL' or 'drug.V'?",
+        )
+    ]
 
 
 @pytest.mark.parametrize("key", ["n", "chain"])
@@ -180,21 +212,34 @@ def test_copies_are_from_one_to_sixty_four(here, key, value):
 
 def test_a_part_has_copies_or_a_chain(here):
     assert told('lesion = { use = "lesion.toml", n = 2, chain = 2 }') == [
-        ("system.toml: parts.lesion", "has both n and chain", "give one: n copies side by side, or a chain of them")]
+        (
+            "system.toml: parts.lesion",
+            "has both n and chain",
+            "give one: n copies side by side, or a chain of them",
+        )
+    ]
 
 
 def test_a_coupling_cannot_stand_alone():
     with pytest.raises(ContentError) as caught:
         parse_model(KILL, "kill.toml")
     assert [(i.where, i.what, i.remedy) for i in caught.value.issues] == [
-        ("kill.toml: model.joins", "'kill' joins drug, tumour and cannot stand alone", "use it as a part of a system")]
+        (
+            "kill.toml: model.joins",
+            "'kill' joins drug, tumour and cannot stand alone",
+            "use it as a part of a system",
+        )
+    ]
 
 
 def test_a_system_holds_parts_only(here):
     with pytest.raises(ContentError) as caught:
-        parse_model(HEAD + '[parts]\na = { use = "drug.toml" }\n[flows]\nx = { to = "a", rate = 0 }\n', "system.toml")
+        parse_model(
+            HEAD + '[parts]\na = { use = "drug.toml" }\n[flows]\nx = { to = "a", rate = 0 }\n', "system.toml"
+        )
     assert [(i.where, i.what, i.remedy) for i in caught.value.issues] == [
-        ("system.toml: flows", "a system holds parts only", "move it to a part's own file")]
+        ("system.toml: flows", "a system holds parts only", "move it to a part's own file")
+    ]
 
 
 def test_a_system_joins_nothing(here):
@@ -202,7 +247,9 @@ def test_a_system_joins_nothing(here):
         parse_model(HEAD + 'joins = ["drug"]\n[parts]\na = { use = "drug.toml" }\n', "system.toml")
 
 
-@pytest.mark.parametrize("line", ['a = 3', 'a = { n = 3 }', 'a = { use = 3 }', '"a b" = { use = "drug.toml" }'])
+@pytest.mark.parametrize(
+    "line", ["a = 3", "a = { n = 3 }", "a = { use = 3 }", '"a b" = { use = "drug.toml" }']
+)
 def test_what_is_not_a_part_is_told(here, line):
     [(where, what, remedy)] = told(line)
     assert where.startswith("system.toml: parts.a")
@@ -217,7 +264,8 @@ def test_a_part_has_a_lower_case_letter_so_that_it_is_never_taken_for_a_paramete
 def test_a_part_is_not_a_system(here):
     (here / "own.toml").write_text(HEAD + '[parts]\ndrug = { use = "drug.toml" }\n', encoding="utf-8")
     assert told('a = { use = "own.toml" }') == [
-        ("system.toml: parts.a.use", "own.toml is itself a system", "list its parts here")]
+        ("system.toml: parts.a.use", "own.toml is itself a system", "list its parts here")
+    ]
 
 
 def test_a_part_that_is_not_there_is_told(here):
@@ -247,11 +295,12 @@ def test_parts_that_is_no_table_is_refused():
 def test_a_compartment_of_a_system_that_nothing_moves_is_found(here):
     model = system('lesion = { use = "lesion.toml" }')
     assert [(i.where, i.what, i.remedy) for i in check_model(model)] == [
-        ("system.toml: compartments.lesion.viable", "no flow reaches it", "remove it or add a flow")]
+        ("system.toml: compartments.lesion.viable", "no flow reaches it", "remove it or add a flow")
+    ]
     assert check_model(system(THREE)) == []
 
 
-# --- swap ------------------------------------------------------------------------------------------------------
+# --- swap ------------------------------------------------------------
 
 
 SYSTEM = "systems/folfox_auc_linear"
@@ -273,7 +322,10 @@ def test_swapping_a_part_that_is_not_there_offers_the_near_one():
         load_model(SYSTEM, {"efect": "links/given_rate"})
     [issue] = caught.value.issues
     assert (issue.where, issue.what, issue.remedy) == (
-        f"models/{SYSTEM}.toml: parts", "no part 'efect' to swap", "did you mean 'effect'?")
+        f"models/{SYSTEM}.toml: parts",
+        "no part 'efect' to swap",
+        "did you mean 'effect'?",
+    )
 
 
 def test_swapping_in_a_model_with_other_joins_is_told():
@@ -282,7 +334,7 @@ def test_swapping_in_a_model_with_other_joins_is_told():
     assert caught.value.issues[0].what == "links/given_rate joins no 'oxaliplatin'"
 
 
-# --- units across parts ----------------------------------------------------------------------------------------
+# --- units across parts ------------------------------------------------------------
 
 
 def rates(model: Model) -> dict[str, sympy.Expr]:
@@ -308,7 +360,10 @@ def test_hours_and_days_meet_in_one_rate_exactly(here):
     viable = sympy.Symbol("lesion.viable", real=True)
     assert rates(model)["lesion.viable"] == -24 * e * cc / v * viable
     assert {n.__class__ for n in rates(model)["lesion.viable"].atoms(sympy.Number)} <= {
-        sympy.Integer, sympy.core.numbers.NegativeOne, sympy.Rational}
+        sympy.Integer,
+        sympy.core.numbers.NegativeOne,
+        sympy.Rational,
+    }
 
 
 def test_a_system_may_be_in_weeks(here):
@@ -317,13 +372,17 @@ def test_a_system_may_be_in_weeks(here):
 
 
 def test_a_variable_keeps_its_own_unit_in_another_time(here):
-    model = system('kill = { use = "kill.toml", drug = "drug", tumour = "lesion" }\n' + THREE.split("\nkill")[0], "week")
+    model = system(
+        'kill = { use = "kill.toml", drug = "drug", tumour = "lesion" }\n' + THREE.split("\nkill")[0], "week"
+    )
     assert model.unit("kill.1.rate") == "1/day"
     e, central, v = (sympy.Symbol(n, real=True) for n in ("kill.1.E", "drug.central", "drug.V"))
     assert Equations(model).symbols["kill.1.rate"] == 24 * e * central / v
 
 
-FLOW = HEAD + """[parameters]
+FLOW = (
+    HEAD
+    + """[parameters]
 K = {{ unit = "1/day" }}
 [compartments]
 here = {{ unit = "{here}", dose = true }}
@@ -331,11 +390,20 @@ there = {{ unit = "{there}" }}
 [flows]
 go = {{ from = "here", to = "there", rate = "{rate}" }}
 """
+)
 
 
-@pytest.mark.parametrize(("here", "there", "gain"), [
-    ("mg", "g", Fraction(1, 1000)), ("g", "mg", Fraction(1000)), ("mL", "L", Fraction(1, 1000)),
-    ("nmol", "umol", Fraction(1, 1000)), ("mg", "mg", Fraction(1)), ("ug", "kg", Fraction(1, 10**9))])
+@pytest.mark.parametrize(
+    ("here", "there", "gain"),
+    [
+        ("mg", "g", Fraction(1, 1000)),
+        ("g", "mg", Fraction(1000)),
+        ("mL", "L", Fraction(1, 1000)),
+        ("nmol", "umol", Fraction(1, 1000)),
+        ("mg", "mg", Fraction(1)),
+        ("ug", "kg", Fraction(1, 10**9)),
+    ],
+)
 def test_what_leaves_in_one_unit_arrives_in_the_other_exactly(here, there, gain):
     model = parse_model(FLOW.format(here=here, there=there, rate="K * here"))
     assert model.flows[0].gain == gain
@@ -349,22 +417,49 @@ def test_the_rate_itself_is_brought_to_the_unit_of_the_source():
     assert rates(model) == {"here": -1000 * k * x, "there": k * x}
 
 
-@pytest.mark.parametrize(("is_", "litres"), [
-    ("A + B", 10), ("B - A", 4), ("A - B", -4), ("min(A, B)", 3), ("max(B, A)", 7), ("B * hill(A, B, 1)", 2.1),
-    ("B * exp(A / B)", 7 * np.exp(3 / 7)), ("sqrt(A * B)", np.sqrt(21)), ("A * B / (A + B)", 2.1), ("0 + A", 3), ("-A", -3),
-    ("A**2 / B", 9 / 7), ("B * 2**(A / B)", 7 * 2 ** (3 / 7)), ("B * (A / B)**2", 9 / 7), ("B * log(B / A)", 7 * np.log(7 / 3))])
+@pytest.mark.parametrize(
+    ("is_", "litres"),
+    [
+        ("A + B", 10),
+        ("B - A", 4),
+        ("A - B", -4),
+        ("min(A, B)", 3),
+        ("max(B, A)", 7),
+        ("B * hill(A, B, 1)", 2.1),
+        ("B * exp(A / B)", 7 * np.exp(3 / 7)),
+        ("sqrt(A * B)", np.sqrt(21)),
+        ("A * B / (A + B)", 2.1),
+        ("0 + A", 3),
+        ("-A", -3),
+        ("A**2 / B", 9 / 7),
+        ("B * 2**(A / B)", 7 * 2 ** (3 / 7)),
+        ("B * (A / B)**2", 9 / 7),
+        ("B * log(B / A)", 7 * np.log(7 / 3)),
+    ],
+)
 def test_millilitres_and_litres_meet_in_one_expression(is_, litres):
-    model = parse_model(HEAD + '[parameters]\nA = { unit = "mL" }\nB = { unit = "L" }\n[compartments]\n'
-                        f'x = {{ unit = "L", dose = true }}\n[variables]\nv = {{ unit = "L", is = "{is_}" }}\n')
+    model = parse_model(
+        HEAD + '[parameters]\nA = { unit = "mL" }\nB = { unit = "L" }\n[compartments]\n'
+        f'x = {{ unit = "L", dose = true }}\n[variables]\nv = {{ unit = "L", is = "{is_}" }}\n'
+    )
     assert evaluate(model.variables[0].tree, {"A": 3000.0, "B": 7.0}, np) == pytest.approx(litres, rel=1e-14)
 
 
-@pytest.mark.parametrize(("is_", "unit", "factor"), [
-    ("D**3", "mL", Fraction(1, 1000)), ("(D**3)**(1/3)", "cm", Fraction(1, 10)), ("sqrt(D**2)", "m", Fraction(1, 1000)),
-    ("D**2 / D", "mm", Fraction(1)), ("0.5", "percent", Fraction(100))])
+@pytest.mark.parametrize(
+    ("is_", "unit", "factor"),
+    [
+        ("D**3", "mL", Fraction(1, 1000)),
+        ("(D**3)**(1/3)", "cm", Fraction(1, 10)),
+        ("sqrt(D**2)", "m", Fraction(1, 1000)),
+        ("D**2 / D", "mm", Fraction(1)),
+        ("0.5", "percent", Fraction(100)),
+    ],
+)
 def test_powers_carry_their_factor_exactly(is_, unit, factor):
-    model = parse_model(HEAD + '[parameters]\nD = { unit = "mm" }\n[compartments]\nx = { unit = "mL", dose = true }\n'
-                        f'[variables]\nv = {{ unit = "{unit}", is = "{is_}" }}\n')
+    model = parse_model(
+        HEAD + '[parameters]\nD = { unit = "mm" }\n[compartments]\nx = { unit = "mL", dose = true }\n'
+        f'[variables]\nv = {{ unit = "{unit}", is = "{is_}" }}\n'
+    )
     tree = model.variables[0].tree
     if tree[0] == "num":
         assert tree == ("num", factor / 2)
@@ -372,22 +467,30 @@ def test_powers_carry_their_factor_exactly(is_, unit, factor):
         assert (tree[1][1] if factor != 1 else 1) == factor
 
 
-@pytest.mark.parametrize(("unit", "is_"), [("nm^2", "(A**3)**(2/3)"), ("pg", "sqrt(B * B)"), ("pg", "(B**0.5)**2")])
+@pytest.mark.parametrize(
+    ("unit", "is_"), [("nm^2", "(A**3)**(2/3)"), ("pg", "sqrt(B * B)"), ("pg", "(B**0.5)**2")]
+)
 def test_roots_of_small_units_are_as_exact(unit, is_):
-    model = parse_model(HEAD + '[parameters]\nA = { unit = "nm" }\nB = { unit = "pg" }\n'
-                        f'[compartments]\nx = {{ unit = "mg", dose = true }}\n[variables]\nv = {{ unit = "{unit}", is = "{is_}" }}\n')
+    model = parse_model(
+        HEAD + '[parameters]\nA = { unit = "nm" }\nB = { unit = "pg" }\n'
+        f'[compartments]\nx = {{ unit = "mg", dose = true }}\n[variables]\n'
+        f'v = {{ unit = "{unit}", is = "{is_}" }}\n'
+    )
     tree = model.variables[0].tree
     factor = float(tree[1][1]) if tree[0] == "*" and tree[1][0] == "num" else 1.0
     assert factor == pytest.approx(1, rel=1e-12)
 
 
-# --- chains ----------------------------------------------------------------------------------------------------
+# --- chains ------------------------------------------------------------
 
 
 def test_each_stage_of_a_chain_flows_into_the_next_and_the_last_outside(here):
     model = system('stage = { use = "stage.toml", chain = 3 }')
     assert [(f.source, f.target) for f in model.flows] == [
-        ("stage.1.amount", "stage.2.amount"), ("stage.2.amount", "stage.3.amount"), ("stage.3.amount", "")]
+        ("stage.1.amount", "stage.2.amount"),
+        ("stage.2.amount", "stage.3.amount"),
+        ("stage.3.amount", ""),
+    ]
 
 
 def test_a_chain_of_one_flows_outside(here):
@@ -407,13 +510,16 @@ def test_a_chain_is_joined_by_its_ends_only(here):
     file_part("ends", ENDS, "line.last.", "line.")
     issues = told('stage = { use = "stage.toml", chain = 3 }\nends = { use = "ends.toml", line = "stage" }')
     assert ("ends.toml: flows.out.rate (part 'ends' of system.toml)", "'line.out' is not declared") in [
-        i[:2] for i in issues]
+        i[:2] for i in issues
+    ]
 
 
 def test_next_names_a_compartment_of_the_stage(here):
     file_part("stage", STAGE, "next.amount", "next.amuont")
     assert told('stage = { use = "stage.toml" }')[0][:2] == (
-        "stage.toml: flows.transit.to (part 'stage' of system.toml)", "'next.amuont' is not a compartment")
+        "stage.toml: flows.transit.to (part 'stage' of system.toml)",
+        "'next.amuont' is not a compartment",
+    )
 
 
 @pytest.mark.parametrize("join", ["next", "first", "last", "a b", "n", "chain", "use"])
@@ -424,7 +530,7 @@ def test_a_join_has_a_name_of_its_own(join):
     assert "cannot stand alone" not in str(caught.value)
 
 
-# --- models as data --------------------------------------------------------------------------------------------
+# --- models as data ------------------------------------------------------------
 
 
 def test_a_model_is_plain_data_with_a_content_hash(here):
@@ -439,8 +545,11 @@ def test_a_model_is_plain_data_with_a_content_hash(here):
 
 def test_doses_of_a_part_name_parameters_of_that_part(here):
     file_part("drug", DRUG, "dose = true", 'dose = { bioavailability = "F", forms = { salt = "FS" } }')
-    Path("drug.toml").write_text(Path("drug.toml").read_text().replace(
-        "[parameters]", '[parameters]\nF = { unit = "1" }\nFS = { unit = "1" }'))
+    Path("drug.toml").write_text(
+        Path("drug.toml")
+        .read_text()
+        .replace("[parameters]", '[parameters]\nF = { unit = "1" }\nFS = { unit = "1" }')
+    )
     dose = system('a = { use = "drug.toml", n = 2 }').compartments[1].dose
     assert dose.bioavailability == "a.2.F" and dose.forms == (("salt", "a.2.FS"),)
 

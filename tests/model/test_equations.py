@@ -37,7 +37,15 @@ def _slope(x, k, n):
     return n * k**n * x ** (n - 1) / (k**n + x**n) ** 2
 
 
-NUMPY = [{"hill": _hill, "hill_slope": _slope, "lower": np.minimum, "step": lambda a, b: np.where(a > b, 1.0, 0.0)}, "numpy"]
+NUMPY = [
+    {
+        "hill": _hill,
+        "hill_slope": _slope,
+        "lower": np.minimum,
+        "step": lambda a, b: np.where(a > b, 1.0, 0.0),
+    },
+    "numpy",
+]
 
 
 def function(model: Model, expressions: list):
@@ -105,7 +113,7 @@ def test_a_closed_model_conserves_what_flows(name):
     totals = conserved(whole)
     moved = {s for f in whole.flows for s in (f.source, f.target)}
     assert moved <= {s for t in totals for s in t}
-    rates = {n: r for n, r in Equations(whole).rates.items()}
+    rates = dict(Equations(whole).rates.items())
     for t in totals:
         total = sum(sympy.Rational(w.numerator, w.denominator) * rates[n] for n, w in t.items())
         assert sympy.expand(total) == 0 or sympy.simplify(total) == 0
@@ -120,16 +128,21 @@ def test_closing_a_model_changes_none_of_its_own_rates():
 
 
 def test_an_inflow_comes_from_its_own_outside():
-    model = parse_model(HEAD + '[parameters]\nR = { unit = "mg/day" }\n[compartments]\na = { unit = "mg" }\n'
-                        '[flows]\nsource = { to = "a", rate = "R" }\n')
+    model = parse_model(
+        HEAD + '[parameters]\nR = { unit = "mg/day" }\n[compartments]\na = { unit = "mg" }\n'
+        '[flows]\nsource = { to = "a", rate = "R" }\n'
+    )
     whole = closed(model)
     assert [(f.source, f.target) for f in whole.flows] == [("outside.source", "a")]
     assert conserved(model) == []
     assert conserved(whole) == [{"a": Fraction(1), "outside.source": Fraction(1)}]
 
 
-TWO = HEAD + ('[parameters]\nK = { unit = "1/day" }\n[compartments]\na = { unit = "mg", dose = true }\nb = { unit = "g" }\n'
-              '[flows]\ngo = { from = "a", to = "b", rate = "K * a" }\n')
+TWO = HEAD + (
+    '[parameters]\nK = { unit = "1/day" }\n[compartments]\n'
+    'a = { unit = "mg", dose = true }\nb = { unit = "g" }\n'
+    '[flows]\ngo = { from = "a", to = "b", rate = "K * a" }\n'
+)
 
 
 def test_a_total_weighs_grams_against_milligrams():
@@ -168,7 +181,9 @@ def test_the_slopes_of_hill_agree_with_differences(argument):
 
 
 def test_the_slope_of_the_smaller_is_that_of_the_smaller():
-    slope = sympy.lambdify([a, b], [sympy.diff(lower(a**2, b), a), sympy.diff(lower(a**2, b), b)], modules=NUMPY)
+    slope = sympy.lambdify(
+        [a, b], [sympy.diff(lower(a**2, b), a), sympy.diff(lower(a**2, b), b)], modules=NUMPY
+    )
     assert slope(1.0, 5.0) == [2.0, 0.0]
     assert slope(3.0, 5.0) == [0.0, 1.0]
 

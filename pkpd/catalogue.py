@@ -1,0 +1,189 @@
+"""What the library holds: lists, one entry shown, files checked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pkpd import library, store
+from pkpd.errors import ContentError, Issue, NotFound, PkpdError, fail, nearest
+from pkpd.model.schema import ModelFile
+
+KINDS = ("models", "drugs", "parameters", "regimens", "trials", "fits", "studies")
+_TABLES = {"model": "model", "parameters": "parameters", "regimen": "regimen", "trial": "trial", "fit": "fit", "study": "study"}
+
+
+def _title(kind: str, name: str) -> dict:
+    data = library.read(kind, name).data
+    head = data.get({"result": "parameters"}.get(kind, kind), {})
+    return head if isinstance(head, dict) else {}
+
+
+def rows(kind: str | None) -> list[dict]:
+    """Name, title and source of what the library holds, of one kind or all."""
+    if kind is not None and kind not in KINDS:
+        raise NotFound(f"{kind}: not a kind of content\n    remedy: {nearest(kind, KINDS)}")
+    found = []
+    for group in [kind] if kind else [k for k in KINDS if k != "drugs"]:
+        single = {"drugs": "model", "studies": "study"}.get(group, group.removesuffix("s") if group != "parameters" else group)
+        for name in library.names(single):
+            if group == "drugs" and not name.startswith("drugs/"):
+                continue
+            head = _title(single, name)
+            row = {"kind": group, "name": name, "title": str(head.get("title", "")), "reference": str(head.get("reference", ""))}
+            if group == "fits":
+                row["calibrated"] = name in library.names("result")
+            found.append(row)
+    return found
+
+
+def kind_of(name: str) -> str:
+    """The kind of content that a name or a file's tables stand for."""
+    if library.is_path(name, "model"):
+        data = library.read("model", name).data
+        for table, kind in (("parameters", "parameters"), *_TABLES.items()):
+            if table in data and (table != "parameters" or "model" not in data):
+                return kind
+        raise fail(name, "is no kind of content", "a file begins with one of " + ", ".join(f"[{t}]" for t in _TABLES))
+    for kind in ("model", "parameters", "regimen", "trial", "fit", "study"):
+        try:
+            library.find(kind, name)
+        except NotFound:
+            continue
+        return kind
+    known = [r["name"] for r in rows(None)] + [n.rsplit("/", 1)[-1] for n in library.names("model")]
+    raise NotFound(f"{name}: the library holds nothing of this name\n    remedy: {nearest(name, set(known))}")
+
+
+def show(name: str, diagram: Path | None, as_json: bool, console: Console) -> None:
+    """Prints one entry; a model's diagram goes to a file."""
+    kind = kind_of(name)
+    if kind == "model":
+        _show_model(name, diagram, as_json, console)
+        return
+    if diagram is not None:
+        raise fail("--diagram", f"{name!r} is no model", "only a model has compartments to draw")
+    if kind == "parameters":
+        from pkpd.parameters import load_parameters
+        from pkpd.show import print_parameters, show_parameters
+
+        described = show_parameters(load_parameters(name))
+        print(json.dumps(described, ensure_ascii=False)) if as_json else print_parameters(described, console)
+        return
+    data = _checked(kind, name)
+    if as_json:
+        print(json.dumps(data, ensure_ascii=False, default=str))
+    elif kind == "trial":
+        _print_trial(name, console)
+    else:
+        console.print(escape(Path(library.find(kind, name)).read_text(encoding="utf-8")), soft_wrap=True)
+
+
+def _show_model(name: str, diagram: Path | None, as_json: bool, console: Console) -> None:
+    from pkpd.diagram import diagram as draw
+    from pkpd.model.compose import load_model, model_file
+    from pkpd.parameters import load_parameters
+    from pkpd.show import print_model, show_model
+
+    if diagram is not None:
+        store.require_writable(diagram)
+    file = model_file(name)
+    if file.joins or not (file.parts or file.compartments):
+        _show_part(name, file, diagram, as_json, console)
+        return
+    model = load_model(name)
+    try:
+        parameters = load_parameters((), model)
+    except ContentError:
+        parameters = None  # a model of the user's own, or a part: shown without values
+    described = show_model(model, parameters)
+    print(json.dumps(described, ensure_ascii=False)) if as_json else print_model(described, console)
+    if diagram is not None:
+        store.write_text(diagram, draw(model))
+        if not as_json:
+            console.print(f"{diagram}: written")
+
+
+def _show_part(name: str, file: ModelFile, diagram: Path | None, as_json: bool, console: Console) -> None:
+    """A part that cannot stand alone is shown as it is written."""
+    if diagram is not None:
+        raise fail("--diagram", f"{name!r} is a part that cannot stand alone", "draw a system that uses it")
+    if as_json:
+        print(json.dumps(library.read("model", name).data, ensure_ascii=False))
+        return
+    console.print(escape(Path(library.find("model", name)).read_text(encoding="utf-8")), soft_wrap=True)
+    console.print(f"A part: it joins {', '.join(file.joins) or 'nothing'} and stands in a system, not alone.")
+
+
+def _checked(kind: str, name: str) -> dict:
+    from pkpd.fit.free import load_fit
+    from pkpd.regimen import load_regimen
+    from pkpd.study.sweep import load_study
+    from pkpd.trial.protocol import load_trial
+
+    {"trial": load_trial, "fit": load_fit, "study": load_study, "regimen": load_regimen}[kind](name)
+    return library.read(kind, name).data
+
+
+def _print_trial(name: str, console: Console) -> None:
+    from pkpd.trial.protocol import load_trial
+
+    trial = load_trial(name)
+    console.print(f"[bold]{escape(trial.title)}[/bold]\n{escape(trial.population)}\n", soft_wrap=True)
+    protocol = Table(title="Protocol")
+    for column in ("line", "is", "how seen", "where"):
+        protocol.add_column(column, overflow="fold")
+    for line, text, where, seen in trial.provenance:
+        protocol.add_row(line, escape(text), f"[yellow]{seen}[/yellow]" if seen == "assumed" else seen, escape(where))
+    console.print(protocol)
+    figures = Table(title="Published figures")
+    for column in ("figure", "arm", "value", "interval", "n", "use", "how seen", "where"):
+        figures.add_column(column, overflow="fold")
+    for f in trial.figures:
+        interval = "" if f.interval is None else f"{f.interval[0]:.3g}–{f.interval[1]:.3g}"
+        figures.add_row(f.name, f.arm, "" if f.value is None else f"{f.value:g} {f.unit if f.unit != '1' else ''}", interval,
+                        str(f.n), f.use, f.seen, escape(f.where))
+    console.print(figures)
+    console.print("Research software: not advice on any patient.")
+
+
+def check(paths: list[str]) -> tuple[list[dict], int]:
+    """Issues of files, or of the whole library, and how many files were read."""
+    names: list[tuple[str | None, str]] = [(None, p) for p in paths]
+    if not paths:
+        names = [(k, n) for k in ("model", "parameters", "regimen", "trial", "fit", "result", "study") for n in library.names(k)]
+    found = []
+    for kind, name in names:
+        try:
+            issues = _issues(kind or kind_of(name), name)
+        except ContentError as error:
+            issues = list(error.issues)
+        except PkpdError as error:
+            issues = [Issue(name, str(error))]
+        found += [{"file": name, "where": i.where, "what": i.what, "remedy": i.remedy} for i in issues]
+    return found, len(names)
+
+
+def _issues(kind: str, name: str) -> list[Issue]:
+    from pkpd.model.check import check_model
+    from pkpd.model.compose import build_model, model_file
+    from pkpd.parameters import bind, load_parameters
+
+    if kind == "model":
+        file = model_file(name)
+        alone = not file.joins and (file.parts or file.compartments)
+        return check_model(build_model(file, {})) if alone else []
+    if kind in ("parameters", "result"):
+        own = load_parameters(name)
+        file = model_file(own.model)
+        if file.parts:
+            load_parameters(name, build_model(file, {}))
+        else:
+            bind(own, file)
+        return []
+    _checked(kind, name)
+    return []

@@ -1,0 +1,179 @@
+"""Every command. Research software: nothing here is advice on any patient."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from pkpd import __version__
+from pkpd.errors import PkpdError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
+                  help="Systems-pharmacology models of colorectal liver metastasis: model files, virtual patients, "
+                       "simulated trials, fits to published figures, what-ifs.\n\nResearch software: its results are "
+                       "simulations and are not advice on any patient.")
+out = Console(width=None if sys.stdout.isatty() else 110)
+err = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+
+
+@contextmanager
+def progress() -> Iterator[Any]:
+    """A progress bar on standard error, as a function (what, done, of)."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err)
+    tasks: dict[str, Any] = {}
+    with bar:
+        def tell(what: str, done: int, of: int) -> None:
+            if what not in tasks:
+                tasks[what] = bar.add_task(what, total=of)
+            bar.update(tasks[what], completed=done, total=of)
+
+        yield tell
+
+
+def version(value: bool) -> None:
+    if value:
+        print(f"pkpd {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True,
+                                               help="Print the version.")] = False) -> None:
+    pass
+
+
+@app.command("list", epilog="Example: pkpd list trials --json")
+def list_(kind: Annotated[Optional[str], typer.Argument(  # noqa: UP045 - typer reads this form
+        help="models, drugs, parameters, regimens, trials, fits or studies; all if left out")] = None,
+        as_json: Json = False) -> None:
+    """List what the library holds."""
+    from pkpd import catalogue
+
+    rows = catalogue.rows(kind)
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    for group in dict.fromkeys(r["kind"] for r in rows):
+        out.print(f"[bold]{group}[/bold]")
+        for r in (r for r in rows if r["kind"] == group):
+            out.print(f"  {r['name']:<34}{escape(r['title'])}", soft_wrap=True)
+
+
+@app.command(epilog="Example: pkpd show oxaliplatin --diagram oxaliplatin.svg")
+def show(name: Annotated[str, typer.Argument(help="a model, parameter set, regimen, trial, fit or study; or a file")],
+         diagram: Annotated[Optional[Path], typer.Option(help="Draw the model's compartments and flows into an SVG file.")] = None,  # noqa: UP045
+         as_json: Json = False) -> None:
+    """Show equations, values with their units and sources, figures of a trial."""
+    from pkpd import catalogue
+
+    catalogue.show(name, diagram, as_json, out)
+
+
+@app.command(epilog="Example: pkpd check my_model.toml")
+def check(paths: Annotated[Optional[list[str]], typer.Argument(help="files or library names; the whole library if left out")] = None,  # noqa: UP045
+          as_json: Json = False) -> None:
+    """Check files: names, units, structure, values, sources. Exit code 2 if anything is wrong."""
+    from pkpd import catalogue
+
+    rows, count = catalogue.check(paths or [])
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False))
+    for row in rows if not as_json else ():
+        out.print(escape(f"{row['where']}: {row['what']}" + (f"\n    remedy: {row['remedy']}" if row["remedy"] else "")), soft_wrap=True)
+    if not as_json:
+        out.print(f"{count} files checked, {len(rows)} issues")
+    raise typer.Exit(2 if rows else 0)
+
+
+@app.command(epilog='Example: pkpd simulate crlm_folfox --regimen folfox4 --cycles 6 --patients 100 --until "1 year" --out run.csv')
+def simulate(system: Annotated[str, typer.Argument(help="any model: a library name or a file")],
+             out_file: Annotated[Path, typer.Option("--out", help="Where to write: .csv or .parquet")],
+             regimen: Annotated[Optional[str], typer.Option(help="a regimen: a library name or a file")] = None,  # noqa: UP045
+             cycles: Annotated[int, typer.Option(min=0, help="cycles given")] = 6,
+             patients: Annotated[int, typer.Option(min=1, help="virtual patients")] = 100,
+             until: Annotated[str, typer.Option(help='how long, as in "2 year"')] = "1 year",
+             every: Annotated[str, typer.Option(help='how often to write, as in "1 day"')] = "1 day",
+             seed: Annotated[int, typer.Option(help="seed of the virtual patients")] = 0,
+             parameters: Annotated[Optional[list[str]], typer.Option(help="parameter sets, the last on top; the system's default if left out")] = None) -> None:  # noqa: UP045
+    """Simulate virtual patients and write one row a patient and time."""
+    from pkpd import runs
+
+    text = runs.simulate_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [])
+    out.print(escape(text), soft_wrap=True)
+
+
+@app.command(epilog="Example: pkpd trial eortc_40983 --json figures.json")
+def trial(name: Annotated[str, typer.Argument(help="a trial: a library name or a file")],
+          fit: Annotated[Optional[str], typer.Option(help='a fit\'s result; "none" for the values before any fit')] = None,  # noqa: UP045
+          patients: Annotated[int, typer.Option(min=20, help="virtual patients an arm and draw")] = 1000,
+          link: Annotated[str, typer.Option(help="kill link; the fit's own if left out")] = "",
+          json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the figures to a JSON file.")] = None) -> None:  # noqa: UP045
+    """Simulate a trial and set its published figures beside the predicted ones. Exit code 0 even where figures miss."""
+    from pkpd import runs, store
+
+    if json_file is not None:
+        store.require_writable(json_file)
+    with progress() as tell:
+        result = runs.predict_trial(name, fit, patients, link, tell)
+    runs.print_figures(result, out)
+    if json_file is not None:
+        store.write_json(json_file, result)
+
+
+@app.command(epilog="Example: pkpd fit eortc_40983 --resume")
+def fit(name: Annotated[str, typer.Argument(help="a fit: a library name or a file")],
+        resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+        out_file: Annotated[Optional[Path], typer.Option("--out", help="Where to write the result; fits/results/NAME.toml of a checkout, else ./NAME.toml")] = None) -> None:  # noqa: UP045
+    """Calibrate to published figures; the result is a parameter file with draws of the posterior."""
+    from pkpd import runs
+
+    with progress() as tell:
+        text = runs.fit_to_file(name, resume, out_file, tell)
+    out.print(escape(text), soft_wrap=True)
+
+
+@app.command(epilog="Example: pkpd study neoadjuvant_cycles --out page")
+def study(name: Annotated[str, typer.Argument(help="a study: a library name or a file")],
+          folder: Annotated[Path, typer.Option("--out", help="folder for the page, figures and tables")] = Path("report")) -> None:
+    """Run a what-if study: one HTML page, and its tables as CSV and JSON."""
+    from pkpd import runs, store
+
+    store.require_folder(folder)
+    with progress() as tell:
+        page = runs.study_to_page(name, folder, tell)
+    out.print(f"{page}\nResearch software: a simulation, not advice on any patient.", soft_wrap=True)
+
+
+def main() -> None:
+    """The command line: an error that the user can mend is printed and exits with 2."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as stop:
+        sys.exit(stop.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        err.print("interrupted: nothing half-written was left")
+        sys.exit(130)
+    except PkpdError as error:
+        err.print("[red]error[/red] " + escape(str(error)), soft_wrap=True)
+        sys.exit(2)
+    except Exception as error:
+        if hasattr(error, "show") and hasattr(error, "exit_code"):
+            error.show()  # type: ignore[attr-defined]
+            sys.exit(2)
+        raise
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,3 @@
+"""Pictures of models."""
+
+from pkpd.diagram.svg import diagram as diagram

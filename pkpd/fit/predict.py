@@ -1,0 +1,84 @@
+"""Figures predicted from a posterior at the trial's own size, beside what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pkpd.fit.likelihood import scaled
+from pkpd.fit.result import posterior
+from pkpd.parameters import Parameters
+from pkpd.trial.figures import figure_values, replicates
+from pkpd.trial.protocol import Trial
+from pkpd.trial.published import Figure
+from pkpd.trial.run import prepare, run_arm
+
+Tell = Callable[[str, int, int], None]
+DRAWS, PER_DRAW = 32, 25
+
+
+def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: str = "", seed: int = 1000,
+            fitted: tuple[str, ...] | None = None, tell: Tell = lambda what, done, of: None) -> dict:
+    """Each figure's predictive median and 95 % interval, inside or outside, and a joint check of the fitted ones.
+
+    The interval holds the posterior's uncertainty and the chance of a trial of the trial's size. Patients are
+    drawn anew, not those of the fit.
+    """
+    prepared = [prepare(trial, a, parameters, patients, link, seed) for a in trial.arms]
+    sets = posterior(parameters, DRAWS)
+    per = PER_DRAW if len(sets) > 1 else DRAWS * PER_DRAW
+    tables, failures = [], []
+    for i, p in enumerate(sets):
+        tell("predicting", i, len(sets))
+        arms = {a.arm.name: run_arm(a, p) for a in prepared}
+        failures += [f"{name}: {text}" for name, r in arms.items() for text in r.failures]
+        tables.append(figure_values(trial, replicates(trial, arms, per, seed + i)))
+    tell("predicting", len(sets), len(sets))
+    values = np.concatenate(tables, axis=1)
+    used = [f for f in trial.figures if f.use == "fit" and (fitted is None or f.key in fitted)]
+    return {"trial": trial.name, "title": trial.title, "parameters": parameters.name, "link": link,
+            "patients": patients, "draws": len(sets), "trials": values.shape[1], "seed": seed,
+            "figures": [_row(trial, f, v, fitted) for f, v in zip(trial.figures, values, strict=True)],
+            "joint": _joint(trial, used, values), "failures": failures}
+
+
+def _number(x: float) -> float | None:
+    return float(x) if np.isfinite(x) else None
+
+
+def _row(trial: Trial, figure: Figure, values: np.ndarray, fitted: tuple[str, ...] | None) -> dict:
+    low, middle, high = np.quantile(values, [0.025, 0.5, 0.975], method="nearest")
+    use = figure.use
+    if use == "fit" and fitted is not None and figure.key not in fitted:
+        use = "predict"
+    interval, seen = figure.interval, "published"
+    if figure.kind == "count" and interval is not None:
+        seen = "exact binomial"
+    if interval is None and figure.value is not None:
+        spread = np.std(np.log(np.minimum(values, trial.follow_up[1] / 30.4375)))
+        interval, seen = (figure.value * np.exp(-1.96 * spread), figure.value * np.exp(1.96 * spread)), "derived"
+    return {"trial": trial.name, "arm": figure.arm, "figure": figure.name, "kind": figure.kind, "use": use,
+            "unit": figure.unit, "n": figure.n, "published": figure.value,
+            "interval": None if interval is None else [float(x) for x in interval], "interval_from": seen if interval else None,
+            "predicted": _number(middle), "predicted_interval": [_number(low), _number(high)],
+            "inside": None if figure.value is None or use == "context" else bool(low <= figure.value <= high),
+            "where": figure.where, "seen": figure.seen, "source": figure.source or trial.reference}
+
+
+def _joint(trial: Trial, figures: list[Figure], values: np.ndarray) -> dict | None:
+    """How far the fitted figures lie from the predictive cloud, together: a Mahalanobis distance and its p."""
+    if not figures:
+        return None
+    index = [trial.figures.index(f) for f in figures]
+    cloud = scaled(trial, tuple(figures), values[index])
+    cloud = cloud[:, np.all(np.isfinite(cloud), axis=0)]
+    centre, inverse = cloud.mean(axis=1), np.linalg.pinv(np.cov(cloud))
+    observed = scaled(trial, tuple(figures), np.array([f.value for f in figures], dtype=float))
+
+    def distance(x: np.ndarray) -> np.ndarray:
+        gap = x - centre[:, None]
+        return np.einsum("ir,ij,jr->r", gap, inverse, gap)
+
+    own = float(distance(observed[:, None])[0])
+    return {"distance_squared": own, "figures": len(figures), "p": float(np.mean(distance(cloud) >= own))}

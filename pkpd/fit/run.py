@@ -1,0 +1,115 @@
+"""run_fit: several starts, then a posterior, with checkpoints; the result is a parameter file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pkpd import library, store
+from pkpd.fit.free import Fit, put_all
+from pkpd.fit.likelihood import Objective, objective
+from pkpd.fit.posterior import Draws, sample
+from pkpd.parameters import Parameters, load_parameters
+from pkpd.population import uniform
+from pkpd.trial.protocol import load_trial
+from pkpd.trial.run import disease_model
+
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a fit found: its starts, its best point, and draws of the posterior on the free scales."""
+
+    fit: Fit
+    starts: np.ndarray
+    start_values: np.ndarray
+    best: np.ndarray
+    best_value: float
+    draws: Draws
+    observed: np.ndarray
+    expected: np.ndarray
+    covariance: np.ndarray
+    calls: int
+
+    @property
+    def distance(self) -> float:
+        """The squared Mahalanobis distance of the published figures from the best point's."""
+        gap = self.observed - self.expected
+        return float(gap @ np.linalg.solve(self.covariance, gap))
+
+
+def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: None) -> FitResult:
+    """Calibrates: covariance at the prior's centre, several starts, covariance again at the best, posterior."""
+    trial = load_trial(fit.trial)
+    base = load_parameters(fit.parameters, disease_model(trial.disease))
+    key = store.content_hash(fit, trial, base.values, base.correlations, base.covariates)
+    state = (store.restore("fits", key) if resume else None) or {}
+    target = objective(fit, trial, base)
+    if "covariance" not in state:
+        target.covariance = target.estimate_covariance(target.centre)
+        found = _optimise(target, state, key, tell)
+        best = found[int(np.argmax([v for _, v in found]))][0]
+        target.covariance = target.estimate_covariance(best)
+        best, value = _climb(target, best, 40 * len(best))
+        state |= {"covariance": target.covariance, "best": best, "best_value": value, "calls": target.calls}
+        store.checkpoint("fits", key, state)
+    target.covariance = state["covariance"]
+    draws = sample(target, state, lambda: store.checkpoint("fits", key, state), tell)
+    best, value = state["best"], state["best_value"]
+    result = FitResult(fit, np.array([s for s, _ in state["starts"]]), np.array([v for _, v in state["starts"]]), best,
+                       value, draws, target.observed, target.expected(best), target.covariance, state["calls"])
+    store.forget("fits", key)
+    return result
+
+
+def _optimise(target: Objective, state: dict, key: str, tell: Tell) -> list[tuple[np.ndarray, float]]:
+    """Local searches from the prior's centre and from draws of the prior; each finished one is kept."""
+    from scipy.special import ndtri
+
+    found = state.setdefault("starts", [])
+    count, size = target.fit.starts, len(target.centre)
+    while len(found) < count:
+        i = len(found)
+        tell("searching", i, count)
+        z = 0 * target.width if i == 0 else ndtri(uniform((str(target.fit.seed), "start", str(i)), size)) * 0.7
+        found.append(_climb(target, target.centre + z * target.width, 20 * size))
+        store.checkpoint("fits", key, state)
+    tell("searching", count, count)
+    return found
+
+
+def _climb(target: Objective, start: np.ndarray, most: int) -> tuple[np.ndarray, float]:
+    from scipy.optimize import minimize
+
+    simplex = np.vstack([start, start + np.diag(0.4 * target.width)])
+    out = minimize(lambda x: min(-target(x), 1e9), start, method="Nelder-Mead",
+                   options={"maxfev": most, "xatol": 0.01, "fatol": 0.02, "initial_simplex": simplex})
+    return out.x, -float(out.fun)
+
+
+def result_file(name: str) -> Path:
+    """Where a fit's result is kept: in the checkout's library, or in the current folder of an installed package."""
+    inside = library.ROOT.name == "_library"
+    return Path(f"{name}.toml") if inside else library.ROOT / "fits" / "results" / f"{name}.toml"
+
+
+def summary(result: FitResult) -> list[dict]:
+    """Prior and posterior of each free quantity in its own unit, and how far the data moved it."""
+    rows = []
+    for i, f in enumerate(result.fit.free):
+        draws = result.draws.scores[:, i]
+        low, mid, high = f.from_scale(np.quantile(draws, [0.025, 0.5, 0.975]))  # type: ignore[misc]
+        prior_low, prior_high = (float(f.from_scale(f.to_scale(f.at) + z * f.sd)) for z in (-1.96, 1.96))
+        rows.append({"name": f.name, "line": f.key, "median": float(mid), "low": float(low), "high": float(high),
+                     "prior": f.at, "prior_low": prior_low, "prior_high": prior_high,
+                     "contraction": float(1 - np.std(draws) / f.sd)})
+    return rows
+
+
+def calibrated(result: FitResult, base: Parameters) -> Parameters:
+    """The base set at the posterior's median point."""
+    return put_all(result.fit.free, base, np.median(result.draws.scores, axis=0))

@@ -1,0 +1,159 @@
+"""What the commands do: run a verb on names, write files whole or not at all, and tell what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pkpd import library, store, units
+from pkpd.errors import fail
+
+Tell = Callable[[str, int, int], None]
+NOTICE = "Research software: a simulation, not advice on any patient."
+
+
+def simulate_to_file(system: str, path: Path, regimen: str | None, cycles: int, patients: int, until: str, every: str,
+                     seed: int, parameters: list[str]) -> str:
+    """Simulates a population and writes its rows."""
+    from pkpd.model.compose import load_model
+    from pkpd.parameters import load_parameters
+    from pkpd.population import draw
+    from pkpd.regimen import load_regimen
+    from pkpd.schedule import cycles as cycle_starts
+    from pkpd.schedule import lower
+    from pkpd.simulate import simulate
+
+    if path.suffix not in (".csv", ".parquet"):
+        raise fail("--out", f"{path.name!r} is neither .csv nor .parquet", "name the file so")
+    store.require_writable(path)
+    model = load_model(system)
+    end, step = (units.convert(t, model.time, f"--{w}") for t, w in ((until, "until"), (every, "every")))
+    if not 0 < step <= end or end / step > 200_000:
+        raise fail("--every", f"{every!r} does not divide {until!r} into 1 to 200,000 steps", "choose another")
+    population = draw(model, load_parameters(parameters, model), patients, seed, study="simulate")
+    schedule = None
+    if regimen is not None and cycles > 0:
+        chosen = load_regimen(regimen)
+        schedule = lower(chosen, model, population, cycle_starts(chosen, model, cycles))
+    times = np.append(np.arange(0, end - 1e-9 * end, step), end)
+    frame = simulate(model, population, schedule, times, strict=False)
+    table = frame.to_frame()
+    _write_table(table, path)
+    shown = [n for n in table.columns if n not in ("ID",)][:12]
+    lines = [f"{path}: {len(table)} rows, {patients} patients, {len(table.columns)} columns"]
+    lines += [f"  {n} [{units.pretty(table.attrs['units'][n])}]" for n in shown]
+    lines += [f"  … and {len(table.columns) - 1 - len(shown)} more (`pkpd show {system}` gives every unit)"]
+    lines += [f"failed and kept, its later rows empty: {f}" for f in frame.failures]
+    return "\n".join([*lines, NOTICE])
+
+
+def _write_table(table, path: Path) -> None:
+    import io
+
+    if path.suffix == ".csv":
+        store.write_text(path, table.to_csv(index=False, float_format="%.8g"))
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    fields = [arrow.schema.field(i).with_metadata({"unit": table.attrs["units"][n]}) for i, n in enumerate(table.columns)]
+    buffer = io.BytesIO()
+    pq.write_table(arrow.cast(pa.schema(fields)), buffer)
+    store.write_bytes(path, buffer.getvalue())
+
+
+def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Tell) -> dict:
+    """The predicted figures of a trial under a fit's posterior, or under uncalibrated values."""
+    from pkpd.fit.free import load_fit
+    from pkpd.fit.predict import predict
+    from pkpd.fit.result import load_result
+    from pkpd.parameters import load_parameters
+    from pkpd.trial.protocol import load_trial
+    from pkpd.trial.run import disease_model
+
+    trial = load_trial(name)
+    if fit is None and trial.name in library.names("result"):
+        fit = trial.name
+    if fit is None or fit == "none":
+        parameters = load_parameters(trial.parameters, disease_model(trial.disease))
+        return {**predict(trial, parameters, patients, link, fitted=(), tell=tell), "fit": None}
+    parameters, account = load_result(fit)
+    fitted: tuple[str, ...] = ()
+    if account["name"] in library.names("fit"):
+        plan = load_fit(account["name"])
+        same = plan.trial == trial.name
+        fitted = tuple(f.key for f in trial.figures if f.use == "fit" and f.key not in plan.leave_out) if same else ()
+    result = predict(trial, parameters, patients, link or account.get("link", ""), fitted=fitted, tell=tell)
+    return {**result, "fit": fit}
+
+
+def _figure(kind: str, value: float | None) -> str:
+    if value is None:
+        return "not reached"
+    return f"{100 * value:.1f} %" if kind == "landmark" else f"{value:.0f}" if kind == "count" else f"{value:.2f}" if kind == "hazard ratio" else f"{value:.1f}"
+
+
+def _span(kind: str, interval: list | None) -> str:
+    return "" if interval is None else f"({_figure(kind, interval[0])}–{_figure(kind, interval[1])})"
+
+
+def print_figures(result: dict, console: Console) -> None:
+    """The figures of a trial: published, predicted, inside or outside; a miss in red."""
+    table = Table(title=escape(result["title"]), show_lines=False)
+    for column in ("figure", "arm", "unit", "use", "published", "predicted (95 %)", ""):
+        table.add_column(column, overflow="fold")
+    for r in result["figures"]:
+        verdict = {True: "[green]inside[/green]", False: "[bold red]OUTSIDE[/bold red]", None: "[dim]context[/dim]"}[r["inside"]]
+        mark = " †" if r["interval_from"] == "derived" else ""
+        unit = {"count": f"of {r['n']}", "landmark": "%", "median": r["unit"]}.get(r["kind"], "–")
+        published = "none seen" if r["published"] is None else f"{_figure(r['kind'], r['published'])} {_span(r['kind'], r['interval'])}{mark}"
+        table.add_row(r["figure"], r["arm"], unit, r["use"], published,
+                      f"{_figure(r['kind'], r['predicted'])} {_span(r['kind'], r['predicted_interval'])}", verdict)
+    console.print(table)
+    console.print(f"fit: {result['fit'] or 'none, values before calibration'} · link: {result['link'] or 'the trial’s first'} · "
+                  f"{result['draws']} draws of the posterior × {result['trials'] // result['draws']} trials of the trial's own size, "
+                  f"resampled from {result['patients']} virtual patients an arm", soft_wrap=True)
+    console.print("counts: exact binomial intervals · † interval derived from simulated trials, none was published", soft_wrap=True)
+    if result["joint"]:
+        j = result["joint"]
+        console.print(f"the {j['figures']} fitted figures together: squared distance {j['distance_squared']:.1f}, "
+                      f"p = {j['p']:.2f} over simulated trials", soft_wrap=True)
+    for text in result["failures"][:5]:
+        console.print(f"[red]failed and kept:[/red] {escape(text)}")
+    console.print(NOTICE)
+
+
+def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell) -> str:
+    """Runs a fit and writes its result."""
+    from pkpd.fit.free import load_fit
+    from pkpd.fit.result import save
+    from pkpd.fit.run import result_file, run_fit, summary
+
+    plan = load_fit(name)
+    target = path if path is not None else result_file(plan.name if not library.is_path(name, "fit") else Path(name).stem)
+    store.require_writable(target)
+    result = run_fit(plan, resume, tell)
+    save(result, target)
+    lines = [f"{target}: written", f"{result.calls} evaluations, best of {len(result.starts)} starts "
+             f"({', '.join(f'{v:.2f}' for v in result.start_values)}; log posterior)", f"posterior: {result.draws.exact} draws evaluated exactly, worth {result.draws.effective:.0f}; "
+             f"emulator error {result.draws.error:.2f} standard errors"]
+    for r in summary(result):
+        lines.append(f"  {r['name']}: {r['median']:.3g} ({r['low']:.3g} to {r['high']:.3g}); prior {r['prior']:.3g} "
+                     f"({r['prior_low']:.3g} to {r['prior_high']:.3g}); " +
+                     ("the data say little" if r["contraction"] < 0.2 else f"narrowed by {100 * r['contraction']:.0f} %"))
+    return "\n".join(lines)
+
+
+def study_to_page(name: str, folder: Path, tell: Tell) -> Path:
+    """Runs a study and writes its page and tables."""
+    from pkpd.report.page import write_page
+    from pkpd.study.run import run_study
+    from pkpd.study.sweep import load_study
+
+    return write_page(run_study(load_study(name), tell), folder)

@@ -1,0 +1,59 @@
+"""Cycles before and after the operation: the arms of the sweep, and what is read from each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pkpd.study.sweep import Study
+from pkpd.trial import survival
+from pkpd.trial.endpoints import Readout
+from pkpd.trial.figures import MONTH
+from pkpd.trial.protocol import Arm, Cycles, Trial
+
+THREE_YEARS = 3 * 365.25
+
+# figure: unit and what it is
+FIGURES = {
+    "response": ("%", "objective response (CR + PR) before the operation"),
+    "vanished_all": ("%", "lesions no longer seen at the operation"),
+    "vanished_small": ("%", "lesions of 10 to 15 mm no longer seen at the operation"),
+    "resected": ("%", "resected, of all patients"),
+    "time_to_surgery": ("day", "median time to the operation"),
+    "pfs_median": ("month", "median progression-free survival"),
+    "pfs_3y": ("%", "progression-free at three years"),
+}
+
+
+def planned(most: int, drop: float, start: float = 1.0) -> Cycles | None:
+    """Cycles received of `most` planned when a share `drop` leaves after each."""
+    if most == 0:
+        return None
+    stay = (1 - drop) ** np.arange(most)
+    weights = np.append(stay[:-1] - stay[1:], stay[-1])
+    return Cycles(tuple(range(1, most + 1)), tuple((weights / weights.sum()).tolist()), start)
+
+
+def arm(study: Study, trial: Trial, before: int, after: int) -> Arm:
+    """The trial's treated arm with other numbers of cycles; without any before, it is operated as its control is."""
+    model = trial.arm(study.arm)
+    start = model.after.start if model.after is not None else 1.0
+    operation = model.operation if before else trial.arm(trial.control).operation
+    return replace(model, name=f"{before}+{after}", title=f"{before} before, {after} after", operation=operation,
+                   before=planned(before, study.drop), after=planned(after, study.drop, start))
+
+
+def metrics(readout: Readout, small: tuple[float, float]) -> dict[str, float]:
+    """What the study reads from one simulated arm; a median that is not reached is infinite."""
+    present = np.isfinite(readout.lesions)
+    few = present & (readout.lesions >= small[0]) & (readout.lesions <= small[1])
+    return {
+        "response": 100 * float(np.mean(np.isin(readout.response, ("CR", "PR")))),
+        "vanished_all": 100 * float(readout.vanished.sum() / max(present.sum(), 1)),
+        "vanished_small": 100 * float((readout.vanished & few).sum() / max(few.sum(), 1)),
+        "resected": 100 * float(np.mean(readout.resected)),
+        "time_to_surgery": float(np.median(readout.operation[readout.resected])) if readout.resected.any() else np.nan,
+        "pfs_median": float(survival.median(readout.pfs_time, readout.pfs_event)) / MONTH,
+        "pfs_3y": 100 * float(np.asarray(survival.kaplan_meier(readout.pfs_time, readout.pfs_event, np.array([THREE_YEARS])))[..., 0]),
+    }
