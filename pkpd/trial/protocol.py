@@ -123,14 +123,25 @@ def read_trial(data: dict, name: str, where: str) -> Trial:
     scans_before = reader.days(protocol["before"].get("every", ""), "protocol.before.every")
     jitter = reader.days(protocol["jitter"].get("sd", ""), "protocol.jitter.sd")
     raise_issues(issues)
-    lines = [(k, str({a: b for a, b in protocol[k].items() if a not in ("where", "seen")}), str(protocol[k].get("where", "")),
-              str(protocol[k].get("seen", "user"))) for k in _PROTOCOL]
+    lines = [(k, _told(protocol[k]), str(protocol[k].get("where", "")), str(protocol[k].get("seen", "user")))
+             for k in _PROTOCOL]
+    lines += [(f"{a['name']}: {k}", _told(a[k]), str(a[k].get("where", "")), str(a[k].get("seen", "user")))
+              for a in data["arms"] for k in ("before", "after", "operation", "resume") if k in a]
     return Trial(
         name, str(head.get("title", "")), str(head.get("reference", "")), str(head.get("text", "")),
         str(head.get("population", "")), head["disease"], head["parameters"], head["control"],
         tuple(data.get("treatments", {}).items()), arms, tuple(f for f in figures if f is not None), follow_up,
         *(protocol[k]["is"] for k in _CHOICES), scans_before,  # type: ignore[arg-type]
         tuple(zip(every, until, strict=True)), jitter, tuple(lines))
+
+
+def _told(entry: dict) -> str:
+    """A protocol line's content as a reader wants it."""
+    rest = {k: v for k, v in entry.items() if k not in ("where", "seen")}
+    if set(rest) == {"is"}:
+        return str(rest["is"])
+    words = {k: ", ".join(map(str, v)) if isinstance(v, list) else str(v) for k, v in rest.items()}
+    return "; ".join(f"{k} {v}" for k, v in words.items())
 
 
 class _Days:
