@@ -13,7 +13,7 @@ _WORDS = {
     "load_regimen": "pkpd.regimen", "Regimen": "pkpd.regimen",
     "draw": "pkpd.population", "typical": "pkpd.population", "Population": "pkpd.population",
     "lower": "pkpd.schedule", "cycles": "pkpd.schedule", "Schedule": "pkpd.schedule",
-    "simulate": "pkpd.simulate", "Simulation": "pkpd.simulate",
+    "simulate": "pkpd.simulation", "Simulation": "pkpd.simulation",
     "load_trial": "pkpd.trial.protocol", "Trial": "pkpd.trial.protocol",
     "run_trial": "pkpd.trial.run", "Readout": "pkpd.trial.endpoints",
     "load_fit": "pkpd.fit.free", "Fit": "pkpd.fit.free", "run_fit": "pkpd.fit.run", "load_result": "pkpd.fit.result",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ FOLDERS = {
     "result": "fits/results",
     "study": "studies",
 }
+_DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){20}""")  # dotted keys: quadratic to parse
 _LIMIT = 1_000_000  # bytes: no content file is larger; refuses a hostile one before it is parsed
 
 
@@ -65,8 +67,10 @@ def find(kind: str, name: str | Path) -> Path:
     if is_path(name, kind):
         path = Path(name)
         if not path.is_file():
-            raise NotFound(f"{name}: no such file\n    remedy: a library name has no slash or suffix; "
-                           f"`pkpd list {_plural(kind)}` shows them")
+            offer = nearest(str(name), names(kind)) if kind == "model" else ""
+            remedy = f"{offer} or " if offer.startswith("did") and not path.suffix else ""
+            remedy = remedy or "a library name has no slash or suffix; "
+            raise NotFound(f"{name}: no such file\n    remedy: {remedy}`pkpd list {_plural(kind)}` shows them")
         return path
     full = _resolve_model(str(name)) if kind == "model" else str(name)
     if full is None or full not in names(kind):
@@ -109,6 +113,8 @@ def parse(text: str, where: str) -> dict:
     """TOML text to tables; a syntax error, a duplicate key among them, names the place."""
     if len(text) > _LIMIT:
         raise fail(where, f"is over {_LIMIT / 1e6:.0f} MB", "split it, or move data out of it")
+    if _DEEP.search(text):
+        raise fail(where, "is nested too deeply", "mend the line named; a key may be given once only")
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,7 @@ from pkpd.model import expression
 from pkpd.model.compose import Model
 from pkpd.model.expression import Tree
 from pkpd.model.schema import ModelFile
-from pkpd.spread import Spread, read_spread
+from pkpd.spread import Spread, is_number, read_spread
 from pkpd.units import ratio
 
 SEEN = ("primary", "secondary", "review", "derived", "assumed", "fitted", "user")
@@ -178,10 +177,23 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
     """A parameter file from its tables, and the names of the sets it includes."""
     issues: list[Issue] = []
     check_keys(data, ("parameters", "values", "covariates", "correlations", "draws", "fit"), where, issues)
+    for key in ("parameters", "values", "covariates", "draws"):
+        if not isinstance(data.get(key, {}), dict):
+            issues.append(Issue(f"{where}: {key}", "is not a table", f"write [{key}]"))
+    if not isinstance(data.get("correlations", []), list) or not all(
+            isinstance(c, dict) for c in data.get("correlations", [])):
+        issues.append(Issue(f"{where}: correlations", "is not a list of tables", "write [[correlations]]"))
+    raise_issues(issues)
     head = data.get("parameters", {})
     check_keys(head, ("model", "title", "reference", "text", "default", "include"), f"{where}: parameters", issues)
     if not isinstance(head.get("model"), str):
         issues.append(Issue(f"{where}: parameters.model", "is missing", 'name the model: model = "drugs/…"'))
+    include = head.get("include", [])
+    if not isinstance(include, list) or not all(isinstance(i, str) for i in include):
+        issues.append(Issue(f"{where}: parameters.include", "is not a list of names", 'write include = ["…"]'))
+    for key, row in data.get("draws", {}).items():
+        if not isinstance(row, list) or not all(map(is_number, row)):
+            issues.append(Issue(f"{where}: draws.{key}", "is not a list of numbers", ""))
     values = _values(data.get("values", {}), f"{where}: values", "", str(head.get("reference", "")), issues)
     covariates = _values(data.get("covariates", {}), f"{where}: covariates", "", str(head.get("reference", "")), issues)
     for c in covariates:
@@ -191,7 +203,7 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
     draws = {k: tuple(map(float, v)) for k, v in data.get("draws", {}).items()}
     return Parameters(name, head["model"], str(head.get("title", "")), str(head.get("reference", "")),
                       str(head.get("text", "")), tuple(values), tuple(covariates), correlations,
-                      draws), list(head.get("include", []))
+                      draws), list(include)
 
 
 def _values(table: dict, where: str, prefix: str, source: str, issues: list[Issue]) -> list[Value]:
@@ -213,8 +225,9 @@ def _value(name: str, entry: dict, where: str, source: str, issues: list[Issue])
     place = f"{where}.{name}"
     check_keys(entry, ("value", "unit", "where", "seen", "source", "text", "spread", "copies", "effect"), place, issues)
     number = entry.get("value")
-    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-        issues.append(Issue(place, f"value = {number!r} is not a number" if "value" in entry else "has no value",
+    if not is_number(number):
+        shown = repr(number) if not isinstance(number, int) or isinstance(number, bool) else "an integer over 1e300"
+        issues.append(Issue(place, f"value = {shown} is not a number" if "value" in entry else "has no value",
                             "give value = NUMBER"))
         return []
     if not isinstance(entry.get("unit"), str):
@@ -247,15 +260,26 @@ def _effect(entry: object, where: str, issues: list[Issue]) -> Effect | None:
             issues.append(Issue(where, f"{name!r} is not a covariate", nearest(name, known)))
         elif name not in entry["reference"]:
             issues.append(Issue(where, f"the reference gives no {name}", f"add {name} = … to reference"))
+    for name, number in entry["reference"].items():
+        if not is_number(number):
+            issues.append(Issue(where, f"the reference of {name} is not a number", f"give {name} = NUMBER"))
     if any(i.where == where for i in issues):
         return None
-    at = float(expression.evaluate(tree, entry["reference"], np))  # type: ignore[arg-type]
-    if abs(at - 1) > 2e-3:
+    try:
+        with np.errstate(all="ignore"):
+            at = expression.evaluate(tree, {k: np.float64(v) for k, v in entry["reference"].items()}, np)
+        at = float(at)  # type: ignore[arg-type]
+    except (ArithmeticError, TypeError, ValueError):
+        at = float("nan")
+    if not abs(at - 1) <= 2e-3:
         issues.append(Issue(where, f"is {at:g} at its reference patient, not 1", "divide it by that"))
     return Effect(tree, tuple((k, float(v)) for k, v in entry["reference"].items()))
 
 
 def _check_covariate(c: Value, where: str, issues: list[Issue]) -> None:
+    if c.copies is not None or c.effect is not None or (c.spread is not None and c.spread.factors):
+        issues.append(Issue(f"{where}: covariates.{c.name}", "a covariate has no copies, effect or mixture",
+                            "give it value, unit and a spread"))
     if c.name not in REGISTER:
         issues.append(Issue(f"{where}: covariates.{c.name}", "is not in the register", nearest(c.name, REGISTER)))
     elif c.unit != REGISTER[c.name].unit:
@@ -269,7 +293,7 @@ def _correlations(table: object, where: str, issues: list[Issue]) -> tuple[Corre
         place = f"{where}: correlations[{i + 1}]"
         check_keys(entry, ("of", "r", "where", "seen"), place, issues)
         of, r = entry.get("of"), entry.get("r")
-        if not (isinstance(of, list) and len(of) == 2 and isinstance(r, int | float) and -1 <= r <= 1):
+        if not (isinstance(of, list) and len(of) == 2 and of[0] != of[1] and is_number(r) and -1 <= r <= 1):
             issues.append(Issue(place, "is not a correlation", 'write of = ["A", "B"], r = 0.5'))
             continue
         rows.append(Correlation((str(of[0]), str(of[1])), float(r), entry.get("where", ""), entry.get("seen", "user")))
@@ -307,17 +331,28 @@ def bind(parameters: Parameters, model: Model | ModelFile) -> Parameters:
 
 
 def _scaled(v: Value, factor: float, unit: str) -> Value:
-    spread, copies = (None if s is None else s.scaled(factor) for s in (v.spread, v.copies))
-    return replace(v, value=v.value * factor, unit=unit, spread=spread, copies=copies)
+    return replace(v, value=v.value * factor, unit=unit, spread=_in_unit(v.spread, factor),
+                   copies=_in_unit(v.copies, factor))
+
+
+def _in_unit(spread: Spread | None, factor: float) -> Spread | None:
+    """A spread of a value that has been multiplied by a factor."""
+    if spread is None:
+        return None
+    low, high = spread.low, spread.high
+    if spread.law == "logitnormal":
+        low, high = max(low, 0.0) if np.isinf(low) else low, 1.0 if np.isinf(high) else high
+    return replace(spread, low=low * factor, high=high * factor, values=tuple(x * factor for x in spread.values),
+                   sd=spread.sd * factor if spread.law == "normal" else spread.sd)
 
 
 def bibliography() -> dict[str, str]:
     """The references of the library: key to printed reference."""
     path = library.ROOT / "parameters" / "references.bib"
     found = {}
-    for key, body in re.findall(r"@\w+\{([\w-]+),(.*?)\n\}", path.read_text(encoding="utf-8"), re.S):
-        f = dict(re.findall(r"(\w+)\s*=\s*\{([^{}]*)\}", body))
-        parts = [f.get("author"), f.get("title"), " ".join(f[k] for k in ("journal", "year") if k in f and f[k] != "n.d.")]
-        text = ". ".join(p for p in parts if p) + "."
-        found[key] = text + (f" doi:{f['doi']}" if "doi" in f else "") + (f" ({f['note']})" if "note" in f else "")
+    for key, body in re.findall(r"@\w+\{(\w+),(.*?)\n\}", path.read_text(encoding="utf-8"), re.S):
+        f = dict(re.findall(r"(\w+)\s*=\s*\{(.*?)\}", body, re.S))
+        doi = f" doi:{f['doi']}" if "doi" in f else ""
+        note = f" ({f['note']})" if "note" in f else ""
+        found[key] = f"{f.get('author', '')}. {f.get('title', '')}. {f.get('journal', '')} {f.get('year', '')}.{doi}{note}"
     return found

@@ -13,7 +13,7 @@ from pkpd.covariates import REGISTER
 from pkpd.errors import fail, nearest
 from pkpd.model import expression
 from pkpd.model.compose import Model
-from pkpd.parameters import Parameters, Value, line_for
+from pkpd.parameters import Parameters, Value, bind, line_for
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,10 @@ def draw(model: Model, parameters: Parameters, n: int, seed: int = 0, study: str
 
     covariates  overrides the set's own, one number or one a patient
     """
+    parameters = bind(parameters, model)
     key = (str(seed), study, arm)
     scores = _scores(parameters, key, n, first)
-    features = _covariates(parameters, scores, n, covariates or {})
+    features = _covariates(parameters, scores, n, covariates or {}, first)
     inputs = np.empty((n, len(model.parameters)))
     lines = {v.name: v for v in parameters.values}
     for column, p in enumerate(model.parameters):
@@ -112,12 +113,13 @@ def _scores(parameters: Parameters, key: tuple[str, ...], n: int, first: int) ->
             raise fail(f"parameters/{parameters.name}: correlations", "cannot all hold at once (the matrix is not "
                        f"positive semidefinite: eigenvalue {values.min():.3g})", "weaken one of them")
         root = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
-        normal = ndtri(np.stack([scores[name] for name in linked])).T @ root
-        scores |= {name: ndtr(normal[:, i]) for i, name in enumerate(linked)}
+        normal = [ndtri(scores[name]) for name in linked]
+        # summed one by one: a matrix product rounds differently for another number of patients
+        scores |= {name: ndtr(sum(z * root[j, i] for j, z in enumerate(normal))) for i, name in enumerate(linked)}
     return scores
 
 
-def _covariates(parameters: Parameters, scores: dict, n: int, given: Mapping) -> dict[str, np.ndarray]:
+def _covariates(parameters: Parameters, scores: dict, n: int, given: Mapping, first: int) -> dict[str, np.ndarray]:
     features: dict[str, np.ndarray] = {}
     for c in parameters.covariates:
         values = np.full(n, c.value)
@@ -130,7 +132,7 @@ def _covariates(parameters: Parameters, scores: dict, n: int, given: Mapping) ->
         c = REGISTER[name]
         bad = np.flatnonzero(~((values >= c.low) & (values <= c.high)))
         if bad.size:
-            raise fail(f"covariates.{name}", f"patient {bad[0]} has {values[bad[0]]:g} {c.unit}; plausible is {c.low:g} "
+            raise fail(f"covariates.{name}", f"patient {first + bad[0]} has {values[bad[0]]:g} {c.unit}; plausible is {c.low:g} "
                        f"to {c.high:g}", "mend the value, or bound its spread with low and high")
     return features
 
@@ -145,7 +147,7 @@ def _factor(v: Value, name: str, features: Mapping[str, np.ndarray]) -> np.ndarr
     if missing:
         raise fail(f"values.{v.name}", f"depends on {', '.join(missing)}, which these patients lack",
                    "add it to [covariates] of a parameter file")
-    return np.asarray(expression.evaluate(v.effect.tree, {**features, "COPY": float(_copy(name))}, np)) + 0.0
+    return np.atleast_1d(expression.evaluate(v.effect.tree, {**features, "COPY": float(_copy(name))}, np)) + 0.0
 
 
 def _individual(name: str, v: Value, features: dict, scores: dict, key: tuple[str, ...], n: int,

@@ -26,7 +26,7 @@ def simulate_to_file(system: str, path: Path, regimen: str | None, cycles: int, 
     from pkpd.regimen import load_regimen
     from pkpd.schedule import cycles as cycle_starts
     from pkpd.schedule import lower
-    from pkpd.simulate import simulate
+    from pkpd.simulation import simulate
 
     if path.suffix not in (".csv", ".parquet"):
         raise fail("--out", f"{path.name!r} is neither .csv nor .parquet", "name the file so")

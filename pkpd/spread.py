@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri
@@ -35,14 +35,6 @@ class Spread:
     factors: tuple[float, ...] = ()
     values: tuple[float, ...] = ()
 
-    def scaled(self, factor: float) -> Spread:
-        """The same spread of a value in a unit `factor` times smaller."""
-        low, high = self.low, self.high
-        if self.law == "logitnormal":
-            low, high = 0.0 if np.isinf(low) else low, 1.0 if np.isinf(high) else high
-        sd = self.sd * factor if self.law == "normal" else self.sd
-        return replace(self, sd=sd, low=low * factor, high=high * factor, values=tuple(x * factor for x in self.values))
-
     def component(self, u: np.ndarray) -> np.ndarray:
         """The mixture's factor for each uniform draw."""
         edges = np.cumsum(self.weights)[:-1]
@@ -55,8 +47,11 @@ class Spread:
 
 def _truncated(u: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """A standard normal at probability u of its part between two z-scores."""
+    flip = np.where(np.asarray(low) > 0, -1.0, 1.0)  # the upper tail is computed as the lower one: no digits lost
+    low, high = np.where(flip < 0, -np.asarray(high), low), np.where(flip < 0, -np.asarray(low), high)
+    u = np.where(flip < 0, 1.0 - u, u)
     a, b = ndtr(low), ndtr(high)
-    return ndtri(np.clip(a + u * (b - a), 1e-300, 1 - 1e-16))
+    return flip * np.clip(ndtri(np.clip(a + u * (b - a), 1e-300, 1 - 1e-16)), low, high)
 
 
 def _lognormal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
@@ -96,9 +91,14 @@ _QUANTILES: dict[str, Callable[[Spread, np.ndarray, np.ndarray], np.ndarray]] = 
 }
 
 
+def is_number(value: object) -> bool:
+    """Whether a value of a file is a finite number that a computer holds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300
+
+
 def read_spread(entry: object, typical: float, report: Callable[[str, str], None]) -> Spread | None:
     """A spread from its table; faults go to `report(what, remedy)`."""
-    if not isinstance(entry, dict) or entry.get("law") not in LAWS:
+    if not isinstance(entry, dict) or not isinstance(entry.get("law"), str) or entry["law"] not in LAWS:
         report(f"{entry!r} is not a spread", 'write { law = "…", … }; laws: ' + ", ".join(LAWS))
         return None
     law = entry["law"]
@@ -107,7 +107,7 @@ def read_spread(entry: object, typical: float, report: Callable[[str, str], None
             report(f"a {law} spread has no {key!r}", "it takes " + (", ".join(LAWS[law]) or "nothing more"))
             return None
     numbers = {k: v for k, v in entry.items() if k not in ("law", "mixture", "values", "weights")}
-    if any(isinstance(v, bool) or not isinstance(v, int | float) or v != v for v in numbers.values()):
+    if not all(is_number(v) or (k in ("low", "high") and v in (np.inf, -np.inf)) for k, v in numbers.items()):
         report("holds something that is not a number", "")
         return None
     sizes = [k for k in ("cv", "sd", "variance") if k in entry]
@@ -130,6 +130,8 @@ def _built(law: str, entry: dict, numbers: dict, typical: float, report) -> Spre
         report(f"low {low:g} is not below high {high:g}", "")
     elif law == "lognormal" and typical <= 0:
         report(f"a lognormal spread needs a positive value, not {typical:g}", "use another law")
+    elif law == "lognormal" and high <= 0:
+        report(f"high {high:g} is not above zero", "a lognormal is positive")
     elif law in ("bernoulli",) and not 0 <= typical <= 1:
         report(f"a probability of {typical:g}", "give the value from 0 to 1")
     elif law == "logitnormal" and not (0 if np.isinf(low) else low) < typical < (1 if np.isinf(high) else high):
@@ -142,17 +144,26 @@ def _built(law: str, entry: dict, numbers: dict, typical: float, report) -> Spre
 
 
 def _with_lists(spread: Spread, entry: dict, report) -> Spread | None:
+    from dataclasses import replace
+
     if spread.law == "categorical":
         values, weights = entry.get("values"), entry.get("weights")
     elif "mixture" in entry:
         table = entry["mixture"] if isinstance(entry["mixture"], dict) else {}
+        if set(table) - {"factors", "weights"}:
+            report("a mixture takes factors and weights only", "")
+            return None
         values, weights = table.get("factors"), table.get("weights")
     else:
         return spread
     ok = isinstance(values, list) and isinstance(weights, list) and len(values) == len(weights) > 0
+    ok = ok and all(map(is_number, (*values, *weights)))
     if not ok or abs(sum(weights) - 1) > 1e-9 or min(weights) < 0:
         report("its lists do not match", "give as many weights (summing to 1) as values or factors")
         return None
     numbers, shares = tuple(map(float, values)), tuple(map(float, weights))
+    if spread.law == "lognormal" and min(numbers) <= 0:
+        report("a factor of a lognormal mixture is not positive", "give positive factors")
+        return None
     key = "values" if spread.law == "categorical" else "factors"
     return replace(spread, weights=shares, **{key: numbers})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,7 +10,8 @@ from functools import lru_cache
 
 from pkpd.errors import fail
 
-_NAMES = re.compile(r"^[A-Za-z0-9 */^.()µ%+-]*$")
+_TERM = r"\(?(?:[A-Za-zµ]+|%|1)(?:(?:\^|\*\*)\(?-?[0-9](?:\.[0-9]{1,3}|/[0-9])?\)?)?\)?"
+_GRAMMAR = re.compile(rf"(?:{_TERM}(?: ?[*/ ] ?{_TERM})*)?")  # no numbers but 1 and small powers: no bombs
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Unit:
         dims = tuple((d, e * exponent) for d, e in self.dims) if exponent else ()
         if exponent.denominator == 1:
             return Unit(self.factor**exponent.numerator, dims)
-        return Unit(Fraction(float(self.factor) ** float(exponent)).limit_denominator(10**12), dims)
+        return Unit(_root(self.factor, exponent.denominator) ** exponent.numerator, dims)
 
 
 ONE = Unit(Fraction(1), ())
@@ -40,6 +42,14 @@ def _add(a: tuple, b: tuple, sign: int) -> tuple:
     for name, exponent in b:
         total[name] = total.get(name, Fraction(0)) + sign * exponent
     return tuple(sorted((n, e) for n, e in total.items() if e))
+
+
+def _root(value: Fraction, degree: int) -> Fraction:
+    """The root of a positive number: exact where it is rational, else to double precision."""
+    near = tuple(round(n ** (1 / degree)) for n in (value.numerator, value.denominator))
+    if near[0] ** degree == value.numerator and near[1] ** degree == value.denominator:
+        return Fraction(*near)
+    return Fraction(float(value) ** (1 / degree))
 
 
 @lru_cache(1)
@@ -53,11 +63,15 @@ def registry():
     return ureg
 
 
-@lru_cache(4096)
 def parse_unit(text: str, where: str = "unit") -> Unit:
     """A unit from its text, such as `mg/L` or `1/day`."""
-    if not isinstance(text, str) or len(text) > 60 or not _NAMES.match(text):
+    if not isinstance(text, str) or len(text) > 60 or not _GRAMMAR.fullmatch(text):
         raise fail(where, f"{str(text)[:60]!r} is not a unit", "write it as in 'mg/L', '1/day' or 'mL/min'")
+    return _parsed(text, where)
+
+
+@lru_cache(4096)
+def _parsed(text: str, where: str) -> Unit:
     if text in ("", "1"):
         return ONE
     try:
@@ -85,8 +99,8 @@ def ratio(source: str, target: str, where: str = "unit") -> Fraction:
 
 def quantity(text: str, where: str) -> tuple[float, str]:
     """A number and its unit from a text such as `85 mg/m^2`."""
-    match = re.match(r"^\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*$", text) if isinstance(text, str) else None
-    if match is None:
+    match = re.match(r"^\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*$", text) if isinstance(text, str) and len(text) < 100 else None
+    if match is None or not math.isfinite(float(match[1])):
         raise fail(where, f"{text!r} is not a quantity", "write a number and a unit, as in '85 mg/m^2'")
     number, unit = float(match[1]), match[2] or "1"
     parse_unit(unit, where)
@@ -103,4 +117,4 @@ def pretty(unit: str) -> str:
     """A unit as a reader wants it: `m^2` as `m²`, `1` as a dash."""
     if unit in ("1", ""):
         return "–"
-    return unit.replace("^2", "²").replace("^3", "³").replace("ug", "µg").replace("um", "µm").replace("**", "^")
+    return unit.replace("**", "^").replace("^2", "²").replace("^3", "³").replace("ug", "µg").replace("um", "µm")

@@ -14,6 +14,9 @@ from pkpd.model.schema import Compartment, Flow, ModelFile, Parameter, Part, Var
 from pkpd.units import ONE, Unit, parse_unit
 
 
+_TALLEST, _LARGEST = 200, 20_000
+
+
 @dataclass(frozen=True)
 class Model:
     """One flat system: every name carries its part (`lesion.2.sensitive`), every rate its factor.
@@ -90,7 +93,8 @@ def build_model(file: ModelFile, swap: dict[str, str]) -> Model:
                                  "cannot stand alone", "use it as a part of a system"))
     else:
         instances = [_Instance("", "", file)]
-    return _flatten(file, instances)
+    parts = tuple(replace(p, use=swap.get(p.name, p.use)) for p in file.parts)
+    return _flatten(file, instances, parts)
 
 
 def _instances(system: ModelFile, swap: dict[str, str]) -> list[_Instance]:
@@ -110,11 +114,20 @@ def _instances(system: ModelFile, swap: dict[str, str]) -> list[_Instance]:
         except PkpdError as error:
             issues.append(Issue(f"{system.where}: parts.{part.name}.use", str(error)))
     raise_issues(issues)
+    parts = _counted(parts, files)
     found: list[_Instance] = []
     for part in parts.values():
         found += _copies(system, part, files[part.name], parts, issues)
     raise_issues(issues)
     return found
+
+
+def _counted(parts: dict[str, Part], files: dict[str, ModelFile]) -> dict[str, Part]:
+    """Parts with the number of copies that their joins give them, whichever order they stand in."""
+    for _ in parts:
+        parts = {name: replace(p, n=max((parts[v].n for k, v in p.joins if v in parts and k in files[name].joins),
+                                        default=1)) if p.chain == p.n == 1 else p for name, p in parts.items()}
+    return parts
 
 
 def _copies(system: ModelFile, part: Part, file: ModelFile, parts: dict[str, Part],
@@ -130,29 +143,20 @@ def _copies(system: ModelFile, part: Part, file: ModelFile, parts: dict[str, Par
         elif given[key] not in parts:
             issues.append(Issue(f"{where}.{key}", f"there is no part {given[key]!r}", nearest(given[key], parts)))
     bound = {k: parts[v] for k, v in given.items() if v in parts}
-    counts = {k: _count(p, parts) for k, p in bound.items()}
-    several = {c for c in (part.n, *counts.values()) if c > 1}
-    if len(several) > 1:
-        issues.append(Issue(where, f"joins parts of {' and '.join(map(str, sorted(several)))} copies",
+    counts = {p.n for p in bound.values() if p.n > 1} | ({part.n} if part.n > 1 else set())
+    if len(counts) > 1:
+        issues.append(Issue(where, f"joins parts of {' and '.join(map(str, sorted(counts)))} copies",
                             "give them the same number of copies"))
         return []
-    n = several.pop() if several else 1
+    n = counts.pop() if counts else 1
     if part.chain > 1:
         names = [f"{part.name}.{i + 1}" for i in range(part.chain)]
         following = [*names[1:], ""]
         return [_Instance(part.name, a, file, tuple((k, v.name) for k, v in bound.items()), b)
                 for a, b in zip(names, following, strict=True)]
     return [_Instance(part.name, f"{part.name}.{i + 1}" if n > 1 else part.name, file,
-                      tuple((k, f"{v.name}.{i + 1}" if counts[k] > 1 else v.name) for k, v in bound.items()))
+                      tuple((k, f"{v.name}.{i + 1}" if v.n > 1 else v.name) for k, v in bound.items()))
             for i in range(n)]
-
-
-def _count(part: Part, parts: dict[str, Part], on_way: tuple[str, ...] = ()) -> int:
-    """The copies of a part: its own number, or that of the parts it joins."""
-    if part.n > 1 or part.chain > 1 or part.name in on_way:
-        return part.n
-    joined = [parts[name] for _, name in part.joins if name in parts]
-    return max((_count(p, parts, (*on_way, part.name)) for p in joined), default=1)
 
 
 def _scope(instance: _Instance, all_of: dict[str, list[_Instance]]) -> dict[str, tuple[str, str]]:
@@ -178,7 +182,7 @@ def _scope(instance: _Instance, all_of: dict[str, list[_Instance]]) -> dict[str,
     return scope
 
 
-def _flatten(system: ModelFile, instances: list[_Instance]) -> Model:
+def _flatten(system: ModelFile, instances: list[_Instance], parts: tuple[Part, ...]) -> Model:
     groups: dict[str, list[_Instance]] = {}
     for i in instances:
         groups.setdefault(i.part, []).append(i)
@@ -200,7 +204,7 @@ def _flatten(system: ModelFile, instances: list[_Instance]) -> Model:
         issues.append(Issue(system.where, "has no compartments", "declare at least one"))
     raise_issues(issues)
     return Model(system.name, system.title, system.time, system.reference, system.text, tuple(parameters),
-                 tuple(compartments), tuple(variables), tuple(flows), system.parts)
+                 tuple(compartments), tuple(variables), tuple(flows), parts)
 
 
 class _Flattener:
@@ -282,6 +286,7 @@ def _ordered(variables: list[Variable], where: str, issues: list[Issue]) -> list
     known = {v.name: v for v in variables}
     done: dict[str, Variable] = {}
     on_way: list[str] = []
+    sizes: dict[str, int] = {}
 
     def visit(v: Variable) -> None:
         if v.name in done:
@@ -291,11 +296,20 @@ def _ordered(variables: list[Variable], where: str, issues: list[Issue]) -> list
             issues.append(Issue(f"{where}: variables", f"{circle} goes in a circle", "break it"))
             done[v.name] = v
             return
+        if len(on_way) == _TALLEST:
+            issues.append(Issue(f"{where}: variables", f"{v.name} is over {_TALLEST} variables deep", "write fewer steps"))
+            done[v.name] = v
+            return
         on_way.append(v.name)
         for name in sorted(expression.names_in(v.tree)):
             if name in known:
                 visit(known[name])
         on_way.pop()
+        sizes[v.name] = expression.size(v.tree, sizes)
+        if sizes[v.name] > _LARGEST:
+            issues.append(Issue(f"{where}: variables", f"{v.name} is over {_LARGEST} terms long when written out",
+                                "write it with fewer repetitions"))
+            sizes[v.name] = 1
         done.setdefault(v.name, v)
 
     for v in variables:

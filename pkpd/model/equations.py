@@ -9,6 +9,7 @@ from functools import cached_property
 import sympy
 from sympy.core.function import ArgumentIndexError
 
+from pkpd.errors import fail
 from pkpd.model.compose import Model
 from pkpd.model.expression import Tree
 from pkpd.model.schema import Compartment, Flow
@@ -79,7 +80,17 @@ def to_sympy(tree: Tree, known: dict[str, sympy.Expr]) -> sympy.Expr:
         case ("/", a, b):
             return to_sympy(a, known) / to_sympy(b, known)
         case (_, a, b):
-            return to_sympy(a, known) ** to_sympy(b, known)
+            return _power(to_sympy(a, known), to_sympy(b, known))
+
+
+def _power(base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
+    """A power, refused where sympy would write out a number of thousands of digits."""
+    if isinstance(exponent, sympy.Rational):
+        bits = max((max(int(abs(n.p)).bit_length(), int(n.q).bit_length()) for n in base.atoms(sympy.Rational)), default=0)
+        if bits * abs(exponent) > 50_000:
+            raise fail("powers", f"a power of a power makes a number of over 10,000 digits: ...**{exponent}",
+                       "write smaller powers")
+    return base**exponent
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ Tree = tuple
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**"}
 FUNCTIONS = {"exp": 1, "log": 1, "sqrt": 1, "min": 2, "max": 2, "hill": 3}
 _RANK = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 3, "**": 4}
-_LONGEST, _DEEPEST = 2000, 60
+_LONGEST, _DEEPEST, _STEEPEST = 2000, 60, 100
 
 
 def parse(text: object, where: str) -> Tree:
@@ -44,6 +44,8 @@ def _short(text: str) -> str:
 def _number(value: float, where: str) -> Fraction:
     if value != value or value in (float("inf"), float("-inf")):
         raise fail(where, f"{value!r} is not a finite number", "give a finite number")
+    if abs(value) > 10**300:
+        raise fail(where, "holds a number over 1e300", "give a smaller number")
     return Fraction(value) if isinstance(value, int) else Fraction(repr(value))
 
 
@@ -97,6 +99,20 @@ def names_in(tree: Tree) -> set[str]:
         case (_, *rest):
             return set().union(*(names_in(a) for a in rest))
     return set()
+
+
+def size(tree: Tree, sizes: Mapping[str, int]) -> int:
+    """How many terms a tree has when the names in `sizes` are written out."""
+    match tree:
+        case ("num", _):
+            return 1
+        case ("name", name):
+            return sizes.get(name, 1)
+        case ("call", _, args):
+            return 1 + sum(size(a, sizes) for a in args)
+        case (_, *rest):
+            return 1 + sum(size(a, sizes) for a in rest)
+    return 1
 
 
 def rename(tree: Tree, to: Callable[[str], str]) -> Tree:
@@ -169,6 +185,8 @@ def check(tree: Tree, units: Mapping[str, tuple[Unit, str]], where: str) -> tupl
             return _check_call(name, args, tree, units, where)
         case ("*" | "/" as op, a, b):
             (left, ua), (right, ub) = check(a, units, where), check(b, units, where)
+            if op == "/" and constant(b) == 0:
+                raise fail(where, f"in {unparse(tree)!r}: divides by zero", "mend the divisor")
             ua, ub = ua or ONE, ub or ONE
             return (op, left, right), (ua * ub if op == "*" else ua / ub)
         case ("**", a, b):
@@ -198,6 +216,9 @@ def _pure(tree: Tree, whole: Tree, units, where: str) -> Tree:
 
 
 def _check_call(name: str, args: tuple, whole: Tree, units, where: str) -> tuple[Tree, Unit | None]:
+    value = constant(args[0])
+    if name == "log" and value is not None and value <= 0:
+        raise fail(where, f"in {unparse(whole)!r}: the logarithm of {unparse(args[0])} has no value", "")
     if name in ("exp", "log"):
         return ("call", name, (_pure(args[0], whole, units, where),)), ONE
     if name == "sqrt":
@@ -213,13 +234,27 @@ def _check_power(a: Tree, b: Tree, units, where: str) -> tuple[Tree, Unit]:
     base, unit = check(a, units, where)
     whole = ("**", a, b)
     exponent = _pure(b, whole, units, where)
+    value = constant(exponent)
+    if not names_in(b) and (value is None or abs(value) > _STEEPEST):
+        raise fail(where, f"in {unparse(whole)!r}: the power {unparse(b)} is not a plain number of at most "
+                   f"{_STEEPEST}", "write a smaller power, as a plain number")
+    if not names_in(a) and _steep(a):
+        raise fail(where, f"in {unparse(whole)!r}: a power of a power of plain numbers", "write out the number")
+    if constant(base) == 0 and value is not None and value < 0:
+        raise fail(where, f"in {unparse(whole)!r}: divides by zero", "mend the base")
     if unit is None or not unit.dims:
         return ("**", _scaled(base, unit.factor) if unit else base, exponent), ONE
-    value = constant(exponent)
     if value is None:
         raise fail(where, f"in {unparse(whole)!r}: {unparse(a)} is in {_show(a, unit, units)}; only a pure "
                    "number can be raised to a power that is not a plain number", "divide it by a reference first")
+    if any(abs(e * value) > _STEEPEST for _, e in unit.dims):
+        raise fail(where, f"in {unparse(whole)!r}: the power is over {_STEEPEST}", "write smaller powers")
     return ("**", base, ("num", value)), unit.power(value)
+
+
+def _steep(tree: Tree) -> bool:
+    """Whether a tree holds a power."""
+    return tree[0] == "**" or any(_steep(t) for t in (tree[2] if tree[0] == "call" else tree[1:]) if isinstance(t, tuple))
 
 
 def constant(tree: Tree) -> Fraction | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -10,11 +11,15 @@ from pkpd.errors import ContentError, Issue, nearest
 from pkpd.library import check_keys, raise_issues
 from pkpd.model import expression
 from pkpd.model.expression import Tree
-from pkpd.units import parse_unit
+from pkpd.units import ONE, parse_unit
 
-_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,39}$")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _RESERVED = {*expression.FUNCTIONS, "next", "first", "last"}
 _COPIES = 64
+
+
+def _is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and name not in _RESERVED and not keyword.iskeyword(name)
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,11 @@ class ModelFile:
     parts: tuple[Part, ...] = ()
 
 
+def _shown(value: object) -> str:
+    """A value as its author wrote it, unless it is a number too long to print."""
+    return "a very large number" if isinstance(value, int) and abs(value) > 10**300 else repr(value)
+
+
 @dataclass
 class _Reader:
     """Collects every issue of one file while it is read."""
@@ -146,7 +156,7 @@ class _Reader:
             self.add(section, "is not a table")
             return []
         for name, entry in table.items():
-            if not _NAME.match(name) or name in _RESERVED:
+            if not _is_name(name):
                 self.add(f"{section}.{name}", "is not a name",
                          "a letter, then letters, digits and _ (not a function, next, first or last)")
             elif not isinstance(entry, dict):
@@ -170,14 +180,25 @@ def read_file(data: dict, name: str, where: str) -> ModelFile:
     for key in ("title", "time"):
         if not isinstance(head.get(key), str):
             reader.add(f"model.{key}", "is missing", "every model gives a title and its time unit")
-    time = reader.unit({"unit": head.get("time", "day")}, "model.time")
+    time = head.get("time") if isinstance(head.get("time"), str) else "day"
+    time = reader.unit({"unit": time}, "model.time")
+    if parse_unit(time).dims != parse_unit("day").dims and not any("model.time" in i.where for i in reader.issues):
+        reader.add("model.time", f"{time!r} is not a time", "write day or hour")
+    joins = head.get("joins", [])
+    if not isinstance(joins, list) or not all(isinstance(j, str) and _is_name(j) and j not in ("use", "n", "chain") for j in joins):
+        reader.add("model.joins", f"{joins!r} is not a list of names", "write joins = [\"drug\", \"tumour\"]")
+        joins = []
     if "parts" in data:
+        if not isinstance(data["parts"], dict):
+            reader.add("parts", "is not a table")
+        if joins:
+            reader.add("model.joins", "a system joins nothing", "join its parts in [parts]")
         for key in ("parameters", "compartments", "variables", "flows"):
             if key in data:
                 reader.add(key, "a system holds parts only", "move it to a part's own file")
     file = ModelFile(
         name, where, str(head.get("title", "")), time, str(head.get("reference", "")), str(head.get("text", "")),
-        tuple(head.get("joins", ())), _parameters(reader, data), _compartments(reader, data),
+        tuple(joins), _parameters(reader, data), _compartments(reader, data),
         _variables(reader, data), _flows(reader, data), _parts(reader, data))
     _names(reader, file)
     raise_issues(reader.issues)
@@ -201,7 +222,7 @@ def _compartments(reader: _Reader, data: dict) -> tuple[Compartment, ...]:
         start = reader.tree(entry["start"], f"{place}.start") if "start" in entry else ("num", 0)
         scale = entry.get("scale", 1.0)
         if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < 1e30:
-            reader.add(f"{place}.scale", f"{scale!r} is not a positive number")
+            reader.add(f"{place}.scale", f"{_shown(scale)} is not a positive number")
             scale = 1.0
         dose = _dose(reader, entry.get("dose", False), f"{place}.dose")
         rows.append(Compartment(name, reader.unit(entry, place), entry.get("text", ""), start, dose, float(scale)))
@@ -250,6 +271,8 @@ def _flows(reader: _Reader, data: dict) -> tuple[Flow, ...]:
             continue
         if "rate" not in entry:
             reader.add(place, "has no rate", "give rate = \"…\"")
+        if ends[0] == ends[1]:
+            reader.add(place, f"goes from {ends[0]} to itself", "remove it")
         rows.append(Flow(name, *ends, reader.tree(entry.get("rate", 0), f"{place}.rate"), entry.get("text", "")))
     return tuple(rows)
 
@@ -259,14 +282,16 @@ def _parts(reader: _Reader, data: dict) -> tuple[Part, ...]:
     rows = []
     for name, entry in table.items() if isinstance(table, dict) else ():
         place = f"parts.{name}"
-        if not _NAME.match(name) or not isinstance(entry, dict) or not isinstance(entry.get("use"), str):
+        if not _NAME.fullmatch(name) or not isinstance(entry, dict) or not isinstance(entry.get("use"), str):
             reader.add(place, "is not a part", "write name = { use = \"folder/model\" }")
             continue
+        if name == name.upper():
+            reader.add(place, "a part's name has a lower-case letter", f"write {name.lower()}")
         count = {}
         for key in ("n", "chain"):
             value = entry.get(key, 1)
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _COPIES:
-                reader.add(f"{place}.{key}", f"{value!r} is not a whole number from 1 to {_COPIES}")
+                reader.add(f"{place}.{key}", f"{_shown(value)} is not a whole number from 1 to {_COPIES}")
                 value = 1
             count[key] = value
         if min(count.values()) > 1:
@@ -292,3 +317,17 @@ def _names(reader: _Reader, file: ModelFile) -> None:
         for name, key in sorted(wanted):
             if name not in inputs:
                 reader.add(f"compartments.{c.name}.{key}", f"{name!r} is not a parameter", nearest(name, inputs))
+        if c.dose is not None:
+            _dose_units(reader, c, {p.name: p.unit for p in file.parameters}, file.time)
+
+
+def _dose_units(reader: _Reader, c: Compartment, units: dict[str, str], time: str) -> None:
+    """What a dose names is a time, a fraction, or an amount a time."""
+    assert c.dose is not None
+    amount, day = parse_unit(c.unit), parse_unit("day")
+    wanted = [(c.dose.lag, day, "a time"), (c.dose.duration, day, "a time"), (c.dose.bioavailability, ONE, "a pure number"),
+              (c.dose.rate, amount / day, f"{c.unit}/{time}"), *((p, ONE, "a pure number") for _, p in c.dose.forms)]
+    for name, unit, shown in wanted:
+        if name in units and parse_unit(units[name]).dims != unit.dims:
+            reader.add(f"compartments.{c.name}.dose", f"{name!r} is in {units[name]}, but must be {shown}",
+                       "mend its unit, or name another parameter")

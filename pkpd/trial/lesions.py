@@ -7,7 +7,7 @@ from scipy.special import expit, logit, ndtri
 
 from pkpd.errors import fail
 from pkpd.population import uniform
-from pkpd.simulate import Simulation
+from pkpd.simulation import Simulation
 
 _SMALLEST = 1.0  # mm: no scan sees less, whatever the logistic curve's tail says
 

@@ -12,7 +12,7 @@ from pkpd.model.compose import Model, load_model
 from pkpd.parameters import Parameters
 from pkpd.population import Population, draw, uniform
 from pkpd.schedule import nothing
-from pkpd.simulate import Simulation, simulate, start_states
+from pkpd.simulation import Simulation, simulate, start_states
 from pkpd.trial import lesions, response
 from pkpd.trial.endpoints import Readout, censored, death_times, first_time, visit_grid
 from pkpd.trial.exposure import Exposure, kill_rates

@@ -1,0 +1,252 @@
+"""write_page: a study's result as one HTML page, with its figures and machine-readable rows beside it."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import csv
+import io
+import platform
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+import pkpd
+from pkpd import library, plot, store
+from pkpd.fit.free import load_fit
+from pkpd.model.compose import load_model
+from pkpd.parameters import Parameters, load_parameters
+from pkpd.regimen import load_regimen
+from pkpd.show import show_model, show_parameters
+from pkpd.study.neoadjuvant import FIGURES
+from pkpd.study.run import StudyResult
+from pkpd.trial.run import disease_model
+from pkpd.units import pretty
+from pkpd.words import number
+
+NOTICE = "Research software: a simulation, not advice on any patient."
+COLUMNS = ("sweep", "before", "after", "link", "figure", "unit", "value", "low", "high", "informed", "difference",
+           "difference_low", "difference_high")
+BEFORE = ("response", "time_to_surgery", "vanished_all", "vanished_small")
+AFTER = ("pfs_median", "pfs_3y")
+
+
+@dataclass(frozen=True)
+class View:
+    """A result with what the page asks of it again and again: its main link, days of a cycle, the trial's own plan."""
+
+    result: StudyResult
+    link: str
+    cycle: float
+    own: tuple[int, int]
+    table: dict[tuple[str, int, str, str], dict] = field(default_factory=dict)
+
+    def row(self, sweep: str, before: int, figure: str, link: str = "") -> dict | None:
+        return self.table.get((sweep, before, link or self.link, figure))
+
+    @property
+    def last(self) -> int:
+        """The largest number of cycles that ends within the study's limit."""
+        return int(self.result.study.limit // self.cycle)
+
+
+def view(result: StudyResult) -> View:
+    """Looks at a result: rows by sweep, cycles before, link and figure; the first row's link is the calibrated one."""
+    arm = result.trial.arm(result.study.arm)
+    own = tuple(c.numbers[int(np.argmax(c.weights))] if c is not None else 0 for c in (arm.before, arm.after))
+    table = {(r["sweep"], r["before"], r["link"], r["figure"]): r for r in (*result.rows, *result.reference)}
+    link = result.fit.get("link") or result.rows[0]["link"]
+    cycle = load_regimen(arm.regimen).cycle if arm.regimen else 14.0
+    return View(result, link, cycle, (own[0], own[1]), table)
+
+
+def write_page(result: StudyResult, folder: Path) -> Path:
+    """Writes results.json, results.csv, figures/*.svg and, last, index.html; returns the page's path."""
+    folder = store.require_folder(folder)
+    store.require_folder(folder / "figures")
+    seen = view(result)
+    figures = draw_figures(seen)
+    lines = [*protocol_lines(result), *parameter_lines(result)]
+    page = _template().render(page_data(seen, figures, lines))
+    table, data = flat(result), account(seen, lines)
+    store.write_json(folder / "results.json", data)
+    store.write_text(folder / "results.csv", table)
+    for name, figure in figures.items():
+        store.write_text(folder / "figures" / f"{name}.svg", figure["svg"])
+    return store.write_text(folder / "index.html", page)
+
+
+def account(seen: View, lines: list[dict]) -> dict:
+    """The result as plain data for a machine."""
+    r = seen.result
+    return {"study": r.study.name, "title": r.study.title, "trial": r.trial.name, "fit": r.fit, "link": seen.link,
+            "rows": list(r.rows), "reference": list(r.reference), "provenance": lines, "made": made(r), "notice": NOTICE}
+
+
+def made(result: StudyResult) -> dict:
+    """What it takes to make the result again."""
+    s = result.study
+    return {"pkpd": pkpd.__version__, "python": platform.python_version(), "numpy": np.__version__, "seed": s.seed,
+            "patients": s.patients, "draws": s.draws, "draws_other_links": s.draws_other_links,
+            "parameters": result.parameters.hash}
+
+
+def flat(result: StudyResult) -> str:
+    """The rows and the reference as CSV; an empty cell where a figure is not reached or not compared."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in (*result.rows, *result.reference):
+        gap = row.get("difference") or {}
+        writer.writerow({**row, "informed": str(bool(row["informed"])).lower(), "difference": gap.get("value"),
+                         "difference_low": gap.get("low"), "difference_high": gap.get("high")})
+    return file.getvalue()
+
+
+def draw_figures(seen: View) -> dict[str, dict[str, str]]:
+    """Every figure of the page: its SVG, the same as a data address, and its caption."""
+    r, s = seen.result, seen.result.study
+    limit = f"The dashed vertical line is the two-month limit, {s.limit / seen.cycle:.1f} cycles of {seen.cycle:g} days."
+    pictures = {
+        "before_operation": (plot.sweep_figure(r.rows, r.reference, s, BEFORE, seen.cycle, seen.own),
+                             "What the cycles before the operation do until then. What follows the operation cannot "
+                             f"change it, so sweeps that agree share a panel. {limit}"),
+        "progression_free": (plot.sweep_figure(r.rows, r.reference, s, AFTER, seen.cycle, seen.own),
+                             f"Progression-free survival from randomisation, by sweep. {limit}"),
+        "difference_3y": (plot.difference_figure(r.rows, s, seen.cycle, seen.own),
+                          f"Difference in 3-year progression-free survival from {seen.own[0]} before and {seen.own[1]} "
+                          f"after, in the same virtual patients; bars are 95 % intervals. {limit}")}
+    found = {}
+    for name, (picture, caption) in pictures.items():
+        text = plot.svg(picture)
+        address = "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
+        found[name] = {"svg": text, "address": address, "caption": caption}
+    return found
+
+
+def protocol_lines(result: StudyResult) -> list[dict]:
+    """The lines of the trial's protocol and of the study, each with where it was seen."""
+    trial, study = result.trial, result.study
+    own = getattr(study, "provenance", ()) or (
+        ("adherence.drop", f"{100 * study.drop:.3g} % leave after each cycle", f"the file of the study {study.name}", "assumed"),)
+    return [{"kind": kind, "name": name, "value": _told(value), "unit": "", "seen": how, "where": where, "source": source}
+            for kind, rows, source in (("protocol", trial.provenance, trial.reference), ("study", own, ""))
+            for name, value, where, how in rows]
+
+
+def _told(value: str) -> str:
+    """A protocol line's table in words: `from 2 week to 5 week`."""
+    try:
+        table = ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return value
+    if not isinstance(table, dict):
+        return value
+    words = {k: ", ".join(map(str, v)) if isinstance(v, list) else str(v) for k, v in table.items()}
+    return "; ".join(v if k in ("is", "date", "value") else f"{k} {v}" for k, v in words.items())
+
+
+def parameter_lines(result: StudyResult) -> list[dict]:
+    """Every parameter of the disease, the patients, and the drugs with each kill link."""
+    sets = [("disease", result.trial.disease, result.parameters)]
+    sets += [(f"drugs and kill, {plot.link_words(link)}", use, None) for link, use in result.trial.treatments]
+    seen: set[tuple] = set()
+    return [line for kind, use, own in sets for line in _lines(kind, use, own)
+            if (key := (line["name"], line["value"], line["where"])) not in seen and not seen.add(key)]
+
+
+def _lines(kind: str, use: str, own: Parameters | None) -> Iterator[dict]:
+    model = load_model(use) if own is None else disease_model(use)
+    parameters = load_parameters((), model) if own is None else own
+    told = {r["name"]: r["text"] for r in show_model(model, parameters)["parameters"]}
+    shown = show_parameters(parameters)
+    groups = [(kind, shown["values"])] + ([("patients", shown["covariates"])] if own is not None else [])
+    for group, rows in groups:
+        for r in rows:
+            yield {"kind": group, "name": r["name"], "value": r["value"], "unit": r["unit"], "seen": r["seen"],
+                   "where": r["where"], "source": r["source"], "text": told.get(r["name"]) or r["text"],
+                   "spread": "; ".join(filter(None, (r["spread"], r["effect"])))}
+    for c in shown["correlations"] if own is not None else ():
+        yield {"kind": "patients", "name": " with ".join(c["of"]), "value": c["r"], "unit": "1", "seen": c["seen"],
+               "where": c["where"], "source": "", "text": "correlation between patients, on the normal scale", "spread": ""}
+
+
+def page_data(seen: View, figures: dict, lines: list[dict]) -> dict[str, Any]:
+    """What the template prints."""
+    from pkpd.report.sentences import published, says
+
+    r = seen.result
+    arms = {k: cell(seen.row("surgery_alone", 0, k)) for k in FIGURES}
+    return {
+        "r": r, "study": r.study, "trial": r.trial, "fit": r.fit, "seen": seen, "notice": NOTICE, "says": says(seen),
+        "published": published(seen), "figures": figures, "columns": _columns(seen), "sweeps": _tables(seen),
+        "alone": arms, "links": _links(seen), "picked": picked(seen), "error": monte_carlo(seen),
+        "fitted": fitted(r), "lines": lines, "counts": Counter(line["seen"] for line in lines), "made": made(r),
+        "assumed": [line for line in lines if line["seen"] == "assumed"],
+        "references": show_references(lines, r), "contracted": [f for f in r.fit.get("free", ()) if f["contraction"] < 0.2],
+    }
+
+
+def show_references(lines: list[dict], result: StudyResult) -> dict[str, str]:
+    """The printed reference behind each key that a line or the trial names."""
+    from pkpd.parameters import bibliography
+
+    known = bibliography()
+    keys = dict.fromkeys([result.trial.reference, *(line["source"] for line in lines), *(f.source for f in result.trial.figures)])
+    return {k: known.get(k, "not in the library's bibliography") for k in keys if k}
+
+
+def _columns(seen: View) -> list[tuple[str, str]]:
+    """The heading and unit of each figure of merit."""
+    return [(plot.figure_title(k, seen.result.study), plot.figure_unit(k, unit)) for k, (unit, _) in FIGURES.items()]
+
+
+def _tables(seen: View) -> list[dict]:
+    """A table a sweep: one line a number of cycles before, under the calibrated link."""
+    tables = []
+    for s in seen.result.study.sweeps:
+        lines = []
+        for b in s.before:
+            rows = {k: seen.row(s.name, b, k) for k in FIGURES}
+            main = rows["pfs_3y"]
+            if main is not None:
+                lines.append({"before": b, "after": main["after"], "basis": plot.basis(main, seen.own),
+                              "within": b <= seen.last, "cells": [cell(rows[k]) for k in FIGURES],
+                              "difference": cell(main, difference=True)})
+        tables.append({"name": s.name, "title": s.title, "lines": lines})
+    return tables
+
+
+def _links(seen: View) -> list[dict]:
+    """3-year progression-free survival, and its difference from the trial's plan, under each link at a few numbers."""
+    return [{"title": s.title, "link": plot.link_words(link), "main": link == seen.link,
+             "cells": [(cell(row), cell(row, difference=True)) for b in picked(seen)
+                       for row in [seen.row(s.name, b, "pfs_3y", link)]]}
+            for s in seen.result.study.sweeps for link in dict.fromkeys(r["link"] for r in seen.result.rows)]
+
+
+def picked(seen: View) -> list[int]:
+    """The numbers before that the text names: none, the last within the limit, the trial's own, and the most."""
+    had = {b for s in seen.result.study.sweeps for b in s.before}
+    return sorted({min(had), seen.last, seen.own[0], max(had)} & had)
+
+
+def monte_carlo(seen: View) -> float:
+    """Half the 95 % Monte-Carlo interval of 3-year PFS in one set of the study's patients, percentage points."""
+    found = [r["value"] / 100 for r in seen.result.rows if r["figure"] == "pfs_3y" and r["value"] is not None]
+    p = float(np.mean(found)) if found else 0.5
+    return 196 * float(np.sqrt(p * (1 - p) / seen.result.study.patients))
+
+
+def fitted(result: StudyResult) -> int | None:
+    """How many published figures the fit used, where the library holds it."""
+    name = result.fit.get("name", "")
+    if name not in library.names("fit"):
+        return None
+    left = load_fit(name).leave_out
+    return sum(f.use == "fit" and f.key not in left for f in result.trial.figures)

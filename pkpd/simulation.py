@@ -1,0 +1,123 @@
+"""simulate(model, population, schedule) -> Simulation: labels and units come back here."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pkpd.errors import SimulationError, fail, nearest
+from pkpd.model.compose import Model
+from pkpd.model.expression import evaluate, names_in
+from pkpd.population import Population
+from pkpd.schedule import SET, Schedule, nothing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Patients' states over time: `times` (patient, time) in the model's time unit, `states` (patient, time, state).
+
+    A patient that could not be solved is kept, its later states missing, and named in `failures`.
+    """
+
+    model: Model
+    population: Population
+    schedule: Schedule
+    times: np.ndarray
+    states: np.ndarray
+    failures: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """A compartment, variable or input of every patient at its times (patient, time)."""
+        return self._values([name])[name]
+
+    def unit(self, name: str) -> str:
+        """The unit of a compartment, variable or input."""
+        return self.model.unit(name)
+
+    def _values(self, names: list[str]) -> dict[str, np.ndarray]:
+        model = self.model
+        trees = {v.name: v.tree for v in model.variables}
+        known = {*trees, *model.states, *model.inputs}
+        for name in names:
+            if name not in known:
+                raise fail(model.name, f"has no {name!r}", nearest(name, known))
+        needed, todo = set(), list(names)
+        while todo:
+            name = todo.pop()
+            if name not in needed:
+                needed.add(name)
+                todo += names_in(trees[name]) if name in trees else ()
+        values: dict[str, np.ndarray] = {}
+        for i, name in enumerate(model.states):
+            if name in needed:
+                values[name] = self.states[:, :, i]
+        for i, name in enumerate(model.inputs):
+            if name in needed:
+                values[name] = self._input(i)
+        with np.errstate(all="ignore"):
+            for v in model.variables:
+                if v.name in needed:
+                    values[v.name] = np.asarray(evaluate(v.tree, values, np)) + np.zeros(self.times.shape)
+        return {n: values[n] for n in names}
+
+    def _input(self, index: int) -> np.ndarray:
+        start = self.population.inputs[:, index]
+        if np.any((self.schedule.kind == SET) & (self.schedule.index == index)):
+            return self.schedule.input_at(index, start, self.times)
+        return np.broadcast_to(start[:, None], self.times.shape)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a patient and time: ID, TIME, every compartment and variable; units in `.attrs["units"]`."""
+        import pandas as pd
+
+        n, k = self.times.shape
+        names = [*self.model.states, *(v.name for v in self.model.variables)]
+        columns = {"ID": np.repeat(np.arange(1, n + 1) + self.population.first, k), "TIME": self.times.ravel()}
+        columns |= {name: x.ravel() for name, x in self._values(names).items()}
+        frame = pd.DataFrame(columns)
+        frame.attrs["units"] = {"ID": "1", "TIME": self.model.time, **{n: self.model.unit(n) for n in names}}
+        return frame
+
+
+def start_states(model: Model, population: Population) -> np.ndarray:
+    """Each patient's start values (patient, state) from the model's start expressions."""
+    values = {n: population.inputs[:, i] for i, n in enumerate(model.inputs)}
+    start = np.empty((len(population), len(model.states)))
+    for i, c in enumerate(model.compartments):
+        start[:, i] = evaluate(c.start, values, np)  # type: ignore[arg-type]
+    return start
+
+
+def simulate(model: Model, population: Population, schedule: Schedule | None = None,
+             times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0,
+             start: np.ndarray | None = None, rtol: float = 1e-6, strict: bool = True,
+             executor: Executor | None = None) -> Simulation:
+    """Solves a model for every patient of a population.
+
+    times   output times in the model's time unit, (time,) or (patient, time), in order
+    begin   when integration starts, start the states then (default: the model's start values)
+    strict  raise if a patient fails; otherwise keep it as failed
+    """
+    from pkpd.solve.batch import REASONS, solve_population
+
+    n = len(population)
+    schedule = schedule if schedule is not None else nothing(n)
+    if len(schedule) != n:
+        raise fail("simulate", f"the schedule is of {len(schedule)} patients, the population of {n}", "")
+    grid = np.array(np.broadcast_to(np.asarray(times, dtype=float), (n, np.shape(times)[-1])))
+    if grid.shape[1] == 0 or np.any(np.diff(grid, axis=1) < 0) or not np.all(np.isfinite(grid)):
+        raise fail("simulate", "the output times are not finite and in order", "give at least one, ascending")
+    first = start_states(model, population) if start is None else start
+    states, status, reached = solve_population(model, first, population.inputs, schedule, grid,
+                                               np.asarray(begin, dtype=float), rtol, executor=executor)
+    failures = tuple(f"patient {i + 1 + population.first}, {model.time} {reached[i]:.6g}: {REASONS[int(status[i])]}"
+                     for i in np.flatnonzero(status))
+    if failures and strict:
+        raise SimulationError(f"{model.name}: {len(failures)} of {n} patients failed\n  " + "\n  ".join(failures[:5]))
+    return Simulation(model, population, schedule, grid, states, failures)
