@@ -8,8 +8,8 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 _WORDS = {
-    "load_model": "pkpd.model.compose", "parse_model": "pkpd.model.compose", "Model": "pkpd.model.compose",
-    "load_parameters": "pkpd.parameters", "Parameters": "pkpd.parameters",
+    "load_model": "pkpd.model.compose", "parse_model": "pkpd.model.compose", "Model": "pkpd.model.schema",
+    "load_parameters": "pkpd.parameters", "Parameters": "pkpd.values",
     "load_regimen": "pkpd.regimen", "Regimen": "pkpd.regimen",
     "draw": "pkpd.population", "typical": "pkpd.population", "Population": "pkpd.population",
     "lower": "pkpd.schedule", "cycles": "pkpd.schedule", "Schedule": "pkpd.schedule",

@@ -4,90 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from pkpd import library, store
-from pkpd.covariates import REGISTER
+from pkpd import library
 from pkpd.errors import ContentError, Issue, fail, nearest
-from pkpd.library import check_keys, raise_issues
-from pkpd.model import expression
-from pkpd.model.compose import Model
-from pkpd.model.expression import Tree
-from pkpd.model.schema import ModelFile
-from pkpd.spread import Spread, is_number, read_spread
+from pkpd.library import raise_issues
+from pkpd.model.schema import Model, ModelFile
 from pkpd.units import ratio
-
-SEEN = ("primary", "secondary", "review", "derived", "assumed", "fitted", "user")
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What covariates do to a value: a factor that is 1 at the reference patient.
-
-    Covariates enter as numbers in the units of the register; COPY is the number of the copy of a part.
-    """
-
-    tree: Tree
-    reference: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True)
-class Value:
-    """One line of a parameter file. `copies` is the spread between the copies of a part within a patient."""
-
-    name: str
-    value: float
-    unit: str
-    where: str = ""
-    seen: str = "user"
-    source: str = ""
-    text: str = ""
-    spread: Spread | None = None
-    copies: Spread | None = None
-    effect: Effect | None = None
-
-
-@dataclass(frozen=True)
-class Correlation:
-    """A correlation on the normal scale between spreads; `NAME:mixture` is the draw of a mixture's component."""
-
-    of: tuple[str, str]
-    r: float
-    where: str = ""
-    seen: str = "user"
-
-
-@dataclass(frozen=True)
-class Parameters:
-    """Values for the inputs of one model, and the covariates of its patients."""
-
-    name: str
-    model: str
-    title: str
-    reference: str = ""
-    text: str = ""
-    values: tuple[Value, ...] = ()
-    covariates: tuple[Value, ...] = ()
-    correlations: tuple[Correlation, ...] = ()
-    draws: dict[str, tuple[float, ...]] = field(default_factory=dict, compare=False, hash=False)
-
-    @property
-    def hash(self) -> str:
-        return store.content_hash(self.values, self.covariates, self.correlations)
-
-    def __getitem__(self, name: str) -> Value:
-        for v in (*self.values, *self.covariates):
-            if v.name == name:
-                return v
-        raise KeyError(name)
-
-    def with_value(self, name: str, value: Value) -> Parameters:
-        """The same set with one line replaced or added."""
-        rest = tuple(v for v in self.values if v.name != name)
-        return replace(self, values=(*rest, replace(value, name=name)))
+from pkpd.values import Parameters, read_parameters, scaled
 
 
 def load_parameters(names: str | Path | Iterable[str | Path] = (), model: Model | None = None) -> Parameters:
@@ -173,133 +98,6 @@ def _placed(own: Parameters, model: Model | None) -> Parameters:
                                       for p in prefixes for c in own.correlations))
 
 
-def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list[str]]:
-    """A parameter file from its tables, and the names of the sets it includes."""
-    issues: list[Issue] = []
-    check_keys(data, ("parameters", "values", "covariates", "correlations", "draws", "fit"), where, issues)
-    for key in ("parameters", "values", "covariates", "draws"):
-        if not isinstance(data.get(key, {}), dict):
-            issues.append(Issue(f"{where}: {key}", "is not a table", f"write [{key}]"))
-    if not isinstance(data.get("correlations", []), list) or not all(
-            isinstance(c, dict) for c in data.get("correlations", [])):
-        issues.append(Issue(f"{where}: correlations", "is not a list of tables", "write [[correlations]]"))
-    raise_issues(issues)
-    head = data.get("parameters", {})
-    check_keys(head, ("model", "title", "reference", "text", "default", "include"), f"{where}: parameters", issues)
-    if not isinstance(head.get("model"), str):
-        issues.append(Issue(f"{where}: parameters.model", "is missing", 'name the model: model = "drugs/…"'))
-    include = head.get("include", [])
-    if not isinstance(include, list) or not all(isinstance(i, str) for i in include):
-        issues.append(Issue(f"{where}: parameters.include", "is not a list of names", 'write include = ["…"]'))
-    for key, row in data.get("draws", {}).items():
-        if not isinstance(row, list) or not all(map(is_number, row)):
-            issues.append(Issue(f"{where}: draws.{key}", "is not a list of numbers", ""))
-    values = _values(data.get("values", {}), f"{where}: values", "", str(head.get("reference", "")), issues)
-    covariates = _values(data.get("covariates", {}), f"{where}: covariates", "", str(head.get("reference", "")), issues)
-    for c in covariates:
-        _check_covariate(c, where, issues)
-    correlations = _correlations(data.get("correlations", []), where, issues)
-    raise_issues(issues)
-    draws = {k: tuple(map(float, v)) for k, v in data.get("draws", {}).items()}
-    return Parameters(name, head["model"], str(head.get("title", "")), str(head.get("reference", "")),
-                      str(head.get("text", "")), tuple(values), tuple(covariates), correlations,
-                      draws), list(include)
-
-
-def _values(table: dict, where: str, prefix: str, source: str, issues: list[Issue]) -> list[Value]:
-    rows: list[Value] = []
-    for key, entry in table.items():
-        name = prefix + key
-        if not isinstance(entry, dict):
-            issues.append(Issue(f"{where}.{name}", f"{entry!r} is not a line", "write { value = …, unit = …, … }"))
-        elif key == key.upper():
-            rows += _value(name, entry, where, source, issues)
-        elif not prefix:
-            rows += _values(entry, where, f"{key}.", source, issues)
-        else:
-            issues.append(Issue(f"{where}.{name}", "unknown key", "a parameter is written in capitals"))
-    return rows
-
-
-def _value(name: str, entry: dict, where: str, source: str, issues: list[Issue]) -> list[Value]:
-    place = f"{where}.{name}"
-    check_keys(entry, ("value", "unit", "where", "seen", "source", "text", "spread", "copies", "effect"), place, issues)
-    number = entry.get("value")
-    if not is_number(number):
-        shown = repr(number) if not isinstance(number, int) or isinstance(number, bool) else "an integer over 1e300"
-        issues.append(Issue(place, f"value = {shown} is not a number" if "value" in entry else "has no value",
-                            "give value = NUMBER"))
-        return []
-    if not isinstance(entry.get("unit"), str):
-        issues.append(Issue(place, "has no unit", 'give unit = "…" ("1" for a pure number)'))
-        return []
-    if entry.get("seen", "user") not in SEEN:
-        issues.append(Issue(f"{place}.seen", f"{entry['seen']!r} is not a way of seeing", "one of " + ", ".join(SEEN)))
-    spreads = {}
-    for key in ("spread", "copies"):
-        if key in entry:
-            spreads[key] = read_spread(entry[key], float(number), lambda what, remedy, k=key: issues.append(
-                Issue(f"{place}.{k}", what, remedy)))
-    effect = _effect(entry["effect"], f"{place}.effect", issues) if "effect" in entry else None
-    return [Value(name, float(number), entry["unit"], entry.get("where", ""), entry.get("seen", "user"),
-                  entry.get("source", source), entry.get("text", ""), effect=effect, **spreads)]
-
-
-def _effect(entry: object, where: str, issues: list[Issue]) -> Effect | None:
-    if not isinstance(entry, dict) or set(entry) != {"is", "reference"} or not isinstance(entry["reference"], dict):
-        issues.append(Issue(where, "is not an effect", 'write { is = "BSA / 1.75", reference = { BSA = 1.75 } }'))
-        return None
-    try:
-        tree = expression.parse(entry["is"], where)
-    except ContentError as error:
-        issues += error.issues
-        return None
-    known = {*REGISTER, "COPY"}
-    for name in sorted(expression.names_in(tree) | set(entry["reference"])):
-        if name not in known:
-            issues.append(Issue(where, f"{name!r} is not a covariate", nearest(name, known)))
-        elif name not in entry["reference"]:
-            issues.append(Issue(where, f"the reference gives no {name}", f"add {name} = … to reference"))
-    for name, number in entry["reference"].items():
-        if not is_number(number):
-            issues.append(Issue(where, f"the reference of {name} is not a number", f"give {name} = NUMBER"))
-    if any(i.where == where for i in issues):
-        return None
-    try:
-        with np.errstate(all="ignore"):
-            at = expression.evaluate(tree, {k: np.float64(v) for k, v in entry["reference"].items()}, np)
-        at = float(at)  # type: ignore[arg-type]
-    except (ArithmeticError, TypeError, ValueError):
-        at = float("nan")
-    if not abs(at - 1) <= 2e-3:
-        issues.append(Issue(where, f"is {at:g} at its reference patient, not 1", "divide it by that"))
-    return Effect(tree, tuple((k, float(v)) for k, v in entry["reference"].items()))
-
-
-def _check_covariate(c: Value, where: str, issues: list[Issue]) -> None:
-    if c.copies is not None or c.effect is not None or (c.spread is not None and c.spread.factors):
-        issues.append(Issue(f"{where}: covariates.{c.name}", "a covariate has no copies, effect or mixture",
-                            "give it value, unit and a spread"))
-    if c.name not in REGISTER:
-        issues.append(Issue(f"{where}: covariates.{c.name}", "is not in the register", nearest(c.name, REGISTER)))
-    elif c.unit != REGISTER[c.name].unit:
-        issues.append(Issue(f"{where}: covariates.{c.name}.unit", f"{c.unit!r} is given, the register has "
-                            f"{REGISTER[c.name].unit!r}", "use the register's unit"))
-
-
-def _correlations(table: object, where: str, issues: list[Issue]) -> tuple[Correlation, ...]:
-    rows = []
-    for i, entry in enumerate(table if isinstance(table, list) else []):
-        place = f"{where}: correlations[{i + 1}]"
-        check_keys(entry, ("of", "r", "where", "seen"), place, issues)
-        of, r = entry.get("of"), entry.get("r")
-        if not (isinstance(of, list) and len(of) == 2 and of[0] != of[1] and is_number(r) and -1 <= r <= 1):
-            issues.append(Issue(place, "is not a correlation", 'write of = ["A", "B"], r = 0.5'))
-            continue
-        rows.append(Correlation((str(of[0]), str(of[1])), float(r), entry.get("where", ""), entry.get("seen", "user")))
-    return tuple(rows)
-
-
 def line_for(name: str) -> str:
     """The line of a parameter file that fills a model's input: the copy's number is left out."""
     return ".".join(p for p in name.split(".") if not p.isdigit())
@@ -323,27 +121,11 @@ def bind(parameters: Parameters, model: Model | ModelFile) -> Parameters:
         if name in wanted:
             try:
                 factor = float(ratio(v.unit, wanted[name].unit, f"{where}: values.{name}.unit"))
-                bound.append(v if factor == 1 else _scaled(v, factor, wanted[name].unit))
+                bound.append(v if factor == 1 else scaled(v, factor, wanted[name].unit))
             except ContentError as error:
                 issues += error.issues
     raise_issues(issues)
     return replace(parameters, model=model.name, values=tuple(bound))
-
-
-def _scaled(v: Value, factor: float, unit: str) -> Value:
-    return replace(v, value=v.value * factor, unit=unit, spread=_in_unit(v.spread, factor),
-                   copies=_in_unit(v.copies, factor))
-
-
-def _in_unit(spread: Spread | None, factor: float) -> Spread | None:
-    """A spread of a value that has been multiplied by a factor."""
-    if spread is None:
-        return None
-    low, high = spread.low, spread.high
-    if spread.law == "logitnormal":
-        low, high = max(low, 0.0) if np.isinf(low) else low, 1.0 if np.isinf(high) else high
-    return replace(spread, low=low * factor, high=high * factor, values=tuple(x * factor for x in spread.values),
-                   sd=spread.sd * factor if spread.law == "normal" else spread.sd)
 
 
 def bibliography() -> dict[str, str]:

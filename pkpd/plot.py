@@ -51,10 +51,10 @@ def figure_title(figure: str, study: Study) -> str:
 
 
 def figure_unit(figure: str, unit: str) -> str:
-    """The unit of a figure of merit, with what it counts."""
+    """The unit of a figure of merit, with what it counts or from when."""
     if unit == "%":
         return f"% of {_ROWS_HELD.get(figure, 'patients')}"
-    return {"day": "days", "month": "months"}.get(unit, unit)
+    return {"day": "days from randomisation", "month": "months from randomisation"}.get(unit, unit)
 
 
 def merged(rows: Rows, figure: str, study: Study) -> bool:
@@ -106,9 +106,10 @@ def difference_figure(rows: Rows, study: Study, cycle: float = 14.0, own: Plan =
             reach = 1.15 * max([abs(d[k]) for r in every for d in [r["difference"]]
                                 for k in ("value", "low", "high") if d[k] is not None] or [1.0])
             axis.set_ylim(-max(reach, 1.0), max(reach, 1.0))
-        handles = [h for h in _handles(rows, own, False, False) if not isinstance(h, Patch)]
+        rest = [r for r in rows if (r["before"], r["after"]) != own]
+        handles = [h for h in _handles(rest, own, False, False) if not isinstance(h, Patch)]
+        handles[0].set_label(f"{handles[0].get_label()}, 95 % interval")
         handles.append(_mark("full", f"{own[0]} + {own[1]}, the reference: 0 by definition", marker="D", color=_INK))
-        handles = [h for h in handles if not str(h.get_label()).startswith("the trial’s treated arm")]
         picture.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return picture
 
@@ -145,9 +146,9 @@ def _split(rows: Rows) -> dict[str, list[dict]]:
 
 def _sweep_panel(axis: Axes, rows: Rows, alone: Rows, own: Plan) -> None:
     """One figure of merit in one sweep."""
-    (_, main), *others = _split(rows).items()
-    for (_, own_rows), (color, dash) in zip(others, _OTHERS * 9, strict=False):
-        n, value = _columns(own_rows, "before", "value")
+    main, *others = _split(rows).values()
+    for line, (color, dash) in zip(others, _OTHERS * 9, strict=False):
+        n, value = _columns(line, "before", "value")
         axis.plot(n, value, color=color, linestyle=dash, linewidth=1.3, zorder=3)
     n, value, low, high = _columns(main, "before", "value", "low", "high")
     axis.fill_between(n, low, np.where(np.isfinite(value) & np.isnan(high), 1e6, high), color=_MAIN, alpha=0.16, linewidth=0)
@@ -156,7 +157,7 @@ def _sweep_panel(axis: Axes, rows: Rows, alone: Rows, own: Plan) -> None:
         if row["value"] is None:
             axis.plot(row["before"], 0.96, marker="^", color=_MAIN, markersize=6, transform=axis.get_xaxis_transform())
         else:
-            axis.plot(row["before"], row["value"], **_marker(_FILL[basis(row, own)]), zorder=5)
+            axis.plot(row["before"], row["value"], **_marker(_FILL[basis(row, own)]), zorder=5, clip_on=False)
     for row in alone[:1]:
         if row["value"] is not None:
             axis.axhline(row["value"], color=_INK, linestyle=(0, (1, 2)), linewidth=1.4, zorder=2)
@@ -166,18 +167,17 @@ def _difference_panel(axis: Axes, rows: Rows, own: Plan) -> None:
     """Differences in one sweep: the main link with intervals, the others as lines."""
     axis.axhline(0, color=_FAINT, linewidth=1)
     flat = [{**r, **r["difference"]} for r in rows]
-    for i, (_, own_rows) in enumerate(_split(flat).items()):
-        if i:
-            color, dash = _OTHERS[(i - 1) % len(_OTHERS)]
-            n, value = _columns(own_rows, "before", "value")
-            axis.plot(n, value, color=color, linestyle=dash, linewidth=1.3)
-            continue
-        for row in own_rows:
-            if (row["before"], row["after"]) == own:
-                axis.plot(row["before"], 0, **_marker("full", "D", _INK), zorder=6)
-            elif row["value"] is not None:
-                axis.vlines(row["before"], row["low"], row["high"] if row["high"] is not None else 1e6, color=_MAIN, linewidth=1.8)
-                axis.plot(row["before"], row["value"], **_marker(_FILL[basis(row, own)]), zorder=5)
+    main, *others = _split(flat).values() if flat else [[]]
+    for line, (color, dash) in zip(others, _OTHERS * 9, strict=False):
+        n, value = _columns(line, "before", "value")
+        axis.plot(n, value, color=color, linestyle=dash, linewidth=1.3)
+    for row in main:
+        if (row["before"], row["after"]) == own:
+            axis.plot(row["before"], 0, **_marker("full", "D", _INK), zorder=6)
+        elif row["value"] is not None:
+            high = 1e6 if row["high"] is None else row["high"]
+            axis.vlines(row["before"], row["low"], high, color=_MAIN, linewidth=1.8)
+            axis.plot(row["before"], row["value"], **_marker(_FILL[basis(row, own)]), zorder=5)
 
 
 def _marker(fill: str, marker: str = "o", color: str = _MAIN) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def _mark(fill: str, label: str, **more: str) -> Line2D:
 def _dress(axis: Axes, study: Study, cycle: float, title: str, unit: str) -> None:
     """Titles, units, whole cycles on the axis, and the limit with its name above the panel."""
     most = max(b for s in study.sweeps for b in s.before)
-    axis.set_title(title, loc="left", pad=19, fontweight="medium")
+    axis.set_title(title, loc="left", pad=19, fontweight="bold")
     axis.set_xlabel("cycles before the operation")
     axis.set_ylabel(unit)
     axis.set_xticks(range(0, most + 1, 1 if most <= 14 else 2))

@@ -12,8 +12,9 @@ from scipy.special import ndtr, ndtri
 from pkpd.covariates import REGISTER
 from pkpd.errors import fail, nearest
 from pkpd.model import expression
-from pkpd.model.compose import Model
-from pkpd.parameters import Parameters, Value, bind, line_for
+from pkpd.model.schema import Model
+from pkpd.parameters import bind, line_for
+from pkpd.values import Parameters, Value
 
 
 @dataclass(frozen=True)

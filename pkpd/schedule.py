@@ -8,8 +8,7 @@ import numpy as np
 
 from pkpd import units
 from pkpd.errors import fail, nearest
-from pkpd.model.compose import Model
-from pkpd.model.schema import Compartment
+from pkpd.model.schema import Compartment, Model
 from pkpd.population import Population
 from pkpd.regimen import DoseLine, Regimen
 

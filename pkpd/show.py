@@ -16,11 +16,11 @@ from rich.table import Table
 from rich.text import Text
 
 from pkpd.covariates import REGISTER
-from pkpd.model.compose import Model
 from pkpd.model.equations import conserved
-from pkpd.model.schema import Compartment, Flow
-from pkpd.parameters import Parameters, Value, bibliography, line_for
+from pkpd.model.schema import Compartment, Flow, Model
+from pkpd.parameters import bibliography, line_for
 from pkpd.units import pretty
+from pkpd.values import Parameters, Value
 from pkpd.words import copy_number, effect_text, number, seen_from, spread_text, times, write
 
 DISCLAIMER = "Research software: not advice on any patient."

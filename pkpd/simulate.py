@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pkpd.errors import SimulationError, fail, nearest
-from pkpd.model.compose import Model
 from pkpd.model.expression import evaluate, names_in
+from pkpd.model.schema import Model
 from pkpd.population import Population
 from pkpd.schedule import SET, Schedule, nothing
 

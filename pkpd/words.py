@@ -10,9 +10,9 @@ from fractions import Fraction
 from pkpd.covariates import REGISTER
 from pkpd.model import expression
 from pkpd.model.expression import Tree
-from pkpd.parameters import Effect
 from pkpd.spread import Spread
 from pkpd.units import pretty
+from pkpd.values import Effect
 
 
 def number(value: float) -> str:

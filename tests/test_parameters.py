@@ -8,10 +8,12 @@ from scipy import stats
 
 from pkpd.errors import ContentError, NotFound
 from pkpd.library import parse
-from pkpd.model.compose import Model, load_model, parse_model
-from pkpd.parameters import Correlation, Parameters, Value, bind, load_parameters, merge, read_parameters
+from pkpd.model.compose import load_model, parse_model
+from pkpd.model.schema import Model
+from pkpd.parameters import bind, load_parameters, merge
 from pkpd.population import Population, draw, typical, uniform
 from pkpd.spread import Spread
+from pkpd.values import Correlation, Parameters, Value, read_parameters
 
 HEAD = '[parameters]\nmodel = "drug"\nreference = "own2020"\n'
 MODEL = """[model]

@@ -19,9 +19,10 @@ from pkpd.diagram.lanes import arrange
 from pkpd.diagram.routes import stack
 from pkpd.model import expression
 from pkpd.model.compose import load_model, parse_model
-from pkpd.parameters import Value, line_for, read_parameters
+from pkpd.parameters import line_for
 from pkpd.show import DISCLAIMER, print_model, print_parameters, show_model, show_parameters
 from pkpd.spread import Spread
+from pkpd.values import Value, read_parameters
 from pkpd.words import number, spread_text, write
 
 FILES = {n: library.read("model", n).data for n in library.names("model")}

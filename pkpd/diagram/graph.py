@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pkpd.model.compose import Model
 from pkpd.model.expression import names_in
-from pkpd.model.schema import Compartment, Flow
+from pkpd.model.schema import Compartment, Flow, Model
 from pkpd.parameters import line_for
 from pkpd.words import copy_number, write
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pkpd.diagram.graph import STEP, Frame, Graph, Link, Node, frames_of, width_of
-from pkpd.model.compose import Model
+from pkpd.model.schema import Model
 
 
 def arrange(model: Model) -> Graph:

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from pkpd.diagram.graph import LANE, Frame, Graph, Link, Node, part_of, width_of
 from pkpd.diagram.lanes import arrange, gap_of
 from pkpd.diagram.routes import CIRCLE, MARGIN, Net, Point, Track, across, inflow_x, nets_of, stack, tracks_of
-from pkpd.model.compose import Model
+from pkpd.model.schema import Model
 from pkpd.units import pretty
 
 _INK, _FAINT, _DRIVE, _DOSE = "#1f2937", "#94a3b8", "#6d28d9", "#b45309"

@@ -11,8 +11,8 @@ from scipy.special import expit, logit
 from pkpd import library
 from pkpd.errors import Issue, nearest
 from pkpd.library import check_keys, raise_issues
-from pkpd.parameters import Parameters
 from pkpd.trial.protocol import Trial, load_trial
+from pkpd.values import Parameters
 
 SCALES = {"log": (np.log, np.exp), "logit": (logit, expit), "linear": (lambda x: x, lambda x: x)}
 

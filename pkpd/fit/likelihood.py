@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pkpd.fit.free import Fit, put_all
-from pkpd.parameters import Parameters
 from pkpd.trial.figures import MONTH, figure_values, replicates
 from pkpd.trial.protocol import Trial
 from pkpd.trial.published import Figure
 from pkpd.trial.run import Prepared, prepare, run_arm
+from pkpd.values import Parameters
 
 _TRIALS = 150  # simulated trials whose mean figures stand for the expected ones
 

@@ -8,11 +8,11 @@ import numpy as np
 
 from pkpd.fit.likelihood import scaled
 from pkpd.fit.result import posterior
-from pkpd.parameters import Parameters
 from pkpd.trial.figures import figure_values, replicates
 from pkpd.trial.protocol import Trial
 from pkpd.trial.published import Figure
 from pkpd.trial.run import prepare, run_arm
+from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]
 DRAWS, PER_DRAW = 32, 25

@@ -14,10 +14,11 @@ from pkpd.fit.free import Free, read_fit
 from pkpd.fit.run import FitResult, calibrated, summary
 from pkpd.library import parse
 from pkpd.model.expression import unparse
-from pkpd.parameters import Parameters, Value, load_parameters
+from pkpd.parameters import load_parameters
 from pkpd.spread import Spread
 from pkpd.trial.protocol import load_trial
 from pkpd.trial.run import disease_model
+from pkpd.values import Parameters, Value
 
 
 def _spread(spread: Spread) -> dict:

@@ -12,10 +12,11 @@ from pkpd import library, store
 from pkpd.fit.free import Fit, put_all
 from pkpd.fit.likelihood import Objective, objective
 from pkpd.fit.posterior import Draws, sample
-from pkpd.parameters import Parameters, load_parameters
+from pkpd.parameters import load_parameters
 from pkpd.population import uniform
 from pkpd.trial.protocol import load_trial
 from pkpd.trial.run import disease_model
+from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pkpd.errors import Issue
-from pkpd.model.compose import Model
 from pkpd.model.expression import names_in, unparse
+from pkpd.model.schema import Model
 
 
 class UnusedParameter:

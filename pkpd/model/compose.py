@@ -2,69 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from pkpd import library, store
+from pkpd import library
 from pkpd.errors import ContentError, Issue, PkpdError, nearest
 from pkpd.library import raise_issues
-from pkpd.model import expression
-from pkpd.model.expression import Tree
-from pkpd.model.schema import Compartment, Flow, ModelFile, Parameter, Part, Variable, read_file
-from pkpd.units import ONE, Unit, parse_unit
-
-
-_TALLEST, _LARGEST = 200, 20_000
-
-
-@dataclass(frozen=True)
-class Model:
-    """One flat system: every name carries its part (`lesion.2.sensitive`), every rate its factor.
-
-    `variables` stand in the order in which they can be computed.
-    """
-
-    name: str
-    title: str
-    time: str
-    reference: str
-    text: str
-    parameters: tuple[Parameter, ...]
-    compartments: tuple[Compartment, ...]
-    variables: tuple[Variable, ...]
-    flows: tuple[Flow, ...]
-    parts: tuple[Part, ...] = ()
-
-    @property
-    def states(self) -> tuple[str, ...]:
-        return tuple(c.name for c in self.compartments)
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return tuple(p.name for p in self.parameters)
-
-    def unit(self, name: str) -> str:
-        """The unit of a parameter, compartment or variable."""
-        for row in (*self.parameters, *self.compartments, *self.variables):
-            if row.name == name:
-                return row.unit
-        raise KeyError(name)
-
-    @property
-    def hash(self) -> str:
-        """The content hash of what is computed: structure, not titles."""
-        return store.content_hash(self.time, self.parameters, self.compartments, self.variables, self.flows)
-
-
-@dataclass(frozen=True)
-class _Instance:
-    """One copy of one part: its prefix, its file, and the prefixes that its joins are bound to."""
-
-    part: str
-    prefix: str
-    file: ModelFile
-    bindings: tuple[tuple[str, str], ...] = ()
-    following: str = ""
+from pkpd.model.flatten import Instance, flatten
+from pkpd.model.reading import read_file
+from pkpd.model.schema import Model, ModelFile, Part
 
 
 def load_model(name: str, swap: dict[str, str] | None = None) -> Model:
@@ -92,12 +37,12 @@ def build_model(file: ModelFile, swap: dict[str, str]) -> Model:
         raise ContentError(Issue(f"{file.where}: model.joins", f"{file.title!r} joins {', '.join(file.joins)} and "
                                  "cannot stand alone", "use it as a part of a system"))
     else:
-        instances = [_Instance("", "", file)]
+        instances = [Instance("", "", file)]
     parts = tuple(replace(p, use=swap.get(p.name, p.use)) for p in file.parts)
-    return _flatten(file, instances, parts)
+    return flatten(file, instances, parts)
 
 
-def _instances(system: ModelFile, swap: dict[str, str]) -> list[_Instance]:
+def _instances(system: ModelFile, swap: dict[str, str]) -> list[Instance]:
     issues: list[Issue] = []
     parts = {p.name: replace(p, use=swap.get(p.name, p.use)) for p in system.parts}
     for name in set(swap) - set(parts):
@@ -115,7 +60,7 @@ def _instances(system: ModelFile, swap: dict[str, str]) -> list[_Instance]:
             issues.append(Issue(f"{system.where}: parts.{part.name}.use", str(error)))
     raise_issues(issues)
     parts = _counted(parts, files)
-    found: list[_Instance] = []
+    found: list[Instance] = []
     for part in parts.values():
         found += _copies(system, part, files[part.name], parts, issues)
     raise_issues(issues)
@@ -131,7 +76,7 @@ def _counted(parts: dict[str, Part], files: dict[str, ModelFile]) -> dict[str, P
 
 
 def _copies(system: ModelFile, part: Part, file: ModelFile, parts: dict[str, Part],
-            issues: list[Issue]) -> list[_Instance]:
+            issues: list[Issue]) -> list[Instance]:
     where = f"{system.where}: parts.{part.name}"
     given = dict(part.joins)
     for key in given:
@@ -152,166 +97,8 @@ def _copies(system: ModelFile, part: Part, file: ModelFile, parts: dict[str, Par
     if part.chain > 1:
         names = [f"{part.name}.{i + 1}" for i in range(part.chain)]
         following = [*names[1:], ""]
-        return [_Instance(part.name, a, file, tuple((k, v.name) for k, v in bound.items()), b)
+        return [Instance(part.name, a, file, tuple((k, v.name) for k, v in bound.items()), b)
                 for a, b in zip(names, following, strict=True)]
-    return [_Instance(part.name, f"{part.name}.{i + 1}" if n > 1 else part.name, file,
+    return [Instance(part.name, f"{part.name}.{i + 1}" if n > 1 else part.name, file,
                       tuple((k, f"{v.name}.{i + 1}" if v.n > 1 else v.name) for k, v in bound.items()))
             for i in range(n)]
-
-
-def _scope(instance: _Instance, all_of: dict[str, list[_Instance]]) -> dict[str, tuple[str, str]]:
-    """What an author's name means in one instance: its flat name and unit."""
-    scope: dict[str, tuple[str, str]] = {}
-
-    def add(local: str, other: _Instance) -> None:
-        for row in (*other.file.parameters, *other.file.compartments, *other.file.variables):
-            scope[local + row.name] = (f"{other.prefix}.{row.name}" if other.prefix else row.name, row.unit)
-
-    add("", instance)
-    for join, prefix in instance.bindings:
-        copies = [i for group in all_of.values() for i in group if i.part == prefix or i.prefix == prefix]
-        exact = [i for i in copies if i.prefix == prefix]
-        for other in exact:
-            add(f"{join}.", other)
-        if not exact and copies:
-            add(f"{join}.first.", copies[0])
-            add(f"{join}.last.", copies[-1])
-    following = [i for group in all_of.values() for i in group if instance.following and i.prefix == instance.following]
-    for other in following:
-        add("next.", other)
-    return scope
-
-
-def _flatten(system: ModelFile, instances: list[_Instance], parts: tuple[Part, ...]) -> Model:
-    groups: dict[str, list[_Instance]] = {}
-    for i in instances:
-        groups.setdefault(i.part, []).append(i)
-    issues: list[Issue] = []
-    states = {f"{i.prefix}.{c.name}" if i.prefix else c.name for i in instances for c in i.file.compartments}
-    parameters: list[Parameter] = []
-    compartments: list[Compartment] = []
-    variables: list[Variable] = []
-    flows: list[Flow] = []
-    for i in instances:
-        scope = _scope(i, groups)
-        flat = _Flattener(i, scope, system, states, issues)
-        parameters += [replace(p, name=flat.name(p.name)) for p in i.file.parameters]
-        compartments += [flat.compartment(c) for c in i.file.compartments]
-        variables += [flat.variable(v) for v in i.file.variables]
-        flows += [f for f in (flat.flow(f) for f in i.file.flows) if f is not None]
-    variables = _ordered(variables, system.where, issues)
-    if not compartments:
-        issues.append(Issue(system.where, "has no compartments", "declare at least one"))
-    raise_issues(issues)
-    return Model(system.name, system.title, system.time, system.reference, system.text, tuple(parameters),
-                 tuple(compartments), tuple(variables), tuple(flows), parts)
-
-
-class _Flattener:
-    """Renames and unit-checks the rows of one instance."""
-
-    def __init__(self, instance: _Instance, scope: dict[str, tuple[str, str]], system: ModelFile,
-                 states: set[str], issues: list[Issue]):
-        self.instance, self.scope, self.system = instance, scope, system
-        self.states, self.issues = states, issues
-        self.units = {k: (parse_unit(u), u) for k, (_, u) in scope.items()}
-        self.time = parse_unit(system.time)
-
-    def name(self, local: str) -> str:
-        return f"{self.instance.prefix}.{local}" if self.instance.prefix else local
-
-    def where(self, place: str) -> str:
-        part = f" (part {self.instance.prefix!r} of {self.system.name})" if self.instance.prefix else ""
-        return f"{self.instance.file.where}: {place}{part}"
-
-    def tree(self, tree: Tree, unit: Unit, shown: str, place: str,
-             allowed: Callable[[str], bool] | None = None) -> Tree:
-        units = {k: v for k, v in self.units.items() if allowed is None or allowed(k)}
-        try:
-            checked = expression.convert_to(tree, unit, units, shown, self.where(place))
-        except ContentError as error:
-            self.issues += error.issues
-            return ("num", 0)
-        return expression.rename(checked, lambda n: self.scope[n][0])
-
-    def compartment(self, c: Compartment) -> Compartment:
-        start = self.tree(c.start, parse_unit(c.unit), c.unit, f"compartments.{c.name}.start", str.isupper)
-        dose = c.dose
-        if dose is not None:
-            rename = {k: self.name(getattr(dose, k)) for k in ("lag", "bioavailability", "rate", "duration")
-                      if getattr(dose, k)}
-            dose = replace(dose, **rename, forms=tuple((f, self.name(p)) for f, p in dose.forms))
-        return replace(c, name=self.name(c.name), start=start, dose=dose)
-
-    def variable(self, v: Variable) -> Variable:
-        tree = self.tree(v.tree, parse_unit(v.unit), v.unit, f"variables.{v.name}.is")
-        return replace(v, name=self.name(v.name), tree=tree)
-
-    def flow(self, f: Flow) -> Flow | None:
-        ends = []
-        for key, end in (("from", f.source), ("to", f.target)):
-            if end.startswith("next.") and end not in self.scope and self._in_chain(end):
-                end = ""
-            if end and (end not in self.scope or not self._is_compartment(end)):
-                self.issues.append(Issue(self.where(f"flows.{f.name}.{key}"), f"{end!r} is not a compartment",
-                                         nearest(end, [n for n in self.scope if self._is_compartment(n)])))
-                return None
-            ends.append(end)
-        first = ends[0] or ends[1]
-        if not first:
-            return None
-        unit, shown = self.units[first]
-        tree = self.tree(f.tree, unit / self.time, f"{shown}/{self.system.time}", f"flows.{f.name}.rate")
-        gain = ONE.factor
-        if all(ends):
-            other, shown_other = self.units[ends[1]]
-            if other.dims != unit.dims:
-                self.issues.append(Issue(self.where(f"flows.{f.name}"), f"{ends[0]} is in {shown}, but {ends[1]} is "
-                                         f"in {shown_other}", "mass and moles meet only through a molar mass in g/mol"))
-            gain = unit.factor / other.factor
-        flat = [self.scope[e][0] if e else "" for e in ends]
-        return Flow(self.name(f.name), flat[0], flat[1], tree, f.text, gain)
-
-    def _in_chain(self, end: str) -> bool:
-        return end[5:] in {c.name for c in self.instance.file.compartments} and (
-            self.instance.following == "")
-
-    def _is_compartment(self, name: str) -> bool:
-        return self.scope[name][0] in self.states
-
-
-
-def _ordered(variables: list[Variable], where: str, issues: list[Issue]) -> list[Variable]:
-    """Variables in the order of their dependence; a circle is an issue."""
-    known = {v.name: v for v in variables}
-    done: dict[str, Variable] = {}
-    on_way: list[str] = []
-    sizes: dict[str, int] = {}
-
-    def visit(v: Variable) -> None:
-        if v.name in done:
-            return
-        if v.name in on_way:
-            circle = " -> ".join([*on_way[on_way.index(v.name):], v.name])
-            issues.append(Issue(f"{where}: variables", f"{circle} goes in a circle", "break it"))
-            done[v.name] = v
-            return
-        if len(on_way) == _TALLEST:
-            issues.append(Issue(f"{where}: variables", f"{v.name} is over {_TALLEST} variables deep", "write fewer steps"))
-            done[v.name] = v
-            return
-        on_way.append(v.name)
-        for name in sorted(expression.names_in(v.tree)):
-            if name in known:
-                visit(known[name])
-        on_way.pop()
-        sizes[v.name] = expression.size(v.tree, sizes)
-        if sizes[v.name] > _LARGEST:
-            issues.append(Issue(f"{where}: variables", f"{v.name} is over {_LARGEST} terms long when written out",
-                                "write it with fewer repetitions"))
-            sizes[v.name] = 1
-        done.setdefault(v.name, v)
-
-    for v in variables:
-        visit(v)
-    return list(done.values())

@@ -10,9 +10,8 @@ import sympy
 from sympy.core.function import ArgumentIndexError
 
 from pkpd.errors import fail
-from pkpd.model.compose import Model
 from pkpd.model.expression import Tree
-from pkpd.model.schema import Compartment, Flow
+from pkpd.model.schema import Compartment, Flow, Model
 
 
 class hill(sympy.Function):  # noqa: N801 - printed under this name

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import ast
 import base64
 import csv
 import io
 import platform
+import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
+from markupsafe import Markup, escape
 
 import pkpd
 from pkpd import library, plot, store
 from pkpd.fit.free import load_fit
 from pkpd.model.compose import load_model
-from pkpd.parameters import Parameters, load_parameters
-from pkpd.regimen import load_regimen
+from pkpd.parameters import bibliography, load_parameters
+from pkpd.report.reading import View, cell, monte_carlo, picked, published, says, view
 from pkpd.show import show_model, show_parameters
 from pkpd.study.neoadjuvant import FIGURES
 from pkpd.study.run import StudyResult
 from pkpd.trial.run import disease_model
 from pkpd.units import pretty
+from pkpd.values import Parameters
 from pkpd.words import number
 
 NOTICE = "Research software: a simulation, not advice on any patient."
@@ -34,35 +35,6 @@ COLUMNS = ("sweep", "before", "after", "link", "figure", "unit", "value", "low",
            "difference_low", "difference_high")
 BEFORE = ("response", "time_to_surgery", "vanished_all", "vanished_small")
 AFTER = ("pfs_median", "pfs_3y")
-
-
-@dataclass(frozen=True)
-class View:
-    """A result with what the page asks of it again and again: its main link, days of a cycle, the trial's own plan."""
-
-    result: StudyResult
-    link: str
-    cycle: float
-    own: tuple[int, int]
-    table: dict[tuple[str, int, str, str], dict] = field(default_factory=dict)
-
-    def row(self, sweep: str, before: int, figure: str, link: str = "") -> dict | None:
-        return self.table.get((sweep, before, link or self.link, figure))
-
-    @property
-    def last(self) -> int:
-        """The largest number of cycles that ends within the study's limit."""
-        return int(self.result.study.limit // self.cycle)
-
-
-def view(result: StudyResult) -> View:
-    """Looks at a result: rows by sweep, cycles before, link and figure; the first row's link is the calibrated one."""
-    arm = result.trial.arm(result.study.arm)
-    own = tuple(c.numbers[int(np.argmax(c.weights))] if c is not None else 0 for c in (arm.before, arm.after))
-    table = {(r["sweep"], r["before"], r["link"], r["figure"]): r for r in (*result.rows, *result.reference)}
-    link = result.fit.get("link") or result.rows[0]["link"]
-    cycle = load_regimen(arm.regimen).cycle if arm.regimen else 14.0
-    return View(result, link, cycle, (own[0], own[1]), table)
 
 
 def write_page(result: StudyResult, folder: Path) -> Path:
@@ -134,21 +106,10 @@ def protocol_lines(result: StudyResult) -> list[dict]:
     trial, study = result.trial, result.study
     own = getattr(study, "provenance", ()) or (
         ("adherence.drop", f"{100 * study.drop:.3g} % leave after each cycle", f"the file of the study {study.name}", "assumed"),)
-    return [{"kind": kind, "name": name, "value": _told(value), "unit": "", "seen": how, "where": where, "source": source}
+    return [{"kind": kind, "name": name, "value": value, "unit": "", "seen": how, "where": where,
+             "source": "" if how == "assumed" else source}
             for kind, rows, source in (("protocol", trial.provenance, trial.reference), ("study", own, ""))
             for name, value, where, how in rows]
-
-
-def _told(value: str) -> str:
-    """A protocol line's table in words: `from 2 week to 5 week`."""
-    try:
-        table = ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return value
-    if not isinstance(table, dict):
-        return value
-    words = {k: ", ".join(map(str, v)) if isinstance(v, list) else str(v) for k, v in table.items()}
-    return "; ".join(v if k in ("is", "date", "value") else f"{k} {v}" for k, v in words.items())
 
 
 def parameter_lines(result: StudyResult) -> list[dict]:
@@ -176,26 +137,51 @@ def _lines(kind: str, use: str, own: Parameters | None) -> Iterator[dict]:
                "where": c["where"], "source": "", "text": "correlation between patients, on the normal scale", "spread": ""}
 
 
+def _template() -> jinja2.Template:
+    """The page's template, every value escaped."""
+    rooms = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
+                               undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    rooms.filters |= {"number": number, "pretty": pretty, "link": plot.link_words, "sig": significant, "keep": kept}
+    return rooms.get_template("page.html.jinja")
+
+
 def page_data(seen: View, figures: dict, lines: list[dict]) -> dict[str, Any]:
     """What the template prints."""
-    from pkpd.report.sentences import published, says
-
     r = seen.result
     arms = {k: cell(seen.row("surgery_alone", 0, k)) for k in FIGURES}
     return {
         "r": r, "study": r.study, "trial": r.trial, "fit": r.fit, "seen": seen, "notice": NOTICE, "says": says(seen),
         "published": published(seen), "figures": figures, "columns": _columns(seen), "sweeps": _tables(seen),
         "alone": arms, "links": _links(seen), "picked": picked(seen), "error": monte_carlo(seen),
-        "fitted": fitted(r), "lines": lines, "counts": Counter(line["seen"] for line in lines), "made": made(r),
+        "fitted": fitted(r), "lines": lines, "groups": groups(lines), "counts": Counter(line["seen"] for line in lines), "made": made(r),
         "assumed": [line for line in lines if line["seen"] == "assumed"],
-        "references": show_references(lines, r), "contracted": [f for f in r.fit.get("free", ()) if f["contraction"] < 0.2],
+        "references": show_references(lines, r), "unseen": [plot.figure_title(f.name, r.study) for f in r.trial.figures if f.value is None],
+        "contracted": [f for f in r.fit.get("free", ()) if f["contraction"] < 0.2],
     }
+
+
+def groups(lines: list[dict]) -> dict[str, list[dict]]:
+    """Parameter lines by kind: the disease, its patients, then the drugs, the calibrated link's first."""
+    kinds = dict.fromkeys(line["kind"] for line in lines if line["kind"] not in ("protocol", "study"))
+    return {k: [line for line in lines if line["kind"] == k] for k in kinds}
+
+
+def significant(value: float) -> str:
+    """Three significant digits, with a power of ten where the number is very small or large."""
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{float(f'{value:.3g}'):g}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{float(mantissa):g}×10{power}"
+
+
+def kept(text: str) -> Markup:
+    """A sentence whose brackets stay on one line."""
+    return Markup(re.sub(r"(\([^()]{3,22}\))", r'<span class="keep">\1</span>', str(escape(text))))
 
 
 def show_references(lines: list[dict], result: StudyResult) -> dict[str, str]:
     """The printed reference behind each key that a line or the trial names."""
-    from pkpd.parameters import bibliography
-
     known = bibliography()
     keys = dict.fromkeys([result.trial.reference, *(line["source"] for line in lines), *(f.source for f in result.trial.figures)])
     return {k: known.get(k, "not in the library's bibliography") for k in keys if k}
@@ -228,19 +214,6 @@ def _links(seen: View) -> list[dict]:
              "cells": [(cell(row), cell(row, difference=True)) for b in picked(seen)
                        for row in [seen.row(s.name, b, "pfs_3y", link)]]}
             for s in seen.result.study.sweeps for link in dict.fromkeys(r["link"] for r in seen.result.rows)]
-
-
-def picked(seen: View) -> list[int]:
-    """The numbers before that the text names: none, the last within the limit, the trial's own, and the most."""
-    had = {b for s in seen.result.study.sweeps for b in s.before}
-    return sorted({min(had), seen.last, seen.own[0], max(had)} & had)
-
-
-def monte_carlo(seen: View) -> float:
-    """Half the 95 % Monte-Carlo interval of 3-year PFS in one set of the study's patients, percentage points."""
-    found = [r["value"] / 100 for r in seen.result.rows if r["figure"] == "pfs_3y" and r["value"] is not None]
-    p = float(np.mean(found)) if found else 0.5
-    return 196 * float(np.sqrt(p * (1 - p) / seen.result.study.patients))
 
 
 def fitted(result: StudyResult) -> int | None:

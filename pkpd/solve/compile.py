@@ -15,7 +15,7 @@ from types import ModuleType
 import numpy as np
 
 from pkpd import store
-from pkpd.model.compose import Model
+from pkpd.model.schema import Model
 
 VERSION = 3  # raise when the generated code changes
 

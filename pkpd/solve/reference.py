@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pkpd.errors import SimulationError
-from pkpd.model.compose import Model
 from pkpd.model.expression import evaluate
+from pkpd.model.schema import Model
 from pkpd.schedule import ADD, RATE, SCALE, Schedule
 
 

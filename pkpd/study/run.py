@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pkpd.fit.result import load_result, posterior
-from pkpd.parameters import Parameters
 from pkpd.study.neoadjuvant import FIGURES, arm, metrics
 from pkpd.study.sweep import Study
 from pkpd.trial.protocol import Trial, load_trial
 from pkpd.trial.run import prepare, run_arm
+from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]
 

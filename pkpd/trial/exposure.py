@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkpd.model.compose import Model, load_model
+from pkpd.model.compose import load_model
+from pkpd.model.schema import Model
 from pkpd.parameters import load_parameters
 from pkpd.population import draw
 from pkpd.regimen import load_regimen
 from pkpd.schedule import Schedule, lower, settings
 from pkpd.simulation import simulate
 
-_CYCLE = (0.0, 1.0, 3.0, 7.0)  # days into a cycle between which the kill rate is held at its mean
+_CYCLE = (0.0, 1.0, 2.0, 4.0, 8.0)  # days into a cycle between which the kill rate is held at its mean
 _TAIL = (14.0, 28.0, 56.0)  # and days after the last cycle's start
 
 

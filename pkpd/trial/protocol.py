@@ -90,9 +90,8 @@ _CHOICES = {"modality": MODALITIES, "criteria": tuple(CRITERIA), "unresected": (
             "vanished": ("left", "resected")}
 
 
-def read_trial(data: dict, name: str, where: str) -> Trial:
-    """A trial from its tables; raises every issue at once."""
-    issues: list[Issue] = []
+def _heads(data: dict, where: str, issues: list[Issue]) -> tuple[dict, dict]:
+    """The trial's heading and protocol, with their keys and choices checked."""
     check_keys(data, ("trial", "treatments", "protocol", "arms", "figures"), where, issues)
     head, protocol = data.get("trial", {}), data.get("protocol", {})
     heads = ("title", "reference", "population", "disease", "parameters", "control", "text")
@@ -100,7 +99,7 @@ def read_trial(data: dict, name: str, where: str) -> Trial:
     check_keys(protocol, _PROTOCOL, f"{where}: protocol", issues)
     for key in ("disease", "parameters", "control"):
         if not isinstance(head.get(key), str):
-            issues.append(Issue(f"{where}: trial.{key}", "is missing"))
+            issues.append(Issue(f"{where}: trial.{key}", "is missing", f'add {key} = "…"'))
     for key in _PROTOCOL:
         if not isinstance(protocol.get(key), dict):
             issues.append(Issue(f"{where}: protocol.{key}", "is missing", "write it as { …, where = …, seen = … }"))
@@ -109,6 +108,13 @@ def read_trial(data: dict, name: str, where: str) -> Trial:
         if protocol[key].get("is") not in known:
             issues.append(Issue(f"{where}: protocol.{key}", f"{protocol[key].get('is')!r} is not one of them",
                                 nearest(str(protocol[key].get("is")), known)))
+    return head, protocol
+
+
+def read_trial(data: dict, name: str, where: str) -> Trial:
+    """A trial from its tables; raises every issue at once."""
+    issues: list[Issue] = []
+    head, protocol = _heads(data, where, issues)
     reader = _Days(where, issues)
     arms = tuple(_arm(reader, entry, f"arms[{i + 1}]") for i, entry in enumerate(data.get("arms", [])))
     names = tuple(a.name for a in arms)

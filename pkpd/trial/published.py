@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pkpd import units
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.library import check_keys
-from pkpd.parameters import SEEN
+from pkpd.values import SEEN
 
 KINDS = ("hazard ratio", "landmark", "median", "count")
 ENDPOINTS = ("pfs", "os", "resected", "started_after", "dead", "response")

@@ -8,16 +8,17 @@ from functools import lru_cache
 import numpy as np
 
 from pkpd.errors import fail, nearest
-from pkpd.model.compose import Model, load_model
-from pkpd.parameters import Parameters
+from pkpd.model.compose import load_model
+from pkpd.model.schema import Model
 from pkpd.population import Population, draw, uniform
 from pkpd.schedule import nothing
-from pkpd.simulation import Simulation, simulate, start_states
+from pkpd.simulation import Simulation, simulate
 from pkpd.trial import lesions, response
 from pkpd.trial.endpoints import Readout, censored, death_times, first_time, visit_grid
 from pkpd.trial.exposure import Exposure, kill_rates
 from pkpd.trial.protocol import Arm, Trial
 from pkpd.trial.surgery import Plan, plan, removed
+from pkpd.values import Parameters
 
 _RTOL = 1e-4
 
@@ -33,6 +34,11 @@ class Prepared:
     plan: Plan
     exposure: Exposure | None
     n: int
+
+    @property
+    def treated(self) -> bool:
+        """Whether cycles before the operation are planned."""
+        return self.plan.before.shape[1] > 0
 
 
 @lru_cache(16)
@@ -80,11 +86,12 @@ def run_arm(prepared: Prepared, parameters: Parameters) -> Readout:
     early = simulate(model, people, schedule, np.concatenate([np.zeros((n, 1)), visits], axis=1), rtol=_RTOL, strict=False)
     eyes = _eyes(trial, early, prepared.key)
     diameter, new = lesions.copies(early, "lesion", "diameter"), _occult_seen(early, eyes, prepared.key)
-    noisy = lesions.measured(diameter, early["imaging.error"][:, 0], (*prepared.key, "reading before"))
-    total = response.target_sum(noisy, noisy[:, 0], criteria)
+    total = _read_before(prepared, early, diameter, criteria)
     seen = diameter >= eyes.lesion[:, None, :]
     worse = response.progressed(total, criteria) | (new & criteria.new_lesion)
     worse[:, 0] = False
+    if not prepared.treated:
+        worse[:] = False  # operated without a scan in between: nothing is judged
     progression = first_time(early.times, worse)
     u = uniform((*prepared.key, "protocol", "unresectable"), n)
     resected = np.isinf(progression) & (u >= early["course.unresectable"][:, 0])
@@ -99,12 +106,23 @@ def run_arm(prepared: Prepared, parameters: Parameters) -> Readout:
 
 
 def _visits_before(prepared: Prepared) -> np.ndarray:
-    """Scans before the operation, the last on its day; an arm without cycles has that one only."""
+    """Scans before the operation, the last on its day; an arm without cycles has that one only.
+
+    A scan that would fall on or after the operation is the operation's.
+    """
     every, operation = prepared.trial.scans_before, prepared.plan.operation
-    if prepared.plan.before.shape[1] == 0:
+    if not prepared.treated:
         return operation[:, None]
     count = int(operation.max() // every)
     return np.concatenate([np.minimum(np.arange(1, count + 1) * every, operation[:, None]), operation[:, None]], axis=1)
+
+
+def _read_before(prepared: Prepared, early: Simulation, diameter: np.ndarray, criteria: response.Criteria) -> np.ndarray:
+    """Sums of longest diameters as measured before the operation, baseline first; one scan is read once."""
+    noisy = lesions.measured(diameter, early["imaging.error"][:, 0], (*prepared.key, "reading before"))
+    last = early.times == prepared.plan.operation[:, None]
+    noisy = np.where(last[:, :, None], noisy[:, -1:], noisy)
+    return response.target_sum(noisy, noisy[:, 0], criteria)
 
 
 def _eyes(trial: Trial, early: Simulation, key: tuple[str, str, str]) -> _Eyes:

@@ -11,9 +11,10 @@ import sympy
 from pkpd import library
 from pkpd.errors import ContentError
 from pkpd.model.check import check_model
-from pkpd.model.compose import Model, load_model, parse_model
+from pkpd.model.compose import load_model, parse_model
 from pkpd.model.equations import Equations
 from pkpd.model.expression import evaluate, names_in, unparse
+from pkpd.model.schema import Model
 
 HEAD = '[model]\ntitle = "t"\ntime = "day"\n'
 LESION = (

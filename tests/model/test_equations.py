@@ -9,8 +9,9 @@ import sympy
 from pkpd import library
 from pkpd.errors import ContentError
 from pkpd.model import expression
-from pkpd.model.compose import Model, load_model, parse_model
+from pkpd.model.compose import load_model, parse_model
 from pkpd.model.equations import Equations, closed, conserved, hill, lower, to_sympy
+from pkpd.model.schema import Model
 
 HEAD = '[model]\ntitle = "t"\ntime = "day"\n'
 

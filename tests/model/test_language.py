@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pkpd import library
 from pkpd.errors import ContentError, NotFound
-from pkpd.model import expression
+from pkpd.model import dimensions, expression
 from pkpd.model.check import check_model
 from pkpd.model.compose import load_model, parse_model
 from pkpd.units import parse_unit
@@ -560,7 +560,7 @@ def test_nothing_but_arithmetic_is_read(text, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ContentError):
         known = {"central": (parse_unit("1"), "1")}
-        expression.check(expression.parse(text, "here"), known, "here")
+        dimensions.check(expression.parse(text, "here"), known, "here")
     assert list(tmp_path.iterdir()) == []
 
 

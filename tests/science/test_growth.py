@@ -14,7 +14,7 @@ def crlm():
 
 def one_lesion(crlm, diameter, **inputs):
     model, parameters = crlm
-    people = typical(model, parameters, {c.name: c.value for c in parameters.covariates})
+    people = typical(model, parameters, {c.name: c.value for c in parameters.covariates} | {"KRAS": 0})
     return people.with_inputs({"lesion.1.D0": diameter, **{f"lesion.{i}.D0": 0.0 for i in (2, 3, 4)}, **inputs})
 
 

@@ -1,0 +1,239 @@
+"""A model file's tables to its schema, every fault collected."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from dataclasses import dataclass, field
+
+from pkpd.errors import ContentError, Issue, nearest
+from pkpd.library import check_keys, raise_issues
+from pkpd.model import expression
+from pkpd.model.expression import Tree
+from pkpd.model.schema import Compartment, Dose, Flow, ModelFile, Parameter, Part, Variable
+from pkpd.units import ONE, parse_unit
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+_RESERVED = {*expression.FUNCTIONS, "next", "first", "last"}
+_COPIES = 64
+
+
+def _is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and name not in _RESERVED and not keyword.iskeyword(name)
+
+
+def _shown(value: object) -> str:
+    """A value as its author wrote it, unless it is a number too long to print."""
+    return "a very large number" if isinstance(value, int) and abs(value) > 10**300 else repr(value)
+
+
+@dataclass
+class _Reader:
+    """Collects every issue of one file while it is read."""
+
+    where: str
+    issues: list[Issue] = field(default_factory=list)
+
+    def add(self, place: str, what: str, remedy: str = "") -> None:
+        self.issues.append(Issue(f"{self.where}: {place}", what, remedy))
+
+    def tree(self, value: object, place: str) -> Tree:
+        try:
+            return expression.parse(value, f"{self.where}: {place}")
+        except ContentError as error:
+            self.issues += error.issues
+            return ("num", 0)
+
+    def unit(self, entry: dict, place: str) -> str:
+        if "unit" not in entry:
+            self.add(place, "has no unit", "give unit = \"…\" (\"1\" for a pure number)")
+            return "1"
+        try:
+            parse_unit(entry["unit"], f"{self.where}: {place}.unit")
+        except ContentError as error:
+            self.issues += error.issues
+            return "1"
+        return entry["unit"]
+
+    def tables(self, data: dict, section: str, known: tuple[str, ...]) -> list[tuple[str, dict]]:
+        table = data.get(section, {})
+        found = []
+        if not isinstance(table, dict):
+            self.add(section, "is not a table")
+            return []
+        for name, entry in table.items():
+            if not _is_name(name):
+                self.add(f"{section}.{name}", "is not a name",
+                         "a letter, then letters, digits and _ (not a function, next, first or last)")
+            elif not isinstance(entry, dict):
+                self.add(f"{section}.{name}", f"{entry!r} is not a table", "write { unit = …, … }")
+            else:
+                check_keys(entry, known, f"{self.where}: {section}.{name}", self.issues)
+                found.append((name, entry))
+        return found
+
+
+def read_file(data: dict, name: str, where: str) -> ModelFile:
+    """A model file from its TOML tables; raises every issue at once."""
+    reader = _Reader(where)
+    sections = ("model", "parameters", "compartments", "variables", "flows", "parts")
+    check_keys(data, sections, where, reader.issues)
+    head = data.get("model", {})
+    if not isinstance(head, dict):
+        reader.add("model", "is not a table")
+        head = {}
+    check_keys(head, ("title", "reference", "time", "joins", "text"), f"{where}: model", reader.issues)
+    for key in ("title", "time"):
+        if not isinstance(head.get(key), str):
+            reader.add(f"model.{key}", "is missing", "every model gives a title and its time unit")
+    time = head.get("time") if isinstance(head.get("time"), str) else "day"
+    time = reader.unit({"unit": time}, "model.time")
+    if parse_unit(time).dims != parse_unit("day").dims and not any("model.time" in i.where for i in reader.issues):
+        reader.add("model.time", f"{time!r} is not a time", "write day or hour")
+    joins = head.get("joins", [])
+    if not isinstance(joins, list) or not all(isinstance(j, str) and _is_name(j) and j not in ("use", "n", "chain") for j in joins):
+        reader.add("model.joins", f"{joins!r} is not a list of names", "write joins = [\"drug\", \"tumour\"]")
+        joins = []
+    if "parts" in data:
+        if not isinstance(data["parts"], dict):
+            reader.add("parts", "is not a table")
+        if joins:
+            reader.add("model.joins", "a system joins nothing", "join its parts in [parts]")
+        for key in ("parameters", "compartments", "variables", "flows"):
+            if key in data:
+                reader.add(key, "a system holds parts only", "move it to a part's own file")
+    file = ModelFile(
+        name, where, str(head.get("title", "")), time, str(head.get("reference", "")), str(head.get("text", "")),
+        tuple(joins), _parameters(reader, data), _compartments(reader, data),
+        _variables(reader, data), _flows(reader, data), _parts(reader, data))
+    _names(reader, file)
+    raise_issues(reader.issues)
+    return file
+
+
+def _parameters(reader: _Reader, data: dict) -> tuple[Parameter, ...]:
+    rows = []
+    for name, entry in reader.tables(data, "parameters", ("unit", "text")):
+        if name != name.upper():
+            reader.add(f"parameters.{name}", "a parameter is written in capitals", f"write {name.upper()}")
+        rows.append(Parameter(name, reader.unit(entry, f"parameters.{name}"), entry.get("text", "")))
+    return tuple(rows)
+
+
+def _compartments(reader: _Reader, data: dict) -> tuple[Compartment, ...]:
+    rows = []
+    for name, entry in reader.tables(data, "compartments", ("unit", "text", "dose", "start", "scale")):
+        place = f"compartments.{name}"
+        _lower(reader, place, name)
+        start = reader.tree(entry["start"], f"{place}.start") if "start" in entry else ("num", 0)
+        scale = entry.get("scale", 1.0)
+        if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < 1e30:
+            reader.add(f"{place}.scale", f"{_shown(scale)} is not a positive number")
+            scale = 1.0
+        dose = _dose(reader, entry.get("dose", False), f"{place}.dose")
+        rows.append(Compartment(name, reader.unit(entry, place), entry.get("text", ""), start, dose, float(scale)))
+    return tuple(rows)
+
+
+def _dose(reader: _Reader, entry: object, place: str) -> Dose | None:
+    if entry in (True, False):
+        return Dose() if entry else None
+    if not isinstance(entry, dict):
+        reader.add(place, f"{entry!r} is neither true nor a table of parameter names")
+        return None
+    check_keys(entry, ("lag", "bioavailability", "rate", "duration", "forms"), f"{reader.where}: {place}", reader.issues)
+    forms = entry.get("forms", {})
+    if not isinstance(forms, dict):
+        reader.add(f"{place}.forms", "is not a table of form = \"PARAMETER\"")
+        forms = {}
+    words = {k: str(v) for k, v in entry.items() if k in ("lag", "bioavailability", "rate", "duration")}
+    return Dose(**words, forms=tuple((str(k), str(v)) for k, v in forms.items()))
+
+
+def _lower(reader: _Reader, place: str, name: str) -> None:
+    if name == name.upper():
+        reader.add(place, "a computed name has a lower-case letter; capitals are inputs", f"write {name.lower()}")
+
+
+def _variables(reader: _Reader, data: dict) -> tuple[Variable, ...]:
+    rows = []
+    for name, entry in reader.tables(data, "variables", ("unit", "is", "text")):
+        place = f"variables.{name}"
+        _lower(reader, place, name)
+        if "is" not in entry:
+            reader.add(place, "has no expression", "give is = \"…\"")
+        tree = reader.tree(entry.get("is", 0), f"{place}.is")
+        rows.append(Variable(name, reader.unit(entry, place), tree, entry.get("text", "")))
+    return tuple(rows)
+
+
+def _flows(reader: _Reader, data: dict) -> tuple[Flow, ...]:
+    rows = []
+    for name, entry in reader.tables(data, "flows", ("from", "to", "rate", "text")):
+        place = f"flows.{name}"
+        ends = [entry.get("from", ""), entry.get("to", "")]
+        if not all(isinstance(e, str) for e in ends) or not any(ends):
+            reader.add(place, "goes from nowhere to nowhere", "give from = \"…\", to = \"…\", or one of them")
+            continue
+        if "rate" not in entry:
+            reader.add(place, "has no rate", "give rate = \"…\"")
+        if ends[0] == ends[1]:
+            reader.add(place, f"goes from {ends[0]} to itself", "remove it")
+        rows.append(Flow(name, *ends, reader.tree(entry.get("rate", 0), f"{place}.rate"), entry.get("text", "")))
+    return tuple(rows)
+
+
+def _parts(reader: _Reader, data: dict) -> tuple[Part, ...]:
+    table = data.get("parts", {})
+    rows = []
+    for name, entry in table.items() if isinstance(table, dict) else ():
+        place = f"parts.{name}"
+        if not _NAME.fullmatch(name) or not isinstance(entry, dict) or not isinstance(entry.get("use"), str):
+            reader.add(place, "is not a part", "write name = { use = \"folder/model\" }")
+            continue
+        if name == name.upper():
+            reader.add(place, "a part's name has a lower-case letter", f"write {name.lower()}")
+        count = {}
+        for key in ("n", "chain"):
+            value = entry.get(key, 1)
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _COPIES:
+                reader.add(f"{place}.{key}", f"{_shown(value)} is not a whole number from 1 to {_COPIES}")
+                value = 1
+            count[key] = value
+        if min(count.values()) > 1:
+            reader.add(place, "has both n and chain", "give one: n copies side by side, or a chain of them")
+        joins = tuple((k, str(v)) for k, v in entry.items() if k not in ("use", "n", "chain"))
+        rows.append(Part(name, entry["use"], joins, **count))
+    return tuple(rows)
+
+
+def _names(reader: _Reader, file: ModelFile) -> None:
+    """Each name is declared once, and what doses and starts refer to is a parameter."""
+    seen: dict[str, str] = {}
+    for section, rows in (("parameters", file.parameters), ("compartments", file.compartments),
+                          ("variables", file.variables)):
+        for row in rows:
+            if row.name in seen:
+                reader.add(f"{section}.{row.name}", f"is declared in [{seen[row.name]}] too", "rename one of the two")
+            seen[row.name] = section
+    inputs = [p.name for p in file.parameters]
+    for c in file.compartments:
+        wanted = {(n, "dose") for n in (c.dose.names() if c.dose else ())}
+        wanted |= {(n, "start") for n in expression.names_in(c.start)}
+        for name, key in sorted(wanted):
+            if name not in inputs:
+                reader.add(f"compartments.{c.name}.{key}", f"{name!r} is not a parameter", nearest(name, inputs))
+        if c.dose is not None:
+            _dose_units(reader, c, {p.name: p.unit for p in file.parameters}, file.time)
+
+
+def _dose_units(reader: _Reader, c: Compartment, units: dict[str, str], time: str) -> None:
+    """What a dose names is a time, a fraction, or an amount a time."""
+    assert c.dose is not None
+    amount, day = parse_unit(c.unit), parse_unit("day")
+    wanted = [(c.dose.lag, day, "a time"), (c.dose.duration, day, "a time"), (c.dose.bioavailability, ONE, "a pure number"),
+              (c.dose.rate, amount / day, f"{c.unit}/{time}"), *((p, ONE, "a pure number") for _, p in c.dose.forms)]
+    for name, unit, shown in wanted:
+        if name in units and parse_unit(units[name]).dims != unit.dims:
+            reader.add(f"compartments.{c.name}.dose", f"{name!r} is in {units[name]}, but must be {shown}",
+                       "mend its unit, or name another parameter")

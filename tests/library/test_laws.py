@@ -1,0 +1,345 @@
+"""Laws that every model, parameter file and regimen of the library obeys."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from pkpd import library, units
+from pkpd.errors import ContentError
+from pkpd.model.check import check_model
+from pkpd.model.compose import load_model, model_file
+from pkpd.model.equations import closed, conserved
+from pkpd.model.expression import evaluate
+from pkpd.model.schema import Model
+from pkpd.parameters import bibliography, bind, load_parameters
+from pkpd.population import Population, draw
+from pkpd.regimen import BASES, Regimen, load_regimen
+from pkpd.schedule import Schedule, cycles, lower, nothing, settings
+from pkpd.simulation import Simulation, simulate, start_states
+from pkpd.solve.batch import solve_population
+from pkpd.solve.reference import right_hand_side, solve_patient
+from pkpd.values import SEEN
+
+NAMES = library.names("model")
+FILES = {n: model_file(n) for n in NAMES}
+SYSTEMS = [n for n in NAMES if n.startswith("systems/")]
+DRUGS = [n for n in NAMES if n.startswith("drugs/")]
+WHOLE = [*DRUGS, *SYSTEMS]
+SETS = library.names("parameters")
+REGIMENS = library.names("regimen")
+FOLFOX4 = load_regimen("folfox4")
+RATE = "effect.RATE"
+PATIENTS = 3
+DAYS = np.array([0, 0.04, 2 / 24, 0.1, 0.5, 1, 1.1, 2, 4, 9, 13.9, 14.05, 14.5, 15.1, 16, 20, 30, 45, 60])
+
+
+def alone() -> dict[str, Model]:
+    """Every library model that can be composed by itself."""
+    found = {}
+    for name in NAMES:
+        try:
+            found[name] = load_model(name)
+        except ContentError:
+            continue
+    return found
+
+
+MODELS = alone()
+
+
+def used_by(name: str) -> list[str]:
+    return [s for s in SYSTEMS if any(p.use == name for p in FILES[s].parts)]
+
+
+def receivable(regimen: Regimen, model: Model) -> Regimen | None:
+    """The doses of a regimen that a model can receive; None if it receives none."""
+    parts = {c.name.rsplit(".", 1)[0] if model.parts else model.name.rsplit("/", 1)[-1]
+             for c in model.compartments if c.dose is not None}
+    doses = tuple(d for d in regimen.doses if d.drug in parts)
+    return replace(regimen, doses=doses) if doses else None
+
+
+def patients(name: str, n: int = PATIENTS) -> Population:
+    return draw(MODELS[name], load_parameters(model=MODELS[name]), n, seed=20, study="laws")
+
+
+def events(name: str, people: Population, years: bool = False) -> Schedule:
+    """Two cycles of FOLFOX4 where they can be received; a kill rate that records set where there is one."""
+    model, n = MODELS[name], len(people)
+    regimen = receivable(FOLFOX4, model)
+    if regimen is not None:
+        return lower(regimen, model, people, cycles(regimen, model, 2))
+    assert RATE in model.inputs, f"{name} is neither dosed nor given a kill rate"
+    days = np.array([[0.0, 2.0, 14.0, 16.0, 90.0, 200.0] if years else [0.0, 2.0, 14.0, 16.0, 28.0, 30.0]])
+    rate = np.array([[0.5, 0.02, 0.4, 0.0, 0.05, 0.0]])
+    return settings(n, model.inputs.index(RATE), np.repeat(days, n, 0), np.repeat(rate, n, 0))
+
+
+def grid(name: str) -> np.ndarray:
+    return DAYS * float(units.ratio("day", MODELS[name].time))
+
+
+@lru_cache
+def dosed(name: str, rtol: float = 1e-6) -> Simulation:
+    people = patients(name)
+    return simulate(MODELS[name], people, events(name, people), grid(name), rtol=rtol)
+
+
+def agrees(x: np.ndarray, other: np.ndarray, scale: np.ndarray) -> float:
+    """The largest difference (time, state), relative, with a floor of a thousandth of each state's peak."""
+    return float(np.max(np.abs(x - other) / (np.abs(other) + 1e-3 * np.abs(other).max(axis=0) + 1e-9 * scale)))
+
+
+def scales(model: Model) -> np.ndarray:
+    return np.array([c.scale for c in model.compartments])
+
+
+# --- every file -------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_model_file_stands_alone_or_is_used_by_a_system(name):
+    assert name in MODELS or used_by(name)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if FILES[n].joins])
+def test_a_file_that_joins_others_cannot_stand_alone_and_is_used_by_a_system(name):
+    assert name not in MODELS
+    assert used_by(name)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_drug_and_system_composes(name):
+    assert MODELS[name].states
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_no_rule_finds_an_issue(name):
+    assert [str(i) for i in check_model(MODELS[name])] == []
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_every_declared_parameter_changes_a_rate_a_variable_a_start_or_a_dose(name):
+    model = MODELS[name]
+    rng = np.random.default_rng(7)
+    state, inputs = rng.uniform(0.2, 0.8, len(model.states)), rng.uniform(0.2, 0.8, len(model.inputs))
+    dose = {n for c in model.compartments if c.dose for n in c.dose.names()}
+
+    def seen(p: np.ndarray) -> np.ndarray:
+        values = dict(zip(model.states, state, strict=True)) | dict(zip(model.inputs, p, strict=True))
+        for v in model.variables:
+            values[v.name] = evaluate(v.tree, values, np)
+        starts = [evaluate(c.start, values, np) for c in model.compartments]
+        return np.array([*right_hand_side(model, state, p, np.zeros(len(state))),
+                         *(values[v.name] for v in model.variables), *starts], dtype=float)
+
+    for i, parameter in enumerate(model.inputs):
+        moved = inputs.copy()
+        moved[i] *= 1.1
+        assert parameter in dose or np.any(seen(moved) != seen(inputs)), parameter
+
+
+# --- mass -------------------------------------------------------------
+
+
+def weights(model: Model) -> np.ndarray:
+    return np.array([[float(total.get(s, 0)) for s in model.states] for total in conserved(model)])
+
+
+def given(regimen: Regimen, model: Model, people: Population) -> np.ndarray:
+    """The amount that one cycle brings to each state (patient, state), from the regimen's own words."""
+    total = np.zeros((len(people), len(model.states)))
+    for line in regimen.doses:
+        state = next(s for s in model.states if s in ("central", f"{line.drug}.central"))
+        own = state.removesuffix("central")
+        fraction = {"oxaliplatin": f"{own}FPT", "leucovorin": f"{own}FRAC"}.get(line.drug)
+        amount = line.amount * len(line.days) * (people["BSA"] if line.per else 1.0)
+        total[:, model.states.index(state)] += amount * (people[fraction] if fraction else 1.0)
+    return total
+
+
+def solved_closed(name: str, times: np.ndarray) -> np.ndarray:
+    """States (patient, time, state) of the closed model; a large one by the yardstick, which compiles nothing."""
+    model, people = closed(MODELS[name]), patients(name)
+    start = np.zeros((PATIENTS, len(model.states)))
+    start[:, : len(MODELS[name].states)] = start_states(MODELS[name], people)
+    schedule = events(name, people)
+    if len(model.states) < 20:
+        out, status, _ = solve_population(model, start, people.inputs, schedule, np.tile(times, (PATIENTS, 1)),
+                                          np.zeros(PATIENTS))
+        assert not status.any()
+        return out
+    return solve_patient(model, start[0], people.inputs[0], schedule, 0, times, rtol=1e-9)[None]
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_totals_of_the_closed_model_change_by_the_doses_alone(name):
+    model = closed(MODELS[name])
+    totals, regimen = weights(model), receivable(FOLFOX4, MODELS[name])
+    days, done = np.array([0.0, 2.0, 9.0, 13.9, 16.0, 30.0]), np.array([0, 1, 1, 1, 2, 2])  # cycles whose infusions ended
+    out = solved_closed(name, days * float(units.ratio("day", model.time)))
+    expected = np.repeat(out[:, :1] @ totals.T, len(days), axis=1)
+    if regimen is not None:
+        dose = given(regimen, model, patients(name))[: len(out)] @ totals.T
+        expected = (np.zeros_like(expected[:, :1]) if name in DRUGS else expected) + done[:, None] * dose[:, None, :]
+    size = (np.abs(out) @ np.abs(totals).T).max(axis=1, keepdims=True)
+    assert totals.any(axis=1).all() and len(totals)
+    assert np.max(np.abs(out @ totals.T - expected) / np.where(size > 0, size, 1.0)) < 1e-8
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_dosed_compartment_counts_in_a_total_of_the_closed_model(name):
+    model = closed(MODELS[name])
+    totals = weights(model)
+    assert all(totals[:, i].any() for i, c in enumerate(model.compartments) if c.dose is not None)
+
+
+# --- what the solution must be ----------------------------------------
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_no_dose_means_no_drug_and_no_kill(name):
+    model = MODELS[name]
+    bare = {p.name for p in model.parts if p.use.startswith(("drugs/", "links/"))}
+    quiet = [s for s in model.states if not model.parts or s.split(".")[0] in bare]
+    assert quiet
+    solved = simulate(model, patients(name), None, grid(name))
+    assert all(np.all(solved[s] == 0) for s in quiet)
+    if "effect.given" in model.states:
+        assert np.all(solved["effect.given"] == 0) and np.all(solved["effect.rate"] == 0)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_both_engines_give_the_same_answer(name):
+    model, solved = MODELS[name], dosed(name, 1e-7)
+    start = start_states(model, solved.population)
+    count = 2 if len(model.states) > 5 and name not in ("systems/crlm", "systems/crlm_exponential") else PATIENTS
+    for i in range(count):
+        yardstick = solve_patient(model, start[i], solved.population.inputs[i], solved.schedule, i, solved.times[i],
+                                  rtol=1e-9)
+        assert agrees(solved.states[i], yardstick, scales(model)) < 1e-5
+
+
+@pytest.mark.parametrize("name", [n for n in SYSTEMS if RATE in MODELS[n].inputs])
+def test_both_engines_agree_on_two_years_of_recorded_kill(name):
+    model, people = MODELS[name], patients(name)
+    schedule = events(name, people, years=True)
+    times = np.array([0.0, 1.0, 14.0, 15.0, 60.0, 120.0, 200.0, 400.0, 730.0])
+    solved = simulate(model, people, schedule, times, rtol=1e-7)
+    start = start_states(model, people)
+    for i in range(PATIENTS):
+        yardstick = solve_patient(model, start[i], people.inputs[i], schedule, i, times, rtol=1e-10)
+        assert agrees(solved.states[i], yardstick, scales(model)) < 1e-5
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_halving_the_tolerance_changes_nothing_seen(name):
+    model, usual, finer = MODELS[name], dosed(name), dosed(name, 5e-7)
+    for seen in (*model.states, *(v.name for v in model.variables)):
+        a, b = usual[seen], finer[seen]
+        assert np.all(np.abs(a - b) <= 1e-4 * (np.abs(b) + 1e-3 * np.abs(b).max(axis=1, keepdims=True)) + 1e-9), seen
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_no_amount_goes_below_zero(name):
+    assert dosed(name).states.min() >= -1e-9
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_variable_of_a_dosed_patient_is_finite(name):
+    solved = dosed(name)
+    assert all(np.all(np.isfinite(solved[v.name])) for v in solved.model.variables)
+
+
+def concentration(drug: str, factor: float) -> np.ndarray:
+    """Plasma concentration of a drug after its FOLFOX4 doses times a factor, at 1e-9."""
+    name = f"drugs/{drug}"
+    regimen = receivable(FOLFOX4, MODELS[name])
+    assert regimen is not None
+    doses = tuple(replace(d, amount=d.amount * factor) for d in regimen.doses)
+    people = patients(name)
+    schedule = lower(replace(regimen, doses=doses), MODELS[name], people, cycles(regimen, MODELS[name], 1))
+    return simulate(MODELS[name], people, schedule, np.array([1.0, 2.5, 5.0, 12.0, 24.0]), rtol=1e-9)["Cc"]
+
+
+@pytest.mark.parametrize("drug", ["oxaliplatin", "leucovorin"])
+def test_twice_the_dose_of_a_linear_drug_is_twice_the_concentration(drug):
+    once = concentration(drug, 1.0)
+    assert np.all(once > 0)
+    assert concentration(drug, 2.0) == pytest.approx(2 * once, rel=1e-7)
+
+
+def test_twice_the_dose_of_5_fu_is_more_than_twice_the_concentration():
+    once, twice = concentration("fluorouracil", 1.0), concentration("fluorouracil", 2.0)
+    assert np.all(once[:, 1:] > 0)
+    assert np.all(twice[:, 1:] > 2.05 * once[:, 1:])
+
+
+# --- parameter files --------------------------------------------------
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_parameter_set_loads_bound_to_its_model(name):
+    own = load_parameters(name)
+    assert own.model in NAMES
+    model = MODELS.get(own.model)
+    bound = load_parameters(name, model) if model else bind(own, FILES[own.model])
+    assert {v.name for v in bound.values} and bound.model == own.model
+    assert all(v.unit for v in (*bound.values, *bound.covariates))
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_every_value_says_where_it_was_seen_and_its_source_is_in_the_bibliography(name):
+    known, own = bibliography(), load_parameters(name)
+    assert own.reference in known
+    for v in (*own.values, *own.covariates):
+        assert v.where.strip(), v.name
+        assert v.seen in SEEN and v.seen != "user", v.name
+        assert v.source in known, f"{v.name}: {v.source!r}"
+    for c in own.correlations:
+        assert c.where.strip() and c.seen in SEEN and c.seen != "user", c.of
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if FILES[n].reference])
+def test_every_reference_of_a_model_is_in_the_bibliography(name):
+    assert FILES[name].reference in bibliography()
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_drug_and_system_has_one_default_parameter_set(name):
+    heads = [library.read("parameters", s).data["parameters"] for s in SETS]
+    assert sum(h["model"] == name and h.get("default") is True for h in heads) == 1
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if FILES[n].parameters])
+def test_every_model_with_parameters_has_a_set_that_fills_it(name):
+    assert any(load_parameters(s).model == name for s in SETS)
+
+
+# --- regimens ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("system", [s for s in SYSTEMS if "folfox" in s])
+@pytest.mark.parametrize("name", REGIMENS)
+def test_every_regimen_can_be_given_to_every_folfox_system(name, system):
+    model, regimen, people = MODELS[system], load_regimen(name), patients(system)
+    schedule = lower(regimen, model, people, cycles(regimen, model, 3))
+    assert set(schedule.patients) == set(range(PATIENTS))
+    assert {model.states[i] for i in schedule.index} == {f"{d.drug}.central" for d in regimen.doses}
+    assert schedule.time.max() <= 3 * regimen.cycle * float(units.ratio("day", model.time))
+
+
+@pytest.mark.parametrize("name", REGIMENS)
+def test_every_regimen_has_a_title_a_known_reference_and_doses_scaled_by_a_known_covariate(name):
+    regimen = load_regimen(name)
+    assert regimen.title and regimen.reference in bibliography()
+    assert all(d.amount > 0 and d.per in ("", *BASES.values()) for d in regimen.doses)
+
+
+def test_a_schedule_without_doses_is_the_same_as_none():
+    name = "drugs/oxaliplatin"
+    people = patients(name)
+    a, b = (simulate(MODELS[name], people, s, grid(name)) for s in (None, nothing(PATIENTS)))
+    assert np.array_equal(a.states, b.states)
