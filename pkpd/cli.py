@@ -148,9 +148,8 @@ def fit(name: Annotated[str, typer.Argument(help="a fit: a library name or a fil
 def study(name: Annotated[str, typer.Argument(help="a study: a library name or a file")],
           folder: Annotated[Path, typer.Option("--out", help="folder for the page, figures and tables")] = Path("report")) -> None:
     """Run a what-if study: one HTML page, and its tables as CSV and JSON."""
-    from pkpd import runs, store
+    from pkpd import runs
 
-    store.require_folder(folder)
     with progress() as tell:
         page = runs.study_to_page(name, folder, tell)
     out.print(f"{page}\nResearch software: a simulation, not advice on any patient.", soft_wrap=True)
@@ -159,9 +158,8 @@ def study(name: Annotated[str, typer.Argument(help="a study: a library name or a
 def main() -> None:
     """The command line: an error that the user can mend is printed and exits with 2."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
+        code = app(standalone_mode=False)  # an exit within a command comes back as its code
+        sys.exit(code if isinstance(code, int) else 0)
     except (typer.Abort, KeyboardInterrupt):
         err.print("interrupted: nothing half-written was left")
         sys.exit(130)

@@ -22,7 +22,7 @@ Plan = tuple[int, int]
 # Okabe and Ito's palette, told apart by every kind of colour vision; links also differ in their dashes
 _MAIN, _INK, _FAINT, _LIMIT = "#0072B2", "#222222", "#6b7280", "#9a3412"
 _OTHERS = (("#D55E00", (0, (5, 2))), ("#009E73", (0, (1.5, 1.5))), ("#CC79A7", (0, (5, 1.5, 1, 1.5))))
-_STYLE = {"font.family": "DejaVu Sans", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
+_STYLE: Any = {"font.family": "DejaVu Sans", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
           "axes.edgecolor": _FAINT, "axes.labelcolor": _INK, "axes.titlesize": 10.5, "xtick.color": _INK,
           "ytick.color": _INK, "text.usetex": False, "svg.fonttype": "path", "svg.hashsalt": "pkpd"}
 _FILL = {"trial": "full", "trial, in part": "left", "extrapolated": "none"}

@@ -156,4 +156,6 @@ def study_to_page(name: str, folder: Path, tell: Tell) -> Path:
     from pkpd.study.run import run_study
     from pkpd.study.sweep import load_study
 
-    return write_page(run_study(load_study(name), tell), folder)
+    study = load_study(name)
+    store.require_folder(folder)
+    return write_page(run_study(study, tell), folder)

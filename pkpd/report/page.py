@@ -71,7 +71,7 @@ def made(result: StudyResult) -> dict:
 def flat(result: StudyResult) -> str:
     """The rows and the reference as CSV; an empty cell where a figure is not reached or not compared."""
     file = io.StringIO()
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     for row in (*result.rows, *result.reference):
         gap = row.get("difference") or {}
@@ -89,10 +89,11 @@ def draw_figures(seen: View) -> dict[str, dict[str, str]]:
                              "What the cycles before the operation do until then. What follows the operation cannot "
                              f"change it, so sweeps that agree share a panel. {limit}"),
         "progression_free": (plot.sweep_figure(r.rows, r.reference, s, AFTER, seen.cycle, seen.own),
-                             f"Progression-free survival from randomisation, by sweep. {limit}"),
-        "difference_3y": (plot.difference_figure(r.rows, s, seen.cycle, seen.own),
-                          f"Difference in 3-year progression-free survival from {seen.own[0]} before and {seen.own[1]} "
-                          f"after, in the same virtual patients; bars are 95 % intervals. {limit}")}
+                             f"Progression-free survival from randomisation, by sweep. {limit}")}
+    if any(row.get("difference") for row in r.rows):
+        pictures["difference_3y"] = (plot.difference_figure(r.rows, s, seen.cycle, seen.own),
+                                     f"Difference in 3-year progression-free survival from {seen.own[0]} before and "
+                                     f"{seen.own[1]} after, in the same virtual patients; bars are 95 % intervals. {limit}")
     found = {}
     for name, (picture, caption) in pictures.items():
         text = plot.svg(picture)
@@ -153,9 +154,10 @@ def page_data(seen: View, figures: dict, lines: list[dict]) -> dict[str, Any]:
         "r": r, "study": r.study, "trial": r.trial, "fit": r.fit, "seen": seen, "notice": NOTICE, "says": says(seen),
         "published": published(seen), "figures": figures, "columns": _columns(seen), "sweeps": _tables(seen),
         "alone": arms, "links": _links(seen), "picked": picked(seen), "error": monte_carlo(seen),
-        "fitted": fitted(r), "lines": lines, "groups": groups(lines), "counts": Counter(line["seen"] for line in lines), "made": made(r),
-        "assumed": [line for line in lines if line["seen"] == "assumed"],
-        "references": show_references(lines, r), "unseen": [plot.figure_title(f.name, r.study) for f in r.trial.figures if f.value is None],
+        "fitted": fitted(r), "lines": lines, "groups": groups(lines), "counts": Counter(line["seen"] for line in lines),
+        "made": made(r), "assumed": [line for line in lines if line["seen"] == "assumed"],
+        "references": show_references(lines, r),
+        "unseen": [plot.figure_title(f.name, r.study) for f in r.trial.figures if f.value is None],
         "contracted": [f for f in r.fit.get("free", ()) if f["contraction"] < 0.2],
     }
 
@@ -203,15 +205,21 @@ def _tables(seen: View) -> list[dict]:
             if main is not None:
                 lines.append({"before": b, "after": main["after"], "basis": plot.basis(main, seen.own),
                               "within": b <= seen.last, "cells": [cell(rows[k]) for k in FIGURES],
-                              "difference": cell(main, difference=True)})
+                              "difference": _gap(seen, main)})
         tables.append({"name": s.name, "title": s.title, "lines": lines})
     return tables
+
+
+def _gap(seen: View, row: dict | None) -> dict[str, str]:
+    if row is not None and (row["before"], row["after"]) == seen.own:
+        return {"value": "reference", "interval": ""}
+    return cell(row, difference=True)
 
 
 def _links(seen: View) -> list[dict]:
     """3-year progression-free survival, and its difference from the trial's plan, under each link at a few numbers."""
     return [{"title": s.title, "link": plot.link_words(link), "main": link == seen.link,
-             "cells": [(cell(row), cell(row, difference=True)) for b in picked(seen)
+             "cells": [(cell(row), _gap(seen, row)) for b in picked(seen)
                        for row in [seen.row(s.name, b, "pfs_3y", link)]]}
             for s in seen.result.study.sweeps for link in dict.fromkeys(r["link"] for r in seen.result.rows)]
 

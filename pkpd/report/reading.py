@@ -184,8 +184,9 @@ def published(seen: View) -> list[dict[str, str]]:
         low, high = (scale * x for x in f.interval) if f.interval else (None, None)
         span = f"{low:.1f}–{high:.1f}" if low is not None else "none published"
         found.append({"figure": plot.figure_title(f.name, study), "unit": plot.figure_unit(f.name, unit), "arm": arms[f.arm][2],
-                      "reported": f"{scale * f.value:.1f}", "interval": span, "level": f"{100 * f.level:.4g} %" if low is not None else "",
-                      "seen": f.seen, "use": f.use, **{f"simulated_{k}": v for k, v in cell(row, fine=True).items()}})
+                      "reported": f"{scale * f.value:.1f}", "interval": span,
+                      "level": f"{100 * f.level:.4g} %" if f.interval else "", "seen": f.seen, "use": f.use,
+                      **{f"simulated_{k}": v for k, v in cell(row, fine=True).items()}})
     return found
 
 

@@ -1,0 +1,174 @@
+"""Fits: what is free, the joint term, starts and posterior on a small problem, results that reload."""
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pkpd import load_fit, load_parameters, load_trial, run_fit, store
+from pkpd.errors import ContentError
+from pkpd.fit.free import put_all, read_fit
+from pkpd.fit.likelihood import objective
+from pkpd.fit.predict import predict
+from pkpd.fit.result import load_result, posterior, save
+from pkpd.fit.run import calibrated, summary
+from pkpd.library import read
+from pkpd.trial.run import disease_model
+
+
+@pytest.fixture(scope="module")
+def fit():
+    """The library's fit made small: two free quantities, few patients."""
+    whole = load_fit("eortc_40983")
+    free = tuple(f for f in whole.free if f.key in ("occult.N0", "course.PUNRES"))
+    return replace(whole, name="small", free=free, patients=150, replicates=60, starts=1, design=12, draws=12)
+
+
+@pytest.fixture(scope="module")
+def base(fit):
+    return load_parameters(fit.parameters, disease_model(load_trial(fit.trial).disease))
+
+
+@pytest.fixture(scope="module")
+def target(fit, base):
+    made = objective(fit, load_trial(fit.trial), base)
+    made.covariance = made.estimate_covariance(made.centre)
+    return made
+
+
+@pytest.fixture
+def data():
+    return copy.deepcopy(read("fit", "eortc_40983").data)
+
+
+def message(data):
+    with pytest.raises(ContentError) as caught:
+        read_fit(data, "mine", "mine.toml")
+    return str(caught.value)
+
+
+def test_the_two_fits_differ_by_the_medians_alone():
+    a, b = load_fit("eortc_40983"), load_fit("eortc_40983_without_medians")
+    assert replace(b, name=a.name, title=a.title, leave_out=()) == a
+    assert b.leave_out == ("pfs_median:periop", "pfs_median:surgery")
+
+
+def test_every_fitted_figure_has_a_published_value():
+    assert all(f.value is not None for f in load_trial("eortc_40983").figures if f.use == "fit")
+
+
+def test_an_unknown_line_offers_the_near_one(data):
+    data["free"][0]["line"] = "occult.PRESENTT"
+    assert "mine.toml: free: 'occult.PRESENTT' is not a line of crlm_resectable\n    remedy: did you mean 'occult.PRESENT'" in message(data)
+
+
+def test_a_prior_that_does_not_suit_its_scale_is_refused(data):
+    data["free"][0]["prior"]["at"] = 1.2
+    assert "free[1].prior: {'at': 1.2, 'sd': 0.8} is not a prior on the logit scale" in message(data)
+
+
+def test_leaving_out_an_unknown_figure_is_refused(data):
+    data["fit"]["leave_out"] = ["pfs_median:perioperative"]
+    assert "fit.leave_out: 'pfs_median:perioperative' is not a fitted figure" in message(data)
+
+
+def test_a_free_mixture_needs_a_mixture(data):
+    data["free"][3]["line"] = "occult.N0"
+    assert "free: occult.N0 has no mixture" in message(data)
+
+
+def test_scales_and_places_invert(fit, base):
+    whole = load_fit("eortc_40983")
+    for f in whole.free:
+        assert f.from_scale(f.to_scale(f.at)) == pytest.approx(f.at)
+        changed = f.put(base, f.at * 0.9)[f.line]
+        got = changed.value if f.what == "value" else changed.spread.weights[-1]
+        assert got == pytest.approx(f.at * 0.9)
+
+
+def test_the_objective_is_the_same_every_time_it_is_asked(target):
+    """Common random numbers: no noise between two calls."""
+    assert target(target.centre) == target(target.centre)
+
+
+def test_the_covariance_of_the_figures_is_not_diagonal(target):
+    d = np.sqrt(np.diag(target.covariance))
+    r = target.covariance / d[:, None] / d
+    assert np.abs(r - np.eye(len(r))).max() > 0.4 and np.linalg.eigvalsh(target.covariance).min() > 0
+
+
+def test_a_share_far_from_the_published_count_is_unlikely(target):
+    far = target.centre.copy()
+    far[1] += 2.0
+    assert target(far) < target(target.centre) - 5
+
+
+def test_beyond_the_prior_there_is_nothing(target):
+    assert target(target.centre + 6 * target.width) == -np.inf
+
+
+@pytest.fixture(scope="module")
+def result(fit):
+    return run_fit(fit)
+
+
+def test_a_fit_finds_a_better_point_than_its_start(result, target):
+    same = replace(target, covariance=result.covariance)
+    assert result.best_value >= same(target.centre)
+    assert result.draws.scores.shape == (12, 2) and 1 <= result.draws.effective <= 12
+
+
+def test_the_count_of_the_resected_narrows_the_unresectable_share(result):
+    rows = {r["line"]: r for r in summary(result)}
+    assert rows["course.PUNRES"]["contraction"] > 0.4
+    assert 0.08 < rows["course.PUNRES"]["median"] < 0.25
+
+
+def test_a_result_is_a_parameter_file_that_reloads_by_its_draws(result, base, tmp_path, fit):
+    path = save(result, tmp_path / "small.toml")
+    parameters, account = load_result(path)
+    assert account["name"] == "small" and len(parameters.draws["occult.N0"]) == 12
+    wanted = calibrated(result, base)
+    assert parameters["occult.N0"].value == pytest.approx(wanted["occult.N0"].value, rel=1e-6)
+    assert parameters["occult.N0"].seen == "fitted" and "95 %" in parameters["occult.N0"].where
+    assert parameters["occult.N0"].spread == wanted["occult.N0"].spread
+    assert parameters["occult.ALPHA"].effect == base["occult.ALPHA"].effect
+    sets = posterior(parameters, 5)
+    assert len(sets) == 5 and sets[0]["occult.N0"].value != sets[-1]["occult.N0"].value
+
+
+def test_an_interrupted_fit_goes_on_from_its_checkpoint(fit, result, monkeypatch, tmp_path):
+    """Stopped in the sampling and resumed, it gives the very draws of an undisturbed run."""
+    monkeypatch.setattr(store, "cache_folder", lambda: tmp_path)
+
+    def stop(what, done, of):
+        if what == "sampling" and done == 14:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_fit(fit, tell=stop)
+    assert list(tmp_path.rglob("*.checkpoint"))
+    again = run_fit(fit, resume=True)
+    assert np.array_equal(again.draws.scores, result.draws.scores)
+    assert not list(tmp_path.rglob("*.checkpoint"))
+
+
+def test_prediction_says_inside_or_outside_and_derives_what_was_not_published(base):
+    trial = load_trial("eortc_40983")
+    found = predict(trial, base, patients=100, fitted=())
+    rows = {(r["figure"], r["arm"]): r for r in found["figures"]}
+    assert rows["pfs_median", "periop"]["interval_from"] == "derived"
+    assert rows["resected", "periop"]["interval_from"] == "exact binomial"
+    assert rows["pfs_hr", "periop"]["use"] == "predict" and rows["response", "periop"]["inside"] is None
+    for r in found["figures"]:
+        if r["inside"] is not None:
+            low, high = r["predicted_interval"]
+            assert r["inside"] == (low <= r["published"] <= (high or np.inf))
+
+
+def test_a_figure_far_off_is_called_outside(base):
+    trial = load_trial("eortc_40983")
+    wrong = put_all(load_fit("eortc_40983").free[4:5], base, np.array([0.0]))
+    rows = {(r["figure"], r["arm"]): r for r in predict(trial, wrong, patients=150, fitted=())["figures"]}
+    assert rows["resected", "surgery"]["inside"] is False
