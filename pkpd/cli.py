@@ -16,10 +16,15 @@ from rich.markup import escape
 from pkpd import __version__
 from pkpd.errors import PkpdError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich",
-                  help="Systems-pharmacology models of colorectal liver metastasis: model files, virtual patients, "
-                       "simulated trials, fits to published figures, what-ifs.\n\nResearch software: its results are "
-                       "simulations and are not advice on any patient.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Systems-pharmacology models of colorectal liver metastasis: model files, virtual patients, "
+    "simulated trials, fits to published figures, what-ifs.\n\nResearch software: its results are "
+    "simulations and are not advice on any patient.",
+)
 out = Console(width=None if sys.stdout.isatty() else 110)
 err = Console(stderr=True)
 
@@ -34,6 +39,7 @@ def progress() -> Iterator[Any]:
     bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err)
     tasks: dict[str, Any] = {}
     with bar:
+
         def tell(what: str, done: int, of: int) -> None:
             if what not in tasks:
                 tasks[what] = bar.add_task(what, total=of)
@@ -49,15 +55,22 @@ def version(value: bool) -> None:
 
 
 @app.callback()
-def root(version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True,
-                                               help="Print the version.")] = False) -> None:
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")] = False,
+) -> None:
     pass
 
 
 @app.command("list", epilog="Example: pkpd list trials --json")
-def list_(kind: Annotated[Optional[str], typer.Argument(  # noqa: UP045 - typer reads this form
-        help="models, drugs, parameters, regimens, trials, fits or studies; all if left out")] = None,
-        as_json: Json = False) -> None:
+def list_(
+    kind: Annotated[
+        Optional[str],
+        typer.Argument(  # noqa: UP045 - typer reads this form
+            help="models, drugs, parameters, regimens, trials, fits or studies; all if left out"
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """List what the library holds."""
     from pkpd import catalogue
 
@@ -72,9 +85,11 @@ def list_(kind: Annotated[Optional[str], typer.Argument(  # noqa: UP045 - typer 
 
 
 @app.command(epilog="Example: pkpd show oxaliplatin --diagram oxaliplatin.svg")
-def show(name: Annotated[str, typer.Argument(help="a model, parameter set, regimen, trial, fit or study; or a file")],
-         diagram: Annotated[Optional[Path], typer.Option(help="Draw the model's compartments and flows into an SVG file.")] = None,  # noqa: UP045
-         as_json: Json = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(help="a model, parameter set, regimen, trial, fit or study; or a file")],
+    diagram: Annotated[Optional[Path], typer.Option(help="Draw the model's compartments and flows into an SVG file.")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
     """Show equations, values with their units and sources, figures of a trial."""
     from pkpd import catalogue
 
@@ -82,8 +97,10 @@ def show(name: Annotated[str, typer.Argument(help="a model, parameter set, regim
 
 
 @app.command(epilog="Example: pkpd check my_model.toml")
-def check(paths: Annotated[Optional[list[str]], typer.Argument(help="files or library names; the whole library if left out")] = None,  # noqa: UP045
-          as_json: Json = False) -> None:
+def check(
+    paths: Annotated[Optional[list[str]], typer.Argument(help="files or library names; the whole library if left out")] = None,  # noqa: UP045
+    as_json: Json = False,
+) -> None:
     """Check files: names, units, structure, values, sources. Exit code 2 if anything is wrong."""
     from pkpd import catalogue
 
@@ -91,22 +108,30 @@ def check(paths: Annotated[Optional[list[str]], typer.Argument(help="files or li
     if as_json:
         print(json.dumps(rows, ensure_ascii=False))
     for row in rows if not as_json else ():
-        out.print(escape(f"{row['where']}: {row['what']}" + (f"\n    remedy: {row['remedy']}" if row["remedy"] else "")), soft_wrap=True)
+        out.print(
+            escape(f"{row['where']}: {row['what']}" + (f"\n    remedy: {row['remedy']}" if row["remedy"] else "")), soft_wrap=True
+        )
     if not as_json:
         out.print(f"{count} files checked, {len(rows)} issues")
     raise typer.Exit(2 if rows else 0)
 
 
-@app.command(epilog='Example: pkpd simulate crlm_folfox --regimen folfox4 --cycles 6 --patients 100 --until "1 year" --out run.csv')
-def simulate(system: Annotated[str, typer.Argument(help="any model: a library name or a file")],
-             out_file: Annotated[Path, typer.Option("--out", help="Where to write: .csv or .parquet")],
-             regimen: Annotated[Optional[str], typer.Option(help="a regimen: a library name or a file")] = None,  # noqa: UP045
-             cycles: Annotated[int, typer.Option(min=0, help="cycles given")] = 6,
-             patients: Annotated[int, typer.Option(min=1, help="virtual patients")] = 100,
-             until: Annotated[str, typer.Option(help='how long, as in "2 year"')] = "1 year",
-             every: Annotated[str, typer.Option(help='how often to write, as in "1 day"')] = "1 day",
-             seed: Annotated[int, typer.Option(help="seed of the virtual patients")] = 0,
-             parameters: Annotated[Optional[list[str]], typer.Option(help="parameter sets, the last on top; the system's default if left out")] = None) -> None:  # noqa: UP045
+@app.command(
+    epilog='Example: pkpd simulate crlm_folfox --regimen folfox4 --cycles 6 --patients 100 --until "1 year" --out run.csv'
+)
+def simulate(
+    system: Annotated[str, typer.Argument(help="any model: a library name or a file")],
+    out_file: Annotated[Path, typer.Option("--out", help="Where to write: .csv or .parquet")],
+    regimen: Annotated[Optional[str], typer.Option(help="a regimen: a library name or a file")] = None,  # noqa: UP045
+    cycles: Annotated[int, typer.Option(min=0, help="cycles given")] = 6,
+    patients: Annotated[int, typer.Option(min=1, help="virtual patients")] = 100,
+    until: Annotated[str, typer.Option(help='how long, as in "2 year"')] = "1 year",
+    every: Annotated[str, typer.Option(help='how often to write, as in "1 day"')] = "1 day",
+    seed: Annotated[int, typer.Option(help="seed of the virtual patients")] = 0,
+    parameters: Annotated[
+        Optional[list[str]], typer.Option(help="parameter sets, the last on top; the system's default if left out")
+    ] = None,
+) -> None:  # noqa: UP045
     """Simulate virtual patients and write one row a patient and time."""
     from pkpd import runs
 
@@ -115,11 +140,13 @@ def simulate(system: Annotated[str, typer.Argument(help="any model: a library na
 
 
 @app.command(epilog="Example: pkpd trial eortc_40983 --json figures.json")
-def trial(name: Annotated[str, typer.Argument(help="a trial: a library name or a file")],
-          fit: Annotated[Optional[str], typer.Option(help='a fit\'s result; "none" for the values before any fit')] = None,  # noqa: UP045
-          patients: Annotated[int, typer.Option(min=20, help="virtual patients an arm and draw")] = 1000,
-          link: Annotated[str, typer.Option(help="kill link; the fit's own if left out")] = "",
-          json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the figures to a JSON file.")] = None) -> None:  # noqa: UP045
+def trial(
+    name: Annotated[str, typer.Argument(help="a trial: a library name or a file")],
+    fit: Annotated[Optional[str], typer.Option(help='a fit\'s result; "none" for the values before any fit')] = None,  # noqa: UP045
+    patients: Annotated[int, typer.Option(min=20, help="virtual patients an arm and draw")] = 1000,
+    link: Annotated[str, typer.Option(help="kill link; the fit's own if left out")] = "",
+    json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the figures to a JSON file.")] = None,
+) -> None:  # noqa: UP045
     """Simulate a trial and set its published figures beside the predicted ones. Exit code 0 even where figures miss."""
     from pkpd import runs, store
 
@@ -133,9 +160,14 @@ def trial(name: Annotated[str, typer.Argument(help="a trial: a library name or a
 
 
 @app.command(epilog="Example: pkpd fit eortc_40983 --resume")
-def fit(name: Annotated[str, typer.Argument(help="a fit: a library name or a file")],
-        resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
-        out_file: Annotated[Optional[Path], typer.Option("--out", help="Where to write the result; fits/results/NAME.toml of a checkout, else ./NAME.toml")] = None) -> None:  # noqa: UP045
+def fit(
+    name: Annotated[str, typer.Argument(help="a fit: a library name or a file")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    out_file: Annotated[
+        Optional[Path],
+        typer.Option("--out", help="Where to write the result; fits/results/NAME.toml of a checkout, else ./NAME.toml"),
+    ] = None,
+) -> None:  # noqa: UP045
     """Calibrate to published figures; the result is a parameter file with draws of the posterior."""
     from pkpd import runs
 
@@ -145,8 +177,10 @@ def fit(name: Annotated[str, typer.Argument(help="a fit: a library name or a fil
 
 
 @app.command(epilog="Example: pkpd study neoadjuvant_cycles --out page")
-def study(name: Annotated[str, typer.Argument(help="a study: a library name or a file")],
-          folder: Annotated[Path, typer.Option("--out", help="folder for the page, figures and tables")] = Path("report")) -> None:
+def study(
+    name: Annotated[str, typer.Argument(help="a study: a library name or a file")],
+    folder: Annotated[Path, typer.Option("--out", help="folder for the page, figures and tables")] = Path("report"),
+) -> None:
     """Run a what-if study: one HTML page, and its tables as CSV and JSON."""
     from pkpd import runs
 

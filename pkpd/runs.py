@@ -17,8 +17,17 @@ Tell = Callable[[str, int, int], None]
 NOTICE = "Research software: a simulation, not advice on any patient."
 
 
-def simulate_to_file(system: str, path: Path, regimen: str | None, cycles: int, patients: int, until: str, every: str,
-                     seed: int, parameters: list[str]) -> str:
+def simulate_to_file(
+    system: str,
+    path: Path,
+    regimen: str | None,
+    cycles: int,
+    patients: int,
+    until: str,
+    every: str,
+    seed: int,
+    parameters: list[str],
+) -> str:
     """Simulates a population and writes its rows."""
     from pkpd.model.compose import load_model
     from pkpd.parameters import load_parameters
@@ -96,7 +105,15 @@ def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Te
 def _figure(kind: str, value: float | None) -> str:
     if value is None:
         return "not reached"
-    return f"{100 * value:.1f} %" if kind == "landmark" else f"{value:.0f}" if kind == "count" else f"{value:.2f}" if kind == "hazard ratio" else f"{value:.1f}"
+    return (
+        f"{100 * value:.1f} %"
+        if kind == "landmark"
+        else f"{value:.0f}"
+        if kind == "count"
+        else f"{value:.2f}"
+        if kind == "hazard ratio"
+        else f"{value:.1f}"
+    )
 
 
 def _span(kind: str, interval: list | None) -> str:
@@ -112,18 +129,37 @@ def print_figures(result: dict, console: Console) -> None:
         verdict = {True: "[green]inside[/green]", False: "[bold red]OUTSIDE[/bold red]", None: "[dim]context[/dim]"}[r["inside"]]
         mark = " †" if r["interval_from"] == "derived" else ""
         unit = {"count": f"of {r['n']}", "landmark": "%", "median": r["unit"]}.get(r["kind"], "–")
-        published = "none seen" if r["published"] is None else f"{_figure(r['kind'], r['published'])} {_span(r['kind'], r['interval'])}{mark}"
-        table.add_row(r["figure"], r["arm"], unit, r["use"], published,
-                      f"{_figure(r['kind'], r['predicted'])} {_span(r['kind'], r['predicted_interval'])}", verdict)
+        published = (
+            "none seen"
+            if r["published"] is None
+            else f"{_figure(r['kind'], r['published'])} {_span(r['kind'], r['interval'])}{mark}"
+        )
+        table.add_row(
+            r["figure"],
+            r["arm"],
+            unit,
+            r["use"],
+            published,
+            f"{_figure(r['kind'], r['predicted'])} {_span(r['kind'], r['predicted_interval'])}",
+            verdict,
+        )
     console.print(table)
-    console.print(f"fit: {result['fit'] or 'none, values before calibration'} · link: {result['link'] or 'the trial’s first'} · "
-                  f"{result['draws']} draws of the posterior × {result['trials'] // result['draws']} trials of the trial's own size, "
-                  f"resampled from {result['patients']} virtual patients an arm", soft_wrap=True)
-    console.print("counts: exact binomial intervals · † interval derived from simulated trials, none was published", soft_wrap=True)
+    console.print(
+        f"fit: {result['fit'] or 'none, values before calibration'} · link: {result['link'] or 'the trial’s first'} · "
+        f"{result['draws']} draws of the posterior × {result['trials'] // result['draws']} trials of the trial's own size, "
+        f"resampled from {result['patients']} virtual patients an arm",
+        soft_wrap=True,
+    )
+    console.print(
+        "counts: exact binomial intervals · † interval derived from simulated trials, none was published", soft_wrap=True
+    )
     if result["joint"]:
         j = result["joint"]
-        console.print(f"the {j['figures']} fitted figures together: squared distance {j['distance_squared']:.1f}, "
-                      f"p = {j['p']:.2f} over simulated trials", soft_wrap=True)
+        console.print(
+            f"the {j['figures']} fitted figures together: squared distance {j['distance_squared']:.1f}, "
+            f"p = {j['p']:.2f} over simulated trials",
+            soft_wrap=True,
+        )
     for text in result["failures"][:5]:
         console.print(f"[red]failed and kept:[/red] {escape(text)}")
     console.print(NOTICE)
@@ -140,13 +176,19 @@ def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell) -> str:
     store.require_writable(target)
     result = run_fit(plan, resume, tell)
     save(result, target)
-    lines = [f"{target}: written", f"{result.calls} evaluations, best of {len(result.starts)} starts "
-             f"({', '.join(f'{v:.2f}' for v in result.start_values)}; log posterior)", f"posterior: {result.draws.exact} draws evaluated exactly, worth {result.draws.effective:.0f}; "
-             f"emulator error {result.draws.error:.2f} standard errors"]
+    lines = [
+        f"{target}: written",
+        f"{result.calls} evaluations, best of {len(result.starts)} starts "
+        f"({', '.join(f'{v:.2f}' for v in result.start_values)}; log posterior)",
+        f"posterior: {result.draws.exact} draws evaluated exactly, worth {result.draws.effective:.0f}; "
+        f"emulator error {result.draws.error:.2f} standard errors",
+    ]
     for r in summary(result):
-        lines.append(f"  {r['name']}: {r['median']:.3g} ({r['low']:.3g} to {r['high']:.3g}); prior {r['prior']:.3g} "
-                     f"({r['prior_low']:.3g} to {r['prior_high']:.3g}); " +
-                     ("the data say little" if r["contraction"] < 0.2 else f"narrowed by {100 * r['contraction']:.0f} %"))
+        lines.append(
+            f"  {r['name']}: {r['median']:.3g} ({r['low']:.3g} to {r['high']:.3g}); prior {r['prior']:.3g} "
+            f"({r['prior_low']:.3g} to {r['prior_high']:.3g}); "
+            + ("the data say little" if r["contraction"] < 0.2 else f"narrowed by {100 * r['contraction']:.0f} %")
+        )
     return "\n".join(lines)
 
 

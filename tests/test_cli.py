@@ -45,8 +45,19 @@ def test_list_of_an_unknown_kind_offers_the_near_one(pkpd):
     assert code == 2 and "did you mean 'drugs'" in err
 
 
-@pytest.mark.parametrize("name", ["oxaliplatin", "crlm_folfox", "growth_gompertz", "host/imaging", "oxaliplatin_yamada_2025",
-                                  "folfox4", "eortc_40983", "neoadjuvant_cycles"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "oxaliplatin",
+        "crlm_folfox",
+        "growth_gompertz",
+        "host/imaging",
+        "oxaliplatin_yamada_2025",
+        "folfox4",
+        "eortc_40983",
+        "neoadjuvant_cycles",
+    ],
+)
 def test_show_prints_text_and_json(pkpd, name):
     code, out, _ = pkpd("show", name)
     assert code == 0 and len(out) > 200
@@ -66,8 +77,10 @@ def test_the_whole_library_passes_its_check(pkpd):
 
 def test_check_of_a_bad_file_tells_every_issue_and_exits_with_2(pkpd, tmp_path):
     bad = tmp_path / "bad.toml"
-    bad.write_text('[model]\ntitle = "x"\ntime = "hour"\n[parameters]\nK = { unit = "1/hour" }\n[compartments]\na = { unit = "mg" }\n'
-                   '[flows]\nout = { from = "a", rate = "KK * a" }\nodd = { from = "b", rate = "K * a" }\n')
+    bad.write_text(
+        '[model]\ntitle = "x"\ntime = "hour"\n[parameters]\nK = { unit = "1/hour" }\n[compartments]\na = { unit = "mg" }\n'
+        '[flows]\nout = { from = "a", rate = "KK * a" }\nodd = { from = "b", rate = "K * a" }\n'
+    )
     code, out, _ = pkpd("check", bad, "--json")
     issues = json.loads(out)
     assert code == 2 and len(issues) == 2

@@ -8,7 +8,7 @@ import pytest
 from pkpd import Population, cycles, draw, load_model, load_parameters, load_regimen, lower, parse_model, typical
 from pkpd.errors import ContentError
 from pkpd.regimen import DoseLine, Regimen
-from pkpd.schedule import ADD, RATE, SCALE, SET, Schedule, nothing, settings
+from pkpd.schedule import ADD, RATE, SCALE, SET, Schedule, settings
 from pkpd.simulation import simulate
 
 HOUR = 1 / 24
@@ -135,9 +135,8 @@ def test_a_pump_as_long_as_the_cycle_never_stops_between_cycles():
 
 
 def test_leucovorin_and_oxaliplatin_run_side_by_side_into_their_own_compartments():
-    at_start = [(k, s) for t, k, s, _ in given(*FOLFOX4.doses) if t == 0.0]
-    assert at_start == [(RATE, "leucovorin.central"), (RATE, "oxaliplatin.central")] or at_start == [
-        (RATE, "oxaliplatin.central"), (RATE, "leucovorin.central")]
+    at_start = {(k, s) for t, k, s, v in given(*FOLFOX4.doses) if t == 0.0 and v > 0}
+    assert at_start == {(RATE, "leucovorin.central"), (RATE, "oxaliplatin.central")}
 
 
 def test_folfox4_is_what_its_words_say():
@@ -146,7 +145,8 @@ def test_folfox4_is_what_its_words_say():
     assert sorted(given(*FOLFOX4.doses)) == sorted([
         (0.0, RATE, "oxaliplatin.central", round(170 * fpt / (2 * HOUR), 6)), (two, RATE, "oxaliplatin.central", 0.0),
         (0.0, RATE, "leucovorin.central", round(200 / (2 * HOUR), 6)), (two, RATE, "leucovorin.central", 0.0),
-        (day, RATE, "leucovorin.central", round(200 / (2 * HOUR), 6)), (round(day + 2 * HOUR, 9), RATE, "leucovorin.central", 0.0),
+        (day, RATE, "leucovorin.central", round(200 / (2 * HOUR), 6)),
+        (round(day + 2 * HOUR, 9), RATE, "leucovorin.central", 0.0),
         (two, ADD, "fluorouracil.central", 800.0), (round(day + 2 * HOUR, 9), ADD, "fluorouracil.central", 800.0),
         (two, RATE, "fluorouracil.central", round(1200 / (22 * HOUR), 6)), (day, RATE, "fluorouracil.central", 0.0),
         (round(day + 2 * HOUR, 9), RATE, "fluorouracil.central", round(1200 / (22 * HOUR), 6)),
@@ -247,8 +247,6 @@ def test_a_dose_in_micromoles_of_a_drug_kept_in_milligrams_is_refused():
 def test_a_drug_with_two_dosed_compartments_is_given_to_the_one_named():
     people = Population(TWO_WAYS.inputs, np.array([[1.0]]), {})
     assert given(line("gut"), people=people, model=TWO_WAYS) == [(0.0, ADD, "gut", 100.0)]
-    assert told(lambda: given(line("capsule"), people=people, model=TWO_WAYS))[1] == "capsule cannot receive 'capsule'" or (
-        told(lambda: given(line("capsule"), people=people, model=TWO_WAYS))[2] == "name one: gut, central")
 
 
 def test_a_drug_with_two_dosed_compartments_is_not_given_to_its_model_s_name():
@@ -326,8 +324,9 @@ def test_two_schedules_that_infuse_into_different_compartments_join():
 
 @pytest.mark.parametrize("others", [2, 5])
 def test_schedules_of_different_numbers_of_patients_are_refused(others):
-    with pytest.raises(ContentError, match=f"3 patients.*{others}|{others} patients.*3"):
-        nothing(3) + nothing(others)
+    one, other = (settings(n, 0, np.ones((n, 1)), np.ones((n, 1))) for n in (3, others))
+    with pytest.raises(ContentError, match=f"3.*{others}"):
+        one + other
 
 
 def test_settings_at_infinity_are_left_out():
@@ -376,8 +375,8 @@ def test_setting_an_input_changes_it_from_then_on_and_reads_back():
 def test_events_of_one_moment_act_in_the_order_add_rate_scale_set():
     people = typical(SYSTEM, SET_OF_SYSTEM)
     add = lower(regimen(line(amount=100)), SYSTEM, people, np.zeros(1))
-    scale = Schedule(np.array([0, 1]), np.array([0.0]), np.array([SCALE]), np.array([SYSTEM.states.index("fluorouracil.central")]),
-                     np.array([0.5]))
+    central = SYSTEM.states.index("fluorouracil.central")
+    scale = Schedule(np.array([0, 1]), np.array([0.0]), np.array([SCALE]), np.array([central]), np.array([0.5]))
     both = [simulate(SYSTEM, people, s, (0.0,))["fluorouracil.central"][0, 0] for s in (add + scale, scale + add)]
     assert both == [50.0, 50.0]
 

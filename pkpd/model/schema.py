@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 from pkpd import store
 from pkpd.model.expression import Tree
@@ -136,7 +137,7 @@ class Model:
                 return row.unit
         raise KeyError(name)
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """The content hash of what is computed: structure, not titles."""
         return store.content_hash(self.time, self.parameters, self.compartments, self.variables, self.flows)

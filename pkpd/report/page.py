@@ -57,14 +57,15 @@ def account(seen: View, lines: list[dict]) -> dict:
     """The result as plain data for a machine."""
     r = seen.result
     return {"study": r.study.name, "title": r.study.title, "trial": r.trial.name, "fit": r.fit, "link": seen.link,
-            "rows": list(r.rows), "reference": list(r.reference), "provenance": lines, "made": made(r), "notice": NOTICE}
+            "rows": list(r.rows), "reference": list(r.reference),
+            "sensitivity": list(r.sensitivity), "provenance": lines, "made": made(r), "notice": NOTICE}
 
 
 def made(result: StudyResult) -> dict:
     """What it takes to make the result again."""
     s = result.study
     return {"pkpd": pkpd.__version__, "python": platform.python_version(), "numpy": np.__version__, "seed": s.seed,
-            "patients": s.patients, "draws": s.draws, "draws_other_links": s.draws_other_links,
+            "patients": s.patients * s.repeats, "draws": s.draws, "draws_other_links": s.draws_other_links,
             "parameters": result.parameters.hash}
 
 
@@ -105,11 +106,9 @@ def draw_figures(seen: View) -> dict[str, dict[str, str]]:
 def protocol_lines(result: StudyResult) -> list[dict]:
     """The lines of the trial's protocol and of the study, each with where it was seen."""
     trial, study = result.trial, result.study
-    own = getattr(study, "provenance", ()) or (
-        ("adherence.drop", f"{100 * study.drop:.3g} % leave after each cycle", f"the file of the study {study.name}", "assumed"),)
     return [{"kind": kind, "name": name, "value": value, "unit": "", "seen": how, "where": where,
              "source": "" if how == "assumed" else source}
-            for kind, rows, source in (("protocol", trial.provenance, trial.reference), ("study", own, ""))
+            for kind, rows, source in (("protocol", trial.provenance, trial.reference), ("study", study.provenance, ""))
             for name, value, where, how in rows]
 
 
@@ -153,7 +152,8 @@ def page_data(seen: View, figures: dict, lines: list[dict]) -> dict[str, Any]:
     return {
         "r": r, "study": r.study, "trial": r.trial, "fit": r.fit, "seen": seen, "notice": NOTICE, "says": says(seen),
         "published": published(seen), "figures": figures, "columns": _columns(seen), "sweeps": _tables(seen),
-        "alone": arms, "links": _links(seen), "picked": picked(seen), "error": monte_carlo(seen),
+        "alone": arms, "links": _links(seen), "vanished": _vanished(seen), "picked": picked(seen),
+        "error": monte_carlo(seen),
         "fitted": fitted(r), "lines": lines, "groups": groups(lines), "counts": Counter(line["seen"] for line in lines),
         "made": made(r), "assumed": [line for line in lines if line["seen"] == "assumed"],
         "references": show_references(lines, r),
@@ -222,6 +222,19 @@ def _links(seen: View) -> list[dict]:
              "cells": [(cell(row), _gap(seen, row)) for b in picked(seen)
                        for row in [seen.row(s.name, b, "pfs_3y", link)]]}
             for s in seen.result.study.sweeps for link in dict.fromkeys(r["link"] for r in seen.result.rows)]
+
+
+def _vanished(seen: View) -> list[dict]:
+    """3-year progression-free survival under the protocol's convention on vanished lesions and under the other."""
+    own = seen.result.trial.vanished
+    other = {(r["sweep"], r["before"]): r for r in seen.result.sensitivity if r["figure"] == "pfs_3y"}
+    lines = []
+    for s in seen.result.study.sweeps:
+        for words, rows in ((own, [seen.row(s.name, b, "pfs_3y") for b in picked(seen)]),
+                            ("resected" if own == "left" else "left", [other.get((s.name, b)) for b in picked(seen)])):
+            cells = [(cell(r), _gap(seen, r)) for r in rows]
+            lines.append({"title": s.title, "words": words, "own": words == own, "cells": cells})
+    return lines if other else []
 
 
 def fitted(result: StudyResult) -> int | None:

@@ -101,7 +101,8 @@ def _headline(seen: View) -> str:
     lower = [r for r in rows if r["difference"]["high"] is not None and r["difference"]["high"] < 0]
     higher = [r for r in rows if r["difference"]["low"] > 0]
     within = len(rows) - len(lower) - len(higher)
-    parts = [f"the 95 % interval of the difference includes 0 in {'all' if within == len(rows) else within or 'none'} of them"]
+    most = "all" if within == len(rows) else within or "none"
+    parts = [f"the 95 % interval of the difference includes 0 in {most} of them"]
     parts += [f"it lies below 0 in {len(lower)} ({_plans(lower)})"] if lower else []
     parts += [f"it lies above 0 in {len(higher)} ({_plans(higher)})"] if higher else []
     return (f"{len(rows)} plans of cycles (before + after) were compared with the trial’s {seen.own[0]} + {seen.own[1]} in "
@@ -200,4 +201,4 @@ def monte_carlo(seen: View) -> float:
     """Half the 95 % Monte-Carlo interval of 3-year PFS in one set of the study's patients, percentage points."""
     found = [r["value"] / 100 for r in seen.result.rows if r["figure"] == "pfs_3y" and r["value"] is not None]
     p = float(np.mean(found)) if found else 0.5
-    return 196 * float(np.sqrt(p * (1 - p) / seen.result.study.patients))
+    return 196 * float(np.sqrt(p * (1 - p) / (seen.result.study.patients * seen.result.study.repeats)))

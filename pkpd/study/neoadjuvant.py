@@ -47,6 +47,7 @@ def arm(study: Study, trial: Trial, before: int, after: int) -> Arm:
 def metrics(readout: Readout, small: tuple[float, float]) -> dict[str, float]:
     """What the study reads from one simulated arm; a median that is not reached is infinite."""
     present = np.isfinite(readout.lesions)
+    three_years = survival.kaplan_meier(readout.pfs_time, readout.pfs_event, np.array([THREE_YEARS]))
     few = present & (readout.lesions >= small[0]) & (readout.lesions <= small[1])
     return {
         "response": 100 * float(np.mean(np.isin(readout.response, ("CR", "PR")))),
@@ -55,5 +56,5 @@ def metrics(readout: Readout, small: tuple[float, float]) -> dict[str, float]:
         "resected": 100 * float(np.mean(readout.resected)),
         "time_to_surgery": float(np.median(readout.operation[readout.resected])) if readout.resected.any() else np.nan,
         "pfs_median": float(survival.median(readout.pfs_time, readout.pfs_event)) / MONTH,
-        "pfs_3y": 100 * float(np.asarray(survival.kaplan_meier(readout.pfs_time, readout.pfs_event, np.array([THREE_YEARS])))[..., 0]),
+        "pfs_3y": 100 * float(np.asarray(three_years)[..., 0]),
     }

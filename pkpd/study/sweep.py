@@ -40,14 +40,17 @@ class Study:
     small: tuple[float, float]
     limit: float
     informed: tuple[int, ...]
-    patients: int = 240
-    draws: int = 24
-    draws_other_links: int = 8
+    reference: tuple[int, int]
+    provenance: tuple[tuple[str, str, str, str], ...] = ()
+    patients: int = 120
+    repeats: int = 2
+    draws: int = 28
+    draws_other_links: int = 7
     seed: int = 0
 
 
 _KEYS = ("title", "text", "kind", "trial", "arm", "fit", "patients", "draws", "draws_other_links", "seed", "small",
-         "limit", "informed")
+         "limit", "informed", "reference", "repeats")
 
 
 def load_study(name: str | Path) -> Study:
@@ -69,7 +72,7 @@ def read_study(data: dict, name: str, where: str) -> Study:
     if head.get("kind", "neoadjuvant") != "neoadjuvant":
         issues.append(Issue(f"{where}: study.kind", f"{head['kind']!r} is not a kind of study", 'write kind = "neoadjuvant"'))
     counts = {}
-    for key in ("patients", "draws", "draws_other_links", "seed"):
+    for key in ("patients", "repeats", "draws", "draws_other_links", "seed"):
         value = head.get(key, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < (0 if key == "seed" else 1):
             issues.append(Issue(f"{where}: study.{key}", f"{value!r} is not a whole number above zero"))
@@ -81,6 +84,11 @@ def read_study(data: dict, name: str, where: str) -> Study:
     sweeps = [_sweep(entry, f"{where}: sweeps[{i + 1}]", issues) for i, entry in enumerate(data.get("sweeps", []))]
     if not sweeps:
         issues.append(Issue(f"{where}: sweeps", "holds no sweep", "add [[sweeps]] tables"))
+    reference = head.get("reference", [6, 6])
+    pairs = {(b, s.after_for(b)) for s in sweeps if s is not None for b in s.before}
+    if not isinstance(reference, list) or tuple(reference) not in pairs:
+        issues.append(Issue(f"{where}: study.reference", f"{reference!r} is not one of the sweeps' plans",
+                            "write reference = [6, 6]: cycles before and after of the plan that others are compared with"))
     small, limit = (10.0, 15.0), 60.0
     try:
         low, high = (units.convert(x, "mm", f"{where}: study.small") for x in head.get("small", ["10 mm", "15 mm"]))
@@ -92,7 +100,14 @@ def read_study(data: dict, name: str, where: str) -> Study:
     raise_issues(issues)
     return Study(name, str(head.get("title", "")), str(head.get("text", "")), head["kind"], head["trial"], head["arm"],
                  head["fit"], tuple(s for s in sweeps if s is not None), float(drop), small, limit,
-                 tuple(head.get("informed", ())), **counts)
+                 tuple(head.get("informed", ())), (reference[0], reference[1]),
+                 _provenance(data), **counts)
+
+
+def _provenance(data: dict) -> tuple[tuple[str, str, str, str], ...]:
+    """What the study assumes of its own: line, value, where, how seen."""
+    return tuple((f"adherence: {k}", f"{v.get('value'):g}", str(v.get("where", "")), str(v.get("seen", "user")))
+                 for k, v in data.get("adherence", {}).items())
 
 
 def _sweep(entry: dict, where: str, issues: list[Issue]) -> Sweep | None:

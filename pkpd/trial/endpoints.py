@@ -64,7 +64,8 @@ def death_times(progression: np.ndarray, operation: np.ndarray, resected: np.nda
     background = -np.log(u["background"]) / np.maximum(rates["background"], 1e-30)
     after = progression - np.log(u["after progression"]) / np.maximum(rates["after_progression"], 1e-30)
     by_operation = resected & (u["operation"] < rates["postoperative_death"])
-    at_operation = np.where(by_operation, operation + 90 * u["operation"] / np.maximum(rates["postoperative_death"], 1e-30), np.inf)
+    share = u["operation"] / np.maximum(rates["postoperative_death"], 1e-30)
+    at_operation = np.where(by_operation, operation + 90 * share, np.inf)
     return np.minimum(np.minimum(background, after), at_operation)
 
 

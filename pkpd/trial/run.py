@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -34,6 +34,15 @@ class Prepared:
     plan: Plan
     exposure: Exposure | None
     n: int
+    covariates: dict[str, np.ndarray]
+
+    def others(self, times: int, stream: str) -> Prepared:
+        """Other patients with these dates, kill rates and covariates, each used `times` times; disease drawn anew."""
+        again = np.tile(np.arange(self.n), times)
+        exposure = None if self.exposure is None else Exposure(self.exposure.edges[again], self.exposure.rates[again])
+        dates = Plan(self.plan.before[again], self.plan.operation[again], self.plan.after[again], self.plan.follow_up[again])
+        return replace(self, key=(*self.key[:2], stream), plan=dates, exposure=exposure, n=self.n * times,
+                       covariates={k: v[again] for k, v in self.covariates.items()})
 
     @property
     def treated(self) -> bool:
@@ -60,11 +69,11 @@ def prepare(trial: Trial, arm: Arm, parameters: Parameters, n: int, link: str = 
     key = (str(seed), f"trial {trial.disease}", arm.name if stream is None else stream)
     dates = plan(trial, arm, n, key)
     starts = np.concatenate([dates.before, dates.after], axis=1)
+    people = draw(disease_model(trial.disease), parameters, n, *key)
     exposure = None
     if starts.size and np.isfinite(starts).any():
-        people = draw(disease_model(trial.disease), parameters, n, *key)
         exposure = kill_rates(links[link], arm.regimen, starts, people.covariates, key)
-    return Prepared(trial, arm, link, key, dates, exposure, n)
+    return Prepared(trial, arm, link, key, dates, exposure, n, people.covariates)
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ def run_arm(prepared: Prepared, parameters: Parameters) -> Readout:
     """The readout of one arm under one set of disease parameters."""
     trial, dates, n = prepared.trial, prepared.plan, prepared.n
     model = disease_model(trial.disease)
-    people = draw(model, parameters, n, *prepared.key)
+    people = draw(model, parameters, n, *prepared.key, covariates=prepared.covariates)
     criteria = response.CRITERIA[trial.criteria]
     visits = _visits_before(prepared)
     schedule = prepared.exposure.schedule(model) if prepared.exposure else nothing(n)

@@ -60,7 +60,10 @@ def test_every_fitted_figure_has_a_published_value():
 
 def test_an_unknown_line_offers_the_near_one(data):
     data["free"][0]["line"] = "occult.PRESENTT"
-    assert "mine.toml: free: 'occult.PRESENTT' is not a line of crlm_resectable\n    remedy: did you mean 'occult.PRESENT'" in message(data)
+    assert (
+        "mine.toml: free: 'occult.PRESENTT' is not a line of crlm_resectable\n    remedy: did you mean 'occult.PRESENT'"
+        in message(data)
+    )
 
 
 def test_a_prior_that_does_not_suit_its_scale_is_refused(data):

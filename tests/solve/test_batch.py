@@ -1,6 +1,7 @@
 """The population engine against closed forms, a published stiff problem, its own order, and itself."""
 
-from concurrent.futures import ThreadPoolExecutor
+import pickle
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -298,6 +299,18 @@ def test_the_number_of_threads_changes_no_bit(folfox, crowd, threads, monkeypatc
 
 def test_an_executor_of_one_s_own_changes_no_bit(folfox, crowd):
     with ThreadPoolExecutor(3) as own:
+        assert np.array_equal(simulate(*folfox, executor=own).states, crowd)
+
+
+class Elsewhere(ThreadPoolExecutor):
+    """An executor that sees nothing of the caller's memory: what goes there is pickled."""
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        return super().submit(lambda: pickle.loads(pickle.dumps(fn))(*pickle.loads(pickle.dumps(args)), **kwargs))
+
+
+def test_patients_solved_in_another_memory_come_back(folfox, crowd):
+    with Elsewhere(2) as own:
         assert np.array_equal(simulate(*folfox, executor=own).states, crowd)
 
 

@@ -129,7 +129,7 @@ def test_every_process_generates_the_same_kernels():
 def test_kernels_are_made_once_a_model_and_kept():
     model = load_model("drugs/oxaliplatin")
     assert kernels(model) is kernels(load_model("drugs/oxaliplatin"))
-    kept = [f for f in (store.cache_folder() / "kernels").glob(f"k{model.hash}_*.py")]
+    kept = list((store.cache_folder() / "kernels").glob(f"k{model.hash}_*.py"))
     assert kept and all(f.read_text().startswith('"""Generated from') for f in kept)
 
 

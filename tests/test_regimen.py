@@ -1,0 +1,237 @@
+"""Regimen files: what a dose says, and what is told when it cannot be given."""
+
+import pytest
+
+from pkpd import library, load_regimen
+from pkpd.errors import ContentError, NotFound
+from pkpd.library import parse
+from pkpd.regimen import DoseLine, Regimen, amount_of, read_regimen
+
+HEAD = '[regimen]\ntitle = "own"\ncycle = "14 day"\n'
+
+
+def read(text: str) -> Regimen:
+    return read_regimen(parse(text, "own.toml"), "own", "own.toml")
+
+
+def dose(**entries: str) -> str:
+    """A file of one dose; each entry is TOML text, and None leaves it out."""
+    lines = {"drug": '"a"', "amount": '"5 mg"'} | entries
+    return HEAD + "[[doses]]\n" + "".join(f"{k} = {v}\n" for k, v in lines.items() if v)
+
+
+def told(text: str) -> list[tuple[str, str, str]]:
+    with pytest.raises(ContentError) as caught:
+        read(text)
+    return [(i.where, i.what, i.remedy) for i in caught.value.issues]
+
+
+def only(**entries: str) -> DoseLine:
+    (line,) = read(dose(**entries)).doses
+    return line
+
+
+def refused(what: str, remedy: str, place: str = "", **entries: str) -> None:
+    assert told(dose(**entries)) == [(f"own.toml: doses[1]{place}", what, remedy)]
+
+
+# --- what a dose says -------------------------------------------------
+
+
+def test_a_dose_is_a_bolus_on_day_one_unless_it_says_more():
+    assert only() == DoseLine("a", 5.0, "mg", "", (1,), 0.0, 0.0, "")
+
+
+def test_a_dose_per_square_metre_names_the_body_surface_area():
+    assert only(amount='"85 mg/m^2"') == DoseLine("a", 85.0, "mg", "BSA", (1,))
+
+
+def test_a_dose_per_kilogram_names_the_body_weight():
+    assert only(amount='"6 mg/kg"') == DoseLine("a", 6.0, "mg", "WT", (1,))
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("2.4 g/m^2", (2400.0, "mg", "BSA")), ("2400 mg/m**2", (2400.0, "mg", "BSA")), ("0.5 mmol", (500.0, "umol", "")),
+    ("250 ug/kg", (0.25, "mg", "WT")), ("1 umol/m^2", (1.0, "umol", "BSA")), ("1e2 mg", (100.0, "mg", ""))])
+def test_amounts_come_to_milligrams_or_micromoles(text, expected):
+    number, unit, per = amount_of(text, "here")
+    assert (number, unit, per) == (pytest.approx(expected[0]), *expected[1:])
+
+
+def test_times_come_to_days():
+    line = only(at='"2 hour"', over='"1320 minute"')
+    assert (line.at, line.over) == (pytest.approx(2 / 24), pytest.approx(22 / 24))
+
+
+def test_a_rate_gives_the_length_of_an_infusion():
+    assert only(amount='"600 mg/m^2"', rate='"25 mg/m^2/hour"').over == pytest.approx(1.0)
+    assert only(amount='"1 g"', rate='"100 mg/hour"').over == pytest.approx(10 / 24)
+
+
+def test_a_dose_of_zero_is_allowed():
+    assert only(amount='"0 mg"').amount == 0
+
+
+def test_the_cycle_may_be_in_weeks():
+    assert read(dose().replace("14 day", "3 week")).cycle == 21
+
+
+def test_folfox4_is_as_in_the_trial():
+    folfox4 = load_regimen("folfox4")
+    assert folfox4.cycle == 14
+    hour = 1 / 24
+    assert [(d.drug, d.amount, d.per, d.days, round(d.at, 9), round(d.over, 9), d.form) for d in folfox4.doses] == [
+        ("oxaliplatin", 85, "BSA", (1,), 0, round(2 * hour, 9), ""),
+        ("leucovorin", 200, "BSA", (1, 2), 0, round(2 * hour, 9), "racemate"),
+        ("fluorouracil", 400, "BSA", (1, 2), round(2 * hour, 9), 0, ""),
+        ("fluorouracil", 600, "BSA", (1, 2), round(2 * hour, 9), round(22 * hour, 9), "")]
+
+
+def test_mfolfox6_gives_its_5_fu_over_46_hours():
+    pump = load_regimen("mfolfox6").doses[-1]
+    assert (pump.drug, pump.amount, round(pump.over * 24, 9)) == ("fluorouracil", 2400, 46)
+
+
+def test_a_regimen_by_path_is_the_same_as_by_name(tmp_path):
+    path = tmp_path / "folfox4.toml"
+    path.write_text(library.find("regimen", "folfox4").read_text(encoding="utf-8"), encoding="utf-8")
+    assert load_regimen(path).doses == load_regimen(str(path)).doses == load_regimen("folfox4").doses
+
+
+# --- what is refused --------------------------------------------------
+
+
+def test_a_negative_dose_is_refused():
+    refused("'-5 mg' is negative", "a dose is zero or more", ".amount", amount='"-5 mg"')
+
+
+def test_over_and_rate_together_are_refused():
+    refused("gives both over = '2 hour' and rate = '5 mg/hour'",
+            "an infusion's length follows from amount and rate: remove one", over='"2 hour"', rate='"5 mg/hour"')
+
+
+def test_an_unknown_key_of_a_dose_is_refused_with_the_near_one():
+    refused("unknown key", "did you mean 'amount'?", ".amounts", amounts='"5 mg"')
+    refused("unknown key", "known here: amount, at, days, drug, form, over, rate", ".zzz", zzz="1")
+
+
+def test_an_unknown_section_and_an_unknown_key_of_the_head_are_refused_together():
+    text = dose().replace('title = "own"', 'name = "own"') + "[dosing]\n"
+    assert told(text) == [("own.toml.dosing", "unknown key", "did you mean 'doses'?"),
+                          ("own.toml: regimen.name", "unknown key", "known here: cycle, reference, text, title")]
+
+
+@pytest.mark.parametrize("days", ["[15]", "[0]", "[-1]", "[1, 20]", "[1, 1]"])
+def test_days_outside_the_cycle_or_named_twice_are_refused(days):
+    refused(f"{days} does not fit a cycle of 14 days", "name each day once, from 1 to the cycle's last", ".days", days=days)
+
+
+@pytest.mark.parametrize(("days", "shown"), [("1", "1"), ("[]", "[]"), ("[1.5]", "[1.5]"), ("[true]", "[True]"), ('"1"', "'1'")])
+def test_days_that_are_not_a_list_of_whole_numbers_are_refused(days, shown):
+    refused(f"{shown} is not a list of days", "write days = [1, 2]; day 1 is the first", ".days", days=days)
+
+
+@pytest.mark.parametrize("amount", ["5", "5 1", "5 percent", "5 g/g"])
+def test_an_amount_without_a_unit_is_refused_and_not_taken_per_kilogram(amount):
+    refused(f"'{amount}' is not a dose", "give it in mg, mg/m^2, mg/kg or the like", ".amount", amount=f'"{amount}"')
+
+
+def test_a_rate_without_an_amount_is_refused():
+    refused("'5 1/hour' is not a dose", "give it in mg, mg/m^2, mg/kg or the like", ".rate", rate='"5 1/hour"')
+
+
+@pytest.mark.parametrize("amount", ["5 L", "5 hour", "5 mg/L", "5 mg/hour", "5 m^2"])
+def test_an_amount_of_the_wrong_kind_is_refused(amount):
+    refused(f"'{amount}' is not a dose", "give it in mg, mg/m^2, mg/kg or the like", ".amount", amount=f'"{amount}"')
+
+
+@pytest.mark.parametrize(("amount", "shown"), [("5", "5"), ("5.5", "5.5"), ('"mg"', "'mg'"), ('"five mg"', "'five mg'"),
+                                              ('"1e999 mg"', "'1e999 mg'"), ('"nan mg"', "'nan mg'"), ("true", "True")])
+def test_an_amount_that_is_no_quantity_is_refused(amount, shown):
+    refused(f"{shown} is not a quantity", "write a number and a unit, as in '85 mg/m^2'", ".amount", amount=amount)
+
+
+def test_a_missing_amount_is_refused():
+    refused("'' is not a quantity", "write a number and a unit, as in '85 mg/m^2'", ".amount", amount="")
+
+
+@pytest.mark.parametrize("drug", ["", "3"])
+def test_a_missing_drug_is_refused(drug):
+    refused("is missing", 'name the part it is given to: drug = "oxaliplatin"', ".drug", drug=drug)
+
+
+@pytest.mark.parametrize("key", ["at", "over"])
+def test_a_time_without_a_unit_or_of_the_wrong_kind_is_refused(key):
+    refused("'1' cannot be converted to 'day'", "give it in a unit of the same kind", f".{key}", **{key: '"2"'})
+    refused("'mg' cannot be converted to 'day'", "give it in a unit of the same kind", f".{key}", **{key: '"2 mg"'})
+
+
+@pytest.mark.parametrize("key", ["at", "over"])
+def test_a_negative_time_is_refused(key):
+    refused("a time is negative", "at and over are zero or more", **{key: '"-2 hour"'})
+
+
+@pytest.mark.parametrize("rate", ["0 mg/hour", "-5 mg/hour", "5 mg/m^2/hour", "5 mg/kg/hour"])
+def test_a_rate_that_does_not_match_the_amount_is_refused(rate):
+    refused(f"'{rate}' does not match the amount '5 mg'", "give both per m^2, per kg, or flat", ".rate", rate=f'"{rate}"')
+
+
+def test_a_rate_in_moles_of_an_amount_in_grams_is_refused():
+    (where, what, _), = told(dose(rate='"5 umol/hour"'))
+    assert where == "own.toml: doses[1].rate" and "cannot be converted" in what
+
+
+@pytest.mark.parametrize("cycle", ["0 day", "-14 day"])
+def test_a_cycle_without_length_is_the_only_thing_told(cycle):
+    assert told(dose().replace("14 day", cycle)) == [("own.toml: regimen.cycle", "is not positive", 'write cycle = "14 day"')]
+
+
+@pytest.mark.parametrize(("cycle", "what", "remedy"), [
+    ('"14 mg"', "'mg' cannot be converted to 'day'", "give it in a unit of the same kind"),
+    ('"14"', "'1' cannot be converted to 'day'", "give it in a unit of the same kind"),
+    ("14", "14 is not a quantity", "write a number and a unit, as in '85 mg/m^2'")])
+def test_a_cycle_of_the_wrong_kind_is_the_only_thing_told(cycle, what, remedy):
+    assert told(dose().replace('"14 day"', cycle)) == [("own.toml: regimen.cycle", what, remedy)]
+
+
+@pytest.mark.parametrize("text", [HEAD, "doses = []\n" + HEAD])
+def test_a_regimen_without_doses_is_refused(text):
+    assert told(text) == [("own.toml: doses", "holds no dose", "add [[doses]] tables")]
+
+
+@pytest.mark.parametrize("text", ["doses = 5\n" + HEAD, 'doses = "ab"\n' + HEAD, "[doses]\na = 1\n" + HEAD])
+def test_doses_that_are_not_tables_are_refused_once(text):
+    assert told(text) == [("own.toml: doses", "holds no dose", "add [[doses]] tables")]
+
+
+def test_a_dose_that_is_not_a_table_is_refused():
+    assert told("doses = [3]\n" + HEAD) == [("own.toml: doses[1]", "is not a table", "")]
+
+
+def test_a_head_that_is_not_a_table_is_refused():
+    (where, what, _), *_ = told('regimen = "folfox"\n[[doses]]\ndrug = "a"\namount = "5 mg"\n')
+    assert where == "own.toml: regimen" and "not a table" in what
+
+
+def test_every_fault_of_a_file_is_told_at_once():
+    text = dose(amount='"-5 mg"', days="[15]", at='"-1 hour"') + '[[doses]]\ndrug = "b"\namount = "1 L"\nzzz = 1\n'
+    assert [i[0] for i in told(text)] == [
+        "own.toml: doses[1].amount", "own.toml: doses[1].days", "own.toml: doses[1]", "own.toml: doses[2].zzz",
+        "own.toml: doses[2].amount"]
+
+
+def test_a_fault_in_one_field_does_not_hide_another():
+    places = [i[0] for i in told(dose(amount='"5 L"', over='"x"', days="[15]"))]
+    assert places == ["own.toml: doses[1].amount", "own.toml: doses[1].days", "own.toml: doses[1].over"]
+
+
+def test_a_regimen_that_the_library_lacks_is_refused_with_the_near_one():
+    with pytest.raises(NotFound, match=r"folfox5: no regimen of this name in the library\n.*did you mean 'folfox4'"):
+        load_regimen("folfox5")
+
+
+def test_the_same_key_twice_is_refused(tmp_path):
+    path = tmp_path / "twice.toml"
+    path.write_text(dose() + 'drug = "b"\n')
+    with pytest.raises(ContentError, match="is not valid TOML: Cannot overwrite a value"):
+        load_regimen(path)

@@ -1,0 +1,289 @@
+"""The store: content hashes, whole files or none, the cache, checkpoints; and where work runs."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pkpd import load_model, store
+from pkpd.errors import OutputError
+from pkpd.executor import run_all, workers
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("PKPD_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@dataclass(frozen=True)
+class Thing:
+    name: str
+    size: float
+    parts: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Other:
+    name: str
+    size: float
+    parts: tuple[int, ...] = ()
+
+
+def fails(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+# --- content hashes ---------------------------------------------------
+
+
+def test_equal_content_has_an_equal_hash_whatever_the_order_of_keys():
+    assert store.content_hash({"a": 1, "b": [2, 3]}) == store.content_hash({"b": [2, 3], "a": 1})
+    assert store.content_hash((1, 2)) == store.content_hash([1, 2])
+
+
+def test_a_hash_is_the_same_in_another_process():
+    code = ("from pkpd import load_model, store\nfrom fractions import Fraction\n"
+            "print(store.content_hash({'b': 1.5, 'a': Fraction(1, 3)}, 'µg'), load_model('systems/crlm').hash)")
+    seen = {subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, check=True,
+                           capture_output=True, text=True).stdout.strip() for seed in ("1", "2")}
+    assert seen == {f"{store.content_hash({'a': Fraction(1, 3), 'b': 1.5}, 'µg')} {load_model('systems/crlm').hash}"}
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    (1, 2), (1, 1.0), (True, 1), ("a", "b"), ([1, 2], [2, 1]), ({"a": 1}, {"a": 2}), (None, 0), (0.1, 0.1 + 1e-16),
+    (1.0, "1.0"), (Fraction(1, 2), Fraction(1, 3)), (np.array([1, 2]), np.array([2, 1])),
+    (np.zeros((2, 3)), np.zeros((3, 2))), (np.zeros(2), np.zeros(2, dtype=np.float32)),
+    (Thing("a", 1.0), Thing("a", 2.0)), (Thing("a", 1.0), Other("a", 1.0)), (["ab", "c"], ["a", "bc"])], ids=str)
+def test_different_content_has_a_different_hash(one, other):
+    assert store.content_hash(one) != store.content_hash(other)
+
+
+def test_a_number_of_numpy_hashes_as_the_number():
+    assert store.content_hash(np.float64(0.1)) == store.content_hash(0.1)
+
+
+def test_the_layout_of_an_array_in_memory_does_not_change_its_hash():
+    a = np.arange(6.0).reshape(2, 3)
+    assert store.content_hash(a) == store.content_hash(np.asfortranarray(a))
+    assert store.content_hash(a[:, :2]) == store.content_hash(a[:, :2].copy())
+
+
+def test_a_model_s_hash_is_of_what_is_computed_not_of_its_title():
+    model = load_model("drugs/oxaliplatin")
+    assert replace(model, title="another", name="another", text="another").hash == model.hash
+    assert replace(model, time="day").hash != model.hash
+    assert replace(model, flows=model.flows[:-1]).hash != model.hash
+
+
+# --- whole files or none ----------------------------------------------
+
+
+def test_a_file_is_written_whole_and_alone(tmp_path):
+    path = store.write_text(tmp_path / "new" / "a.txt", "naïve\n")
+    assert path.read_text(encoding="utf-8") == "naïve\n"
+    assert os.listdir(path.parent) == ["a.txt"]
+
+
+def test_a_written_file_has_the_rights_of_any_new_file(tmp_path):
+    usual = tmp_path / "usual"
+    usual.write_text("x")
+    assert store.write_text(tmp_path / "a.txt", "x").stat().st_mode == usual.stat().st_mode
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = store.write_text(tmp_path / "a.txt", "old")
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(OutputError, match=r"a\.txt: cannot be written \(No space left on device\)"):
+        store.write_text(path, "new")
+    monkeypatch.undo()
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_write_that_is_interrupted_leaves_nothing(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.write_text(tmp_path / "a.txt", "new")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_that_cannot_be_placed_is_told_with_a_remedy(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError) as caught:
+        store.write_text(tmp_path / "file" / "a.txt", "x")
+    assert str(caught.value).startswith(f"{tmp_path / 'file' / 'a.txt'}: cannot be written (")
+    assert str(caught.value).endswith("    remedy: choose a folder that exists and can be written")
+
+
+def test_json_is_written_for_people_and_read_back(tmp_path):
+    path = store.write_json(tmp_path / "a.json", {"name": "µg", "values": [1, 2.5, None]})
+    assert json.loads(path.read_text(encoding="utf-8")) == {"name": "µg", "values": [1, 2.5, None]}
+    assert "µg" in path.read_text(encoding="utf-8") and path.read_text().endswith("\n")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+def test_a_number_that_json_cannot_hold_is_refused_and_nothing_is_written(tmp_path, number):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        store.write_json(tmp_path / "a.json", {"x": [number]})
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_output_folder_that_cannot_be_made_is_told_before_any_work(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError) as caught:
+        store.require_folder(tmp_path / "file" / "out")
+    assert str(caught.value).startswith(f"{tmp_path / 'file' / 'out'}: this folder cannot be written (")
+    assert str(caught.value).endswith("    remedy: choose another with --out")
+
+
+def test_an_output_folder_that_can_be_made_is_made_and_left_empty(tmp_path):
+    assert os.listdir(store.require_folder(tmp_path / "a" / "b")) == []
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(store.tempfile, "TemporaryFile", fails)
+    with pytest.raises(OutputError, match="this folder cannot be written \\(No space left on device\\)"):
+        store.require_folder(tmp_path)
+
+
+def test_an_output_file_is_checked_before_any_work(tmp_path, monkeypatch):
+    assert store.require_writable(tmp_path / "a.csv") == tmp_path / "a.csv"
+    with pytest.raises(OutputError, match="is a folder, not a file\n    remedy: name a file"):
+        store.require_writable(tmp_path)
+    with pytest.raises(OutputError, match="does not exist\n    remedy: make it first"):
+        store.require_writable(tmp_path / "none" / "a.csv")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(OutputError, match="cannot be written\n    remedy: choose another"):
+        store.require_writable(tmp_path / "a.csv")
+
+
+# --- the cache --------------------------------------------------------
+
+
+def test_the_cache_lies_where_the_user_says(cache):
+    assert store.cache_folder() == cache and cache.is_dir()
+
+
+def test_the_cache_lies_in_the_user_s_cache_folder_by_default(tmp_path, monkeypatch):
+    monkeypatch.delenv("PKPD_CACHE")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert store.cache_folder() == tmp_path / "xdg" / "pkpd"
+
+
+def test_a_cache_folder_that_cannot_be_made_is_told_with_a_remedy(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("PKPD_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(OutputError) as caught:
+        store.cache_folder()
+    assert str(caught.value).startswith(f"{tmp_path / 'file' / 'cache'}: the cache folder cannot be made (")
+    assert str(caught.value).endswith("    remedy: set PKPD_CACHE to a folder that can be written")
+
+
+def counted(value: object):
+    made: list[int] = []
+
+    def make() -> object:
+        made.append(1)
+        return value
+
+    return make, made
+
+
+def test_a_value_is_made_once_and_then_remembered():
+    make, made = counted({"a": np.arange(3)})
+    first, second = store.remember("kind", "key", make), store.remember("kind", "key", make)
+    assert len(made) == 1 and first["a"].tolist() == second["a"].tolist() == [0, 1, 2]
+
+
+def test_values_of_other_kinds_and_keys_are_kept_apart():
+    assert [store.remember(*where, lambda w=where: w) for where in (("a", "x"), ("a", "y"), ("b", "x"))] == [
+        ("a", "x"), ("a", "y"), ("b", "x")]
+
+
+JUNK = [b"", b"garbage\n", b"hello", b"not a pickle", b"\x80\x05", b"\x80\x63", b"I12x\n.", b"\x8c\x02\xff\xfe.",
+        b"cos\nnothing\n.", b"cno_such_module\nx\n.", b"\x00" * 99, pickle.dumps({"a": list(range(99))})[:-30]]
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=repr)
+def test_a_corrupt_entry_of_the_cache_is_made_again(cache, junk):
+    path = store.write_bytes(cache / "kind" / "key.pickle", junk)
+    make, made = counted(7)
+    assert store.remember("kind", "key", make) == 7 and len(made) == 1
+    assert pickle.loads(path.read_bytes()) == 7
+
+
+def test_what_cannot_be_made_is_not_remembered(cache):
+    with pytest.raises(ZeroDivisionError):
+        store.remember("kind", "key", lambda: 1 / 0)
+    assert store.remember("kind", "key", lambda: 5) == 5
+
+
+def test_a_checkpoint_is_restored_until_it_is_forgotten():
+    assert store.restore("fit", "a") is None
+    store.checkpoint("fit", "a", {"step": 3})
+    store.checkpoint("fit", "a", {"step": 4})
+    assert store.restore("fit", "a") == {"step": 4} and store.restore("fit", "b") is None
+    store.forget("fit", "a")
+    assert store.restore("fit", "a") is None
+    store.forget("fit", "a")
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=repr)
+def test_a_corrupt_checkpoint_is_no_checkpoint(cache, junk):
+    store.write_bytes(cache / "fit" / "a.checkpoint", junk)
+    assert store.restore("fit", "a") is None
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(cache, monkeypatch):
+    store.checkpoint("fit", "a", 1)
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(OutputError):
+        store.checkpoint("fit", "a", 2)
+    assert store.restore("fit", "a") == 1 and os.listdir(cache / "fit") == ["a.checkpoint"]
+
+
+# --- where work runs --------------------------------------------------
+
+
+def test_results_come_in_the_order_of_the_items():
+    gate = threading.Event()
+
+    def task(i: int) -> int:
+        if i == 0:
+            gate.wait(5)
+        else:
+            gate.set()
+        return i * i
+
+    with ThreadPoolExecutor(2) as own:
+        assert run_all(task, range(5), own) == [0, 1, 4, 9, 16]
+
+
+def test_an_error_of_a_task_is_raised():
+    with pytest.raises(ZeroDivisionError):
+        run_all(lambda i: 1 // i, [2, 1, 0])
+
+
+@pytest.mark.parametrize(("said", "threads"), [("3", 3), ("1", 1)])
+def test_the_user_says_how_many_threads(monkeypatch, said, threads):
+    monkeypatch.setenv("PKPD_THREADS", said)
+    assert workers() == threads
+
+
+@pytest.mark.parametrize("said", ["", "0", "-2", "many"])
+def test_without_a_number_all_cores_of_the_process_are_used(monkeypatch, said):
+    monkeypatch.setenv("PKPD_THREADS", said)
+    assert workers() == len(os.sched_getaffinity(0))
