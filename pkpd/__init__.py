@@ -20,7 +20,7 @@ _WORDS = {
     "load_study": "pkpd.study.sweep", "Study": "pkpd.study.sweep", "run_study": "pkpd.study.run",
     "PkpdError": "pkpd.errors",
 }
-__all__ = [*_WORDS, "__version__"]
+__all__ = [*_WORDS, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll] - each word is imported on first use
 
 
 def __getattr__(name: str):

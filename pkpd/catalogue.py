@@ -34,7 +34,7 @@ def rows(kind: str | None) -> list[dict]:
             if group == "drugs" and not name.startswith("drugs/"):
                 continue
             head = _title(single, name)
-            row = {"kind": group, "name": name, "title": str(head.get("title", "")), "reference": str(head.get("reference", ""))}
+            row: dict[str, str | bool] = {"kind": group, "name": name, "title": str(head.get("title", "")), "reference": str(head.get("reference", ""))}
             if group == "fits":
                 row["calibrated"] = name in library.names("result")
             found.append(row)

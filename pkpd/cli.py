@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -64,10 +64,7 @@ def root(
 @app.command("list", epilog="Example: pkpd list trials --json")
 def list_(
     kind: Annotated[
-        Optional[str],
-        typer.Argument(  # noqa: UP045 - typer reads this form
-            help="models, drugs, parameters, regimens, trials, fits or studies; all if left out"
-        ),
+        str | None, typer.Argument(help="models, drugs, parameters, regimens, trials, fits or studies; all if left out")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -87,7 +84,7 @@ def list_(
 @app.command(epilog="Example: pkpd show oxaliplatin --diagram oxaliplatin.svg")
 def show(
     name: Annotated[str, typer.Argument(help="a model, parameter set, regimen, trial, fit or study; or a file")],
-    diagram: Annotated[Optional[Path], typer.Option(help="Draw the model's compartments and flows into an SVG file.")] = None,  # noqa: UP045
+    diagram: Annotated[Path | None, typer.Option(help="Draw the model's compartments and flows into an SVG file.")] = None,
     as_json: Json = False,
 ) -> None:
     """Show equations, values with their units and sources, figures of a trial."""
@@ -98,7 +95,7 @@ def show(
 
 @app.command(epilog="Example: pkpd check my_model.toml")
 def check(
-    paths: Annotated[Optional[list[str]], typer.Argument(help="files or library names; the whole library if left out")] = None,  # noqa: UP045
+    paths: Annotated[list[str] | None, typer.Argument(help="files or library names; the whole library if left out")] = None,
     as_json: Json = False,
 ) -> None:
     """Check files: names, units, structure, values, sources. Exit code 2 if anything is wrong."""
@@ -122,16 +119,16 @@ def check(
 def simulate(
     system: Annotated[str, typer.Argument(help="any model: a library name or a file")],
     out_file: Annotated[Path, typer.Option("--out", help="Where to write: .csv or .parquet")],
-    regimen: Annotated[Optional[str], typer.Option(help="a regimen: a library name or a file")] = None,  # noqa: UP045
+    regimen: Annotated[str | None, typer.Option(help="a regimen: a library name or a file")] = None,
     cycles: Annotated[int, typer.Option(min=0, help="cycles given")] = 6,
     patients: Annotated[int, typer.Option(min=1, help="virtual patients")] = 100,
     until: Annotated[str, typer.Option(help='how long, as in "2 year"')] = "1 year",
     every: Annotated[str, typer.Option(help='how often to write, as in "1 day"')] = "1 day",
     seed: Annotated[int, typer.Option(help="seed of the virtual patients")] = 0,
     parameters: Annotated[
-        Optional[list[str]], typer.Option(help="parameter sets, the last on top; the system's default if left out")
+        list[str] | None, typer.Option(help="parameter sets, the last on top; the system's default if left out")
     ] = None,
-) -> None:  # noqa: UP045
+) -> None:
     """Simulate virtual patients and write one row a patient and time."""
     from pkpd import runs
 
@@ -142,11 +139,11 @@ def simulate(
 @app.command(epilog="Example: pkpd trial eortc_40983 --json figures.json")
 def trial(
     name: Annotated[str, typer.Argument(help="a trial: a library name or a file")],
-    fit: Annotated[Optional[str], typer.Option(help='a fit\'s result; "none" for the values before any fit')] = None,  # noqa: UP045
+    fit: Annotated[str | None, typer.Option(help='a fit\'s result; "none" for the values before any fit')] = None,
     patients: Annotated[int, typer.Option(min=20, help="virtual patients an arm and draw")] = 1000,
     link: Annotated[str, typer.Option(help="kill link; the fit's own if left out")] = "",
-    json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the figures to a JSON file.")] = None,
-) -> None:  # noqa: UP045
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to a JSON file.")] = None,
+) -> None:
     """Simulate a trial and set its published figures beside the predicted ones. Exit code 0 even where figures miss."""
     from pkpd import runs, store
 
@@ -164,10 +161,10 @@ def fit(
     name: Annotated[str, typer.Argument(help="a fit: a library name or a file")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     out_file: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option("--out", help="Where to write the result; fits/results/NAME.toml of a checkout, else ./NAME.toml"),
     ] = None,
-) -> None:  # noqa: UP045
+) -> None:
     """Calibrate to published figures; the result is a parameter file with draws of the posterior."""
     from pkpd import runs
 

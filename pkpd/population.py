@@ -61,7 +61,7 @@ def uniform(key: tuple[str, ...], n: int, first: int = 0) -> np.ndarray:
     return (np.asarray(raw >> np.uint64(11), dtype=float) + 0.5) * 2.0**-53
 
 
-def draw(model: Model, parameters: Parameters, n: int, seed: int = 0, study: str = "", arm: str = "",
+def draw(model: Model, parameters: Parameters, n: int, seed: int | str = 0, study: str = "", arm: str = "",
          first: int = 0, covariates: Mapping[str, np.ndarray | float] | None = None) -> Population:
     """Virtual patients of a model, drawn quantity by quantity under the key (seed, study, arm, patient).
 

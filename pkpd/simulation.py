@@ -90,7 +90,7 @@ def start_states(model: Model, population: Population) -> np.ndarray:
     values = {n: population.inputs[:, i] for i, n in enumerate(model.inputs)}
     start = np.empty((len(population), len(model.states)))
     for i, c in enumerate(model.compartments):
-        start[:, i] = evaluate(c.start, values, np)  # type: ignore[arg-type]
+        start[:, i] = evaluate(c.start, values, np)
     return start
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri
@@ -91,7 +92,7 @@ _QUANTILES: dict[str, Callable[[Spread, np.ndarray, np.ndarray], np.ndarray]] = 
 }
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether a value of a file is a finite number that a computer holds."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300
 
@@ -112,7 +113,8 @@ def read_spread(entry: object, typical: float, report: Callable[[str, str], None
         return None
     sizes = [k for k in ("cv", "sd", "variance") if k in entry]
     if law in ("lognormal", "logitnormal", "normal") and len(sizes) != 1:
-        report(f"gives {' and '.join(sizes) or 'no size'}", "give exactly one of cv, sd, variance" if law == "lognormal" else "give sd")
+        remedy = "give exactly one of cv, sd, variance" if law == "lognormal" else "give sd"
+        report(f"gives {' and '.join(sizes) or 'no size'}", remedy)
         return None
     return _built(law, entry, numbers, typical, report)
 
@@ -156,9 +158,8 @@ def _with_lists(spread: Spread, entry: dict, report) -> Spread | None:
         values, weights = table.get("factors"), table.get("weights")
     else:
         return spread
-    ok = isinstance(values, list) and isinstance(weights, list) and len(values) == len(weights) > 0
-    ok = ok and all(map(is_number, (*values, *weights)))
-    if not ok or abs(sum(weights) - 1) > 1e-9 or min(weights) < 0:
+    if (not (isinstance(values, list) and isinstance(weights, list) and len(values) == len(weights) > 0)
+            or not all(map(is_number, (*values, *weights))) or abs(sum(weights) - 1) > 1e-9 or min(weights) < 0):
         report("its lists do not match", "give as many weights (summing to 1) as values or factors")
         return None
     numbers, shares = tuple(map(float, values)), tuple(map(float, weights))

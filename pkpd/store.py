@@ -34,6 +34,8 @@ def cache_folder() -> Path:
 
 
 def _plain(value: Any) -> Any:
+    if hasattr(value, "tobytes") and hasattr(value, "dtype"):
+        return [str(value.dtype), list(value.shape), hashlib.sha256(value.tobytes()).hexdigest()]
     if is_dataclass(value) and not isinstance(value, type):
         return [type(value).__name__, *[[f.name, _plain(getattr(value, f.name))] for f in fields(value)]]
     if isinstance(value, dict):
@@ -42,8 +44,6 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     if isinstance(value, Fraction):
         return f"{value.numerator}/{value.denominator}"
-    if hasattr(value, "tobytes") and hasattr(value, "dtype"):
-        return [str(value.dtype), list(value.shape), hashlib.sha256(value.tobytes()).hexdigest()]
     if isinstance(value, float):
         return repr(value)
     return value

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any
 
 from pkpd.errors import fail
 
@@ -53,11 +54,11 @@ def _root(value: Fraction, degree: int) -> Fraction:
 
 
 @lru_cache(1)
-def registry():
+def registry() -> Any:
     """The pint registry with exact (rational) conversion factors."""
     import pint
 
-    ureg = pint.UnitRegistry(non_int_type=Fraction, cache_folder=None)
+    ureg = pint.UnitRegistry(non_int_type=Fraction, cache_folder=None)  # type: ignore[arg-type]  # pint says float, takes Fraction
     ureg.define("cell = [cell]")
     ureg.define("percent = 1/100 = %")
     return ureg
@@ -99,7 +100,8 @@ def ratio(source: str, target: str, where: str = "unit") -> Fraction:
 
 def quantity(text: str, where: str) -> tuple[float, str]:
     """A number and its unit from a text such as `85 mg/m^2`."""
-    match = re.match(r"^\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*$", text) if isinstance(text, str) and len(text) < 100 else None
+    short = isinstance(text, str) and len(text) < 100
+    match = re.match(r"^\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*$", text) if short else None
     if match is None or not math.isfinite(float(match[1])):
         raise fail(where, f"{text!r} is not a quantity", "write a number and a unit, as in '85 mg/m^2'")
     number, unit = float(match[1]), match[2] or "1"

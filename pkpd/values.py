@@ -179,7 +179,7 @@ def _effect(entry: object, where: str, issues: list[Issue]) -> Effect | None:
     try:
         with np.errstate(all="ignore"):
             at = expression.evaluate(tree, {k: np.float64(v) for k, v in entry["reference"].items()}, np)
-        at = float(at)  # type: ignore[arg-type]
+        at = float(at)
     except (ArithmeticError, TypeError, ValueError):
         at = float("nan")
     if not abs(at - 1) <= 2e-3:

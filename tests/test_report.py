@@ -143,7 +143,7 @@ def test_the_json_carries_provenance_and_versions(folder):
     data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert {"study", "title", "trial", "fit", "link", "rows", "reference", "provenance", "notice"} <= set(data)
     names = {line["name"] for line in data["provenance"]}
-    assert {"cut", "occult.N0", "KRAS", "oxaliplatin.CL", "effect.EC50OX", "damage.KTR", "adherence.drop"} <= names
+    assert {"cut", "occult.N0", "KRAS", "oxaliplatin.CL", "effect.EC50OX", "damage.KTR", "adherence: drop"} <= names
     assert all(line["seen"] for line in data["provenance"])
     assert data["made"]["seed"] == 7 and data["made"]["pkpd"]
 

@@ -119,4 +119,5 @@ def _chain(target: Objective, emulator: Callable, best: np.ndarray, seed: int) -
     sampler.run_mcmc(emcee.State(start, random_state=np.random.RandomState(seed).get_state()), _STEPS // _KEEP_EVERY,
                      thin_by=_KEEP_EVERY, skip_initial_state_check=True)
     kept = sampler.get_chain(discard=_BURN // _KEEP_EVERY, flat=True)
+    assert kept is not None
     return kept, float(np.mean(sampler.acceptance_fraction))

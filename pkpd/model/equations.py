@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from typing import Any, cast
 
 import sympy
 from sympy.core.function import ArgumentIndexError
@@ -14,7 +15,10 @@ from pkpd.model.expression import Tree
 from pkpd.model.schema import Compartment, Flow, Model
 
 
-class hill(sympy.Function):  # noqa: N801 - printed under this name
+_Function = cast(Any, sympy.Function)  # by sympy's own types a call of it gives a class
+
+
+class hill(_Function):  # noqa: N801 - printed under this name
     """x^n / (k^n + x^n), zero for x <= 0."""
 
     nargs = 3
@@ -30,13 +34,13 @@ class hill(sympy.Function):  # noqa: N801 - printed under this name
         raise ArgumentIndexError(self, argindex)
 
 
-class hill_slope(sympy.Function):  # noqa: N801
+class hill_slope(_Function):  # noqa: N801
     """The slope of hill in x: finite at zero for n >= 1."""
 
     nargs = 3
 
 
-class lower(sympy.Function):  # noqa: N801
+class lower(_Function):  # noqa: N801
     """The smaller of two; its slope is that of the smaller."""
 
     nargs = 2
@@ -46,7 +50,7 @@ class lower(sympy.Function):  # noqa: N801
         return step(b, a) if argindex == 1 else 1 - step(b, a)
 
 
-class step(sympy.Function):  # noqa: N801
+class step(_Function):  # noqa: N801
     """1 where a > b, else 0."""
 
     nargs = 2
@@ -80,6 +84,7 @@ def to_sympy(tree: Tree, known: dict[str, sympy.Expr]) -> sympy.Expr:
             return to_sympy(a, known) / to_sympy(b, known)
         case (_, a, b):
             return _power(to_sympy(a, known), to_sympy(b, known))
+    raise ValueError(tree)
 
 
 def _power(base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:

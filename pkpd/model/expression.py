@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import Any
 
 from pkpd.errors import ContentError, fail, nearest
 
@@ -165,7 +166,7 @@ def constant(tree: Tree) -> Fraction | None:
     return None
 
 
-def evaluate(tree: Tree, values: Mapping[str, object], numpy) -> object:
+def evaluate(tree: Tree, values: Mapping[str, Any], numpy: Any) -> Any:
     """The value of a tree for numbers or arrays; `numpy` supplies the functions."""
     match tree:
         case ("num", value):
@@ -173,13 +174,13 @@ def evaluate(tree: Tree, values: Mapping[str, object], numpy) -> object:
         case ("name", name):
             return values[name]
         case ("neg", a):
-            return -evaluate(a, values, numpy)  # type: ignore[operator]
+            return -evaluate(a, values, numpy)
         case ("call", name, args):
             x = [evaluate(a, values, numpy) for a in args]
             if name == "hill":
                 powered = numpy.maximum(x[0], 0.0) ** x[2]
                 return powered / (x[1] ** x[2] + powered)
-            return {"min": numpy.minimum, "max": numpy.maximum}.get(name, getattr(numpy, name, None))(*x)
+            return getattr(numpy, {"min": "minimum", "max": "maximum"}.get(name, name))(*x)
         case (op, a, b):
             left, right = evaluate(a, values, numpy), evaluate(b, values, numpy)
             return _APPLY[op](left, right)

@@ -16,6 +16,7 @@ from pkpd.units import ONE, parse_unit
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _RESERVED = {*expression.FUNCTIONS, "next", "first", "last"}
 _COPIES = 64
+_PART_KEYS = ("use", "n", "chain")
 
 
 def _is_name(name: str) -> bool:
@@ -91,7 +92,7 @@ def read_file(data: dict, name: str, where: str) -> ModelFile:
     if parse_unit(time).dims != parse_unit("day").dims and not any("model.time" in i.where for i in reader.issues):
         reader.add("model.time", f"{time!r} is not a time", "write day or hour")
     joins = head.get("joins", [])
-    if not isinstance(joins, list) or not all(isinstance(j, str) and _is_name(j) and j not in ("use", "n", "chain") for j in joins):
+    if not isinstance(joins, list) or not all(isinstance(j, str) and _is_name(j) and j not in _PART_KEYS for j in joins):
         reader.add("model.joins", f"{joins!r} is not a list of names", "write joins = [\"drug\", \"tumour\"]")
         joins = []
     if "parts" in data:
@@ -179,7 +180,7 @@ def _flows(reader: _Reader, data: dict) -> tuple[Flow, ...]:
             reader.add(place, "has no rate", "give rate = \"…\"")
         if ends[0] == ends[1]:
             reader.add(place, f"goes from {ends[0]} to itself", "remove it")
-        rows.append(Flow(name, *ends, reader.tree(entry.get("rate", 0), f"{place}.rate"), entry.get("text", "")))
+        rows.append(Flow(name, ends[0], ends[1], reader.tree(entry.get("rate", 0), f"{place}.rate"), entry.get("text", "")))
     return tuple(rows)
 
 
@@ -202,7 +203,7 @@ def _parts(reader: _Reader, data: dict) -> tuple[Part, ...]:
             count[key] = value
         if min(count.values()) > 1:
             reader.add(place, "has both n and chain", "give one: n copies side by side, or a chain of them")
-        joins = tuple((k, str(v)) for k, v in entry.items() if k not in ("use", "n", "chain"))
+        joins = tuple((k, str(v)) for k, v in entry.items() if k not in _PART_KEYS)
         rows.append(Part(name, entry["use"], joins, **count))
     return tuple(rows)
 

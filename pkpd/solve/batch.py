@@ -185,13 +185,13 @@ def solve_population(model: Model, start: np.ndarray, inputs: np.ndarray, schedu
     n = len(start)
     out = np.empty((n, times.shape[1], start.shape[1]))
     status, reached = np.zeros(n, dtype=np.int64), np.zeros(n)
-    arrays = [np.ascontiguousarray(x, dtype=float) for x in (start, inputs)]
+    y, p = (np.ascontiguousarray(x, dtype=float) for x in (start, inputs))
     outs = np.array(np.broadcast_to(times, (n, times.shape[1])), dtype=float, order="C")
     begins = np.array(np.broadcast_to(begin, (n,)), dtype=float)
     atol = tolerances(model, rtol)
 
     def run(first: int) -> None:
-        _patients(k.rates, k.factor, k.solve, k.size, *arrays, schedule.offsets, schedule.time, schedule.kind,
+        _patients(k.rates, k.factor, k.solve, k.size, y, p, schedule.offsets, schedule.time, schedule.kind,
                   schedule.index, schedule.value, outs, out, atol, rtol, begins, most_steps, status, reached, first,
                   min(first + _CHUNK, n))
 

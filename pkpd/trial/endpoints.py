@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -31,14 +31,14 @@ class Readout:
 
     def take(self, which: np.ndarray) -> Readout:
         """Some patients of the arm (or replicates of it, from a table of indices)."""
-        return Readout(self.arm, *(getattr(self, f.name)[which] for f in fields(self)[1:-1]), self.failures)
+        return replace(self, **{f.name: getattr(self, f.name)[which] for f in fields(self)[1:-1]})
 
 
 def join(readouts: list[Readout]) -> Readout:
     """Several groups of patients of one arm as one."""
     first = readouts[0]
-    return Readout(first.arm, *(np.concatenate([getattr(r, f.name) for r in readouts]) for f in fields(first)[1:-1]),
-                   tuple(x for r in readouts for x in r.failures))
+    arrays = {f.name: np.concatenate([getattr(r, f.name) for r in readouts]) for f in fields(first)[1:-1]}
+    return replace(first, **arrays, failures=tuple(x for r in readouts for x in r.failures))
 
 
 def first_time(when: np.ndarray, happened: np.ndarray) -> np.ndarray:

@@ -137,8 +137,8 @@ def read_trial(data: dict, name: str, where: str) -> Trial:
         name, str(head.get("title", "")), str(head.get("reference", "")), str(head.get("text", "")),
         str(head.get("population", "")), head["disease"], head["parameters"], head["control"],
         tuple(data.get("treatments", {}).items()), arms, tuple(f for f in figures if f is not None), follow_up,
-        *(protocol[k]["is"] for k in _CHOICES), scans_before,  # type: ignore[arg-type]
-        tuple(zip(every, until, strict=True)), jitter, tuple(lines))
+        protocol["modality"]["is"], protocol["criteria"]["is"], protocol["unresected"]["is"], protocol["vanished"]["is"],
+        scans_before, tuple(zip(every, until, strict=True)), jitter, tuple(lines))
 
 
 def _told(entry: dict) -> str:

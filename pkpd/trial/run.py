@@ -155,7 +155,7 @@ def _follow(prepared: Prepared, people: Population, early: Simulation, resected:
     model, trial, operation = early.model, prepared.trial, prepared.plan.operation
     states = np.nan_to_num(early.states[:, -1].copy())
     for j in range(taken.shape[1]):
-        columns = [i for i, s in enumerate(model.states) if s.startswith(f"lesion.{j + 1}.")]
+        columns = np.array([i for i, s in enumerate(model.states) if s.startswith(f"lesion.{j + 1}.")], dtype=int)
         states[np.ix_(taken[:, j], columns)] = 0.0
     grid = visit_grid(trial.scans_after, trial.follow_up[1])
     shift = np.stack([uniform((*prepared.key, "protocol", "visit", str(i)), len(people)) for i in range(len(grid))], axis=1)
