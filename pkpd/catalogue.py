@@ -34,7 +34,8 @@ def rows(kind: str | None) -> list[dict]:
             if group == "drugs" and not name.startswith("drugs/"):
                 continue
             head = _title(single, name)
-            row: dict[str, str | bool] = {"kind": group, "name": name, "title": str(head.get("title", "")), "reference": str(head.get("reference", ""))}
+            title, reference = str(head.get("title", "")), str(head.get("reference", ""))
+            row: dict[str, str | bool] = {"kind": group, "name": name, "title": title, "reference": reference}
             if group == "fits":
                 row["calibrated"] = name in library.names("result")
             found.append(row)

@@ -14,7 +14,6 @@ from pkpd.errors import fail
 from pkpd.model.expression import Tree
 from pkpd.model.schema import Compartment, Flow, Model
 
-
 _Function = cast(Any, sympy.Function)  # by sympy's own types a call of it gives a class
 
 

@@ -180,7 +180,7 @@ def evaluate(tree: Tree, values: Mapping[str, Any], numpy: Any) -> Any:
             if name == "hill":
                 powered = numpy.maximum(x[0], 0.0) ** x[2]
                 return powered / (x[1] ** x[2] + powered)
-            return getattr(numpy, {"min": "minimum", "max": "maximum"}.get(name, name))(*x)
+            return getattr(numpy, {"min": "minimum", "max": "maximum"}.get(name) or name)(*x)
         case (op, a, b):
             left, right = evaluate(a, values, numpy), evaluate(b, values, numpy)
             return _APPLY[op](left, right)

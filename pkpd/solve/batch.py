@@ -75,12 +75,13 @@ def _step(rates, factor, solve, y, p, infusion, h, a, k, work, new, atol, rtol):
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _first_step(rates, y, p, infusion, work, atol, rtol, span):
-    """A first step: a hundredth of the time in which the fastest state changes by itself."""
+    """A first step: a share of the time in which the fastest state changes by itself; what fails is rejected."""
     rates(y, p, infusion, work)
     fastest = 0.0
     for i in range(y.size):
-        fastest = max(fastest, abs(work[i]) / (abs(y[i]) + atol[i] / rtol))
-    return min(span, 0.01 / fastest) if fastest > 0 else span
+        if y[i] != 0.0:
+            fastest = max(fastest, abs(work[i]) / (abs(y[i]) + atol[i] / rtol))
+    return min(span, rtol**0.25 / fastest) if fastest > 0 else span
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -139,8 +140,8 @@ def _patient(rates, factor, solve, size, y, p, first, last, time, kind, index, v
                     y[i] *= value[row]
                 else:
                     p[i] = value[row]
+                fresh = fresh or kind[row] != 3  # an input's change leaves the states smooth: the last step will do
                 row += 1
-                fresh = True
             if t >= outs[o]:
                 break
             stop = outs[o]

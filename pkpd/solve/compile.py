@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 import numpy as np
 
@@ -136,8 +137,8 @@ def _lines(expressions: dict[str, object]) -> list[str]:
             return repr(float(e))
 
     printer = Printer({"fully_qualified_modules": False})
-    found: tuple[list, list] = sympy.cse(list(expressions.values()), symbols=sympy.numbered_symbols("c"), order="none")
-    pieces, final = found
+    found = sympy.cse(list(expressions.values()), symbols=sympy.numbered_symbols("c"), order="none")
+    pieces, final = cast(tuple[list, list], found)
     used = sorted({s for e in (*final, *(e for _, e in pieces)) for s in e.free_symbols if s.name[0] in "yp"},
                   key=lambda s: (s.name[0], int(s.name[1:])))
     lines = [f"{s.name} = {s.name[0]}[{s.name[1:]}]" for s in used]

@@ -65,8 +65,8 @@ def run_study(study: Study, tell: Tell = lambda what, done, of: None) -> StudyRe
 
 def _draws(study: Study, prepared: Prepared, parameters: Parameters, count: int) -> list[dict]:
     """The metrics of one arm under each draw of the posterior, each in patients of its own."""
-    return [metrics(run_arm(prepared.others(study.repeats, f"study {k}"), p), study.small)
-            for k, p in enumerate(posterior(parameters, count))]
+    people = prepared.repeated(study.repeats)
+    return [metrics(run_arm(people.others(f"study {k}"), p), study.small) for k, p in enumerate(posterior(parameters, count))]
 
 
 def _rows(study: Study, sweep: str, pair: Pair, link: str, found: dict) -> list[dict]:

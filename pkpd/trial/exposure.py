@@ -45,7 +45,7 @@ def kill_rates(treatment: str, regimen: str, starts: np.ndarray, covariates: dic
     population = draw(model, parameters, n, *key, first=first, covariates=covariates)
     schedule = lower(load_regimen(regimen), model, population, starts)
     edges = _edges(starts)
-    given = simulate(model, population, schedule, edges, rtol=1e-5)["effect.given"]
+    given = simulate(model, population, schedule, edges, rtol=1e-4)["effect.given"]
     span = np.diff(edges, axis=1)
     rates = np.divide(np.diff(given, axis=1), span, out=np.zeros_like(span), where=span > 0)
     return Exposure(edges, rates)

@@ -28,7 +28,8 @@ def _value(trial: Trial, figure: Figure, arms: Arms) -> np.ndarray:
     time, event = (getattr(arm, f"{figure.endpoint}_{x}", None) for x in ("time", "event"))
     if figure.kind == "hazard ratio":
         control = arms[trial.control]
-        t, e = (np.concatenate([getattr(a, f"{figure.endpoint}_{x}") for a in (arm, control)], axis=-1) for x in ("time", "event"))
+        t, e = (np.concatenate([getattr(a, f"{figure.endpoint}_{x}") for a in (arm, control)], axis=-1)
+                for x in ("time", "event"))
         treated = np.concatenate([np.ones_like(event), np.zeros_like(getattr(control, f"{figure.endpoint}_event"))], axis=-1)
         return np.exp(survival.log_hazard_ratio(t, e, treated)[0])
     if figure.kind == "landmark":

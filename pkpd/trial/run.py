@@ -36,12 +36,16 @@ class Prepared:
     n: int
     covariates: dict[str, np.ndarray]
 
-    def others(self, times: int, stream: str) -> Prepared:
-        """Other patients with these dates, kill rates and covariates, each used `times` times; disease drawn anew."""
+    def others(self, stream: str) -> Prepared:
+        """Other patients with these dates, kill rates and covariates: the disease is drawn anew."""
+        return replace(self, key=(*self.key[:2], stream))
+
+    def repeated(self, times: int) -> Prepared:
+        """Several patients on each of these dates, kill rates and covariates."""
         again = np.tile(np.arange(self.n), times)
         exposure = None if self.exposure is None else Exposure(self.exposure.edges[again], self.exposure.rates[again])
         dates = Plan(self.plan.before[again], self.plan.operation[again], self.plan.after[again], self.plan.follow_up[again])
-        return replace(self, key=(*self.key[:2], stream), plan=dates, exposure=exposure, n=self.n * times,
+        return replace(self, plan=dates, exposure=exposure, n=self.n * times,
                        covariates={k: v[again] for k, v in self.covariates.items()})
 
     @property
