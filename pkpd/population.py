@@ -26,6 +26,12 @@ class Population:
     covariates: dict[str, np.ndarray]
     key: tuple[str, ...] = ()
     first: int = 0
+    rows: np.ndarray | None = None
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The number of each patient, from 1, as errors and tables name it."""
+        return self.first + 1 + (np.arange(len(self)) if self.rows is None else self.rows)
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -38,7 +44,7 @@ class Population:
 
     def take(self, which: np.ndarray) -> Population:
         """Some of the patients."""
-        return replace(self, inputs=self.inputs[which],
+        return replace(self, inputs=self.inputs[which], rows=(self.numbers - self.first - 1)[which],
                        covariates={k: v[which] for k, v in self.covariates.items()})
 
     def with_inputs(self, values: Mapping[str, np.ndarray | float]) -> Population:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pkpd import library, units
 from pkpd.errors import ContentError, Issue
 from pkpd.library import check_keys, raise_issues
 
+T = TypeVar("T")
 BASES = {"m^2": "BSA", "kg": "WT"}
 
 
@@ -50,17 +55,23 @@ def read_regimen(data: dict, name: str, where: str) -> Regimen:
     issues: list[Issue] = []
     check_keys(data, ("regimen", "doses"), where, issues)
     head = data.get("regimen", {})
+    if not isinstance(head, dict):
+        issues.append(Issue(f"{where}: regimen", "is not a table", "write [regimen]"))
+        head = {}
     check_keys(head, ("title", "reference", "cycle", "text"), f"{where}: regimen", issues)
-    cycle = 0.0
+    cycle = math.inf  # an unknown cycle holds any day
     try:
         cycle = units.convert(head.get("cycle", ""), "day", f"{where}: regimen.cycle")
         if cycle <= 0:
             issues.append(Issue(f"{where}: regimen.cycle", "is not positive", 'write cycle = "14 day"'))
+            cycle = math.inf
     except ContentError as error:
         issues += error.issues
-    if not isinstance(data.get("doses"), list) or not data["doses"]:
+    rows = data.get("doses")
+    if not isinstance(rows, list) or not rows:
         issues.append(Issue(f"{where}: doses", "holds no dose", "add [[doses]] tables"))
-    doses = [_dose(entry, f"{where}: doses[{i + 1}]", cycle, issues) for i, entry in enumerate(data.get("doses", []))]
+        rows = []
+    doses = [_dose(entry, f"{where}: doses[{i + 1}]", cycle, issues) for i, entry in enumerate(rows)]
     raise_issues(issues)
     return Regimen(name, str(head.get("title", "")), cycle, tuple(d for d in doses if d is not None),
                    str(head.get("reference", "")), str(head.get("text", "")))
@@ -82,7 +93,14 @@ def _read_dose(entry: dict, where: str, cycle: float) -> DoseLine:
     problems: list[Issue] = []
     if not isinstance(entry.get("drug"), str):
         problems.append(Issue(f"{where}.drug", "is missing", 'name the part it is given to: drug = "oxaliplatin"'))
-    amount, unit, per = amount_of(entry.get("amount", ""), f"{where}.amount")
+    def told(call: Callable[[], T], instead: T) -> T:
+        try:
+            return call()
+        except ContentError as error:
+            problems.extend(error.issues)
+            return instead
+
+    amount, unit, per = told(lambda: amount_of(entry.get("amount", ""), f"{where}.amount"), (0.0, "", ""))
     if amount < 0:
         problems.append(Issue(f"{where}.amount", f"{entry['amount']!r} is negative", "a dose is zero or more"))
     days = entry.get("days", [1])
@@ -92,20 +110,22 @@ def _read_dose(entry: dict, where: str, cycle: float) -> DoseLine:
     if any(not 1 <= d <= cycle for d in days) or len(set(days)) != len(days):
         problems.append(Issue(f"{where}.days", f"{days!r} does not fit a cycle of {cycle:g} days",
                               "name each day once, from 1 to the cycle's last"))
-    at = units.convert(entry.get("at", "0 hour"), "day", f"{where}.at")
-    over = units.convert(entry.get("over", "0 hour"), "day", f"{where}.over")
+    at, over = (told(lambda k=key: units.convert(entry.get(k, "0 hour"), "day", f"{where}.{k}"), 0.0)
+                for key in ("at", "over"))
     if at < 0 or over < 0:
         problems.append(Issue(f"{where}", "a time is negative", "at and over are zero or more"))
     if "rate" in entry:
         if "over" in entry:
             problems.append(Issue(where, f"gives both over = {entry['over']!r} and rate = {entry['rate']!r}",
                                   "an infusion's length follows from amount and rate: remove one"))
-        rate, rate_unit, rate_per = amount_of(entry["rate"], f"{where}.rate", "/day")
-        if rate_per != per or rate <= 0:
+        rate, rate_unit, rate_per = told(lambda: amount_of(entry["rate"], f"{where}.rate", "/day"), (0.0, "", ""))
+        if not unit or not rate_unit:
+            pass
+        elif rate_per != per or rate <= 0:
             problems.append(Issue(f"{where}.rate", f"{entry['rate']!r} does not match the amount {entry['amount']!r}",
                                   "give both per m^2, per kg, or flat"))
         else:
-            over = amount * float(units.ratio(unit, rate_unit, f"{where}.rate")) / rate
+            over = amount * told(lambda: float(units.ratio(unit, rate_unit, f"{where}.rate")), 1.0) / rate
     raise_issues(problems)
     return DoseLine(entry["drug"], amount, unit, per, tuple(days), at, over, str(entry.get("form", "")))
 
@@ -119,6 +139,8 @@ def amount_of(text: object, where: str, time: str = "") -> tuple[float, str, str
     for amount_unit in ("mg", "umol"):
         for base, covariate in (("", ""), *(("/" + b, c) for b, c in BASES.items())):
             full = f"{amount_unit}{base}{time}"
+            if base == "/kg" and not re.search(r"/ *kg\b", unit):
+                continue  # mg/kg is a pure number to a registry of units: the text must say it
             if units.parse_unit(unit, where).dims == units.parse_unit(full, where).dims:
                 return number * float(units.ratio(unit, full, where)), amount_unit, covariate
     raise ContentError(Issue(where, f"{text!r} is not a dose", "give it in mg, mg/m^2, mg/kg or the like"))

@@ -33,6 +33,8 @@ class Schedule:
 
     def __add__(self, other: Schedule) -> Schedule:
         """Both schedules together; they may not infuse into the same state."""
+        if len(self) != len(other):
+            raise fail("schedule", f"one is of {len(self)} patients, the other of {len(other)}", "make both for the same")
         rates = [set(s.index[s.kind == RATE]) for s in (self, other)]
         if rates[0] & rates[1]:
             raise fail("schedule", "two schedules infuse into the same compartment", "make them one regimen")
@@ -83,7 +85,8 @@ def lower(regimen: Regimen, model: Model, population: Population, starts: np.nda
     day = float(units.ratio("day", model.time))
     adds, infusions = [], []
     for i, line in enumerate(regimen.doses):
-        where = f"models/regimens/{regimen.name}: doses[{i + 1}]"
+        own = regimen.name if regimen.name.endswith(".toml") else f"models/regimens/{regimen.name}"
+        where = f"{own}: doses[{i + 1}]"
         column, amount, lag = _received(line, model, population, where)
         for number in line.days:
             time = starts + (number - 1 + line.at) * day + lag[:, None]
@@ -117,13 +120,15 @@ def _rates(infusions: list) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
     index = np.concatenate([x for _, _, i, _, _ in infusions for x in (i, i)])
     delta = np.concatenate([x for *_, a, over in infusions for x in (a / over, -a / over)])
     running = np.concatenate([x for p, *_ in infusions for x in (np.ones(len(p)), -np.ones(len(p)))])
+    if patient.size == 0:
+        return patient, time, index, delta
     order = np.lexsort((running, time, index, patient))
     patient, time, index, delta, running = (x[order] for x in (patient, time, index, delta, running))
     group = np.cumsum(np.r_[True, (np.diff(patient) != 0) | (np.diff(index) != 0)]) - 1
-    total, count = np.cumsum(delta), np.cumsum(running)
-    first = np.flatnonzero(np.r_[True, np.diff(group) != 0])
-    before = np.r_[0.0, total][first], np.r_[0.0, count][first]
-    total, count = total - before[0][group], count - before[1][group]
+    rank = np.arange(len(group)) - np.searchsorted(group, group)
+    table = np.zeros((2, group[-1] + 1, rank.max() + 1))  # a row a patient and state: no sum reaches a neighbour
+    table[:, group, rank] = delta, running
+    total, count = np.cumsum(table, axis=2)[:, group, rank]
     return patient, time, index, np.where(np.round(count) == 0, 0.0, total)
 
 
@@ -156,11 +161,12 @@ def target(drug: str, model: Model, where: str) -> Compartment:
     dosed = [c for c in model.compartments if c.dose is not None]
     exact = [c for c in dosed if c.name == drug]
     own = exact or [c for c in dosed if c.name.rsplit(".", 1)[0] == drug]
-    if not own and len(dosed) == 1 and "." not in dosed[0].name and model.name.rsplit("/", 1)[-1] == drug:
+    single = model.name.rsplit("/", 1)[-1].removesuffix(".toml")
+    if not own and not model.parts and single == drug:
         own = dosed
     if len(own) == 1:
         return own[0]
-    parts = sorted({c.name.rsplit(".", 1)[0] if "." in c.name else model.name.rsplit("/", 1)[-1] for c in dosed})
+    parts = sorted({c.name.rsplit(".", 1)[0] if "." in c.name else single for c in dosed})
     if own:
         raise fail(f"{where}.drug", f"{drug!r} has several dosed compartments", "name one: " + ", ".join(c.name for c in own))
     raise fail(f"{where}.drug", f"{model.name} cannot receive {drug!r}",

@@ -78,7 +78,7 @@ class Simulation:
 
         n, k = self.times.shape
         names = [*self.model.states, *(v.name for v in self.model.variables)]
-        columns = {"ID": np.repeat(np.arange(1, n + 1) + self.population.first, k), "TIME": self.times.ravel()}
+        columns = {"ID": np.repeat(self.population.numbers, k), "TIME": self.times.ravel()}
         columns |= {name: x.ravel() for name, x in self._values(names).items()}
         frame = pd.DataFrame(columns)
         frame.attrs["units"] = {"ID": "1", "TIME": self.model.time, **{n: self.model.unit(n) for n in names}}
@@ -92,6 +92,29 @@ def start_states(model: Model, population: Population) -> np.ndarray:
     for i, c in enumerate(model.compartments):
         start[:, i] = evaluate(c.start, values, np)
     return start
+
+
+def _check(model: Model, population: Population, schedule: Schedule, start: np.ndarray | None, rtol: float) -> None:
+    """Refuses what the engine would read wrongly: it is compiled, and checks no bounds."""
+    n = len(population)
+    if population.names != model.inputs:
+        raise fail("simulate", f"these patients were not drawn for {model.name}", "draw(model, parameters, n) with this model")
+    if len(schedule) != n:
+        raise fail("simulate", f"the schedule is of {len(schedule)} patients, the population of {n}", "")
+    size = np.where(schedule.kind == SET, len(model.inputs), len(model.states))
+    if np.any((schedule.index < 0) | (schedule.index >= size)):
+        raise fail("simulate", f"the schedule was not made for {model.name}", "lower the regimen onto this model")
+    if start is not None and np.shape(start) != (n, len(model.states)):
+        raise fail("simulate", f"start is of shape {np.shape(start)}, not {(n, len(model.states))}", "give (patient, state)")
+    if not 0 < rtol < 1:
+        raise fail("simulate", f"rtol = {rtol:g} is not a relative tolerance", "give a number between 0 and 1, such as 1e-6")
+
+
+def _grid(times: np.ndarray | tuple, n: int) -> np.ndarray:
+    given = np.atleast_1d(np.asarray(times, dtype=float))
+    if given.ndim > 2 or (given.ndim == 2 and len(given) not in (1, n)):
+        raise fail("simulate", f"the times are of shape {given.shape}", f"give (time,) or ({n}, time)")
+    return np.array(np.broadcast_to(given, (n, given.shape[-1])))
 
 
 def simulate(model: Model, population: Population, schedule: Schedule | None = None,
@@ -108,15 +131,16 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
 
     n = len(population)
     schedule = schedule if schedule is not None else nothing(n)
-    if len(schedule) != n:
-        raise fail("simulate", f"the schedule is of {len(schedule)} patients, the population of {n}", "")
-    grid = np.array(np.broadcast_to(np.asarray(times, dtype=float), (n, np.shape(times)[-1])))
+    _check(model, population, schedule, start, rtol)
+    grid = _grid(times, n)
     if grid.shape[1] == 0 or np.any(np.diff(grid, axis=1) < 0) or not np.all(np.isfinite(grid)):
         raise fail("simulate", "the output times are not finite and in order", "give at least one, ascending")
+    if np.any(grid[:, 0] < begin):
+        raise fail("simulate", "an output time lies before the simulation's begin", "begin earlier, or leave it out")
     first = start_states(model, population) if start is None else start
     states, status, reached = solve_population(model, first, population.inputs, schedule, grid,
                                                np.asarray(begin, dtype=float), rtol, executor=executor)
-    failures = tuple(f"patient {i + 1 + population.first}, {model.time} {reached[i]:.6g}: {REASONS[int(status[i])]}"
+    failures = tuple(f"patient {population.numbers[i]}, {model.time} {reached[i]:.6g}: {REASONS[int(status[i])]}"
                      for i in np.flatnonzero(status))
     if failures and strict:
         raise SimulationError(f"{model.name}: {len(failures)} of {n} patients failed\n  " + "\n  ".join(failures[:5]))

@@ -34,6 +34,8 @@ def cache_folder() -> Path:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(value)  # JSON writes it as a number, so that 1.0 is not "1.0"; a numpy float is its value
     if hasattr(value, "tobytes") and hasattr(value, "dtype"):
         return [str(value.dtype), list(value.shape), hashlib.sha256(value.tobytes()).hexdigest()]
     if is_dataclass(value) and not isinstance(value, type):
@@ -44,8 +46,6 @@ def _plain(value: Any) -> Any:
         return [_plain(v) for v in value]
     if isinstance(value, Fraction):
         return f"{value.numerator}/{value.denominator}"
-    if isinstance(value, float):
-        return repr(value)
     return value
 
 
@@ -123,7 +123,7 @@ def remember(kind: str, key: str, make: Callable[[], Any]) -> Any:
     path = cache_folder() / kind / f"{key}.pickle"
     try:
         return pickle.loads(path.read_bytes())
-    except (OSError, pickle.PickleError, EOFError, AttributeError, ImportError, IndexError):
+    except Exception:  # absent, or not what was written: a pickle can fail in a dozen ways
         value = make()
         write_bytes(path, pickle.dumps(value))
         return value
@@ -138,7 +138,7 @@ def restore(kind: str, key: str) -> Any | None:
     """The kept state of a long run, or None."""
     try:
         return pickle.loads((cache_folder() / kind / f"{key}.checkpoint").read_bytes())
-    except (OSError, pickle.PickleError, EOFError):
+    except Exception:  # absent, or not what was written
         return None
 
 

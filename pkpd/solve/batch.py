@@ -132,7 +132,9 @@ def _patient(rates, factor, solve, size, y, p, first, last, time, kind, index, v
             fresh = False
             while row < last and time[row] <= t:
                 i = index[row]
-                if kind[row] == 0:
+                if time[row] < begin and (kind[row] == 0 or kind[row] == 2):
+                    pass  # the start holds it already
+                elif kind[row] == 0:
                     y[i] += value[row]
                 elif kind[row] == 1:
                     infusion[i] = value[row]
@@ -182,19 +184,25 @@ def solve_population(model: Model, start: np.ndarray, inputs: np.ndarray, schedu
     start (patient, state), inputs (patient, input), times (patient, time) in order, begin (patient,).
     Output at the time of an event is what it leaves behind.
     """
-    k = kernels(model)
-    n = len(start)
-    out = np.empty((n, times.shape[1], start.shape[1]))
-    status, reached = np.zeros(n, dtype=np.int64), np.zeros(n)
-    y, p = (np.ascontiguousarray(x, dtype=float) for x in (start, inputs))
-    outs = np.array(np.broadcast_to(times, (n, times.shape[1])), dtype=float, order="C")
-    begins = np.array(np.broadcast_to(begin, (n,)), dtype=float)
-    atol = tolerances(model, rtol)
+    k, atol, n = kernels(model), tolerances(model, rtol), len(start)
+    outs, begins = np.broadcast_to(times, (n, times.shape[1])), np.broadcast_to(begin, (n,))
+    jobs = []
+    for first in range(0, n, _CHUNK):
+        piece = slice(first, min(first + _CHUNK, n))
+        rows = slice(schedule.offsets[piece.start], schedule.offsets[piece.stop])
+        jobs.append((k, start[piece], inputs[piece], schedule.offsets[first:piece.stop + 1] - rows.start,
+                     schedule.time[rows], schedule.kind[rows], schedule.index[rows], schedule.value[rows], outs[piece],
+                     begins[piece], atol, rtol, most_steps))
+    solved = run_all(_solve_chunk, jobs, executor)
+    return tuple(np.concatenate(x) for x in zip(*solved, strict=True))  # type: ignore[return-value]
 
-    def run(first: int) -> None:
-        _patients(k.rates, k.factor, k.solve, k.size, y, p, schedule.offsets, schedule.time, schedule.kind,
-                  schedule.index, schedule.value, outs, out, atol, rtol, begins, most_steps, status, reached, first,
-                  min(first + _CHUNK, n))
 
-    run_all(run, range(0, n, _CHUNK), executor)
+def _solve_chunk(job: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Some patients, from arrays of their own: what an executor elsewhere receives and returns."""
+    k, start, inputs, offsets, time, kind, index, value, outs, begins, atol, rtol, most = job
+    start, inputs, outs, begins = (np.array(x, dtype=float, order="C") for x in (start, inputs, outs, begins))
+    out = np.empty((*outs.shape, start.shape[1]))
+    status, reached = np.zeros(len(start), dtype=np.int64), np.zeros(len(start))
+    _patients(k.rates, k.factor, k.solve, k.size, start, inputs, offsets, time, kind, index, value, outs, out, atol, rtol,
+              begins, most, status, reached, 0, len(start))
     return out, status, reached

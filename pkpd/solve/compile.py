@@ -64,6 +64,23 @@ class Kernels:
     factor: object
     solve: object
     size: int
+    path: Path
+
+    def __reduce__(self):
+        return _restored, (self.path.name, self.path.read_text(encoding="utf-8"))
+
+
+def _restored(name: str, text: str) -> Kernels:
+    """Kernels that came from another memory."""
+    path = store.cache_folder() / "kernels" / name
+    if not path.is_file():
+        store.write_text(path, text)
+    return _compiled(path)
+
+
+def _compiled(path: Path) -> Kernels:
+    module = _import(path)
+    return Kernels(module.rates, module.factor, module.solve, module.SIZE, path)
 
 
 _LOADED: dict[str, Kernels] = {}
@@ -77,8 +94,7 @@ def kernels(model: Model) -> Kernels:
         path = folder / f"k{key}.py"
         if not path.is_file():
             store.write_text(path, generate(model))
-        module = _import(path)
-        _LOADED[key] = Kernels(module.rates, module.factor, module.solve, module.SIZE)
+        _LOADED[key] = _compiled(path)
     return _LOADED[key]
 
 

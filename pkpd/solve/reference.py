@@ -41,7 +41,8 @@ def solve_patient(model: Model, start: np.ndarray, inputs: np.ndarray, schedule:
     for o, stop_at in enumerate(times):
         while True:
             while row < len(events) and events[row][0] <= t:
-                _apply(events[row], y, p, infusion)
+                if events[row][0] >= begin or events[row][1] not in (ADD, SCALE):  # the start holds earlier doses
+                    _apply(events[row], y, p, infusion)
                 row += 1
             if t >= stop_at:
                 break
@@ -49,7 +50,7 @@ def solve_patient(model: Model, start: np.ndarray, inputs: np.ndarray, schedule:
             solved = solve_ivp(lambda _, x: right_hand_side(model, x, p, infusion), (t, stop), y, method="LSODA",
                                rtol=rtol, atol=atol)
             if not solved.success:
-                raise SimulationError(f"patient {patient}, {model.time} {t:g}: {solved.message}")
+                raise SimulationError(f"patient {patient + 1}, {model.time} {t:g}: {solved.message}")
             y, t = solved.y[:, -1].copy(), stop
         out[o] = y
     return out
