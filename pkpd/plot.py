@@ -36,6 +36,10 @@ def basis(row: dict, own: Plan) -> str:
     return "trial" if (row["before"], row["after"]) == own else "trial, in part"
 
 
+VANISHED_WORDS = {"left": "left in place", "searched": "searched for at operation and resected if found",
+                  "resected": "all resected where they were"}
+
+
 def link_words(link: str) -> str:
     """A link's name for a reader: `effect-site Emax`."""
     return link.replace("effect_site", "effect-site").replace("_", " ").replace("auc", "AUC").replace("emax", "Emax")

@@ -50,15 +50,20 @@ def simulate_to_file(
         chosen = load_regimen(regimen)
         schedule = lower(chosen, model, population, cycle_starts(chosen, model, cycles))
     times = np.append(np.arange(0, end - 1e-9 * end, step), end)
-    frame = simulate(model, population, schedule, times, strict=False)
-    table = frame.to_frame()
+    run = simulate(model, population, schedule, times, strict=False)
+    table = run.to_frame()
     _write_table(table, path)
+    failed = [f"failed and kept, its later rows empty: {f}" for f in run.failures]
+    return "\n".join([*_told(path, table, patients, system), *failed, NOTICE])
+
+
+def _told(path: Path, table, patients: int, system: str) -> list[str]:
+    """What was written: rows, columns and the units of the first ones."""
     shown = [n for n in table.columns if n not in ("ID",)][:12]
     lines = [f"{path}: {len(table)} rows, {patients} patients, {len(table.columns)} columns"]
     lines += [f"  {n} [{units.pretty(table.attrs['units'][n])}]" for n in shown]
-    lines += [f"  … and {len(table.columns) - 1 - len(shown)} more (`pkpd show {system}` gives every unit)"]
-    lines += [f"failed and kept, its later rows empty: {f}" for f in frame.failures]
-    return "\n".join([*lines, NOTICE])
+    rest = len(table.columns) - 1 - len(shown)
+    return [*lines, f"  … and {rest} more (`pkpd show {system}` gives every unit)"] if rest else lines
 
 
 def _write_table(table, path: Path) -> None:
@@ -105,15 +110,9 @@ def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Te
 def _figure(kind: str, value: float | None) -> str:
     if value is None:
         return "not reached"
-    return (
-        f"{100 * value:.1f} %"
-        if kind == "landmark"
-        else f"{value:.0f}"
-        if kind == "count"
-        else f"{value:.2f}"
-        if kind == "hazard ratio"
-        else f"{value:.1f}"
-    )
+    if kind == "landmark":
+        return f"{100 * value:.1f} %"
+    return f"{value:.{ {'count': 0, 'hazard ratio': 2}.get(kind, 1)}f}"
 
 
 def _span(kind: str, interval: list | None) -> str:
@@ -129,21 +128,16 @@ def print_figures(result: dict, console: Console) -> None:
         verdict = {True: "[green]inside[/green]", False: "[bold red]OUTSIDE[/bold red]", None: "[dim]context[/dim]"}[r["inside"]]
         mark = " †" if r["interval_from"] == "derived" else ""
         unit = {"count": f"of {r['n']}", "landmark": "%", "median": r["unit"]}.get(r["kind"], "–")
-        published = (
-            "none seen"
-            if r["published"] is None
-            else f"{_figure(r['kind'], r['published'])} {_span(r['kind'], r['interval'])}{mark}"
-        )
-        table.add_row(
-            r["figure"],
-            r["arm"],
-            unit,
-            r["use"],
-            published,
-            f"{_figure(r['kind'], r['predicted'])} {_span(r['kind'], r['predicted_interval'])}",
-            verdict,
-        )
+        told = [f"{_figure(r['kind'], r[k])} {_span(r['kind'], r[i])}"
+                for k, i in (("published", "interval"), ("predicted", "predicted_interval"))]
+        published = "none seen" if r["published"] is None else told[0] + mark
+        table.add_row(r["figure"], r["arm"], unit, r["use"], published, told[1], verdict)
     console.print(table)
+    _print_account(result, console)
+
+
+def _print_account(result: dict, console: Console) -> None:
+    """Below the table: what it rests on, the joint check, failures."""
     console.print(
         f"fit: {result['fit'] or 'none, values before calibration'} · link: {result['link'] or 'the trial’s first'} · "
         f"{result['draws']} draws of the posterior × {result['trials'] // result['draws']} trials of the trial's own size, "

@@ -57,7 +57,7 @@ def _rows(sweep: str, before: int, after: int, link: str) -> list[dict]:
     rows = []
     for figure, (value, half) in here.items():
         gap = value - there[figure][0]
-        rows.append({"sweep": sweep, "before": before, "after": after, "link": link, "figure": figure,
+        rows.append({"sweep": sweep, "before": before, "after": after, "link": link, "vanished": "searched", "figure": figure,
                      "unit": FIGURES[figure][0], "value": value, "low": max(value - half, 0), "high": value + half,
                      "informed": before in (0, 6),
                      "difference": {"value": gap, "low": gap - half_gap, "high": gap + half_gap}})

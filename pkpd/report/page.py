@@ -31,7 +31,7 @@ from pkpd.values import Parameters
 from pkpd.words import number
 
 NOTICE = "Research software: a simulation, not advice on any patient."
-COLUMNS = ("sweep", "before", "after", "link", "figure", "unit", "value", "low", "high", "informed", "difference",
+COLUMNS = ("sweep", "before", "after", "link", "vanished", "figure", "unit", "value", "low", "high", "informed", "difference",
            "difference_low", "difference_high")
 BEFORE = ("response", "time_to_surgery", "vanished_all", "vanished_small")
 AFTER = ("pfs_median", "pfs_3y")
@@ -152,7 +152,8 @@ def page_data(seen: View, figures: dict, lines: list[dict]) -> dict[str, Any]:
     return {
         "r": r, "study": r.study, "trial": r.trial, "fit": r.fit, "seen": seen, "notice": NOTICE, "says": says(seen),
         "published": published(seen), "figures": figures, "columns": _columns(seen), "sweeps": _tables(seen),
-        "alone": arms, "links": _links(seen), "vanished": _vanished(seen), "picked": picked(seen),
+        "alone": arms, "links": _links(seen), "vanished": _vanished(seen),
+        "vanished_words": plot.VANISHED_WORDS[r.trial.vanished], "picked": picked(seen),
         "error": monte_carlo(seen),
         "fitted": fitted(r), "lines": lines, "groups": groups(lines), "counts": Counter(line["seen"] for line in lines),
         "made": made(r), "assumed": [line for line in lines if line["seen"] == "assumed"],
@@ -227,13 +228,15 @@ def _links(seen: View) -> list[dict]:
 def _vanished(seen: View) -> list[dict]:
     """3-year progression-free survival under the protocol's convention on vanished lesions and under the other."""
     own = seen.result.trial.vanished
-    other = {(r["sweep"], r["before"]): r for r in seen.result.sensitivity if r["figure"] == "pfs_3y"}
+    other = {(r["vanished"], r["sweep"], r["before"]): r for r in seen.result.sensitivity if r["figure"] == "pfs_3y"}
+    rest = dict.fromkeys(v for v, *_ in other)
     lines = []
     for s in seen.result.study.sweeps:
-        for words, rows in ((own, [seen.row(s.name, b, "pfs_3y") for b in picked(seen)]),
-                            ("resected" if own == "left" else "left", [other.get((s.name, b)) for b in picked(seen)])):
+        groups = [(own, [seen.row(s.name, b, "pfs_3y") for b in picked(seen)])]
+        groups += [(v, [other.get((v, s.name, b)) for b in picked(seen)]) for v in rest]
+        for words, rows in groups:
             cells = [(cell(r), _gap(seen, r)) for r in rows]
-            lines.append({"title": s.title, "words": words, "own": words == own, "cells": cells})
+            lines.append({"title": s.title, "words": plot.VANISHED_WORDS[words], "own": words == own, "cells": cells})
     return lines if other else []
 
 

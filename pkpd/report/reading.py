@@ -75,7 +75,7 @@ def says(seen: View) -> list[str]:
     """What the numbers say, one item a matter; nothing here is concluded by hand."""
     study = seen.result.study
     found = [_headline(seen), *(_sweep(seen, s.name, s.title) for s in study.sweeps), _lesions(seen), _wait(seen),
-             _links(seen), _alone(seen)]
+             _links(seen), _vanished(seen), _alone(seen)]
     return [text for text in found if text]
 
 
@@ -160,6 +160,21 @@ def _links(seen: View) -> str:
     more = f"; the difference from {seen.own[0]} + {seen.own[1]} varies by at most {max(gaps):.1f} points" if gaps else ""
     return (f"The {len(links)} kill links differ in 3-year PFS by at most {width[plan]:.1f} points (at {plan[0]} + {plan[1]}: "
             f"{low:.1f} to {high:.1f} %){more}.")
+
+
+def _vanished(seen: View) -> str:
+    """What the other conventions on vanished lesions would make of the most cycles before, in the first sweep."""
+    study = seen.result.study
+    first, most = study.sweeps[0], max(study.sweeps[0].before)
+    own = seen.row(first.name, most, "pfs_3y")
+    others = {r["vanished"]: r for r in seen.result.sensitivity
+              if (r["sweep"], r["before"], r["figure"]) == (first.name, most, "pfs_3y")}
+    if own is None or not others:
+        return ""
+    told_others = _listed([f"{told(r, True)} if they were {plot.VANISHED_WORDS[v]}" for v, r in others.items()])
+    return (f"Lesions that the scan has lost are {plot.VANISHED_WORDS[seen.result.trial.vanished]}, which is assumed. With that, "
+            f"{most} + {first.after_for(most)} differs from {seen.own[0]} + {seen.own[1]} in 3-year PFS by {told(own, True)}; "
+            f"it would be {told_others}.")
 
 
 def _alone(seen: View) -> str:

@@ -1,4 +1,4 @@
-"""run_study: every arm of every sweep under draws of the posterior and under each kill link."""
+"""run_study: every arm of every sweep under draws of the posterior, under each kill link and convention."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 from pkpd.fit.result import load_result, posterior
 from pkpd.study.neoadjuvant import FIGURES, arm, metrics
 from pkpd.study.sweep import Study
-from pkpd.trial.protocol import Trial, load_trial
+from pkpd.trial.protocol import VANISHED, Trial, load_trial
 from pkpd.trial.run import Prepared, prepare, run_arm
 from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]
 Pair = tuple[int, int]
+Case = tuple[str, str]  # a kill link, and what becomes of vanished lesions
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,9 @@ class StudyResult:
     """A study's table, one row a figure, sweep, number of cycles and link, with its 95 % interval.
 
     The interval holds the posterior and the chance of the patients drawn. `difference` compares with the study's
-    reference plan in the same patients. `reference` rows are surgery alone; `sensitivity` rows are the calibrated
-    link with the other convention on vanished lesions.
+    reference plan in the same patients. Other links, and the other conventions on vanished lesions in `sensitivity`,
+    are run under some of the draws and put as the calibrated link's value plus their mean difference from it in the
+    same draws and patients. `reference` rows are surgery alone.
     """
 
     study: Study
@@ -41,44 +43,64 @@ def run_study(study: Study, tell: Tell = lambda what, done, of: None) -> StudyRe
     trial = load_trial(study.trial)
     parameters, account = load_result(study.fit)
     names = [name for name, _ in trial.treatments]
-    main = account.get("link") or names[0]
-    links = [main, *(x for x in names if x != main)]
-    other = replace(trial, vanished="left" if trial.vanished == "resected" else "resected")
+    first = account.get("link") or names[0]
+    links = [first, *(x for x in names if x != first)]
+    table = _Table(study, posterior(parameters, study.draws), (first, trial.vanished))
     pairs = list(dict.fromkeys((b, s.after_for(b)) for s in study.sweeps for b in s.before))
-    tasks = [(link, pair) for link in links for pair in [*pairs, (0, 0)]]
-    found: dict[tuple[str, Pair], list[dict]] = {}
-    changed: dict[tuple[str, Pair], list[dict]] = {}
+    tasks = [(link, pair) for link in links for pair in dict.fromkeys([*pairs, (0, 0)])]
     for done, (link, pair) in enumerate(tasks):
         tell("simulating", done, len(tasks))
-        prepared = prepare(trial, arm(study, trial, *pair), parameters, study.patients, link, study.seed, stream="study")
-        found[link, pair] = _draws(study, prepared, parameters, study.draws if link == main else study.draws_other_links)
-        if link == main:
-            changed[link, pair] = _draws(study, replace(prepared, trial=other), parameters, study.draws_other_links)
+        people = prepare(trial, arm(study, trial, *pair), parameters, study.patients, link, study.seed, stream="study")
+        for vanished in VANISHED if link == first else (trial.vanished,):
+            table.run((link, vanished), pair, replace(people, trial=replace(trial, vanished=vanished)))
     tell("simulating", len(tasks), len(tasks))
-    rows = [row for s in study.sweeps for b in s.before for link in links
-            for row in _rows(study, s.name, (b, s.after_for(b)), link, found)]
-    sensitivity = [row for s in study.sweeps for b in s.before
-                   for row in _rows(study, s.name, (b, s.after_for(b)), main, changed)]
-    reference = [row for link in links for row in _rows(study, "surgery_alone", (0, 0), link, found)]
+    plans = [(s.name, (b, s.after_for(b))) for s in study.sweeps for b in s.before]
+    rows = [row for sweep, pair in plans for link in links for row in table.rows(sweep, pair, (link, trial.vanished))]
+    reference = [row for link in links for row in table.rows("surgery_alone", (0, 0), (link, trial.vanished))]
+    sensitivity = [row for sweep, pair in plans for v in VANISHED if v != trial.vanished
+                   for row in table.rows(sweep, pair, (first, v))]
     return StudyResult(study, trial, parameters, account, tuple(rows), tuple(reference), tuple(sensitivity))
 
 
-def _draws(study: Study, prepared: Prepared, parameters: Parameters, count: int) -> list[dict]:
-    """The metrics of one arm under each draw of the posterior, each in patients of its own."""
-    people = prepared.repeated(study.repeats)
-    return [metrics(run_arm(people.others(f"study {k}"), p), study.small) for k, p in enumerate(posterior(parameters, count))]
+class _Table:
+    """The metrics of every case and plan, draw by draw."""
 
+    def __init__(self, study: Study, sets: list[Parameters], main: Case):
+        self.study, self.sets, self.main = study, sets, main
+        few = min(study.draws_other_links, len(sets))
+        self.shared = np.unique(np.linspace(0, len(sets) - 1, few).astype(int))
+        self.found: dict[tuple[Case, Pair], list[dict]] = {}
 
-def _rows(study: Study, sweep: str, pair: Pair, link: str, found: dict) -> list[dict]:
-    draws, against = found[link, pair], found[link, study.reference]
-    rows = []
-    for figure, (unit, _) in FIGURES.items():
-        values, base = (np.array([d[figure] for d in table]) for table in (draws, against))
+    def run(self, case: Case, pair: Pair, prepared: Prepared) -> None:
+        """Simulates one plan: under all draws for the main case, else under the shared ones; each in its own patients."""
+        people = prepared.repeated(self.study.repeats)
+        which = range(len(self.sets)) if case == self.main else self.shared
+        self.found[case, pair] = [metrics(run_arm(people.others(f"study {k}"), self.sets[k]), self.study.small) for k in which]
+
+    def values(self, case: Case, pair: Pair, figure: str, against: Pair | None = None) -> np.ndarray:
+        """A figure (or its difference from another plan) draw by draw; undefined where either is not reached."""
+        main, own = (self._raw(c, pair, figure, against) for c in (self.main, case))
+        if case == self.main:
+            return main
         with np.errstate(invalid="ignore"):
-            gap = np.where(np.isfinite(values) & np.isfinite(base), values - base, np.nan)
-        rows.append({"sweep": sweep, "before": pair[0], "after": pair[1], "link": link, "figure": figure, "unit": unit,
-                     **_interval(values), "informed": pair[0] in study.informed, "difference": _interval(gap)})
-    return rows
+            shift = own - main[self.shared]
+        known = shift[np.isfinite(shift)]
+        return main + known.mean() if known.size else own
+
+    def _raw(self, case: Case, pair: Pair, figure: str, against: Pair | None) -> np.ndarray:
+        values = np.array([d[figure] for d in self.found[case, pair]])
+        if against is None:
+            return values
+        base = np.array([d[figure] for d in self.found[case, against]])
+        both = np.isfinite(values) & np.isfinite(base)
+        return np.where(both, np.where(both, values, 0.0) - np.where(both, base, 0.0), np.nan)
+
+    def rows(self, sweep: str, pair: Pair, case: Case) -> list[dict]:
+        """The rows of one plan."""
+        return [{"sweep": sweep, "before": pair[0], "after": pair[1], "link": case[0], "vanished": case[1], "figure": figure,
+                 "unit": unit, **_interval(self.values(case, pair, figure)), "informed": pair[0] in self.study.informed,
+                 "difference": _interval(self.values(case, pair, figure, self.study.reference))}
+                for figure, (unit, _) in FIGURES.items()]
 
 
 def _interval(values: np.ndarray) -> dict[str, float | None]:

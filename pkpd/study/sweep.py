@@ -71,13 +71,7 @@ def read_study(data: dict, name: str, where: str) -> Study:
             issues.append(Issue(f"{where}: study.{key}", "is missing"))
     if head.get("kind", "neoadjuvant") != "neoadjuvant":
         issues.append(Issue(f"{where}: study.kind", f"{head['kind']!r} is not a kind of study", 'write kind = "neoadjuvant"'))
-    counts = {}
-    for key in ("patients", "repeats", "draws", "draws_other_links", "seed"):
-        value = head.get(key, 1)
-        if not isinstance(value, int) or isinstance(value, bool) or value < (0 if key == "seed" else 1):
-            issues.append(Issue(f"{where}: study.{key}", f"{value!r} is not a whole number above zero"))
-        elif key in head:
-            counts[key] = value
+    counts = _counts(head, where, issues)
     drop = data.get("adherence", {}).get("drop", {}).get("value", 0.0)
     if isinstance(drop, bool) or not isinstance(drop, int | float) or not 0 <= drop < 1:
         issues.append(Issue(f"{where}: adherence.drop", f"{drop!r} is not a share", "give value from 0 to 1"))
@@ -89,19 +83,35 @@ def read_study(data: dict, name: str, where: str) -> Study:
     if not isinstance(reference, list) or tuple(reference) not in pairs:
         issues.append(Issue(f"{where}: study.reference", f"{reference!r} is not one of the sweeps' plans",
                             "write reference = [6, 6]: cycles before and after of the plan that others are compared with"))
-    small, limit = (10.0, 15.0), 60.0
-    try:
-        low, high = (units.convert(x, "mm", f"{where}: study.small") for x in head.get("small", ["10 mm", "15 mm"]))
-        small, limit = (low, high), units.convert(head.get("limit", "2 month"), "day", f"{where}: study.limit")
-    except ContentError as error:
-        issues += error.issues
-    except ValueError:
-        issues.append(Issue(f"{where}: study.small", "is not two diameters", 'write small = ["10 mm", "15 mm"]'))
+    small, limit = _limits(head, where, issues)
     raise_issues(issues)
     return Study(name, str(head.get("title", "")), str(head.get("text", "")), head["kind"], head["trial"], head["arm"],
                  head["fit"], tuple(s for s in sweeps if s is not None), float(drop), small, limit,
                  tuple(head.get("informed", ())), (reference[0], reference[1]),
                  _provenance(data), **counts)
+
+
+def _counts(head: dict, where: str, issues: list[Issue]) -> dict[str, int]:
+    counts = {}
+    for key in ("patients", "repeats", "draws", "draws_other_links", "seed"):
+        value = head.get(key, 1)
+        if not isinstance(value, int) or isinstance(value, bool) or value < (0 if key == "seed" else 1):
+            issues.append(Issue(f"{where}: study.{key}", f"{value!r} is not a whole number above zero"))
+        elif key in head:
+            counts[key] = value
+    return counts
+
+
+def _limits(head: dict, where: str, issues: list[Issue]) -> tuple[tuple[float, float], float]:
+    """The diameters between which a lesion is small (mm), and the limit on treatment before the operation (days)."""
+    try:
+        low, high = (units.convert(x, "mm", f"{where}: study.small") for x in head.get("small", ["10 mm", "15 mm"]))
+        return (low, high), units.convert(head.get("limit", "2 month"), "day", f"{where}: study.limit")
+    except ContentError as error:
+        issues += error.issues
+    except ValueError:
+        issues.append(Issue(f"{where}: study.small", "is not two diameters", 'write small = ["10 mm", "15 mm"]'))
+    return (0.0, 0.0), 0.0
 
 
 def _provenance(data: dict) -> tuple[tuple[str, str, str, str], ...]:

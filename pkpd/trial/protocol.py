@@ -13,6 +13,7 @@ from pkpd.trial.published import Figure, read_figure
 from pkpd.trial.response import CRITERIA
 
 MODALITIES = ("CT", "MRI")
+VANISHED = ("left", "searched", "resected")  # what becomes of lesions that the scan before the operation has lost
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def load_trial(name: str | Path) -> Trial:
 
 _PROTOCOL = ("accrual", "cut", "modality", "criteria", "unresected", "vanished", "before", "after", "jitter")
 _CHOICES = {"modality": MODALITIES, "criteria": tuple(CRITERIA), "unresected": ("event", "follow"),
-            "vanished": ("left", "resected")}
+            "vanished": VANISHED}
 
 
 def _heads(data: dict, where: str, issues: list[Issue]) -> tuple[dict, dict]:

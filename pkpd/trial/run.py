@@ -82,9 +82,10 @@ def prepare(trial: Trial, arm: Arm, parameters: Parameters, n: int, link: str = 
 
 @dataclass(frozen=True)
 class _Eyes:
-    """The persistent detection thresholds (mm) of each patient's lesions and occult foci."""
+    """The persistent detection thresholds (mm) of each patient's lesions and occult foci; `search` is at operation."""
 
     lesion: np.ndarray
+    search: np.ndarray
     occult: np.ndarray
 
 
@@ -108,7 +109,7 @@ def run_arm(prepared: Prepared, parameters: Parameters) -> Readout:
     progression = first_time(early.times, worse)
     u = uniform((*prepared.key, "protocol", "unresectable"), n)
     resected = np.isinf(progression) & (u >= early["course.unresectable"][:, 0])
-    late = _follow(prepared, people, early, resected, removed(diameter[:, -1], eyes.lesion, resected, trial.vanished))
+    late = _follow(prepared, people, early, resected, removed(diameter[:, -1], eyes.lesion, eyes.search, resected, trial.vanished))
     recurrence = _recurrence(late, eyes, prepared.key)
     failed = np.where(trial.unresected == "event", dates.operation, np.inf)
     if trial.unresected == "follow":
@@ -141,7 +142,9 @@ def _read_before(prepared: Prepared, early: Simulation, diameter: np.ndarray, cr
 def _eyes(trial: Trial, early: Simulation, key: tuple[str, str, str]) -> _Eyes:
     d50, width = (early[f"imaging.{trial.modality.lower()}_{x}"][:, 0] for x in ("d50", "width"))
     visible, hidden = (lesions.copies(early, part, "diameter")[:, 0] for part in ("lesion", "occult"))
+    close = (early[f"imaging.mri_{x}"][:, 0] for x in ("d50", "width"))  # ultrasound at operation, by proxy
     return _Eyes(lesions.thresholds(d50, width, visible, True, (*key, "sight of lesion")),
+                 lesions.thresholds(*close, visible, True, (*key, "search at operation")),
                  lesions.thresholds(d50, width, hidden, False, (*key, "sight of occult")))
 
 

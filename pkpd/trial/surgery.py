@@ -54,7 +54,10 @@ def plan(trial: Trial, arm: Arm, n: int, key: tuple[str, str, str]) -> Plan:
     return Plan(before, operation, after, low + (high - low) * u("accrual"))
 
 
-def removed(diameter: np.ndarray, threshold: np.ndarray, resected: np.ndarray, vanished: str) -> np.ndarray:
-    """Which lesions the operation takes, (patient, lesion): all, or those still seen where vanished ones are left."""
-    seen = diameter >= threshold
-    return resected[:, None] & (seen if vanished == "left" else np.ones_like(seen))
+def removed(diameter: np.ndarray, scan: np.ndarray, search: np.ndarray, resected: np.ndarray, vanished: str) -> np.ndarray:
+    """Which lesions the operation takes, (patient, lesion), from thresholds of the scan and of the search at operation.
+
+    vanished  lesions that the scan no longer shows: `left` in place, `searched` for and taken if found, or all `resected`
+    """
+    least = {"left": scan, "searched": np.minimum(scan, search), "resected": np.zeros_like(scan)}[vanished]
+    return resected[:, None] & (diameter >= least)

@@ -63,11 +63,11 @@ def test_a_patient_without_targets_is_not_evaluable():
     assert best_response(np.zeros((1, 2)), np.ones((1, 2)), R10).tolist() == ["NE"]
 
 
-def test_vanished_lesions_are_left_only_where_the_protocol_leaves_them():
-    diameter, threshold, resected = np.array([[20.0, 3.0]]), np.array([[8.0, 8.0]]), np.array([True])
-    assert removed(diameter, threshold, resected, "left").tolist() == [[True, False]]
-    assert removed(diameter, threshold, resected, "resected").tolist() == [[True, True]]
-    assert not removed(diameter, threshold, np.array([False]), "resected").any()
+def test_vanished_lesions_are_left_searched_for_or_resected_as_the_protocol_says():
+    diameter, scan, search = np.array([[20.0, 6.0, 2.0]]), np.full((1, 3), 8.0), np.full((1, 3), 4.0)
+    taken = {v: removed(diameter, scan, search, np.array([True]), v).tolist()[0] for v in ("left", "searched", "resected")}
+    assert taken == {"left": [True, False, False], "searched": [True, True, False], "resected": [True, True, True]}
+    assert not removed(diameter, scan, search, np.array([False]), "resected").any()
 
 
 def test_the_first_visit_with_an_event_is_its_time():
