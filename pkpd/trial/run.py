@@ -109,7 +109,8 @@ def run_arm(prepared: Prepared, parameters: Parameters) -> Readout:
     progression = first_time(early.times, worse)
     u = uniform((*prepared.key, "protocol", "unresectable"), n)
     resected = np.isinf(progression) & (u >= early["course.unresectable"][:, 0])
-    late = _follow(prepared, people, early, resected, removed(diameter[:, -1], eyes.lesion, eyes.search, resected, trial.vanished))
+    taken = removed(diameter[:, -1], eyes.lesion, eyes.search, resected, trial.vanished)
+    late = _follow(prepared, people, early, resected, taken)
     recurrence = _recurrence(late, eyes, prepared.key)
     failed = np.where(trial.unresected == "event", dates.operation, np.inf)
     if trial.unresected == "follow":
