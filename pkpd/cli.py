@@ -192,8 +192,9 @@ def main() -> None:
         code = app(standalone_mode=False)  # an exit within a command comes back as its code
         sys.exit(code if isinstance(code, int) else 0)
     except (typer.Abort, KeyboardInterrupt):
-        err.print("interrupted: nothing half-written was left")
-        sys.exit(130)
+        err.print("[red]error[/red] interrupted; no half-written file was left\n"
+                  "    remedy: run it again (`pkpd fit NAME --resume` goes on from its last checkpoint)")
+        sys.exit(2)
     except PkpdError as error:
         err.print("[red]error[/red] " + escape(str(error)), soft_wrap=True)
         sys.exit(2)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from pkpd.errors import ContentError, Issue, NotFound, fail, nearest
 
+T = TypeVar("T")
 _PACKAGE = Path(__file__).resolve().parent
 ROOT = _PACKAGE / "_library" if (_PACKAGE / "_library").is_dir() else _PACKAGE.parent
 
@@ -28,10 +30,11 @@ _LIMIT = 1_000_000  # bytes: no content file is larger; refuses a hostile one be
 
 @dataclass(frozen=True)
 class Source:
-    """A content file as read: its library name (or path), where it lies, and its TOML tables."""
+    """A content file as read: its library name (or path), its path, that path for messages, its TOML tables."""
 
     name: str
     path: str
+    where: str
     data: dict
 
 
@@ -88,7 +91,14 @@ def read(kind: str, name: str | Path) -> Source:
     path = find(kind, name)
     own = is_path(name, kind)
     label = str(path) if own else (_resolve_model(str(name)) if kind == "model" else str(name))
-    return Source(str(label), str(path), parse(_text(path), str(path) if own else _short(path)))
+    where = str(path) if own else _short(path)
+    return Source(str(label), str(path), where, parse(_text(path), where))
+
+
+def load(kind: str, name: str | Path, make: Callable[[dict, str, str], T]) -> T:
+    """What `make` builds from a content file's tables, its name and where it is, for messages."""
+    source = read(kind, name)
+    return make(source.data, source.name, source.where)
 
 
 def _text(path: Path) -> str:

@@ -66,18 +66,13 @@ def _resolved(name: str | Path, model: Model | None, path: tuple[str, ...]) -> P
     source = library.read(kind or "parameters", name)
     if source.path in path:
         raise fail(source.path, "includes itself", "remove it from include")
-    own, included = read_parameters(source.data, source.name, _label(source))
+    own, included = read_parameters(source.data, source.name, source.where)
     total: Parameters | None = None
     for other in included:
         low = _resolved(other, model, (*path, source.path))
         total = low if total is None else merge(total, low)
     placed = _placed(own, model)
     return placed if total is None else merge(total, placed)
-
-
-def _label(source: library.Source) -> str:
-    root = str(library.ROOT) + "/"
-    return source.path.removeprefix(root)
 
 
 def _placed(own: Parameters, model: Model | None) -> Parameters:

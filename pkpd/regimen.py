@@ -45,9 +45,7 @@ class Regimen:
 
 def load_regimen(name: str | Path) -> Regimen:
     """A regimen by library name or path."""
-    source = library.read("regimen", name)
-    where = source.path if library.is_path(name, "regimen") else f"models/regimens/{source.name}.toml"
-    return read_regimen(source.data, source.name, where)
+    return library.load("regimen", name, read_regimen)
 
 
 def read_regimen(data: dict, name: str, where: str) -> Regimen:

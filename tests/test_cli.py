@@ -129,6 +129,22 @@ def test_bad_input_is_told_exits_with_2_and_leaves_no_file(pkpd, tmp_path, args,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("args", "verb"), [
+    (("simulate", "crlm", "--patients", 2, "--out", "a.csv"), "pkpd.simulation.simulate"),
+    (("trial", "eortc_40983", "--json", "f.json"), "pkpd.fit.predict.run_arm"),
+    (("fit", "eortc_40983", "--out", "r.toml"), "pkpd.fit.run.objective"),
+    (("study", "neoadjuvant_cycles", "--out", "."), "pkpd.study.run.run_arm"),
+], ids=lambda x: str(x[0]))
+def test_an_interrupted_run_says_so_and_leaves_no_file(pkpd, tmp_path, monkeypatch, args, verb):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verb, stop)
+    code, _, err = pkpd(*args)
+    assert code == 2 and "interrupted; no half-written file was left" in err and "--resume" in err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_trial_writes_the_figures_by_contract(pkpd, tmp_path):
     code, out, _ = pkpd("trial", "eortc_40983", "--patients", 60, "--json", tmp_path / "f.json")
     figures = json.loads((tmp_path / "f.json").read_text())["figures"]

@@ -86,9 +86,7 @@ _NUMBERS = ("patients", "replicates", "starts", "design", "draws", "seed")
 
 def load_fit(name: str | Path) -> Fit:
     """A fit by library name or path, checked against its trial and parameters."""
-    source = library.read("fit", name)
-    where = source.path if library.is_path(name, "fit") else f"fits/{source.name}.toml"
-    return read_fit(source.data, source.name, where)
+    return library.load("fit", name, read_fit)
 
 
 def read_fit(data: dict, name: str, where: str) -> Fit:

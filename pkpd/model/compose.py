@@ -24,9 +24,7 @@ def parse_model(text: str, name: str = "model") -> Model:
 
 def model_file(name: str) -> ModelFile:
     """A model file by library name or path, checked on its own."""
-    source = library.read("model", name)
-    where = source.path if library.is_path(name, "model") else f"models/{source.name}.toml"
-    return read_file(source.data, source.name, where)
+    return library.load("model", name, read_file)
 
 
 def build_model(file: ModelFile, swap: dict[str, str]) -> Model:

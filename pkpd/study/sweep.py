@@ -55,9 +55,7 @@ _KEYS = ("title", "text", "kind", "trial", "arm", "fit", "patients", "draws", "d
 
 def load_study(name: str | Path) -> Study:
     """A study by library name or path."""
-    source = library.read("study", name)
-    where = source.path if library.is_path(name, "study") else f"studies/{source.name}.toml"
-    return read_study(source.data, source.name, where)
+    return library.load("study", name, read_study)
 
 
 def read_study(data: dict, name: str, where: str) -> Study:

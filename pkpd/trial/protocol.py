@@ -81,9 +81,7 @@ class Trial:
 
 def load_trial(name: str | Path) -> Trial:
     """A trial by library name or path."""
-    source = library.read("trial", name)
-    where = source.path if library.is_path(name, "trial") else f"fits/trials/{source.name}.toml"
-    return read_trial(source.data, source.name, where)
+    return library.load("trial", name, read_trial)
 
 
 _PROTOCOL = ("accrual", "cut", "modality", "criteria", "unresected", "vanished", "before", "after", "jitter")
