@@ -190,19 +190,27 @@ def main() -> None:
     """The command line: an error that the user can mend is printed and exits with 2."""
     try:
         code = app(standalone_mode=False)  # an exit within a command comes back as its code
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except (typer.Abort, KeyboardInterrupt):
-        err.print("[red]error[/red] interrupted; no half-written file was left\n"
-                  "    remedy: run it again (`pkpd fit NAME --resume` goes on from its last checkpoint)")
-        sys.exit(2)
+        _fail("interrupted; no half-written file was left\n"
+              "    remedy: run it again (`pkpd fit NAME --resume` goes on from its last checkpoint)")
     except PkpdError as error:
-        err.print("[red]error[/red] " + escape(str(error)), soft_wrap=True)
-        sys.exit(2)
+        _fail(str(error))
     except Exception as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):
             error.show()  # type: ignore[attr-defined]
             sys.exit(2)
         raise
+
+
+_INTERRUPTED = 130  # what the command-line library returns where the user broke off
+
+
+def _fail(text: str) -> None:
+    err.print("[red]error[/red] " + escape(text), soft_wrap=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":
