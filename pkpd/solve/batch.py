@@ -24,7 +24,7 @@ from pkpd.solve.compile import kernels, tolerances  # noqa: E402
 OK, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE = 0, 1, 2, 3
 REASONS = {TOO_MANY_STEPS: "took too many steps", STEP_TOO_SMALL: "needed a step too small to advance",
            NOT_FINITE: "met a value that is not finite"}
-_CHUNK = 32
+_CHUNK = 128
 
 _A = (1.544, 0.9466785280815826, 0.2557011698983284, 3.314825187068521, 2.896124015972201, 0.9986419139977817,
       1.221224509226641, 6.019134481288629, 12.53708332932087, -0.6878860361058950)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 
+from pkpd.executor import run_all
 from pkpd.fit.result import load_result, posterior
 from pkpd.study.neoadjuvant import FIGURES, arm, metrics
 from pkpd.study.sweep import Study
 from pkpd.trial.protocol import VANISHED, Trial, load_trial
-from pkpd.trial.run import Prepared, prepare, run_arm
+from pkpd.trial.run import Prepared, prepare, run_arm, warm
 from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]
@@ -48,12 +50,18 @@ def run_study(study: Study, tell: Tell = lambda what, done, of: None) -> StudyRe
     table = _Table(study, posterior(parameters, study.draws), (first, trial.vanished))
     pairs = list(dict.fromkeys((b, s.after_for(b)) for s in study.sweeps for b in s.before))
     tasks = [(link, pair) for link in links for pair in dict.fromkeys([*pairs, (0, 0)])]
-    for done, (link, pair) in enumerate(tasks):
-        tell("simulating", done, len(tasks))
+    done = count()
+
+    def simulate(task: tuple[str, Pair]) -> None:
+        link, pair = task
         people = prepare(trial, arm(study, trial, *pair), parameters, study.patients, link, study.seed, stream="study")
         for vanished in VANISHED if link == first else (trial.vanished,):
             table.run((link, vanished), pair, replace(people, trial=replace(trial, vanished=vanished)))
-    tell("simulating", len(tasks), len(tasks))
+        tell("simulating", next(done) + 1, len(tasks))
+
+    tell("simulating", 0, len(tasks))
+    warm(trial)
+    run_all(simulate, tasks)
     plans = [(s.name, (b, s.after_for(b))) for s in study.sweeps for b in s.before]
     rows = [row for sweep, pair in plans for link in links for row in table.rows(sweep, pair, (link, trial.vanished))]
     reference = [row for link in links for row in table.rows("surgery_alone", (0, 0), (link, trial.vanished))]

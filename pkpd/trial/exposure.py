@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -36,10 +37,16 @@ class Exposure:
         return settings(len(times), disease.inputs.index("effect.RATE"), times, values)
 
 
+@lru_cache(16)
+def treatment_model(name: str) -> Model:
+    """A treatment system, composed once."""
+    return load_model(name)
+
+
 def kill_rates(treatment: str, regimen: str, starts: np.ndarray, covariates: dict[str, np.ndarray],
                key: tuple[str, str, str], first: int = 0) -> Exposure:
     """Solves a treatment system for cycles that start at `starts` (patient, cycle; days; inf = not given)."""
-    model = load_model(treatment)
+    model = treatment_model(treatment)
     parameters = load_parameters((), model)
     n = len(starts)
     population = draw(model, parameters, n, *key, first=first, covariates=covariates)

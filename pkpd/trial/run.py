@@ -60,6 +60,14 @@ def disease_model(name: str) -> Model:
     return load_model(name)
 
 
+def warm(trial: Trial) -> None:
+    """Compiles what a trial's systems need, once, before work is spread over threads."""
+    from pkpd.solve.compile import kernels
+
+    for name in (trial.disease, *(system for _, system in trial.treatments)):
+        kernels(load_model(name))
+
+
 def prepare(trial: Trial, arm: Arm, parameters: Parameters, n: int, link: str = "", seed: int = 0,
             stream: str | None = None) -> Prepared:
     """Draws dates and solves the drugs of n patients of an arm.
