@@ -42,33 +42,41 @@ def rows(kind: str | None) -> list[dict]:
     return found
 
 
-def kind_of(name: str) -> str:
-    """The kind of content that a name or a file's tables stand for."""
+def kinds_of(name: str) -> list[str]:
+    """The kinds of content that a name stands for, or a file's tables: a trial, its fit and the result may share a name."""
     if library.is_path(name, "model"):
         data = library.read("model", name).data
         for table, kind in (("parameters", "parameters"), *_TABLES.items()):
             if table in data and (table != "parameters" or "model" not in data):
-                return kind
+                return [kind]
         raise fail(name, "is no kind of content", "a file begins with one of " + ", ".join(f"[{t}]" for t in _TABLES))
-    for kind in ("model", "parameters", "regimen", "trial", "fit", "study"):
+    found = []
+    for kind in ("model", "parameters", "regimen", "trial", "fit", "result", "study"):
         try:
             library.find(kind, name)
         except NotFound:
             continue
-        return kind
+        found.append(kind)
+    if found:
+        return found
     known = [r["name"] for r in rows(None)] + [n.rsplit("/", 1)[-1] for n in library.names("model")]
     raise NotFound(f"{name}: the library holds nothing of this name\n    remedy: {nearest(name, set(known))}")
 
 
 def show(name: str, diagram: Path | None, as_json: bool, console: Console) -> None:
-    """Prints one entry; a model's diagram goes to a file."""
-    kind = kind_of(name)
-    if kind == "model":
-        _show_model(name, diagram, as_json, console)
-        return
-    if diagram is not None:
+    """Prints all that a name stands for (as JSON, the first); a model's diagram goes to a file."""
+    kinds = kinds_of(name)
+    if diagram is not None and kinds != ["model"]:
         raise fail("--diagram", f"{name!r} is no model", "only a model has compartments to draw")
-    if kind == "parameters":
+    for kind in kinds[:1] if as_json else kinds:
+        if kind == "model":
+            _show_model(name, diagram, as_json, console)
+        else:
+            _show_other(kind, name, as_json, console)
+
+
+def _show_other(kind: str, name: str, as_json: bool, console: Console) -> None:
+    if kind in ("parameters", "result"):
         from pkpd.parameters import load_parameters
         from pkpd.show import print_parameters, show_parameters
 
@@ -160,7 +168,7 @@ def check(paths: list[str]) -> tuple[list[dict], int]:
     found = []
     for kind, name in names:
         try:
-            issues = _issues(kind or kind_of(name), name)
+            issues = [i for k in ([kind] if kind else kinds_of(name)) for i in _issues(k, name)]
         except ContentError as error:
             issues = list(error.issues)
         except PkpdError as error:

@@ -195,7 +195,9 @@ def main() -> None:
         sys.exit(code if isinstance(code, int) else 0)
     except (typer.Abort, KeyboardInterrupt):
         _fail("interrupted; no half-written file was left\n"
-              "    remedy: run it again (`pkpd fit NAME --resume` goes on from its last checkpoint)")
+              "    remedy: run it again; a fit goes on from its last checkpoint with `pkpd fit NAME --resume`")
+    except MemoryError:
+        _fail("needs more memory than this machine has\n    remedy: fewer patients, cycles or times")
     except PkpdError as error:
         _fail(str(error))
     except Exception as error:

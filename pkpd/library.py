@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from pkpd.errors import ContentError, Issue, NotFound, fail, nearest
 
@@ -69,7 +69,7 @@ def find(kind: str, name: str | Path) -> Path:
     """The file behind a name."""
     if is_path(name, kind):
         path = Path(name)
-        if not path.is_file():
+        if not _is_file(path):
             offer = nearest(str(name), names(kind)) if kind == "model" else ""
             remedy = f"{offer} or " if offer.startswith("did") and not path.suffix else ""
             remedy = remedy or "a library name has no slash or suffix; "
@@ -80,6 +80,13 @@ def find(kind: str, name: str | Path) -> Path:
         raise NotFound(f"{name}: no {kind} of this name in the library\n    remedy: "
                        f"{nearest(str(name), names(kind))} (`pkpd list {_plural(kind)}` shows all)")
     return ROOT / FOLDERS[kind] / f"{full}.toml"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long, a folder that may not be entered, a null byte
+        return False
 
 
 def _plural(kind: str) -> str:
@@ -103,11 +110,12 @@ def load(kind: str, name: str | Path, make: Callable[[dict, str, str], T]) -> T:
 
 def _text(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        size = path.stat().st_size
+        raw = path.read_bytes() if size <= _LIMIT else b""
     except OSError as error:
         raise NotFound(f"{path}: cannot be read ({error.strerror})") from None
-    if len(raw) > _LIMIT:
-        raise fail(str(path), f"is {len(raw) / 1e6:.1f} MB; a content file is at most {_LIMIT / 1e6:.0f} MB",
+    if size > _LIMIT:
+        raise fail(str(path), f"is {size / 1e6:.1f} MB; a content file is at most {_LIMIT / 1e6:.0f} MB",
                    "split it, or move data out of it")
     try:
         return raw.decode("utf-8")
@@ -132,12 +140,68 @@ def parse(text: str, where: str) -> dict:
         raise fail(where, reason, "mend the line named; a key may be given once only") from None
 
 
-def check_keys(data: dict, known: Iterable[str], where: str, issues: list[Issue]) -> None:
-    """Adds an issue for each key that is not among the known ones."""
+def shown(value: object) -> str:
+    """A value as its author wrote it, cut where it is too long to print."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        return "a value too large to print"
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+def check_keys(data: object, known: Iterable[str], where: str, issues: list[Issue]) -> None:
+    """Adds an issue for each key that is not among the known ones, or one for what is no table."""
     known = tuple(known)
+    if not isinstance(data, dict):
+        issues.append(Issue(where, f"{shown(data)} is not a table", "it holds " + ", ".join(known)))
+        return
     for key in data:
         if key not in known:
             issues.append(Issue(f"{where}.{key}", "unknown key", nearest(key, known)))
+
+
+def table(value: object, where: str, known: Iterable[str], issues: list[Issue]) -> dict:
+    """A table with its keys checked; empty where it is missing or no table."""
+    if value is None:
+        return {}
+    check_keys(value, known, where, issues)
+    return value if isinstance(value, dict) else {}
+
+
+def rows(value: object, where: str, known: Iterable[str], issues: list[Issue]) -> list[tuple[str, dict]]:
+    """The place and table of each entry of a list of tables; what is no table is told and left out."""
+    known = tuple(known)
+    if not isinstance(value, list | None):
+        issues.append(Issue(where, f"{shown(value)} is not a list of tables", f"write [[{where.split(' ')[-1]}]]"))
+        return []
+    placed = [(f"{where}[{i + 1}]", entry) for i, entry in enumerate(value or ())]
+    for place, entry in placed:
+        check_keys(entry, known, place, issues)
+    return [(place, entry) for place, entry in placed if isinstance(entry, dict)]
+
+
+def text(data: dict, key: str, where: str, issues: list[Issue], need: bool = False) -> str:
+    """A table's text, empty where it is left out; one that is needed is not empty."""
+    value = data.get(key, "")
+    if not isinstance(value, str):
+        issues.append(Issue(f"{where}.{key}", f"{shown(value)} is not text", f'write {key} = "…"'))
+    elif need and not value:
+        issues.append(Issue(f"{where}.{key}", "is missing", f'add {key} = "…"'))
+    return value if isinstance(value, str) else ""
+
+
+def whole(value: object, least: int, most: int) -> TypeGuard[int]:
+    """Whether a value of a file is a whole number within limits."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def check_name(kinds: tuple[str, ...], name: str, where: str, issues: list[Issue]) -> None:
+    """Adds an issue where a name is neither in the library, under one of the kinds, nor a file."""
+    try:
+        find(next((k for k in kinds if name in names(k)), kinds[0]), name)
+    except NotFound as error:
+        what, _, remedy = str(error).partition("\n    remedy: ")
+        issues.append(Issue(where, shown(name) + what.removeprefix(name), remedy))
 
 
 def raise_issues(issues: list[Issue]) -> None:

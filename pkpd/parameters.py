@@ -55,7 +55,13 @@ def merge(base: Parameters, top: Parameters) -> Parameters:
     return replace(top, values=over(base.values, top.values, lambda v: v.name),
                    covariates=over(base.covariates, top.covariates, lambda v: v.name),
                    correlations=over(base.correlations, top.correlations, lambda c: frozenset(c.of)),
-                   draws=top.draws or base.draws)
+                   draws=top.draws or _draws_left(base, top))
+
+
+def _draws_left(base: Parameters, top: Parameters) -> dict[str, tuple[float, ...]]:
+    """The draws of lines that the set on top leaves alone."""
+    own = {v.name for v in top.values}
+    return {k: v for k, v in base.draws.items() if k.split(":")[0] not in own}
 
 
 def _resolved(name: str | Path, model: Model | None, path: tuple[str, ...]) -> Parameters:
@@ -83,7 +89,8 @@ def _placed(own: Parameters, model: Model | None) -> Parameters:
     if not prefixes and any(v.name.split(".")[0] in {p.name for p in model.parts} for v in own.values):
         return own
     if not prefixes:
-        return own if not own.values else replace(own, values=(), correlations=())
+        raise fail(f"{own.name}: parameters.model", f"{own.model!r} is no part of {model.name}",
+                   nearest(own.model, {p.use for p in model.parts} | {model.name}))
 
     def move(name: str, p: str) -> str:
         return f"{p}.{name}"

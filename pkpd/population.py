@@ -139,8 +139,8 @@ def _covariates(parameters: Parameters, scores: dict, n: int, given: Mapping, fi
         c = REGISTER[name]
         bad = np.flatnonzero(~((values >= c.low) & (values <= c.high)))
         if bad.size:
-            raise fail(f"covariates.{name}", f"patient {first + bad[0]} has {values[bad[0]]:g} {c.unit}; plausible is {c.low:g} "
-                       f"to {c.high:g}", "mend the value, or bound its spread with low and high")
+            raise fail(f"covariates.{name}", f"patient {first + bad[0] + 1} has {values[bad[0]]:g} {c.unit}; "
+                       f"plausible is {c.low:g} to {c.high:g}", "mend the value, or bound its spread with low and high")
     return features
 
 

@@ -84,25 +84,20 @@ def _write_table(table, path: Path) -> None:
 
 def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Tell) -> dict:
     """The predicted figures of a trial under a fit's posterior, or under uncalibrated values."""
-    from pkpd.fit.free import load_fit
     from pkpd.fit.predict import predict
     from pkpd.fit.result import load_result
     from pkpd.parameters import load_parameters
+    from pkpd.trial.exposure import daily_model
     from pkpd.trial.protocol import load_trial
-    from pkpd.trial.run import disease_model
 
     trial = load_trial(name)
     if fit is None and trial.name in library.names("result"):
         fit = trial.name
     if fit is None or fit == "none":
-        parameters = load_parameters(trial.parameters, disease_model(trial.disease))
+        parameters = load_parameters(trial.parameters, daily_model(trial.disease))
         return {**predict(trial, parameters, patients, link, fitted=(), tell=tell), "fit": None}
     parameters, account = load_result(fit)
-    fitted: tuple[str, ...] = ()
-    if account["name"] in library.names("fit"):
-        plan = load_fit(account["name"])
-        same = plan.trial == trial.name
-        fitted = tuple(f.key for f in trial.figures if f.use == "fit" and f.key not in plan.leave_out) if same else ()
+    fitted = tuple(account["figures"]) if account["trial"] == trial.name else ()
     result = predict(trial, parameters, patients, link or account.get("link", ""), fitted=fitted, tell=tell)
     return {**result, "fit": fit}
 

@@ -107,7 +107,7 @@ BAD = [
     (("simulate", "crlm", "--until", "2 mg", "--out", "a.csv"), "cannot be converted"),
     (("simulate", "crlm", "--out", "a.txt"), "neither .csv nor .parquet"),
     (("simulate", "crlm", "--out", "nowhere/a.csv"), "the folder nowhere does not exist"),
-    (("simulate", "crlm", "--parameters", "oxaliplatin_bastian_2003", "--out", "a.csv"), "has no value"),
+    (("simulate", "crlm", "--parameters", "oxaliplatin_bastian_2003", "--out", "a.csv"), "is no part of systems/crlm"),
     (("simulate", "crlm", "--patients", "-3", "--out", "a.csv"), "--patients"),
     (("simulate", "./mine.toml", "--out", "a.csv"), "no such file"),
     (("trial", "eortc_4098"), "did you mean 'eortc_40983'"),

@@ -892,13 +892,13 @@ def test_given_covariates_are_in_the_register_and_plausible():
     with pytest.raises(ContentError) as caught:
         draw(DRUG, FULL, 3, covariates={"BSA": np.array([1.7, 17.5, np.nan])})
     assert str(caught.value) == (
-        "covariates.BSA: patient 1 has 17.5 m^2; plausible is 1 to 3\n    remedy: mend the value, or "
+        "covariates.BSA: patient 2 has 17.5 m^2; plausible is 1 to 3\n    remedy: mend the value, or "
         "bound its spread with low and high"
     )
 
 
 def test_an_implausible_patient_of_a_later_chunk_is_named_by_his_own_number():
-    with pytest.raises(ContentError, match="patient 101 has 17.5"):
+    with pytest.raises(ContentError, match="patient 102 has 17.5"):
         draw(DRUG, FULL, 2, covariates={"BSA": np.array([1.7, 17.5])}, first=100)
 
 

@@ -19,8 +19,8 @@ from pkpd.report.reading import amount, cell, picked, says, view
 from pkpd.study.neoadjuvant import FIGURES
 from pkpd.study.run import StudyResult
 from pkpd.study.sweep import load_study
+from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import load_trial
-from pkpd.trial.run import disease_model
 
 LINKS = {"effect_site_emax": 0.0, "auc_linear": -0.9, "damage_transit": 0.6}
 
@@ -31,7 +31,8 @@ def _free(name, line, prior, low, high, median, at_low, at_high, contraction):
 
 
 ACCOUNT = {
-    "name": "eortc_40983", "version": "0.1.0", "link": "effect_site_emax", "patients": 1500, "evaluations": 4210,
+    "name": "eortc_40983", "trial": "eortc_40983", "figures": ["a", "b", "c", "d", "e", "f", "g"], "version": "0.1.0",
+    "link": "effect_site_emax", "patients": 1500, "evaluations": 4210,
     "acceptance": 0.412, "autocorrelation_steps": 9.1, "best_log_posterior": -6.2, "distance_squared": 3.42,
     "start_log_posteriors": [-6.5, -6.3, -7.0, -6.4], "free": [
         _free("occult disease present", "occult.PRESENT", 0.8, 0.45, 0.95, 0.77, 0.68, 0.85, 0.62),
@@ -57,7 +58,8 @@ def _rows(sweep: str, before: int, after: int, link: str) -> list[dict]:
     rows = []
     for figure, (value, half) in here.items():
         gap = value - there[figure][0]
-        rows.append({"sweep": sweep, "before": before, "after": after, "link": link, "vanished": "searched", "figure": figure,
+        rows.append({"sweep": sweep, "before": before, "after": after, "link": link, "vanished": "searched",
+                     "basis": "extrapolated", "figure": figure,
                      "unit": FIGURES[figure][0], "value": value, "low": max(value - half, 0), "high": value + half,
                      "informed": before in (0, 6),
                      "difference": {"value": gap, "low": gap - half_gap, "high": gap + half_gap}})
@@ -67,7 +69,7 @@ def _rows(sweep: str, before: int, after: int, link: str) -> list[dict]:
 def made_up() -> StudyResult:
     """A result with realistic numbers that took no simulation."""
     study, trial = load_study("neoadjuvant_cycles"), load_trial("eortc_40983")
-    parameters = load_parameters("crlm_resectable", disease_model(trial.disease))
+    parameters = load_parameters("crlm_resectable", daily_model(trial.disease))
     rows = [r for s in study.sweeps for b in s.before for x in LINKS for r in _rows(s.name, b, s.after_for(b), x)]
     alone = [r for x in LINKS for r in _rows("surgery_alone", 0, 0, x)]
     return StudyResult(study, trial, parameters, ACCOUNT, tuple(rows), tuple(alone))
@@ -143,7 +145,7 @@ def test_the_json_carries_provenance_and_versions(folder):
     data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert {"study", "title", "trial", "fit", "link", "rows", "reference", "provenance", "notice"} <= set(data)
     names = {line["name"] for line in data["provenance"]}
-    assert {"cut", "occult.N0", "KRAS", "oxaliplatin.CL", "effect.EC50OX", "damage.KTR", "adherence: drop"} <= names
+    assert {"cut", "occult.N0", "KRAS", "oxaliplatin.CL", "effect.EC50OX", "damage.KTR", "adherence: drop_before"} <= names
     assert all(line["seen"] for line in data["provenance"])
     assert data["made"]["seed"] == 7 and data["made"]["pkpd"]
 

@@ -10,7 +10,8 @@ from scipy.special import expit, logit
 
 from pkpd import library
 from pkpd.errors import Issue, nearest
-from pkpd.library import check_keys, raise_issues
+from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
+from pkpd.spread import is_number
 from pkpd.trial.protocol import Trial, load_trial
 from pkpd.values import Parameters
 
@@ -81,7 +82,10 @@ def put_all(free: tuple[Free, ...], parameters: Parameters, scores: np.ndarray) 
     return parameters
 
 
-_NUMBERS = ("patients", "replicates", "starts", "design", "draws", "seed")
+_HEAD = ("title", "text", "trial", "parameters", "link")
+_LIMITS = {"patients": (50, 1_000_000), "replicates": (50, 100_000), "starts": (1, 1000), "design": (10, 100_000),
+           "draws": (10, 100_000), "seed": (0, 2**63)}  # of a file: fewer would give no covariance or no posterior
+_SUITS = {"value": tuple(SCALES), "sd": ("log",), "mixture": ("logit",)}
 
 
 def load_fit(name: str | Path) -> Fit:
@@ -93,56 +97,77 @@ def read_fit(data: dict, name: str, where: str) -> Fit:
     """A fit from its tables; raises every issue at once."""
     issues: list[Issue] = []
     check_keys(data, ("fit", "free"), where, issues)
-    head = data.get("fit", {})
-    check_keys(head, ("title", "text", "trial", "parameters", "link", "leave_out", *_NUMBERS), f"{where}: fit", issues)
-    for key in ("trial", "parameters"):
-        if not isinstance(head.get(key), str):
-            issues.append(Issue(f"{where}: fit.{key}", "is missing"))
-    for key in _NUMBERS:
-        if key in head and (not isinstance(head[key], int) or isinstance(head[key], bool) or head[key] < 0):
-            issues.append(Issue(f"{where}: fit.{key}", f"{head[key]!r} is not a whole number"))
-    free = [_free(entry, f"{where}: free[{i + 1}]", issues) for i, entry in enumerate(data.get("free", []))]
-    if not free:
+    head = table(data.get("fit"), f"{where}: fit", (*_HEAD, "leave_out", *_LIMITS), issues)
+    words = {k: text(head, k, f"{where}: fit", issues, need=k in ("trial", "parameters")) for k in _HEAD}
+    for key, (least, most) in _LIMITS.items():
+        if key in head and not whole(head[key], least, most):
+            issues.append(Issue(f"{where}: fit.{key}", f"{shown(head[key])} is not a whole number of at least {least}",
+                                f"from {least} to {most}"))
+    left = head.get("leave_out", [])
+    if not isinstance(left, list) or not all(isinstance(x, str) for x in left):
+        issues.append(Issue(f"{where}: fit.leave_out", f"{shown(left)} is not a list of figures",
+                            'write leave_out = ["FIGURE:ARM"]'))
+        left = []
+    entries = rows(data.get("free"), f"{where}: free", ("name", "line", "what", "scale", "prior"), issues)
+    free = [f for place, entry in entries if (f := _free(entry, place, issues)) is not None]
+    if not data.get("free"):
         issues.append(Issue(f"{where}: free", "names nothing to calibrate", "add [[free]] tables"))
+    for key in sorted({f.key for f in free if [g.key for g in free].count(f.key) > 1}):
+        issues.append(Issue(f"{where}: free", f"{key!r} is free twice", "remove one of the two"))
+    fit = Fit(name, words["title"], words["text"], words["trial"], words["parameters"], words["link"], tuple(free),
+              tuple(left), **{k: head[k] for k in _LIMITS if k in head})
+    if fit.trial:
+        check_name(("trial",), fit.trial, f"{where}: fit.trial", issues)
+    if fit.parameters:
+        check_name(("parameters", "result"), fit.parameters, f"{where}: fit.parameters", issues)
     raise_issues(issues)
-    fit = Fit(name, str(head.get("title", "")), str(head.get("text", "")), head["trial"], head["parameters"],
-              str(head.get("link", "")), tuple(f for f in free if f is not None), tuple(head.get("leave_out", ())),
-              **{k: head[k] for k in _NUMBERS if k in head})
     check_fit(fit, load_trial(fit.trial), where)
     return fit
 
 
 def _free(entry: dict, where: str, issues: list[Issue]) -> Free | None:
     before = len(issues)
-    check_keys(entry, ("name", "line", "what", "scale", "prior"), where, issues)
+    line = text(entry, "line", where, issues)
+    if "line" not in entry or entry["line"] == "":
+        issues.append(Issue(f"{where}.line", "is missing", 'name a line of the parameters: line = "occult.N0"'))
+    name = text(entry, "name", where, issues) or line
     what, scale, prior = entry.get("what", "value"), entry.get("scale", "log"), entry.get("prior", {})
     if what not in ("value", "sd", "mixture"):
-        issues.append(Issue(f"{where}.what", f"{what!r} cannot be free", "one of value, sd, mixture"))
-    if scale not in SCALES:
-        issues.append(Issue(f"{where}.scale", f"{scale!r} is not a scale", nearest(str(scale), SCALES)))
+        issues.append(Issue(f"{where}.what", f"{shown(what)} cannot be free", "one of value, sd, mixture"))
+    if scale not in tuple(SCALES):
+        issues.append(Issue(f"{where}.scale", f"{shown(scale)} is not a scale",
+                            nearest(scale if isinstance(scale, str) else "", SCALES)))
+    elif what in ("sd", "mixture") and scale not in _SUITS[what]:
+        issues.append(Issue(f"{where}.scale", f"{scale!r} does not suit a {what}",
+                            f'write scale = "{_SUITS[what][0]}", on which it stays what it is'))
+    prior = table(prior, f"{where}.prior", ("at", "sd"), issues)
     at, sd = prior.get("at"), prior.get("sd")
-    good = all(isinstance(x, int | float) and not isinstance(x, bool) for x in (at, sd)) and sd > 0
+    good = is_number(at) and is_number(sd) and sd > 0
     if not good or (scale == "log" and at <= 0) or (scale == "logit" and not 0 < at < 1):
-        issues.append(Issue(f"{where}.prior", f"{prior!r} is not a prior on the {scale} scale",
-                            "write prior = { at = CENTRE, sd = SIZE ON THE SCALE }"))
-    if not isinstance(entry.get("line"), str):
-        issues.append(Issue(f"{where}.line", "is missing", 'name a line of the parameters: line = "occult.N0"'))
+        issues.append(Issue(f"{where}.prior", f"{shown(prior)} is not a prior on the {scale} scale",
+                            "write prior = { at = CENTRE, sd = SIZE ON THE SCALE }, sd finite and above zero"))
     if len(issues) > before:
         return None
-    return Free(entry.get("name", entry["line"]), entry["line"], what, scale, float(at), float(sd))
+    return Free(name, line, what, scale, float(at), float(sd))  # type: ignore[arg-type]
 
 
 def check_fit(fit: Fit, trial: Trial, where: str) -> None:
-    """A fit names figures of its trial and lines of its parameters."""
+    """A fit names figures and a link of its trial, and lines of its parameters."""
     from pkpd.parameters import load_parameters
-    from pkpd.trial.run import disease_model
+    from pkpd.trial.exposure import daily_model
 
     issues: list[Issue] = []
     keys = [f.key for f in trial.figures if f.use == "fit"]
     for key in fit.leave_out:
         if key not in keys:
             issues.append(Issue(f"{where}: fit.leave_out", f"{key!r} is not a fitted figure of {trial.name}", nearest(key, keys)))
-    parameters = load_parameters(fit.parameters, disease_model(trial.disease))
+    if len(set(keys) - set(fit.leave_out)) < 2:
+        issues.append(Issue(f"{where}: fit", f"fewer than two figures of {trial.name} are left to fit",
+                            'leave out less, or give the trial figures with use = "fit"'))
+    links = [k for k, _ in trial.treatments]
+    if fit.link and fit.link not in links:
+        issues.append(Issue(f"{where}: fit.link", f"{fit.link!r} is not a treatment of {trial.name}", nearest(fit.link, links)))
+    parameters = load_parameters(fit.parameters, daily_model(trial.disease))
     known = {v.name: v for v in parameters.values}
     for f in fit.free:
         if f.line not in known:

@@ -41,10 +41,10 @@ def sample(target: Objective, state: dict, keep: Callable[[], None], tell: Tell)
     total = 2 * fit.design + fit.draws
     z = _normals(fit.seed, "design", fit.design, size)
     _evaluate(target, state, state["best"] + 0.6 * target.width * z, 0, total, keep, tell)
-    chain, _ = _chain(target, _emulator(target, state), state["best"], fit.seed)
+    chain, _ = _chain(target, _emulator(target, state, fit.design), state["best"], fit.seed)
     spread = 1.4 * (chain - chain.mean(axis=0)) + chain.mean(axis=0)
     _evaluate(target, state, _pick(spread, fit.design), fit.design, total, keep, tell)
-    emulator = _emulator(target, state)
+    emulator = _emulator(target, state, 2 * fit.design)
     chain, acceptance = _chain(target, emulator, state["best"], fit.seed)
     chosen = _pick(chain, fit.draws)
     done = 2 * fit.design
@@ -93,12 +93,16 @@ def _evaluate(target: Objective, state: dict, points: np.ndarray, done: int, tot
             keep()
 
 
-def _emulator(target: Objective, state: dict) -> Callable[[np.ndarray], np.ndarray]:
-    """A smoothing spline of the figures over the free scales (radial basis functions)."""
+def _emulator(target: Objective, state: dict, count: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A smoothing spline (radial basis functions) of the figures over the free scales, on the first `count` points.
+
+    The count is what a resumed run shares with one that was never broken.
+    """
     from scipy.interpolate import RBFInterpolator
 
-    good = np.all(np.isfinite(state["values"]), axis=1)
-    spline = RBFInterpolator(state["points"][good] / target.width, state["values"][good], kernel="cubic", degree=1, smoothing=0.1)
+    points, values = state["points"][:count], state["values"][:count]
+    good = np.all(np.isfinite(values), axis=1)
+    spline = RBFInterpolator(points[good] / target.width, values[good], kernel="cubic", degree=1, smoothing=0.1)
     return lambda x: spline(np.atleast_2d(x) / target.width)
 
 

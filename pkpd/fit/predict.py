@@ -22,8 +22,8 @@ def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: st
             fitted: tuple[str, ...] | None = None, tell: Tell = lambda what, done, of: None) -> dict:
     """Each figure's predictive median and 95 % interval, inside or outside, and a joint check of the fitted ones.
 
-    The interval holds the posterior's uncertainty and the chance of a trial of the trial's size. Patients are
-    drawn anew, not those of the fit.
+    The interval holds the posterior's uncertainty and the chance of a trial of the trial's size. Every draw of the
+    posterior has patients of its own, none of them the fit's.
     """
     prepared = [prepare(trial, a, parameters, patients, link, seed) for a in trial.arms]
     sets = posterior(parameters, DRAWS)
@@ -31,15 +31,16 @@ def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: st
     tables, failures = [], []
     for i, p in enumerate(sets):
         tell("predicting", i, len(sets))
-        arms = {a.arm.name: run_arm(a, p) for a in prepared}
+        arms = {a.arm.name: run_arm(a.others(f"{a.arm.name} {i}"), p) for a in prepared}
         failures += [f"{name}: {text}" for name, r in arms.items() for text in r.failures]
         tables.append(figure_values(trial, replicates(trial, arms, per, seed + i)))
     tell("predicting", len(sets), len(sets))
     values = np.concatenate(tables, axis=1)
+    chance = np.sqrt(np.mean([np.var(scaled(trial, trial.figures, t), axis=1) for t in tables], axis=0))
     used = [f for f in trial.figures if f.use == "fit" and (fitted is None or f.key in fitted)]
     return {"trial": trial.name, "title": trial.title, "parameters": parameters.name, "link": link,
             "patients": patients, "draws": len(sets), "trials": values.shape[1], "seed": seed,
-            "figures": [_row(trial, f, v, fitted) for f, v in zip(trial.figures, values, strict=True)],
+            "figures": [_row(trial, f, v, s, fitted) for f, v, s in zip(trial.figures, values, chance, strict=True)],
             "joint": _joint(trial, used, values), "failures": failures}
 
 
@@ -47,7 +48,8 @@ def _number(x: float) -> float | None:
     return float(x) if np.isfinite(x) else None
 
 
-def _row(trial: Trial, figure: Figure, values: np.ndarray, fitted: tuple[str, ...] | None) -> dict:
+def _row(trial: Trial, figure: Figure, values: np.ndarray, chance: float, fitted: tuple[str, ...] | None) -> dict:
+    """One figure; `chance` is its standard error over trials of one parameter set, on its scale."""
     low, middle, high = np.quantile(values, [0.025, 0.5, 0.975], method="nearest")
     use = figure.use
     if use == "fit" and fitted is not None and figure.key not in fitted:
@@ -56,8 +58,7 @@ def _row(trial: Trial, figure: Figure, values: np.ndarray, fitted: tuple[str, ..
     if figure.kind == "count" and interval is not None:
         seen = "exact binomial"
     if interval is None and figure.value is not None:
-        spread = np.std(np.log(np.minimum(values, trial.follow_up[1] / 30.4375)))
-        interval, seen = (figure.value * np.exp(-1.96 * spread), figure.value * np.exp(1.96 * spread)), "derived"
+        interval, seen = (figure.value * np.exp(-1.96 * chance), figure.value * np.exp(1.96 * chance)), "derived"
     return {"trial": trial.name, "arm": figure.arm, "figure": figure.name, "kind": figure.kind, "use": use,
             "unit": figure.unit, "n": figure.n, "published": figure.value,
             "interval": None if interval is None else [float(x) for x in interval], "interval_from": seen if interval else None,

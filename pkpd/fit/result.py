@@ -10,14 +10,14 @@ import tomli_w
 import pkpd
 from pkpd import library, store
 from pkpd.errors import fail
-from pkpd.fit.free import Free, read_fit
+from pkpd.fit.free import Free
 from pkpd.fit.run import FitResult, calibrated, summary
 from pkpd.library import parse
 from pkpd.model.expression import unparse
 from pkpd.parameters import load_parameters
 from pkpd.spread import Spread
+from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import load_trial
-from pkpd.trial.run import disease_model
 from pkpd.values import Parameters, Value
 
 
@@ -51,7 +51,7 @@ def _line(value: Value, rows: list[dict], source: str, fit: str) -> dict:
 def to_toml(result: FitResult) -> str:
     """The text of a result file."""
     fit, trial = result.fit, load_trial(result.fit.trial)
-    base = load_parameters(fit.parameters, disease_model(trial.disease))
+    base = load_parameters(fit.parameters, daily_model(trial.disease))
     best = calibrated(result, base)
     rows = summary(result)
     values: dict = {}
@@ -66,7 +66,8 @@ def to_toml(result: FitResult) -> str:
         "values": values,
         "draws": {f.key: [float(f"{f.from_scale(x):.6g}") for x in result.draws.scores[:, i]]
                   for i, f in enumerate(fit.free)},
-        "fit": {"name": fit.name, "version": pkpd.__version__, "link": fit.link, "patients": fit.patients,
+        "fit": {"name": fit.name, "trial": fit.trial, "figures": list(result.figures),
+                "version": pkpd.__version__, "link": fit.link, "patients": fit.patients,
                 "evaluations": result.calls, "effective_draws": round(result.draws.effective, 1),
                 "exact_draws": result.draws.exact, "emulator_error": round(result.draws.error, 3),
                 "acceptance": round(result.draws.acceptance, 3),
@@ -86,9 +87,9 @@ def load_result(name: str | Path) -> tuple[Parameters, dict]:
     """A calibrated set with its draws, and its account of the fit."""
     source = library.read("result", name)
     data = parse(Path(source.path).read_text(encoding="utf-8"), source.path)
-    if "fit" not in data or "draws" not in data:
+    if not {"parameters", "fit", "draws"} <= set(data) or not {"name", "trial", "figures"} <= set(data["fit"]):
         raise fail(source.path, "is not a fit's result", "make one with `pkpd fit NAME`")
-    model = disease_model(data["parameters"]["model"])
+    model = daily_model(data["parameters"]["model"])
     own = source.path if library.is_path(name, "result") else source.name
     return load_parameters(own, model), data["fit"]
 
@@ -109,5 +110,3 @@ def posterior(parameters: Parameters, count: int) -> list[Parameters]:
         sets.append(at)
     return sets
 
-
-__all__ = ["load_result", "posterior", "read_fit", "save", "to_toml"]

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
+import pkpd
 from pkpd import library, store
 from pkpd.fit.free import Fit, put_all
 from pkpd.fit.likelihood import Objective, objective
 from pkpd.fit.posterior import Draws, sample
+from pkpd.model.compose import load_model
 from pkpd.parameters import load_parameters
 from pkpd.population import uniform
-from pkpd.trial.protocol import load_trial
-from pkpd.trial.run import disease_model
+from pkpd.regimen import load_regimen
+from pkpd.trial.exposure import daily_model
+from pkpd.trial.protocol import Trial, load_trial
 from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]
@@ -34,6 +37,7 @@ class FitResult:
     observed: np.ndarray
     expected: np.ndarray
     covariance: np.ndarray
+    figures: tuple[str, ...]
     calls: int
 
     @property
@@ -46,8 +50,8 @@ class FitResult:
 def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: None) -> FitResult:
     """Calibrates: covariance at the prior's centre, several starts, covariance again at the best, posterior."""
     trial = load_trial(fit.trial)
-    base = load_parameters(fit.parameters, disease_model(trial.disease))
-    key = store.content_hash(fit, trial, base.values, base.correlations, base.covariates)
+    base = load_parameters(fit.parameters, daily_model(trial.disease))
+    key = store.content_hash(fit, trial, base.values, base.correlations, base.covariates, *_rests_on(trial))
     state = (store.restore("fits", key) if resume else None) or {}
     target = objective(fit, trial, base)
     if "covariance" not in state:
@@ -62,9 +66,18 @@ def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: 
     draws = sample(target, state, lambda: store.checkpoint("fits", key, state), tell)
     best, value = state["best"], state["best_value"]
     result = FitResult(fit, np.array([s for s, _ in state["starts"]]), np.array([v for _, v in state["starts"]]), best,
-                       value, draws, target.observed, target.expected(best), target.covariance, state["calls"])
+                       value, draws, target.observed, target.expected(best), target.covariance,
+                       tuple(f.key for f in target.figures), state["calls"])
     store.forget("fits", key)
     return result
+
+
+def _rests_on(trial: Trial) -> list[str]:
+    """Hashes of all else that a fit computes with, so that a checkpoint of other content is never resumed."""
+    systems = [load_model(system) for _, system in trial.treatments]
+    found = [daily_model(trial.disease).hash, pkpd.__version__]
+    found += [h for m in systems for h in (m.hash, load_parameters((), m).hash)]
+    return found + [store.content_hash(load_regimen(a.regimen)) for a in trial.arms if a.regimen]
 
 
 def _optimise(target: Objective, state: dict, key: str, tell: Tell) -> list[tuple[np.ndarray, float]]:

@@ -10,7 +10,7 @@ from pkpd.model.schema import Model
 
 
 class UnusedParameter:
-    """Every declared parameter changes a rate, a variable, a start value or a dose."""
+    """No parameter is declared in vain: something in the model depends on it."""
 
     def __call__(self, model: Model) -> Iterator[Issue]:
         used: set[str] = set()

@@ -17,22 +17,21 @@ import numpy as np
 from markupsafe import Markup, escape
 
 import pkpd
-from pkpd import library, plot, store
-from pkpd.fit.free import load_fit
+from pkpd import plot, store
 from pkpd.model.compose import load_model
 from pkpd.parameters import bibliography, load_parameters
 from pkpd.report.reading import View, cell, monte_carlo, picked, published, says, view
 from pkpd.show import show_model, show_parameters
 from pkpd.study.neoadjuvant import FIGURES
 from pkpd.study.run import StudyResult
-from pkpd.trial.run import disease_model
+from pkpd.trial.exposure import daily_model
 from pkpd.units import pretty
 from pkpd.values import Parameters
 from pkpd.words import number
 
 NOTICE = "Research software: a simulation, not advice on any patient."
-COLUMNS = ("sweep", "before", "after", "link", "vanished", "figure", "unit", "value", "low", "high", "informed", "difference",
-           "difference_low", "difference_high")
+COLUMNS = ("sweep", "before", "after", "link", "vanished", "basis", "figure", "unit", "value", "low", "high",
+           "informed", "difference", "difference_low", "difference_high")
 BEFORE = ("response", "time_to_surgery", "vanished_all", "vanished_small")
 AFTER = ("pfs_median", "pfs_3y")
 
@@ -122,7 +121,7 @@ def parameter_lines(result: StudyResult) -> list[dict]:
 
 
 def _lines(kind: str, use: str, own: Parameters | None) -> Iterator[dict]:
-    model = load_model(use) if own is None else disease_model(use)
+    model = load_model(use) if own is None else daily_model(use)
     parameters = load_parameters((), model) if own is None else own
     told = {r["name"]: r["text"] for r in show_model(model, parameters)["parameters"]}
     shown = show_parameters(parameters)
@@ -240,10 +239,6 @@ def _vanished(seen: View) -> list[dict]:
     return lines if other else []
 
 
-def fitted(result: StudyResult) -> int | None:
-    """How many published figures the fit used, where the library holds it."""
-    name = result.fit.get("name", "")
-    if name not in library.names("fit"):
-        return None
-    left = load_fit(name).leave_out
-    return sum(f.use == "fit" and f.key not in left for f in result.trial.figures)
+def fitted(result: StudyResult) -> int:
+    """How many published figures the fit used."""
+    return len(result.fit.get("figures", ()))

@@ -18,7 +18,7 @@ THREE_YEARS = 3 * 365.25
 FIGURES = {
     "response": ("%", "objective response (CR + PR) before the operation"),
     "vanished_all": ("%", "lesions no longer seen at the operation"),
-    "vanished_small": ("%", "lesions of 10 to 15 mm no longer seen at the operation"),
+    "vanished_small": ("%", "small lesions (the study says how small) no longer seen at the operation"),
     "resected": ("%", "resected, of all patients"),
     "time_to_surgery": ("day", "median time to the operation"),
     "pfs_median": ("month", "median progression-free survival"),
@@ -41,7 +41,7 @@ def arm(study: Study, trial: Trial, before: int, after: int) -> Arm:
     start = model.after.start if model.after is not None else 1.0
     operation = model.operation if before else trial.arm(trial.control).operation
     return replace(model, name=f"{before}+{after}", title=f"{before} before, {after} after", operation=operation,
-                   before=planned(before, study.drop), after=planned(after, study.drop, start))
+                   before=planned(before, study.drop[0]), after=planned(after, study.drop[1], start))
 
 
 def metrics(readout: Readout, small: tuple[float, float]) -> dict[str, float]:

@@ -103,10 +103,17 @@ class _Table:
         both = np.isfinite(values) & np.isfinite(base)
         return np.where(both, np.where(both, values, 0.0) - np.where(both, base, 0.0), np.nan)
 
+    def basis(self, pair: Pair) -> str:
+        """What a plan rests on: an arm of the trial, a number before that one of its arms had, or the model alone."""
+        if pair in (self.study.reference, (0, 0)):
+            return "trial"
+        return "trial, in part" if pair[0] in self.study.informed else "extrapolated"
+
     def rows(self, sweep: str, pair: Pair, case: Case) -> list[dict]:
         """The rows of one plan."""
         return [{"sweep": sweep, "before": pair[0], "after": pair[1], "link": case[0], "vanished": case[1], "figure": figure,
-                 "unit": unit, **_interval(self.values(case, pair, figure)), "informed": pair[0] in self.study.informed,
+                 "unit": unit, **_interval(self.values(case, pair, figure)), "basis": self.basis(pair),
+                 "informed": pair[0] in self.study.informed,
                  "difference": _interval(self.values(case, pair, figure, self.study.reference))}
                 for figure, (unit, _) in FIGURES.items()]
 
@@ -116,6 +123,6 @@ def _interval(values: np.ndarray) -> dict[str, float | None]:
     known = values[~np.isnan(values)]
     if known.size < 0.5 * values.size:
         return {"value": None, "low": None, "high": None}
-    found = np.quantile(np.minimum(known, 1e9), [0.5, 0.025, 0.975])  # above: between finite and infinite draws
+    found = np.quantile(np.minimum(known, 1e9), [0.5, 0.025, 0.975], method="weibull")  # covers a next draw, not these only
     value, low, high = (None if x > 1e6 else float(x) for x in found)
     return {"value": value, "low": low, "high": high}

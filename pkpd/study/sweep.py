@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pkpd import library, units
-from pkpd.errors import ContentError, Issue
-from pkpd.library import check_keys, raise_issues
+from pkpd.errors import ContentError, Issue, NotFound, nearest
+from pkpd.fit.result import load_result
+from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
+from pkpd.spread import is_number
+from pkpd.trial.protocol import Trial, load_trial
+from pkpd.values import SEEN
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Study:
     arm: str
     fit: str
     sweeps: tuple[Sweep, ...]
-    drop: float
+    drop: tuple[float, float]
     small: tuple[float, float]
     limit: float
     informed: tuple[int, ...]
@@ -49,8 +53,11 @@ class Study:
     seed: int = 0
 
 
-_KEYS = ("title", "text", "kind", "trial", "arm", "fit", "patients", "draws", "draws_other_links", "seed", "small",
-         "limit", "informed", "reference", "repeats")
+_WORDS = ("title", "text", "kind", "trial", "arm", "fit")
+_LIMITS = {"patients": (1, 100_000), "repeats": (1, 1000), "draws": (1, 10_000), "draws_other_links": (1, 10_000),
+           "seed": (0, 2**63)}
+_DROPS = ("drop_before", "drop_after")
+_MOST = 40  # cycles
 
 
 def load_study(name: str | Path) -> Study:
@@ -62,75 +69,160 @@ def read_study(data: dict, name: str, where: str) -> Study:
     """A study from its tables; raises every issue at once."""
     issues: list[Issue] = []
     check_keys(data, ("study", "adherence", "sweeps"), where, issues)
-    head = data.get("study", {})
-    check_keys(head, _KEYS, f"{where}: study", issues)
-    for key in ("kind", "trial", "arm", "fit"):
-        if not isinstance(head.get(key), str):
-            issues.append(Issue(f"{where}: study.{key}", "is missing"))
-    if head.get("kind", "neoadjuvant") != "neoadjuvant":
-        issues.append(Issue(f"{where}: study.kind", f"{head['kind']!r} is not a kind of study", 'write kind = "neoadjuvant"'))
+    keys = (*_WORDS, *_LIMITS, "small", "limit", "informed", "reference")
+    head = table(data.get("study"), f"{where}: study", keys, issues)
+    words = {k: text(head, k, f"{where}: study", issues, need=k in _WORDS[2:]) for k in _WORDS}
+    if words["kind"] not in ("", "neoadjuvant"):
+        issues.append(Issue(f"{where}: study.kind", f"{words['kind']!r} is not a kind of study", 'write kind = "neoadjuvant"'))
     counts = _counts(head, where, issues)
-    drop = data.get("adherence", {}).get("drop", {}).get("value", 0.0)
-    if isinstance(drop, bool) or not isinstance(drop, int | float) or not 0 <= drop < 1:
-        issues.append(Issue(f"{where}: adherence.drop", f"{drop!r} is not a share", "give value from 0 to 1"))
-    sweeps = [_sweep(entry, f"{where}: sweeps[{i + 1}]", issues) for i, entry in enumerate(data.get("sweeps", []))]
-    if not sweeps:
+    adherence = table(data.get("adherence"), f"{where}: adherence", _DROPS, issues)
+    drop = [_share(adherence, key, where, issues) for key in _DROPS]
+    entries = rows(data.get("sweeps"), f"{where}: sweeps", ("name", "title", "before", "after", "total"), issues)
+    sweeps = [s for place, entry in entries if (s := _sweep(entry, place, issues)) is not None]
+    if not data.get("sweeps"):
         issues.append(Issue(f"{where}: sweeps", "holds no sweep", "add [[sweeps]] tables"))
-    reference = head.get("reference", [6, 6])
-    pairs = {(b, s.after_for(b)) for s in sweeps if s is not None for b in s.before}
-    if not isinstance(reference, list) or tuple(reference) not in pairs:
-        issues.append(Issue(f"{where}: study.reference", f"{reference!r} is not one of the sweeps' plans",
-                            "write reference = [6, 6]: cycles before and after of the plan that others are compared with"))
+    for twice in sorted({s.name for s in sweeps if [t.name for t in sweeps].count(s.name) > 1}):
+        issues.append(Issue(f"{where}: sweeps", f"two sweeps are named {twice!r}", "rename one of the two"))
+    reference, informed = _plans(head, sweeps, where, issues)
     small, limit = _limits(head, where, issues)
+    _resolve(words, where, issues)
     raise_issues(issues)
-    return Study(name, str(head.get("title", "")), str(head.get("text", "")), head["kind"], head["trial"], head["arm"],
-                 head["fit"], tuple(s for s in sweeps if s is not None), float(drop), small, limit,
-                 tuple(head.get("informed", ())), (reference[0], reference[1]),
-                 _provenance(data), **counts)
+    return Study(name, *words.values(), tuple(sweeps), (drop[0], drop[1]), small, limit, informed, reference,
+                 _provenance(adherence), **counts)
+
+
+def _resolve(words: dict[str, str], where: str, issues: list[Issue]) -> None:
+    """A study's trial holds its arm, and its fit is a result for the trial's disease and links."""
+    trial = None
+    if words["trial"]:
+        try:
+            check_name(("trial",), words["trial"], f"{where}: study.trial", issues)
+            trial = load_trial(words["trial"])
+        except ContentError as error:
+            issues += error.issues
+        except NotFound:
+            pass  # told by check_name
+    names = {a.name: a for a in trial.arms} if trial else {}
+    if trial and words["arm"]:
+        if words["arm"] not in names:
+            issues.append(Issue(f"{where}: study.arm", f"{trial.name} has no arm {words['arm']!r}", nearest(words["arm"], names)))
+        elif not names[words["arm"]].regimen:
+            issues.append(Issue(f"{where}: study.arm", f"{words['arm']!r} has no regimen to give in cycles", "name a treated arm"))
+    fit = words["fit"]
+    if fit and not library.is_path(fit, "result") and fit in library.names("fit") and fit not in library.names("result"):
+        issues.append(Issue(f"{where}: study.fit", f"{fit!r} has no result yet", f"run `pkpd fit {fit}`"))
+    elif fit:
+        _result(fit, trial, where, issues)
+
+
+def _result(fit: str, trial: Trial | None, where: str, issues: list[Issue]) -> None:
+    before = len(issues)
+    check_name(("result",), fit, f"{where}: study.fit", issues)
+    if len(issues) > before:
+        return
+    try:
+        data = library.read("result", fit).data
+        if not all(isinstance(data.get(k), dict) for k in ("parameters", "fit", "draws")):
+            issues.append(Issue(f"{where}: study.fit", f"{fit!r} is not a fit's result", "make one with `pkpd fit NAME`"))
+            return
+        parameters, account = load_result(fit)
+    except ContentError as error:
+        issues += error.issues
+        return
+    except NotFound as error:
+        issues.append(Issue(f"{where}: study.fit", str(error)))
+        return
+    links = [k for k, _ in trial.treatments] if trial else []
+    if trial and parameters.model != trial.disease:
+        issues.append(Issue(f"{where}: study.fit", f"{fit!r} is for {parameters.model}, but {trial.name} has {trial.disease}",
+                            "name a fit of this disease"))
+    elif trial and account.get("link") and account["link"] not in links:
+        issues.append(Issue(f"{where}: study.fit", f"its link {shown(account['link'])} is not a treatment of {trial.name}",
+                            "name a fit of this trial"))
+
+
+def _plans(head: dict, sweeps: list[Sweep], where: str, issues: list[Issue]) -> tuple[tuple[int, int], tuple[int, ...]]:
+    """The plan that others are compared with, and the numbers of cycles that the trial informs."""
+    reference, informed = head.get("reference", [6, 6]), head.get("informed", [])
+    pairs = [[b, s.after_for(b)] for s in sweeps for b in s.before]
+    if not isinstance(reference, list) or reference not in pairs or not all(whole(x, 0, _MOST) for x in reference):
+        issues.append(Issue(f"{where}: study.reference", f"{shown(reference)} is not one of the sweeps' plans",
+                            "write reference = [6, 6]: cycles before and after of the plan that others are compared with"))
+        reference = [0, 0]
+    if not isinstance(informed, list) or not all(whole(x, 0, _MOST) for x in informed):
+        issues.append(Issue(f"{where}: study.informed", f"{shown(informed)} is not a list of cycle numbers",
+                            "write informed = [0, 6]: the cycles before the operation that the trial's arms had"))
+        informed = []
+    return (reference[0], reference[1]), tuple(informed)
+
+
+def _share(adherence: dict, key: str, where: str, issues: list[Issue]) -> float:
+    """The share of patients that leaves after each cycle, before or after the operation."""
+    place, remedy = f"{where}: adherence.{key}", "write { value = SHARE, … }, from 0 to 1"
+    if key not in adherence:
+        issues.append(Issue(place, "is missing", remedy))
+        return 0.0
+    line = table(adherence[key], place, ("value", "where", "seen"), issues)
+    text(line, "where", place, issues)
+    if line.get("seen", "user") not in SEEN:
+        issues.append(Issue(f"{place}.seen", f"{shown(line['seen'])} is not a way of seeing", "one of " + ", ".join(SEEN)))
+    value = line.get("value")
+    if not is_number(value) or not 0 <= value < 1:
+        what = f"{shown(value)} is not a share" if "value" in line else "gives no share"
+        issues.append(Issue(place, what, remedy))
+        return 0.0
+    return float(value)
 
 
 def _counts(head: dict, where: str, issues: list[Issue]) -> dict[str, int]:
-    counts = {}
-    for key in ("patients", "repeats", "draws", "draws_other_links", "seed"):
-        value = head.get(key, 1)
-        if not isinstance(value, int) or isinstance(value, bool) or value < (0 if key == "seed" else 1):
-            issues.append(Issue(f"{where}: study.{key}", f"{value!r} is not a whole number above zero"))
-        elif key in head:
-            counts[key] = value
-    return counts
+    for key, (least, most) in _LIMITS.items():
+        if key in head and not whole(head[key], least, most):
+            issues.append(Issue(f"{where}: study.{key}", f"{shown(head[key])} is not a whole number of at least {least}",
+                                f"from {least} to {most}"))
+    return {k: head[k] for k in _LIMITS if k in head}
 
 
 def _limits(head: dict, where: str, issues: list[Issue]) -> tuple[tuple[float, float], float]:
     """The diameters between which a lesion is small (mm), and the limit on treatment before the operation (days)."""
+    small, limit = head.get("small", ["10 mm", "15 mm"]), head.get("limit", "2 month")
+    if not isinstance(small, list) or len(small) != 2 or not all(isinstance(x, str) for x in small):
+        issues.append(Issue(f"{where}: study.small", f"{shown(small)} is not two diameters", 'write small = ["10 mm", "15 mm"]'))
+        small = ["10 mm", "15 mm"]
+    if not isinstance(limit, str):
+        issues.append(Issue(f"{where}: study.limit", f"{shown(limit)} is not a time", 'write limit = "2 month"'))
+        limit = "2 month"
     try:
-        low, high = (units.convert(x, "mm", f"{where}: study.small") for x in head.get("small", ["10 mm", "15 mm"]))
-        return (low, high), units.convert(head.get("limit", "2 month"), "day", f"{where}: study.limit")
+        low, high = (units.convert(x, "mm", f"{where}: study.small") for x in small)
+        days = units.convert(limit, "day", f"{where}: study.limit")
     except ContentError as error:
         issues += error.issues
-    except ValueError:
-        issues.append(Issue(f"{where}: study.small", "is not two diameters", 'write small = ["10 mm", "15 mm"]'))
-    return (0.0, 0.0), 0.0
+        return (0.0, 0.0), 0.0
+    if not 0 <= low < high:
+        issues.append(Issue(f"{where}: study.small", f"{small[0]!r} is not below {small[1]!r}", "put the smaller first"))
+    if not 0 < days <= 36525:
+        issues.append(Issue(f"{where}: study.limit", f"{limit!r} is not a time above zero", 'write limit = "2 month"'))
+    return (low, high), days
 
 
-def _provenance(data: dict) -> tuple[tuple[str, str, str, str], ...]:
+def _provenance(adherence: dict) -> tuple[tuple[str, str, str, str], ...]:
     """What the study assumes of its own: line, value, where, how seen."""
-    return tuple((f"adherence: {k}", f"{v.get('value'):g}", str(v.get("where", "")), str(v.get("seen", "user")))
-                 for k, v in data.get("adherence", {}).items())
+    return tuple((f"adherence: {k}", f"{v['value']:g}", v.get("where", ""), v.get("seen", "user")) for k, v in adherence.items())
 
 
 def _sweep(entry: dict, where: str, issues: list[Issue]) -> Sweep | None:
-    check_keys(entry, ("name", "title", "before", "after", "total"), where, issues)
+    name, title = (text(entry, k, where, issues, need=k == "name") for k in ("name", "title"))
     before = entry.get("before", [])
-    if not isinstance(before, list) or not before or any(
-            not isinstance(b, int) or isinstance(b, bool) or not 0 <= b <= 40 for b in before):
-        issues.append(Issue(f"{where}.before", f"{before!r} is not a list of cycle numbers", "write before = [0, 1, 2]"))
+    good = isinstance(before, list) and before and all(whole(b, 0, _MOST) for b in before)
+    if not good or len(set(before)) != len(before):
+        issues.append(Issue(f"{where}.before", f"{shown(before)} is not a list of cycle numbers",
+                            f"write before = [0, 1, 2], each once, at most {_MOST}"))
         return None
     given = [k for k in ("after", "total") if k in entry]
-    if len(given) != 1 or not isinstance(entry[given[0]], int):
+    if len(given) != 1 or not whole(entry[given[0]], 0, _MOST):
         issues.append(Issue(where, "needs either after or total, a number of cycles",
                             "after = 6 gives six whatever came before; total = 12 gives the rest"))
         return None
     if "total" in entry and max(before) > entry["total"]:
         issues.append(Issue(f"{where}.before", f"{max(before)} cycles before are more than {entry['total']} in all",
                             "lower before or raise total"))
-    return Sweep(str(entry.get("name", "")), str(entry.get("title", "")), tuple(before), entry.get("after"), entry.get("total"))
+    return Sweep(name, title, tuple(before), entry.get("after"), entry.get("total"))

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from pkpd.errors import fail
 from pkpd.model.compose import load_model
 from pkpd.model.schema import Model
 from pkpd.parameters import load_parameters
@@ -38,15 +39,18 @@ class Exposure:
 
 
 @lru_cache(16)
-def treatment_model(name: str) -> Model:
-    """A treatment system, composed once."""
-    return load_model(name)
+def daily_model(name: str) -> Model:
+    """A system that counts days, as a trial does, composed once."""
+    model = load_model(name)
+    if model.time != "day":
+        raise fail(name, f"counts time in {model.time}; a trial counts days", 'compose it into a system with time = "day"')
+    return model
 
 
 def kill_rates(treatment: str, regimen: str, starts: np.ndarray, covariates: dict[str, np.ndarray],
                key: tuple[str, str, str], first: int = 0) -> Exposure:
     """Solves a treatment system for cycles that start at `starts` (patient, cycle; days; inf = not given)."""
-    model = treatment_model(treatment)
+    model = daily_model(treatment)
     parameters = load_parameters((), model)
     n = len(starts)
     population = draw(model, parameters, n, *key, first=first, covariates=covariates)

@@ -26,8 +26,8 @@ def thresholds(d50: np.ndarray, width: np.ndarray, baseline: np.ndarray, seen: b
                first: int = 0) -> np.ndarray:
     """The diameter (mm) from which each lesion is seen, given that it was (or was not) seen at baseline.
 
-    A logistic draw of its part below (or above) the baseline diameter: a stable lesion never vanishes, and one
-    that staging missed is not seen at its baseline size. d50, width (patient,), baseline (patient, lesion).
+    A logistic draw from its part below (or above) the baseline diameter, so that a lesion which keeps its size stays
+    seen, and one that staging missed stays unseen until it grows. d50, width (patient,), baseline (patient, lesion).
     """
     n, lesions = baseline.shape
     u = np.stack([uniform((*key, str(j)), n, first) for j in range(lesions)], axis=1)

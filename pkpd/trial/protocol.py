@@ -8,9 +8,11 @@ from pathlib import Path
 
 from pkpd import library, units
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.library import check_keys, raise_issues
-from pkpd.trial.published import Figure, read_figure
+from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
+from pkpd.spread import is_number
+from pkpd.trial.published import Figure, read_figures
 from pkpd.trial.response import CRITERIA
+from pkpd.values import SEEN
 
 MODALITIES = ("CT", "MRI")
 VANISHED = ("left", "searched", "resected")  # what becomes of lesions that the scan before the operation has lost
@@ -84,60 +86,47 @@ def load_trial(name: str | Path) -> Trial:
     return library.load("trial", name, read_trial)
 
 
-_PROTOCOL = ("accrual", "cut", "modality", "criteria", "unresected", "vanished", "before", "after", "jitter")
+_HEAD = ("title", "reference", "population", "disease", "parameters", "control", "text")
+_PROTOCOL = {"accrual": ("from", "to"), "cut": ("date",), "modality": ("is",), "criteria": ("is",), "unresected": ("is",),
+             "vanished": ("is",), "before": ("every",), "after": ("every", "until"), "jitter": ("sd",)}
 _CHOICES = {"modality": MODALITIES, "criteria": tuple(CRITERIA), "unresected": ("event", "follow"),
             "vanished": VANISHED}
-
-
-def _heads(data: dict, where: str, issues: list[Issue]) -> tuple[dict, dict]:
-    """The trial's heading and protocol, with their keys and choices checked."""
-    check_keys(data, ("trial", "treatments", "protocol", "arms", "figures"), where, issues)
-    head, protocol = data.get("trial", {}), data.get("protocol", {})
-    heads = ("title", "reference", "population", "disease", "parameters", "control", "text")
-    check_keys(head, heads, f"{where}: trial", issues)
-    check_keys(protocol, _PROTOCOL, f"{where}: protocol", issues)
-    for key in ("disease", "parameters", "control"):
-        if not isinstance(head.get(key), str):
-            issues.append(Issue(f"{where}: trial.{key}", "is missing", f'add {key} = "…"'))
-    for key in _PROTOCOL:
-        if not isinstance(protocol.get(key), dict):
-            issues.append(Issue(f"{where}: protocol.{key}", "is missing", "write it as { …, where = …, seen = … }"))
-    raise_issues(issues)
-    for key, known in _CHOICES.items():
-        if protocol[key].get("is") not in known:
-            issues.append(Issue(f"{where}: protocol.{key}", f"{protocol[key].get('is')!r} is not one of them",
-                                nearest(str(protocol[key].get("is")), known)))
-    return head, protocol
+_ARM = {"before": ("cycles", "weights"), "after": ("start", "cycles", "weights"), "operation": ("from", "to"),
+        "resume": ("from", "to")}
+_LONGEST = 36525.0  # days: no time of a protocol is longer than a century
 
 
 def read_trial(data: dict, name: str, where: str) -> Trial:
     """A trial from its tables; raises every issue at once."""
     issues: list[Issue] = []
-    head, protocol = _heads(data, where, issues)
-    reader = _Days(where, issues)
-    arms = tuple(_arm(reader, entry, f"arms[{i + 1}]") for i, entry in enumerate(data.get("arms", [])))
-    names = tuple(a.name for a in arms)
-    if head["control"] not in names:
-        issues.append(Issue(f"{where}: trial.control", f"{head['control']!r} is not an arm", nearest(head["control"], names)))
-    figures = [read_figure(e, f"{where}: figures[{i + 1}]", names, issues) for i, e in enumerate(data.get("figures", []))]
-    follow_up = _follow_up(protocol, where, issues)
-    every = [reader.days(x, "protocol.after.every") for x in protocol["after"].get("every", [])]
-    until = [reader.days(x, "protocol.after.until") for x in protocol["after"].get("until", [])]
-    if not every or len(every) != len(until) or min(every) <= 0 or sorted(until) != until:
-        issues.append(Issue(f"{where}: protocol.after", "is not a visit plan", 'write every = ["3 month"], until = ["2 year"]'))
-    scans_before = reader.days(protocol["before"].get("every", ""), "protocol.before.every")
-    jitter = reader.days(protocol["jitter"].get("sd", ""), "protocol.jitter.sd")
+    check_keys(data, ("trial", "treatments", "protocol", "arms", "figures"), where, issues)
+    head = table(data.get("trial"), f"{where}: trial", _HEAD, issues)
+    words = {k: text(head, k, f"{where}: trial", issues, need=k in ("disease", "parameters", "control")) for k in _HEAD}
+    for key, kinds in (("disease", ("model",)), ("parameters", ("parameters", "result"))):
+        if words[key]:
+            check_name(kinds, words[key], f"{where}: trial.{key}", issues)
+    reader = _Reader(where, issues)
+    lines = reader.lines(table(data.get("protocol"), f"{where}: protocol", _PROTOCOL, issues), _PROTOCOL, "protocol")
+    for key in _PROTOCOL:
+        if key not in lines:
+            reader.add(f"protocol.{key}", "is missing", "write it as { …, where = …, seen = … }")
+    choices = {k: reader.choice(lines.get(k), k) for k in _CHOICES}
+    follow_up = _follow_up(reader, lines)
+    visits = reader.visits(lines.get("after"))
+    every = reader.every(lines["before"].get("every", ""), "protocol.before.every") if "before" in lines else 1.0
+    jitter = reader.days(lines["jitter"].get("sd", ""), "protocol.jitter.sd") if "jitter" in lines else 0.0
+    entries = rows(data.get("arms"), f"{where}: arms", ("name", "title", "n", "regimen", *_ARM), issues)
+    arms = tuple(_arm(reader, entry, place.removeprefix(f"{where}: ")) for place, entry in entries)
+    treatments = _treatments(reader, data, arms)
+    _check_arms(reader, words["control"], arms)
+    figures = read_figures(data.get("figures"), where, tuple(a.name for a in arms), words["control"], follow_up[1], issues)
     raise_issues(issues)
-    lines = [(k, _told(protocol[k]), str(protocol[k].get("where", "")), str(protocol[k].get("seen", "user")))
-             for k in _PROTOCOL]
-    lines += [(f"{a['name']}: {k}", _told(a[k]), str(a[k].get("where", "")), str(a[k].get("seen", "user")))
-              for a in data["arms"] for k in ("before", "after", "operation", "resume") if k in a]
-    return Trial(
-        name, str(head.get("title", "")), str(head.get("reference", "")), str(head.get("text", "")),
-        str(head.get("population", "")), head["disease"], head["parameters"], head["control"],
-        tuple(data.get("treatments", {}).items()), arms, tuple(f for f in figures if f is not None), follow_up,
-        protocol["modality"]["is"], protocol["criteria"]["is"], protocol["unresected"]["is"], protocol["vanished"]["is"],
-        scans_before, tuple(zip(every, until, strict=True)), jitter, tuple(lines))
+    told = [(k, _told(lines[k]), lines[k].get("where", ""), lines[k].get("seen", "user")) for k in _PROTOCOL]
+    told += [(f"{a['name']}: {k}", _told(a[k]), a[k].get("where", ""), a[k].get("seen", "user"))
+             for _, a in entries for k in _ARM if k in a]
+    return Trial(name, words["title"], words["reference"], words["text"], words["population"], words["disease"],
+                 words["parameters"], words["control"], treatments, arms, figures, follow_up, **choices,
+                 scans_before=every, scans_after=visits, jitter=jitter, provenance=tuple(told))
 
 
 def _told(entry: dict) -> str:
@@ -149,67 +138,149 @@ def _told(entry: dict) -> str:
     return "; ".join(f"{k} {v}" for k, v in words.items())
 
 
-class _Days:
-    """Reads times into days and keeps the issues."""
+class _Reader:
+    """Reads the lines of a protocol, times into days, and keeps the issues."""
 
     def __init__(self, where: str, issues: list[Issue]):
         self.where, self.issues = where, issues
 
-    def days(self, text: str, place: str) -> float:
+    def add(self, place: str, what: str, remedy: str = "") -> None:
+        self.issues.append(Issue(f"{self.where}: {place}", what, remedy))
+
+    def lines(self, data: dict, known: dict[str, tuple[str, ...]], place: str) -> dict[str, dict]:
+        """The lines that are tables, with their keys, source and how they were seen checked."""
+        found = {}
+        for key in (k for k in known if k in data):
+            at = f"{self.where}: {place}.{key}"
+            check_keys(data[key], (*known[key], "where", "seen"), at, self.issues)
+            found[key] = data[key] if isinstance(data[key], dict) else {}
+            text(found[key], "where", at, self.issues)
+            if found[key].get("seen", "user") not in SEEN:
+                self.issues.append(Issue(f"{at}.seen", f"{shown(found[key]['seen'])} is not a way of seeing",
+                                         "one of " + ", ".join(SEEN)))
+        return found
+
+    def choice(self, line: dict | None, key: str) -> str:
+        chosen = (line or {}).get("is")
+        if line is not None and chosen not in _CHOICES[key]:
+            self.add(f"protocol.{key}", f"{shown(chosen)} is not one of them",
+                     nearest(chosen if isinstance(chosen, str) else "", _CHOICES[key]))
+        return str(chosen)
+
+    def days(self, value: object, place: str) -> float:
+        if not isinstance(value, str):
+            self.add(place, f"{shown(value)} is not a quantity", "write a number and a unit, as in '3 month'")
+            return 1.0
         try:
-            value = units.convert(text, "day", f"{self.where}: {place}")
+            days = units.convert(value, "day", f"{self.where}: {place}")
         except ContentError as error:
             self.issues += error.issues
             return 1.0
-        if value < 0:
-            self.issues.append(Issue(f"{self.where}: {place}", f"{text!r} is negative"))
-        return value
+        if not 0 <= days <= _LONGEST:
+            self.add(place, f"{value!r} is {'negative' if days < 0 else 'over a century'}", "mend the number or its unit")
+        return days
+
+    def every(self, value: object, place: str) -> float:
+        days = self.days(value, place)
+        if 0 <= days < 1:
+            self.add(place, f"{value!r} is less than a day", 'write every = "6 week"')
+        return days
 
     def span(self, entry: dict, place: str) -> tuple[float, float]:
         low, high = (self.days(entry.get(k, ""), f"{place}.{k}") for k in ("from", "to"))
         if low > high:
-            self.issues.append(Issue(f"{self.where}: {place}", "ends before it begins"))
+            self.add(place, "ends before it begins", "put from before to")
         return low, high
 
-    def cycles(self, entry: dict | None, place: str) -> Cycles | None:
+    def visits(self, line: dict | None) -> tuple[tuple[float, float], ...]:
+        """Scans after the operation: how often, and until when."""
+        if line is None:
+            return ()
+        every, until = (x if isinstance(x, list) else [] for x in (line.get("every"), line.get("until")))
+        plan = [(self.every(e, "protocol.after.every"), self.days(u, "protocol.after.until"))
+                for e, u in zip(every, until, strict=False)]
+        ends = [u for _, u in plan]
+        if not plan or len(every) != len(until) or sorted(set(ends)) != ends:
+            self.add("protocol.after", "is not a visit plan", 'write every = ["3 month"], until = ["2 year"]')
+        return tuple(plan)
+
+    def cycles(self, entry: dict | None, place: str, start: object = 1.0) -> Cycles | None:
         if entry is None:
             return None
-        numbers, weights = entry.get("cycles", []), entry.get("weights", [1.0])
-        start = entry.get("start", 1.0)
-        good = (isinstance(numbers, list) and numbers and len(numbers) == len(weights)
-                and all(isinstance(n, int) and 0 <= n <= 60 for n in numbers)
-                and abs(sum(weights) - 1) < 1e-9 and 0 <= start <= 1)
+        numbers, weights = entry.get("cycles"), entry.get("weights", [1.0])
+        good = (isinstance(numbers, list) and numbers and all(whole(n, 0, 60) for n in numbers)
+                and len(set(numbers)) == len(numbers) and isinstance(weights, list) and len(numbers) == len(weights)
+                and all(is_number(w) and w >= 0 for w in weights) and abs(sum(weights) - 1) < 1e-9)
         if not good:
-            self.issues.append(Issue(f"{self.where}: {place}", "is not a plan of cycles",
-                                     "write cycles = [5, 6], weights = [0.2, 0.8]; shares sum to 1"))
+            self.add(place, "is not a plan of cycles", "write cycles = [5, 6], weights = [0.2, 0.8]; shares sum to 1")
+        if not is_number(start) or not 0 <= start <= 1:
+            self.add(f"{place}.start", "is missing" if start is None else f"{shown(start)} is not a share",
+                     "write start = SHARE that starts at all, from 0 to 1")
             return None
-        return Cycles(tuple(numbers), tuple(map(float, weights)), float(start))
+        return Cycles(tuple(numbers), tuple(map(float, weights)), float(start)) if good and numbers else None
 
 
-def _arm(reader: _Days, entry: dict, place: str) -> Arm:
-    check_keys(entry, ("name", "title", "n", "regimen", "before", "after", "operation", "resume"),
-               f"{reader.where}: {place}", reader.issues)
-    if not isinstance(entry.get("n"), int) or entry["n"] < 1 or not isinstance(entry.get("name"), str):
-        reader.issues.append(Issue(f"{reader.where}: {place}", "needs a name and n, its number of patients"))
-    if ("before" in entry or "after" in entry) and not entry.get("regimen"):
-        reader.issues.append(Issue(f"{reader.where}: {place}", "plans cycles of no regimen", 'add regimen = "…"'))
-    default = {"from": "14 day", "to": "35 day"}, {"from": "28 day", "to": "56 day"}
-    return Arm(str(entry.get("name", "")), str(entry.get("title", "")), entry.get("n", 1), entry.get("regimen", ""),
-               reader.cycles(entry.get("before"), f"{place}.before"), reader.cycles(entry.get("after"), f"{place}.after"),
-               reader.span(entry.get("operation", default[0]), f"{place}.operation"),
-               reader.span(entry.get("resume", default[1]), f"{place}.resume"))
+def _arm(reader: _Reader, entry: dict, place: str) -> Arm:
+    at = f"{reader.where}: {place}"
+    name, title, regimen = (text(entry, k, at, reader.issues, need=k == "name") for k in ("name", "title", "regimen"))
+    n = entry.get("n")
+    if not whole(n, 1, 100_000):
+        reader.add(f"{place}.n", "is missing" if n is None else f"{shown(n)} is not a number of patients",
+                   "give n, its patients: a whole number from 1 to 100,000")
+    lines = reader.lines(entry, _ARM, place)
+    if ("before" in lines or "after" in lines) and not regimen:
+        reader.add(place, "plans cycles of no regimen", 'add regimen = "…"')
+    if regimen:
+        check_name(("regimen",), regimen, f"{at}.regimen", reader.issues)
+    for key in ("operation", *(("resume",) if "after" in lines else ())):
+        if key not in lines:
+            reader.add(f"{place}.{key}", "is missing", f'write {key} = {{ from = "4 week", to = "8 week", where = …, seen = … }}')
+    spans = {k: reader.span(lines[k], f"{place}.{k}") for k in ("operation", "resume") if k in lines}
+    after = lines.get("after")
+    return Arm(name, title, n if whole(n, 1, 100_000) else 1, regimen, reader.cycles(lines.get("before"), f"{place}.before"),
+               reader.cycles(after, f"{place}.after", (after or {}).get("start")), **spans)
 
 
-def _follow_up(protocol: dict, where: str, issues: list[Issue]) -> tuple[float, float]:
+def _check_arms(reader: _Reader, control: str, arms: tuple[Arm, ...]) -> None:
+    names = [a.name for a in arms if a.name]
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        reader.add("arms", f"two arms are named {name!r}", "rename one of the two")
+    if not arms:
+        reader.add("arms", "holds no arm", "add [[arms]] tables")
+    elif control and control not in names:
+        reader.add("trial.control", f"{control!r} is not an arm", nearest(control, names))
+
+
+def _treatments(reader: _Reader, data: dict, arms: tuple[Arm, ...]) -> tuple[tuple[str, str], ...]:
+    """The systems that carry the drugs' effect, by the name of the link; the library must hold each."""
+    entries = data.get("treatments", {})
+    if not isinstance(entries, dict):
+        reader.add("treatments", f"{shown(entries)} is not a table", 'write [treatments], then LINK = "systems/…"')
+        return ()
+    place = f"{reader.where}: treatments"
+    found = [(k, text(entries, k, place, reader.issues, need=True)) for k in entries]
+    for key, system in found:
+        if system:
+            check_name(("model",), system, f"{place}.{key}", reader.issues)
+    if not found and any(a.regimen for a in arms):
+        reader.add("treatments", "is empty, but an arm has a regimen", 'write LINK = "systems/…"')
+    return tuple(found)
+
+
+def _follow_up(reader: _Reader, lines: dict[str, dict]) -> tuple[float, float]:
     """The shortest and longest follow-up: the cut after the last and the first patient's entry."""
     dates = []
-    for text in (protocol["accrual"].get("from"), protocol["accrual"].get("to"), protocol["cut"].get("date")):
+    for line, key in (("accrual", "from"), ("accrual", "to"), ("cut", "date")):
+        value = lines.get(line, {}).get(key, "")
         try:
-            dates.append(datetime.date.fromisoformat(str(text)))
+            dates.append(datetime.date.fromisoformat(str(value)))
         except ValueError:
-            issues.append(Issue(f"{where}: protocol", f"{text!r} is not a date", "write it as 2004-07-05"))
-            return 0.0, 0.0
+            if line in lines:
+                reader.add(f"protocol.{line}.{key}", f"{shown(value)} is not a date", "write it as 2004-07-05")
+    if len(dates) < 3:
+        return 0.0, 0.0
     first, last, cut = dates
-    if not first < last <= cut:
-        issues.append(Issue(f"{where}: protocol.accrual", "does not end before the cut", "put the dates in order"))
+    if not first < last <= cut or (cut - first).days > _LONGEST:
+        reader.add("protocol.accrual", "does not end before the cut" if last > cut or first >= last else
+                   "begins over a century before the cut", "put the dates in order")
     return float((cut - last).days), float((cut - first).days)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from pkpd import units
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.library import check_keys
+from pkpd.library import rows, shown, text, whole
+from pkpd.spread import is_number
 from pkpd.values import SEEN
 
 KINDS = ("hazard ratio", "landmark", "median", "count")
@@ -14,13 +15,16 @@ ENDPOINTS = ("pfs", "os", "resected", "started_after", "dead", "response")
 USES = ("fit", "predict", "context")
 _KEYS = ("name", "kind", "at", "arm", "endpoint", "value", "low", "high", "level", "unit", "n", "use", "where",
          "seen", "source")
+_SURVIVAL, _COUNTED = ENDPOINTS[:2], ENDPOINTS[2:]
+_SUITS = {"hazard ratio": _SURVIVAL, "landmark": _SURVIVAL, "median": _SURVIVAL, "count": _COUNTED}
+_MOST = 1_000_000  # patients: a figure of more is a slip of the pen
 
 
 @dataclass(frozen=True)
 class Figure:
     """One published figure. `value` is None where none was seen; a count's interval follows from k of n.
 
-    `at` is a landmark's time in days. Medians are in `unit`, the rest are pure numbers.
+    `at` is a landmark's time in days. Medians are in months (`unit`), the rest are pure numbers.
     """
 
     name: str
@@ -55,46 +59,111 @@ class Figure:
         return (self.low, self.high) if self.low is not None and self.high is not None else None
 
 
-def read_figure(entry: dict, where: str, arms: tuple[str, ...], issues: list[Issue]) -> Figure | None:
-    """A figure from its table; faults are added to the issues."""
+def read_figures(entries: object, where: str, arms: tuple[str, ...], control: str, longest: float,
+                 issues: list[Issue]) -> tuple[Figure, ...]:
+    """The published figures of a trial, each named once; `longest` is its longest follow-up in days."""
+    figures: dict[str, Figure] = {}
+    for place, entry in rows(entries, f"{where}: figures", _KEYS, issues):
+        figure = _figure(entry, place, arms, issues)
+        if figure is None:
+            continue
+        if figure.key in figures:
+            issues.append(Issue(place, f"a second figure {figure.key!r}", "give one of the two another name"))
+        if figure.kind == "hazard ratio" and figure.arm == control:
+            issues.append(Issue(f"{place}.arm", f"{control!r} is the control: a ratio of the arm to itself",
+                                "name the arm that is compared with it"))
+        if figure.at > longest > 0:
+            issues.append(Issue(f"{place}.at", f"{entry['at']!r} is beyond the longest follow-up",
+                                f"the first patient is followed for {longest / 365.25:.1f} years"))
+        figures[figure.key] = figure
+    return tuple(figures.values())
+
+
+def _figure(entry: dict, where: str, arms: tuple[str, ...], issues: list[Issue]) -> Figure | None:
+    """A figure from its table, medians brought to months; faults are added to the issues."""
     before = len(issues)
-    check_keys(entry, _KEYS, where, issues)
     for key, known in (("kind", KINDS), ("endpoint", ENDPOINTS), ("use", USES), ("arm", arms), ("seen", SEEN)):
         if entry.get(key) not in known:
-            issues.append(Issue(f"{where}.{key}", f"{entry.get(key)!r} is not one of them", nearest(str(entry.get(key)), known)))
-    for key in ("value", "low", "high", "level", "n"):
-        value = entry.get(key, 1)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            issues.append(Issue(f"{where}.{key}", f"{value!r} is not a number"))
-    if "n" not in entry:
-        issues.append(Issue(where, "has no denominator", "give n"))
+            issues.append(Issue(f"{where}.{key}", f"{shown(entry.get(key))} is not one of them",
+                                nearest(str(entry[key]) if isinstance(entry.get(key), str) else "", known)))
+    kind = entry.get("kind")
+    _check_numbers(entry, where, issues)
+    words = {k: text(entry, k, where, issues) for k in ("where", "source")}
+    name = text(entry, "name", where, issues, need=True) if "name" in entry else kind
     if entry.get("use") != "context" and "value" not in entry:
-        issues.append(Issue(where, "has no value", "give it, or use = \"context\""))
-    at = 0.0
-    if entry.get("kind") == "landmark":
-        try:
-            at = units.convert(entry.get("at", ""), "day", f"{where}.at")
-        except ContentError as error:
-            issues += error.issues
+        issues.append(Issue(where, "has no value", 'give it, or use = "context"'))
+    if kind in KINDS and entry.get("endpoint") in ENDPOINTS and entry["endpoint"] not in _SUITS[kind]:
+        issues.append(Issue(f"{where}.endpoint", f"{entry['endpoint']!r} does not suit a {kind}",
+                            "it takes one of " + ", ".join(_SUITS[kind])))
+    at = _landmark(entry, where, issues)
+    months = _months(entry, where, issues)
     if len(issues) > before:
         return None
-    value = entry.get("value")
     _check_ranges(entry, where, issues)
-    return Figure(entry.get("name", entry["kind"]), entry["kind"], entry["arm"], entry["endpoint"],
-                  None if value is None else float(value), entry.get("unit", "1"), int(entry["n"]), entry["use"],
-                  entry.get("low"), entry.get("high"), float(entry.get("level", 0.95)), at,
-                  entry.get("where", ""), entry["seen"], entry.get("source", ""))
+    value, low, high = (None if k not in entry else float(entry[k]) * months for k in ("value", "low", "high"))
+    return Figure(str(name), entry["kind"], entry["arm"], entry["endpoint"], value, "month" if kind == "median" else "1",
+                  entry["n"], entry["use"], low, high, float(entry.get("level", 0.95)), at, words["where"], entry["seen"],
+                  words["source"])
+
+
+def _check_numbers(entry: dict, where: str, issues: list[Issue]) -> None:
+    for key in ("value", "low", "high", "level"):
+        if key in entry and not is_number(entry[key]):
+            issues.append(Issue(f"{where}.{key}", f"{shown(entry[key])} is not a number", f"write {key} = NUMBER"))
+    if is_number(entry.get("level")) and not 0 < entry["level"] < 1:
+        issues.append(Issue(f"{where}.level", f"{entry['level']:g} is not between 0 and 1", "write 95 % as 0.95"))
+    if "n" not in entry:
+        issues.append(Issue(where, "has no denominator", "give n"))
+    elif not whole(entry["n"], 1, _MOST):
+        issues.append(Issue(f"{where}.n", f"{shown(entry['n'])} is not a number of patients",
+                            f"a whole number from 1 to {_MOST:,}"))
+
+
+def _landmark(entry: dict, where: str, issues: list[Issue]) -> float:
+    """A landmark's time in days."""
+    if entry.get("kind") != "landmark":
+        if "at" in entry:
+            issues.append(Issue(f"{where}.at", "only a landmark has a time", "remove it"))
+        return 0.0
+    try:
+        at = units.convert(text(entry, "at", where, issues), "day", f"{where}.at")
+    except ContentError as error:
+        issues += error.issues
+        return 0.0
+    if not 0 < at < 36525:
+        issues.append(Issue(f"{where}.at", f"{entry['at']!r} is not a time after randomisation", 'write at = "3 year"'))
+    return at
+
+
+def _months(entry: dict, where: str, issues: list[Issue]) -> float:
+    """Months in a median's unit; 1 for figures that are pure numbers."""
+    unit = text(entry, "unit", where, issues)
+    if entry.get("kind") != "median":
+        if unit not in ("", "1"):
+            issues.append(Issue(f"{where}.unit", f"{unit!r}: only a median has a unit", 'write unit = "1", and a share as 0.354'))
+        return 1.0
+    try:
+        return float(units.ratio(unit or "1", "month", f"{where}.unit"))
+    except ContentError as error:
+        issues.append(Issue(f"{where}.unit", error.issues[0].what, 'a median is a time: unit = "month"'))
+        return 1.0
 
 
 def _check_ranges(entry: dict, where: str, issues: list[Issue]) -> None:
-    value = entry.get("value")
-    if value is None:
+    """A figure's value and interval are such as its kind can have."""
+    kind, n, given = entry["kind"], entry["n"], [k for k in ("value", "low", "high") if k in entry]
+    if kind == "count" and len(given) > ("value" in given):
+        issues.append(Issue(where, "a count's interval follows from k of n", "remove low and high"))
         return
-    if entry["kind"] == "count" and not 0 <= value <= entry["n"]:
-        issues.append(Issue(f"{where}.value", f"{value:g} of {entry['n']} is no count", "give k of n"))
-    if entry["kind"] == "landmark" and not 0 < value < 1:
-        issues.append(Issue(f"{where}.value", f"{value:g} is no share", "write 35.4 % as 0.354"))
-    if entry["kind"] in ("hazard ratio", "median") and value <= 0:
-        issues.append(Issue(f"{where}.value", f"{value:g} is not positive"))
-    if "low" in entry and "high" in entry and not entry["low"] < value < entry["high"]:
-        issues.append(Issue(f"{where}.low", f"{value:g} is outside its own interval", "mend one of the three"))
+    if ("low" in given) != ("high" in given):
+        issues.append(Issue(where, "has one end of an interval only", "give low and high, or neither"))
+    for key in given:
+        value, place = entry[key], f"{where}.{key}"
+        if kind == "count" and (not 0 <= value <= n or value != int(value)):
+            issues.append(Issue(place, f"{value:g} of {n} is no count", "give k of n, a whole number"))
+        if kind == "landmark" and not (0 < value < 1 if key == "value" else 0 <= value <= 1):
+            issues.append(Issue(place, f"{value:g} is no share", "write 35.4 % as 0.354"))
+        if kind in ("hazard ratio", "median") and value <= 0:
+            issues.append(Issue(place, f"{value:g} is not positive"))
+    if len(given) == 3 and not entry["low"] < entry["value"] < entry["high"]:
+        issues.append(Issue(f"{where}.low", f"{entry['value']:g} is outside its own interval", "mend one of the three"))

@@ -11,8 +11,7 @@ import numpy as np
 class Criteria:
     """RECIST as numbers: targets, response and progression of the sum of longest diameters.
 
-    `rise` is on the nadir; `least` is the absolute rise (mm) that progression needs as well. irRC measures
-    products of diameters in its original form; here its thresholds are on the sum of diameters.
+    `rise` is on the nadir; `least` is the absolute rise (mm) that progression needs as well.
     """
 
     smallest: float
@@ -48,13 +47,14 @@ def progressed(total: np.ndarray, criteria: Criteria) -> np.ndarray:
     return (total > 0) & (rise >= criteria.rise * before - 1e-12) & (rise >= criteria.least) & (rise > 0)
 
 
-def best_response(total: np.ndarray, visible: np.ndarray, criteria: Criteria) -> np.ndarray:
+def best_response(total: np.ndarray, visible: np.ndarray, worse: np.ndarray, criteria: Criteria) -> np.ndarray:
     """Best overall response before progression: CR, PR, SD, PD or NE (no measurable target).
 
     total    sum of longest diameters, mm, (patient, visit), baseline first
     visible  lesions still seen at each visit, (patient, visit)
+    worse    progression at each visit, by the sum or by a new lesion, (patient, visit)
     """
-    worse = np.maximum.accumulate(progressed(total, criteria), axis=1)
+    worse = np.maximum.accumulate(worse, axis=1)
     baseline = total[:, :1]
     partial = (total <= (1 - criteria.shrink) * baseline + 1e-12) & ~worse
     complete = (visible == 0) & ~worse

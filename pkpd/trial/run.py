@@ -8,14 +8,13 @@ from functools import lru_cache
 import numpy as np
 
 from pkpd.errors import fail, nearest
-from pkpd.model.compose import load_model
-from pkpd.model.schema import Model
+from pkpd.parameters import load_parameters
 from pkpd.population import Population, draw, uniform
 from pkpd.schedule import nothing
 from pkpd.simulation import Simulation, simulate
 from pkpd.trial import lesions, response
 from pkpd.trial.endpoints import Readout, censored, death_times, first_time, visit_grid
-from pkpd.trial.exposure import Exposure, kill_rates
+from pkpd.trial.exposure import Exposure, daily_model, kill_rates
 from pkpd.trial.protocol import Arm, Trial
 from pkpd.trial.surgery import Plan, plan, removed
 from pkpd.values import Parameters
@@ -37,8 +36,9 @@ class Prepared:
     covariates: dict[str, np.ndarray]
 
     def others(self, stream: str) -> Prepared:
-        """Other patients with these dates, kill rates and covariates: the disease is drawn anew."""
-        return replace(self, key=(*self.key[:2], stream))
+        """Other patients with these dates, kill rates and the covariates that the drugs depend on; the rest is drawn anew."""
+        kept = {k: v for k, v in self.covariates.items() if k in drug_covariates(self.trial)}
+        return replace(self, key=(*self.key[:2], stream), covariates=kept)
 
     def repeated(self, times: int) -> Prepared:
         """Several patients on each of these dates, kill rates and covariates."""
@@ -55,9 +55,9 @@ class Prepared:
 
 
 @lru_cache(16)
-def disease_model(name: str) -> Model:
-    """A trial's disease system, composed once."""
-    return load_model(name)
+def drug_covariates(trial: Trial) -> frozenset[str]:
+    """The covariates of a trial's treatment systems: what ties a patient's drugs to the patient."""
+    return frozenset(c.name for _, system in trial.treatments for c in load_parameters((), daily_model(system)).covariates)
 
 
 def warm(trial: Trial) -> None:
@@ -65,7 +65,7 @@ def warm(trial: Trial) -> None:
     from pkpd.solve.compile import kernels
 
     for name in (trial.disease, *(system for _, system in trial.treatments)):
-        kernels(load_model(name))
+        kernels(daily_model(name))
 
 
 def prepare(trial: Trial, arm: Arm, parameters: Parameters, n: int, link: str = "", seed: int = 0,
@@ -81,7 +81,7 @@ def prepare(trial: Trial, arm: Arm, parameters: Parameters, n: int, link: str = 
     key = (str(seed), f"trial {trial.disease}", arm.name if stream is None else stream)
     dates = plan(trial, arm, n, key)
     starts = np.concatenate([dates.before, dates.after], axis=1)
-    people = draw(disease_model(trial.disease), parameters, n, *key)
+    people = draw(daily_model(trial.disease), parameters, n, *key)
     exposure = None
     if starts.size and np.isfinite(starts).any():
         exposure = kill_rates(links[link], arm.regimen, starts, people.covariates, key)
@@ -100,7 +100,7 @@ class _Eyes:
 def run_arm(prepared: Prepared, parameters: Parameters) -> Readout:
     """The readout of one arm under one set of disease parameters."""
     trial, dates, n = prepared.trial, prepared.plan, prepared.n
-    model = disease_model(trial.disease)
+    model = daily_model(trial.disease)
     people = draw(model, parameters, n, *prepared.key, covariates=prepared.covariates)
     criteria = response.CRITERIA[trial.criteria]
     visits = _visits_before(prepared)
@@ -124,7 +124,7 @@ def run_arm(prepared: Prepared, parameters: Parameters) -> Readout:
     if trial.unresected == "follow":
         failed = _followed(late, total, criteria, prepared.key)
     progression = np.where(resected, recurrence, np.minimum(progression, failed))
-    best = response.best_response(total, (seen & (diameter[:, :1] > 0)).sum(axis=2), criteria)
+    best = response.best_response(total, (seen & (diameter[:, :1] > 0)).sum(axis=2), worse, criteria)
     return _readout(prepared, early, late, progression, resected, best, total, diameter, seen)
 
 
@@ -142,9 +142,10 @@ def _visits_before(prepared: Prepared) -> np.ndarray:
 
 def _read_before(prepared: Prepared, early: Simulation, diameter: np.ndarray, criteria: response.Criteria) -> np.ndarray:
     """Sums of longest diameters as measured before the operation, baseline first; one scan is read once."""
-    noisy = lesions.measured(diameter, early["imaging.error"][:, 0], (*prepared.key, "reading before"))
-    last = early.times == prepared.plan.operation[:, None]
-    noisy = np.where(last[:, :, None], noisy[:, -1:], noisy)
+    error = early["imaging.error"][:, 0]
+    noisy = lesions.measured(diameter, error, (*prepared.key, "reading before"))
+    at_operation = lesions.measured(diameter[:, -1:], error, (*prepared.key, "reading at operation"))
+    noisy = np.where((early.times == prepared.plan.operation[:, None])[:, :, None], at_operation, noisy)
     return response.target_sum(noisy, noisy[:, 0], criteria)
 
 

@@ -14,7 +14,7 @@ from pkpd.fit.predict import predict
 from pkpd.fit.result import load_result, posterior, save
 from pkpd.fit.run import calibrated, summary
 from pkpd.library import read
-from pkpd.trial.run import disease_model
+from pkpd.trial.exposure import daily_model
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def fit():
 
 @pytest.fixture(scope="module")
 def base(fit):
-    return load_parameters(fit.parameters, disease_model(load_trial(fit.trial).disease))
+    return load_parameters(fit.parameters, daily_model(load_trial(fit.trial).disease))
 
 
 @pytest.fixture(scope="module")
@@ -141,12 +141,13 @@ def test_a_result_is_a_parameter_file_that_reloads_by_its_draws(result, base, tm
     assert len(sets) == 5 and sets[0]["occult.N0"].value != sets[-1]["occult.N0"].value
 
 
-def test_an_interrupted_fit_goes_on_from_its_checkpoint(fit, result, monkeypatch, tmp_path):
+@pytest.mark.parametrize("at", [14, 34], ids=["while designing", "while weighing"])
+def test_an_interrupted_fit_goes_on_from_its_checkpoint(fit, result, monkeypatch, tmp_path, at):
     """Stopped in the sampling and resumed, it gives the very draws of an undisturbed run."""
     monkeypatch.setattr(store, "cache_folder", lambda: tmp_path)
 
     def stop(what, done, of):
-        if what == "sampling" and done == 14:
+        if what == "sampling" and done == at:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -56,11 +56,16 @@ def test_recist_1_1_counts_two_targets_of_an_organ_and_1_0_five():
 def test_best_response_is_that_before_progression():
     total = np.array([[100, 69, 90.0], [100, 71, 72.0], [100, 125, 60.0], [100, 50, 0.0]])
     visible = np.array([[2, 2, 2], [2, 2, 2], [2, 2, 2], [2, 1, 0]])
-    assert best_response(total, visible, R10).tolist() == ["PR", "SD", "PD", "CR"]
+    assert best_response(total, visible, progressed(total, R10), R10).tolist() == ["PR", "SD", "PD", "CR"]
+
+
+def test_a_new_lesion_ends_the_response():
+    total, visible = np.array([[100, 60.0, 20.0]]), np.full((1, 3), 2)
+    assert best_response(total, visible, np.array([[False, True, False]]), R10).tolist() == ["PD"]
 
 
 def test_a_patient_without_targets_is_not_evaluable():
-    assert best_response(np.zeros((1, 2)), np.ones((1, 2)), R10).tolist() == ["NE"]
+    assert best_response(np.zeros((1, 2)), np.ones((1, 2)), np.zeros((1, 2), bool), R10).tolist() == ["NE"]
 
 
 def test_vanished_lesions_are_left_searched_for_or_resected_as_the_protocol_says():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pkpd import load_parameters, load_trial, simulate
-from pkpd.trial.exposure import kill_rates
+from pkpd.trial.exposure import daily_model, kill_rates
 from pkpd.trial.figures import figure_values, replicates
-from pkpd.trial.run import disease_model, prepare, run_arm, run_trial
+from pkpd.trial.run import prepare, run_arm, run_trial
 from pkpd.values import Value
 
 N = 200
@@ -21,7 +21,7 @@ def trial():
 
 @pytest.fixture(scope="module")
 def parameters(trial):
-    return load_parameters(trial.parameters, disease_model(trial.disease))
+    return load_parameters(trial.parameters, daily_model(trial.disease))
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ def test_the_kill_handed_to_the_disease_is_the_kill_of_the_whole_system(trial):
     """Drugs solved apart, kill averaged between records, against everything in one system: lesions to one percent."""
     from pkpd import cycles, draw, load_model, load_regimen, lower
 
-    whole, part = load_model("crlm_folfox"), disease_model("systems/crlm")
+    whole, part = load_model("crlm_folfox"), daily_model("systems/crlm")
     people = draw(whole, load_parameters((), whole), 20, seed=4)
     regimen = load_regimen("folfox4")
     starts = cycles(regimen, whole, 6)
