@@ -114,7 +114,7 @@ def _show_model(name: str, diagram: Path | None, as_json: bool, console: Console
     if diagram is not None:
         store.write_text(diagram, draw(model))
         if not as_json:
-            console.print(f"{diagram}: written")
+            console.print(escape(f"{diagram}: written"))
 
 
 def _show_part(name: str, file: ModelFile, diagram: Path | None, as_json: bool, console: Console) -> None:
@@ -125,7 +125,7 @@ def _show_part(name: str, file: ModelFile, diagram: Path | None, as_json: bool, 
         print(json.dumps(library.read("model", name).data, ensure_ascii=False))
         return
     console.print(escape(Path(library.find("model", name)).read_text(encoding="utf-8")), soft_wrap=True)
-    console.print(f"A part: it joins {', '.join(file.joins) or 'nothing'} and stands in a system, not alone.")
+    console.print(f"A part: it joins {escape(', '.join(file.joins)) or 'nothing'} and stands in a system, not alone.")
 
 
 def _checked(kind: str, name: str) -> dict:
@@ -147,14 +147,14 @@ def _print_trial(name: str, console: Console) -> None:
     for column in ("line", "is", "how seen", "where"):
         protocol.add_column(column, overflow="fold")
     for line, text, where, seen in trial.provenance:
-        protocol.add_row(line, escape(text), f"[yellow]{seen}[/yellow]" if seen == "assumed" else seen, escape(where))
+        protocol.add_row(escape(line), escape(text), f"[yellow]{seen}[/yellow]" if seen == "assumed" else seen, escape(where))
     console.print(protocol)
     figures = Table(title="Published figures")
     for column in ("figure", "arm", "value", "interval", "n", "use", "how seen", "where"):
         figures.add_column(column, overflow="fold")
     for f in trial.figures:
         interval = "" if f.interval is None else f"{f.interval[0]:.3g}–{f.interval[1]:.3g}"
-        figures.add_row(f.name, f.arm, "" if f.value is None else f"{f.value:g} {f.unit if f.unit != '1' else ''}", interval,
+        figures.add_row(escape(f.name), escape(f.arm), "" if f.value is None else f"{f.value:g} {f.unit if f.unit != '1' else ''}", interval,
                         str(f.n), f.use, f.seen, escape(f.where))
     console.print(figures)
     console.print("Research software: not advice on any patient.")

@@ -126,7 +126,7 @@ def print_figures(result: dict, console: Console) -> None:
         told = [f"{_figure(r['kind'], r[k])} {_span(r['kind'], r[i])}"
                 for k, i in (("published", "interval"), ("predicted", "predicted_interval"))]
         published = "none seen" if r["published"] is None else told[0] + mark
-        table.add_row(r["figure"], r["arm"], unit, r["use"], published, told[1], verdict)
+        table.add_row(escape(r["figure"]), escape(r["arm"]), escape(unit), r["use"], published, told[1], verdict)
     console.print(table)
     _print_account(result, console)
 
@@ -134,7 +134,8 @@ def print_figures(result: dict, console: Console) -> None:
 def _print_account(result: dict, console: Console) -> None:
     """Below the table: what it rests on, the joint check, failures."""
     console.print(
-        f"fit: {result['fit'] or 'none, values before calibration'} · link: {result['link'] or 'the trial’s first'} · "
+        f"fit: {escape(result['fit'] or 'none, values before calibration')} · "
+        f"link: {escape(result['link'] or 'the trial’s first')} · "
         f"{result['draws']} draws of the posterior × {result['trials'] // result['draws']} trials of the trial's own size, "
         f"resampled from {result['patients']} virtual patients an arm",
         soft_wrap=True,

@@ -31,3 +31,12 @@ def test_every_command_of_the_readme_exists():
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
     named = set(re.findall(r"^\| `pkpd (\w+)", (ROOT / "README.md").read_text(), re.M))
     assert named == known
+
+
+def test_the_page_on_the_fit_tells_what_the_shipped_result_holds():
+    from pkpd import load_result
+
+    page = (ROOT / "docs" / "eortc_40983.md").read_text()
+    for row in load_result("eortc_40983")[1]["free"]:
+        assert f"| {row['name']} | {row['prior']:.3g} " in page
+        assert f"| {row['median']:.3g} ({row['low']:.3g}–{row['high']:.3g}) |" in page

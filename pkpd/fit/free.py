@@ -142,8 +142,8 @@ def _free(entry: dict, where: str, issues: list[Issue]) -> Free | None:
                             f'write scale = "{_SUITS[what][0]}", on which it stays what it is'))
     prior = table(prior, f"{where}.prior", ("at", "sd"), issues)
     at, sd = prior.get("at"), prior.get("sd")
-    good = is_number(at) and is_number(sd) and sd > 0
-    if not good or (scale == "log" and at <= 0) or (scale == "logit" and not 0 < at < 1):
+    good = is_number(at) and is_number(sd) and sd > 0 and (scale != "log" or at > 0) and (scale != "logit" or 0 < at < 1)
+    if not good:
         issues.append(Issue(f"{where}.prior", f"{shown(prior)} is not a prior on the {scale} scale",
                             "write prior = { at = CENTRE, sd = SIZE ON THE SCALE }, sd finite and above zero"))
     if len(issues) > before:

@@ -87,58 +87,51 @@ def read_study(data: dict, name: str, where: str) -> Study:
     small, limit = _limits(head, where, issues)
     _resolve(words, where, issues)
     raise_issues(issues)
-    return Study(name, *words.values(), tuple(sweeps), (drop[0], drop[1]), small, limit, informed, reference,
-                 _provenance(adherence), **counts)
+    return Study(name, **words, sweeps=tuple(sweeps), drop=(drop[0], drop[1]), small=small, limit=limit, informed=informed,
+                 reference=reference, provenance=_provenance(adherence), **counts)
 
 
 def _resolve(words: dict[str, str], where: str, issues: list[Issue]) -> None:
     """A study's trial holds its arm, and its fit is a result for the trial's disease and links."""
-    trial = None
+    arm, fit, trial = words["arm"], words["fit"], None
     if words["trial"]:
         try:
-            check_name(("trial",), words["trial"], f"{where}: study.trial", issues)
             trial = load_trial(words["trial"])
         except ContentError as error:
             issues += error.issues
         except NotFound:
-            pass  # told by check_name
-    names = {a.name: a for a in trial.arms} if trial else {}
-    if trial and words["arm"]:
-        if words["arm"] not in names:
-            issues.append(Issue(f"{where}: study.arm", f"{trial.name} has no arm {words['arm']!r}", nearest(words["arm"], names)))
-        elif not names[words["arm"]].regimen:
-            issues.append(Issue(f"{where}: study.arm", f"{words['arm']!r} has no regimen to give in cycles", "name a treated arm"))
-    fit = words["fit"]
-    if fit and not library.is_path(fit, "result") and fit in library.names("fit") and fit not in library.names("result"):
+            check_name(("trial",), words["trial"], f"{where}: study.trial", issues)
+    arms = {a.name: a for a in trial.arms} if trial else {}
+    if trial and arm and arm not in arms:
+        issues.append(Issue(f"{where}: study.arm", f"{trial.name} has no arm {arm!r}", nearest(arm, arms)))
+    elif trial and arm and not arms[arm].regimen:
+        issues.append(Issue(f"{where}: study.arm", f"{arm!r} has no regimen to give in cycles", "name a treated arm"))
+    if fit in library.names("fit") and fit not in library.names("result"):
         issues.append(Issue(f"{where}: study.fit", f"{fit!r} has no result yet", f"run `pkpd fit {fit}`"))
     elif fit:
-        _result(fit, trial, where, issues)
+        check_name(("result",), fit, f"{where}: study.fit", issues)
+    if trial and fit and not issues:  # a result takes a second to read: when nothing else is wrong
+        _result(fit, trial, f"{where}: study.fit", issues)
 
 
-def _result(fit: str, trial: Trial | None, where: str, issues: list[Issue]) -> None:
-    before = len(issues)
-    check_name(("result",), fit, f"{where}: study.fit", issues)
-    if len(issues) > before:
+def _result(fit: str, trial: Trial, where: str, issues: list[Issue]) -> None:
+    """The fit is a result, made for the trial's disease and for one of its links."""
+    data = library.read("result", fit).data
+    tables = [data.get(k) for k in ("parameters", "fit", "draws")]
+    if not all(isinstance(t, dict) for t in tables) or not isinstance(data["parameters"].get("model"), str):
+        issues.append(Issue(where, f"{fit!r} is not a fit's result", "make one with `pkpd fit NAME`"))
         return
     try:
-        data = library.read("result", fit).data
-        if not all(isinstance(data.get(k), dict) for k in ("parameters", "fit", "draws")):
-            issues.append(Issue(f"{where}: study.fit", f"{fit!r} is not a fit's result", "make one with `pkpd fit NAME`"))
-            return
         parameters, account = load_result(fit)
     except ContentError as error:
         issues += error.issues
         return
-    except NotFound as error:
-        issues.append(Issue(f"{where}: study.fit", str(error)))
-        return
-    links = [k for k, _ in trial.treatments] if trial else []
-    if trial and parameters.model != trial.disease:
-        issues.append(Issue(f"{where}: study.fit", f"{fit!r} is for {parameters.model}, but {trial.name} has {trial.disease}",
+    if parameters.model != trial.disease:
+        issues.append(Issue(where, f"{fit!r} is for {parameters.model}, but {trial.name} has {trial.disease}",
                             "name a fit of this disease"))
-    elif trial and account.get("link") and account["link"] not in links:
-        issues.append(Issue(f"{where}: study.fit", f"its link {shown(account['link'])} is not a treatment of {trial.name}",
-                            "name a fit of this trial"))
+    link = account.get("link", "")
+    if link and link not in [k for k, _ in trial.treatments]:
+        issues.append(Issue(where, f"its link {shown(link)} is not a treatment of {trial.name}", "name a fit of this trial"))
 
 
 def _plans(head: dict, sweeps: list[Sweep], where: str, issues: list[Issue]) -> tuple[tuple[int, int], tuple[int, ...]]:
