@@ -154,8 +154,8 @@ def _print_trial(name: str, console: Console) -> None:
         figures.add_column(column, overflow="fold")
     for f in trial.figures:
         interval = "" if f.interval is None else f"{f.interval[0]:.3g}–{f.interval[1]:.3g}"
-        figures.add_row(escape(f.name), escape(f.arm), "" if f.value is None else f"{f.value:g} {f.unit if f.unit != '1' else ''}", interval,
-                        str(f.n), f.use, f.seen, escape(f.where))
+        value = "" if f.value is None else f"{f.value:g} {f.unit if f.unit != '1' else ''}"
+        figures.add_row(escape(f.name), escape(f.arm), value, interval, str(f.n), f.use, f.seen, escape(f.where))
     console.print(figures)
     console.print("Research software: not advice on any patient.")
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pkpd import library, units
-from pkpd.errors import ContentError, Issue, NotFound, nearest
+from pkpd.errors import ContentError, Issue, NotFound, fail, nearest
 from pkpd.fit.result import load_result
 from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
 from pkpd.spread import is_number
+from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import Trial, load_trial
 from pkpd.values import SEEN
 
@@ -87,8 +88,8 @@ def read_study(data: dict, name: str, where: str) -> Study:
     small, limit = _limits(head, where, issues)
     _resolve(words, where, issues)
     raise_issues(issues)
-    return Study(name, **words, sweeps=tuple(sweeps), drop=(drop[0], drop[1]), small=small, limit=limit, informed=informed,
-                 reference=reference, provenance=_provenance(adherence), **counts)
+    return Study(name, words["title"], words["text"], words["kind"], words["trial"], words["arm"], words["fit"], tuple(sweeps),
+                 (drop[0], drop[1]), small, limit, informed, reference, _provenance(adherence), **counts)
 
 
 def _resolve(words: dict[str, str], where: str, issues: list[Issue]) -> None:
@@ -109,28 +110,32 @@ def _resolve(words: dict[str, str], where: str, issues: list[Issue]) -> None:
     if fit in library.names("fit") and fit not in library.names("result"):
         issues.append(Issue(f"{where}: study.fit", f"{fit!r} has no result yet", f"run `pkpd fit {fit}`"))
     elif fit:
-        check_name(("result",), fit, f"{where}: study.fit", issues)
-    if trial and fit and not issues:  # a result takes a second to read: when nothing else is wrong
         _result(fit, trial, f"{where}: study.fit", issues)
 
 
-def _result(fit: str, trial: Trial, where: str, issues: list[Issue]) -> None:
+def _result(fit: str, trial: Trial | None, where: str, issues: list[Issue]) -> None:
     """The fit is a result, made for the trial's disease and for one of its links."""
-    data = library.read("result", fit).data
-    tables = [data.get(k) for k in ("parameters", "fit", "draws")]
-    if not all(isinstance(t, dict) for t in tables) or not isinstance(data["parameters"].get("model"), str):
-        issues.append(Issue(where, f"{fit!r} is not a fit's result", "make one with `pkpd fit NAME`"))
+    before = len(issues)
+    check_name(("result",), fit, where, issues)
+    if len(issues) > before:
         return
     try:
-        parameters, account = load_result(fit)
+        data = library.read("result", fit).data
+        tables = [data.get(k) for k in ("parameters", "fit", "draws")]
+        if not all(isinstance(t, dict) for t in tables) or not isinstance(data["parameters"].get("model"), str):
+            raise fail(where, f"{fit!r} is not a fit's result", "make one with `pkpd fit NAME`")
+        link = load_result(fit)[1].get("link", "")
+        own = daily_model(data["parameters"]["model"]).name
+        disease = daily_model(trial.disease).name if trial else own
     except ContentError as error:
         issues += error.issues
         return
-    if parameters.model != trial.disease:
-        issues.append(Issue(where, f"{fit!r} is for {parameters.model}, but {trial.name} has {trial.disease}",
-                            "name a fit of this disease"))
-    link = account.get("link", "")
-    if link and link not in [k for k, _ in trial.treatments]:
+    except NotFound as error:
+        issues.append(Issue(where, str(error)))
+        return
+    if own != disease:
+        issues.append(Issue(where, f"{fit!r} is for {own}, but the trial has {disease}", "name a fit of this disease"))
+    if trial and link and link not in [k for k, _ in trial.treatments]:
         issues.append(Issue(where, f"its link {shown(link)} is not a treatment of {trial.name}", "name a fit of this trial"))
 
 

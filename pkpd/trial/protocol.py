@@ -165,7 +165,7 @@ class _Reader:
         if line is not None and chosen not in _CHOICES[key]:
             self.add(f"protocol.{key}", f"{shown(chosen)} is not one of them",
                      nearest(chosen if isinstance(chosen, str) else "", _CHOICES[key]))
-        return str(chosen)
+        return chosen if isinstance(chosen, str) else ""
 
     def days(self, value: object, place: str) -> float:
         if not isinstance(value, str):
