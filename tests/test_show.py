@@ -264,7 +264,7 @@ def test_dashed_lines_say_what_drives_a_flow():
     g = arrange(model("systems/crlm"))
     driven = {a.name: a.drivers for f in g.frames.values() for a in f.arrows if a.drivers}
     assert driven == {"kill.1.sensitive": ("effect.rate",), "kill.1.resistant": ("effect.rate",),
-                      "occult.1.dying": ("effect.rate",), "occult.1.quadrature": ("effect.rate",)}
+                      "occult.1.net_growth": ("effect.rate",), "occult.1.quadrature": ("effect.rate",)}
     assert "stroke-dasharray" in diagram(model("systems/crlm"))
     assert "stroke-dasharray" not in diagram(model("drugs/oxaliplatin"))
 

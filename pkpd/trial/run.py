@@ -152,9 +152,9 @@ def _read_before(prepared: Prepared, early: Simulation, diameter: np.ndarray, cr
 def _eyes(trial: Trial, early: Simulation, key: tuple[str, str, str]) -> _Eyes:
     d50, width = (early[f"imaging.{trial.modality.lower()}_{x}"][:, 0] for x in ("d50", "width"))
     visible, hidden = (lesions.copies(early, part, "diameter")[:, 0] for part in ("lesion", "occult"))
-    close = (early[f"imaging.mri_{x}"][:, 0] for x in ("d50", "width"))  # ultrasound at operation, by proxy
+    close_d50, close_width = (early[f"imaging.mri_{x}"][:, 0] for x in ("d50", "width"))  # ultrasound at operation, by proxy
     return _Eyes(lesions.thresholds(d50, width, visible, True, (*key, "sight of lesion")),
-                 lesions.thresholds(*close, visible, True, (*key, "search at operation")),
+                 lesions.thresholds(close_d50, close_width, visible, True, (*key, "search at operation")),
                  lesions.thresholds(d50, width, hidden, False, (*key, "sight of occult")))
 
 

@@ -245,7 +245,10 @@ def test_halving_the_tolerance_changes_nothing_seen(name):
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_no_amount_goes_below_zero(name):
-    assert dosed(name).states.min() >= -1e-9
+    """Every state but those carried as a logarithm, which say so in their text."""
+    solved = dosed(name)
+    amounts = [i for i, c in enumerate(solved.model.compartments) if not c.text.startswith("logarithm")]
+    assert solved.states[:, :, amounts].min() >= -1e-9
 
 
 @pytest.mark.parametrize("name", WHOLE)
