@@ -195,6 +195,15 @@ def whole(value: object, least: int, most: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
+def counts(head: dict, limits: dict[str, tuple[int, int]], where: str, issues: list[Issue]) -> dict[str, int]:
+    """The whole numbers that a table gives, each checked against its least and most."""
+    for key, (least, most) in limits.items():
+        if key in head and not whole(head[key], least, most):
+            issues.append(Issue(f"{where}.{key}", f"{shown(head[key])} is not a whole number of at least {least}",
+                                f"from {least} to {most}"))
+    return {k: head[k] for k in limits if k in head}
+
+
 def check_name(kinds: tuple[str, ...], name: str, where: str, issues: list[Issue]) -> None:
     """Adds an issue where a name is neither in the library, under one of the kinds, nor a file."""
     try:

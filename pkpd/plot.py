@@ -29,13 +29,6 @@ _FILL = {"trial": "full", "trial, in part": "left", "extrapolated": "none"}
 _ROWS_HELD = {"vanished_all": "lesions", "vanished_small": "lesions"}
 
 
-def basis(row: dict, own: Plan) -> str:
-    """What a row rests on: the trial's treated arm, a number of cycles that one of its arms had, or the model alone."""
-    if not row["informed"]:
-        return "extrapolated"
-    return "trial" if (row["before"], row["after"]) == own else "trial, in part"
-
-
 VANISHED_WORDS = {"left": "left in place", "searched": "searched for at operation and resected if found",
                   "resected": "all resected where they were"}
 
@@ -68,13 +61,12 @@ def merged(rows: Rows, figure: str, study: Study) -> bool:
                for r in rows if r["figure"] == figure) and len(study.sweeps) > 1
 
 
-def sweep_figure(rows: Rows, reference: Rows, study: Study, figures: Iterable[str], cycle: float = 14.0,
-                 own: Plan = (6, 6)) -> Figure:
+def sweep_figure(rows: Rows, reference: Rows, study: Study, figures: Iterable[str],
+                 cycle: float = 14.0) -> Figure:
     """Figures of merit against cycles before the operation, a panel a sweep, or one where the sweeps coincide.
 
     rows and reference  those of a StudyResult; the first row's link is the one with its interval drawn
     cycle               days of a cycle, to place the limit of `study`
-    own                 cycles before and after in the trial's own treated arm
     """
     panels: list[tuple[str, tuple[str, ...], str]] = []
     for figure in figures:
@@ -88,19 +80,19 @@ def sweep_figure(rows: Rows, reference: Rows, study: Study, figures: Iterable[st
         for axis, (figure, sweeps, title) in zip(axes, panels, strict=True):
             every = [r for r in rows if r["figure"] == figure]
             alone = [r for r in reference if r["figure"] == figure] if figure.startswith("pfs") else []
-            _sweep_panel(axis, [r for r in every if r["sweep"] in sweeps], alone, own)
+            _sweep_panel(axis, [r for r in every if r["sweep"] in sweeps], alone)
             _dress(axis, study, cycle, figure_title(figure, study) + (f"\n{title}" if title else ""),
                    figure_unit(figure, every[0]["unit"]))
             axis.set_ylim(0, _top([*every, *alone]))
         never = any(r["value"] is None for r in rows if r["figure"] in {p[0] for p in panels})
-        handles = _handles(rows, own, never, any(p[0].startswith("pfs") for p in panels))
+        handles = _handles(rows, study.reference, never, any(p[0].startswith("pfs") for p in panels))
         picture.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return picture
 
 
-def difference_figure(rows: Rows, study: Study, cycle: float = 14.0, own: Plan = (6, 6),
-                      figure: str = "pfs_3y") -> Figure:
-    """The difference of each arm from the trial's own plan in the same patients, with its interval."""
+def difference_figure(rows: Rows, study: Study, cycle: float = 14.0, figure: str = "pfs_3y") -> Figure:
+    """The difference of each arm from the study's reference plan in the same patients, with its interval."""
+    own = study.reference
     every = [r for r in rows if r["figure"] == figure and r.get("difference")]
     with rc_context(_STYLE):
         picture, axes = _grid(len(study.sweeps), len(study.sweeps))
@@ -148,7 +140,7 @@ def _split(rows: Rows) -> dict[str, list[dict]]:
     return {link: [r for r in rows if r["link"] == link] for link in dict.fromkeys(r["link"] for r in rows)}
 
 
-def _sweep_panel(axis: Axes, rows: Rows, alone: Rows, own: Plan) -> None:
+def _sweep_panel(axis: Axes, rows: Rows, alone: Rows) -> None:
     """One figure of merit in one sweep."""
     main, *others = _split(rows).values()
     for line, (color, dash) in zip(others, _OTHERS * 9, strict=False):
@@ -161,7 +153,7 @@ def _sweep_panel(axis: Axes, rows: Rows, alone: Rows, own: Plan) -> None:
         if row["value"] is None:
             axis.plot(row["before"], 0.96, marker="^", color=_MAIN, markersize=6, transform=axis.get_xaxis_transform())
         else:
-            axis.plot(row["before"], row["value"], **_marker(_FILL[basis(row, own)]), zorder=5, clip_on=False)
+            axis.plot(row["before"], row["value"], **_marker(_FILL[row["basis"]]), zorder=5, clip_on=False)
     for row in alone[:1]:
         if row["value"] is not None:
             axis.axhline(row["value"], color=_INK, linestyle=(0, (1, 2)), linewidth=1.4, zorder=2)
@@ -181,7 +173,7 @@ def _difference_panel(axis: Axes, rows: Rows, own: Plan) -> None:
         elif row["value"] is not None:
             high = 1e6 if row["high"] is None else row["high"]
             axis.vlines(row["before"], row["low"], high, color=_MAIN, linewidth=1.8)
-            axis.plot(row["before"], row["value"], **_marker(_FILL[basis(row, own)]), zorder=5)
+            axis.plot(row["before"], row["value"], **_marker(_FILL[row["basis"]]), zorder=5)
 
 
 def _marker(fill: str, marker: str = "o", color: str = _MAIN) -> dict[str, Any]:
@@ -226,7 +218,7 @@ def _handles(rows: Rows, own: Plan, never: bool, alone: bool) -> list[Line2D | P
               for x, (c, d) in zip(others, _OTHERS * 9, strict=False)]
     said = {"trial": f"the trial’s treated arm ({own[0]} before, {own[1]} after)", "extrapolated": "extrapolation by the model",
             "trial, in part": "in part: this number before was in the trial, not with these after"}
-    present = {basis(r, own) for r in rows}
+    present = {r["basis"] for r in rows}
     found += [_mark(_FILL[k], text) for k, text in said.items() if k in present]
     if alone:
         found.append(Line2D([], [], color=_INK, linestyle=(0, (1, 2)), linewidth=1.4, label="surgery alone, simulated"))

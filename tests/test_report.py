@@ -16,7 +16,7 @@ from pkpd.errors import OutputError
 from pkpd.parameters import load_parameters
 from pkpd.report.page import COLUMNS, write_page
 from pkpd.report.reading import amount, cell, picked, says, view
-from pkpd.study.neoadjuvant import FIGURES
+from pkpd.study.neoadjuvant import FIGURES, basis
 from pkpd.study.run import StudyResult
 from pkpd.study.sweep import load_study
 from pkpd.trial.exposure import daily_model
@@ -59,7 +59,7 @@ def _rows(sweep: str, before: int, after: int, link: str) -> list[dict]:
     for figure, (value, half) in here.items():
         gap = value - there[figure][0]
         rows.append({"sweep": sweep, "before": before, "after": after, "link": link, "vanished": "searched",
-                     "basis": "extrapolated", "figure": figure,
+                     "basis": basis(load_study("neoadjuvant_cycles"), (before, after)), "figure": figure,
                      "unit": FIGURES[figure][0], "value": value, "low": max(value - half, 0), "high": value + half,
                      "informed": before in (0, 6),
                      "difference": {"value": gap, "low": gap - half_gap, "high": gap + half_gap}})
@@ -189,7 +189,7 @@ def test_points_of_the_trial_are_told_from_extrapolation(result):
     assert "the trial’s treated arm (6 before, 6 after)" in words
     assert "extrapolation by the model" in words
     assert "surgery alone, simulated" in words
-    kinds = [plot.basis(r, (6, 6)) for r in result.rows if r["figure"] == "pfs_3y" and r["link"] == "auc_linear"]
+    kinds = [r["basis"] for r in result.rows if r["figure"] == "pfs_3y" and r["link"] == "auc_linear"]
     assert kinds == ["trial, in part", *["extrapolated"] * 5, "trial", *["extrapolated"] * 6] * 2
 
 

@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 
 from pkpd import library
 from pkpd.errors import Issue, nearest
-from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
+from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text
 from pkpd.spread import is_number
 from pkpd.trial.protocol import Trial, load_trial
 from pkpd.values import Parameters
@@ -99,10 +99,7 @@ def read_fit(data: dict, name: str, where: str) -> Fit:
     check_keys(data, ("fit", "free"), where, issues)
     head = table(data.get("fit"), f"{where}: fit", (*_HEAD, "leave_out", *_LIMITS), issues)
     words = {k: text(head, k, f"{where}: fit", issues, need=k in ("trial", "parameters")) for k in _HEAD}
-    for key, (least, most) in _LIMITS.items():
-        if key in head and not whole(head[key], least, most):
-            issues.append(Issue(f"{where}: fit.{key}", f"{shown(head[key])} is not a whole number of at least {least}",
-                                f"from {least} to {most}"))
+    numbers = library.counts(head, _LIMITS, f"{where}: fit", issues)
     left = head.get("leave_out", [])
     if not isinstance(left, list) or not all(isinstance(x, str) for x in left):
         issues.append(Issue(f"{where}: fit.leave_out", f"{shown(left)} is not a list of figures",
@@ -115,7 +112,7 @@ def read_fit(data: dict, name: str, where: str) -> Fit:
     for key in sorted({f.key for f in free if [g.key for g in free].count(f.key) > 1}):
         issues.append(Issue(f"{where}: free", f"{key!r} is free twice", "remove one of the two"))
     fit = Fit(name, words["title"], words["text"], words["trial"], words["parameters"], words["link"], tuple(free),
-              tuple(left), **{k: head[k] for k in _LIMITS if k in head})
+              tuple(left), **numbers)
     if fit.trial:
         check_name(("trial",), fit.trial, f"{where}: fit.trial", issues)
     if fit.parameters:

@@ -12,7 +12,6 @@ from pkpd import library, store
 from pkpd.errors import fail
 from pkpd.fit.free import Free
 from pkpd.fit.run import FitResult, calibrated, summary
-from pkpd.library import parse
 from pkpd.model.expression import unparse
 from pkpd.parameters import load_parameters
 from pkpd.spread import Spread
@@ -86,7 +85,7 @@ def save(result: FitResult, path: Path) -> Path:
 def load_result(name: str | Path) -> tuple[Parameters, dict]:
     """A calibrated set with its draws, and its account of the fit."""
     source = library.read("result", name)
-    data = parse(Path(source.path).read_text(encoding="utf-8"), source.path)
+    data = source.data
     if not {"parameters", "fit", "draws"} <= set(data) or not {"name", "trial", "figures"} <= set(data["fit"]):
         raise fail(source.path, "is not a fit's result", "make one with `pkpd fit NAME`")
     model = daily_model(data["parameters"]["model"])

@@ -85,13 +85,13 @@ def draw_figures(seen: View) -> dict[str, dict[str, str]]:
     r, s = seen.result, seen.result.study
     limit = f"The dashed vertical line is the two-month limit, {s.limit / seen.cycle:.1f} cycles of {seen.cycle:g} days."
     pictures = {
-        "before_operation": (plot.sweep_figure(r.rows, r.reference, s, BEFORE, seen.cycle, seen.own),
+        "before_operation": (plot.sweep_figure(r.rows, r.reference, s, BEFORE, seen.cycle),
                              "What the cycles before the operation do until then. What follows the operation cannot "
                              f"change it, so sweeps that agree share a panel. {limit}"),
-        "progression_free": (plot.sweep_figure(r.rows, r.reference, s, AFTER, seen.cycle, seen.own),
+        "progression_free": (plot.sweep_figure(r.rows, r.reference, s, AFTER, seen.cycle),
                              f"Progression-free survival from randomisation, by sweep. {limit}")}
     if any(row.get("difference") for row in r.rows):
-        pictures["difference_3y"] = (plot.difference_figure(r.rows, s, seen.cycle, seen.own),
+        pictures["difference_3y"] = (plot.difference_figure(r.rows, s, seen.cycle),
                                      f"Difference in 3-year progression-free survival from {seen.own[0]} before and "
                                      f"{seen.own[1]} after, in the same virtual patients; bars are 95 % intervals. {limit}")
     found = {}
@@ -203,7 +203,7 @@ def _tables(seen: View) -> list[dict]:
             rows = {k: seen.row(s.name, b, k) for k in FIGURES}
             main = rows["pfs_3y"]
             if main is not None:
-                lines.append({"before": b, "after": main["after"], "basis": plot.basis(main, seen.own),
+                lines.append({"before": b, "after": main["after"], "basis": main["basis"],
                               "within": b <= seen.last, "cells": [cell(rows[k]) for k in FIGURES],
                               "difference": _gap(seen, main)})
         tables.append({"name": s.name, "title": s.title, "lines": lines})

@@ -15,16 +15,20 @@ _NEVER = "not reached"
 
 @dataclass(frozen=True)
 class View:
-    """A result with what the page asks of it again and again: its main link, days of a cycle, the trial's own plan."""
+    """A result with what the page asks of it again and again: its main link, days of a cycle, rows by key."""
 
     result: StudyResult
     link: str
     cycle: float
-    own: tuple[int, int]
     table: dict[tuple[str, int, str, str], dict] = field(default_factory=dict)
 
     def row(self, sweep: str, before: int, figure: str, link: str = "") -> dict | None:
         return self.table.get((sweep, before, link or self.link, figure))
+
+    @property
+    def own(self) -> tuple[int, int]:
+        """The plan that others are compared with: the trial's own."""
+        return self.result.study.reference
 
     @property
     def last(self) -> int:
@@ -35,11 +39,10 @@ class View:
 def view(result: StudyResult) -> View:
     """Looks at a result: rows by sweep, cycles before, link and figure; the first row's link is the calibrated one."""
     arm = result.trial.arm(result.study.arm)
-    own = tuple(c.numbers[int(np.argmax(c.weights))] if c is not None else 0 for c in (arm.before, arm.after))
     table = {(r["sweep"], r["before"], r["link"], r["figure"]): r for r in (*result.rows, *result.reference)}
     link = result.fit.get("link") or result.rows[0]["link"]
     cycle = load_regimen(arm.regimen).cycle if arm.regimen else 14.0
-    return View(result, link, cycle, (own[0], own[1]), table)
+    return View(result, link, cycle, table)
 
 
 def amount(value: float | None, unit: str, difference: bool = False, fine: bool = False) -> str:

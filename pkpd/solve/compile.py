@@ -137,17 +137,10 @@ def _lines(expressions: dict[str, object]) -> list[str]:
     from sympy.printing.pycode import PythonCodePrinter
 
     class Printer(PythonCodePrinter):
-        def _print_hill(self, e):
-            return f"hill({', '.join(f'1.0*({self._print(a)})' for a in e.args)})"
+        def _call(self, e):
+            return f"{type(e).__name__}({', '.join(f'1.0*({self._print(a)})' for a in e.args)})"
 
-        def _print_hill_slope(self, e):
-            return f"hill_slope({', '.join(f'1.0*({self._print(a)})' for a in e.args)})"
-
-        def _print_lower(self, e):
-            return f"lower({', '.join(f'1.0*({self._print(a)})' for a in e.args)})"
-
-        def _print_step(self, e):
-            return f"step({', '.join(f'1.0*({self._print(a)})' for a in e.args)})"
+        _print_hill = _print_hill_slope = _print_lower = _print_step = _call
 
         def _print_Rational(self, e):
             return repr(float(e))

@@ -44,6 +44,13 @@ def arm(study: Study, trial: Trial, before: int, after: int) -> Arm:
                    before=planned(before, study.drop[0]), after=planned(after, study.drop[1], start))
 
 
+def basis(study: Study, pair: tuple[int, int]) -> str:
+    """What a plan rests on: an arm of the trial, a number before that one of its arms had, or the model alone."""
+    if pair in (study.reference, (0, 0)):
+        return "trial"
+    return "trial, in part" if pair[0] in study.informed else "extrapolated"
+
+
 def metrics(readout: Readout, small: tuple[float, float]) -> dict[str, float]:
     """What the study reads from one simulated arm; a median that is not reached is infinite."""
     present = np.isfinite(readout.lesions)

@@ -10,7 +10,7 @@ import numpy as np
 
 from pkpd.executor import run_all
 from pkpd.fit.result import load_result, posterior
-from pkpd.study.neoadjuvant import FIGURES, arm, metrics
+from pkpd.study.neoadjuvant import FIGURES, arm, basis, metrics
 from pkpd.study.sweep import Study
 from pkpd.trial.protocol import VANISHED, Trial, load_trial
 from pkpd.trial.run import Prepared, prepare, run_arm, warm
@@ -103,16 +103,10 @@ class _Table:
         both = np.isfinite(values) & np.isfinite(base)
         return np.where(both, np.where(both, values, 0.0) - np.where(both, base, 0.0), np.nan)
 
-    def basis(self, pair: Pair) -> str:
-        """What a plan rests on: an arm of the trial, a number before that one of its arms had, or the model alone."""
-        if pair in (self.study.reference, (0, 0)):
-            return "trial"
-        return "trial, in part" if pair[0] in self.study.informed else "extrapolated"
-
     def rows(self, sweep: str, pair: Pair, case: Case) -> list[dict]:
         """The rows of one plan."""
         return [{"sweep": sweep, "before": pair[0], "after": pair[1], "link": case[0], "vanished": case[1], "figure": figure,
-                 "unit": unit, **_interval(self.values(case, pair, figure)), "basis": self.basis(pair),
+                 "unit": unit, **_interval(self.values(case, pair, figure)), "basis": basis(self.study, pair),
                  "informed": pair[0] in self.study.informed,
                  "difference": _interval(self.values(case, pair, figure, self.study.reference))}
                 for figure, (unit, _) in FIGURES.items()]

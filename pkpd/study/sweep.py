@@ -75,7 +75,7 @@ def read_study(data: dict, name: str, where: str) -> Study:
     words = {k: text(head, k, f"{where}: study", issues, need=k in _WORDS[2:]) for k in _WORDS}
     if words["kind"] not in ("", "neoadjuvant"):
         issues.append(Issue(f"{where}: study.kind", f"{words['kind']!r} is not a kind of study", 'write kind = "neoadjuvant"'))
-    counts = _counts(head, where, issues)
+    numbers = library.counts(head, _LIMITS, f"{where}: study", issues)
     adherence = table(data.get("adherence"), f"{where}: adherence", _DROPS, issues)
     drop = [_share(adherence, key, where, issues) for key in _DROPS]
     entries = rows(data.get("sweeps"), f"{where}: sweeps", ("name", "title", "before", "after", "total"), issues)
@@ -89,7 +89,7 @@ def read_study(data: dict, name: str, where: str) -> Study:
     _resolve(words, where, issues)
     raise_issues(issues)
     return Study(name, words["title"], words["text"], words["kind"], words["trial"], words["arm"], words["fit"], tuple(sweeps),
-                 (drop[0], drop[1]), small, limit, informed, reference, _provenance(adherence), **counts)
+                 (drop[0], drop[1]), small, limit, informed, reference, _provenance(adherence), **numbers)
 
 
 def _resolve(words: dict[str, str], where: str, issues: list[Issue]) -> None:
@@ -170,14 +170,6 @@ def _share(adherence: dict, key: str, where: str, issues: list[Issue]) -> float:
         issues.append(Issue(place, what, remedy))
         return 0.0
     return float(value)
-
-
-def _counts(head: dict, where: str, issues: list[Issue]) -> dict[str, int]:
-    for key, (least, most) in _LIMITS.items():
-        if key in head and not whole(head[key], least, most):
-            issues.append(Issue(f"{where}: study.{key}", f"{shown(head[key])} is not a whole number of at least {least}",
-                                f"from {least} to {most}"))
-    return {k: head[k] for k in _LIMITS if k in head}
 
 
 def _limits(head: dict, where: str, issues: list[Issue]) -> tuple[tuple[float, float], float]:

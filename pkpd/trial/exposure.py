@@ -29,7 +29,7 @@ class Exposure:
 
     def schedule(self, disease: Model, until: np.ndarray | None = None) -> Schedule:
         """Records that set the disease's kill rate; for patients with an `until`, it ends there."""
-        times = np.concatenate([self.edges[:, :-1], self.edges[:, -1:]], axis=1)
+        times = self.edges
         values = np.concatenate([self.rates, np.zeros((len(times), 1))], axis=1)
         if until is not None:
             times = np.where(times >= until[:, None], np.inf, times)

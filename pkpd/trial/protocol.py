@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from pkpd import library, units
@@ -75,10 +75,6 @@ class Trial:
             if a.name == name:
                 return a
         raise ContentError(Issue(f"{self.name}: arms", f"no arm {name!r}", nearest(name, [a.name for a in self.arms])))
-
-    def with_arms(self, *arms: Arm) -> Trial:
-        """The same protocol with other arms and no published figures, for a what-if."""
-        return replace(self, arms=arms, figures=(), control=arms[0].name)
 
 
 def load_trial(name: str | Path) -> Trial:
