@@ -12,14 +12,16 @@ from pkpd.model.schema import Compartment, Model
 from pkpd.population import Population
 from pkpd.regimen import DoseLine, Regimen
 
-ADD, RATE, SCALE, SET = 0, 1, 2, 3  # add to a state; set its infusion rate; multiply it; set an input
+# add to a state; set its infusion rate; multiply it; set an input; give a state a value
+ADD, RATE, SCALE, SET, ASSIGN = 0, 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
 class Schedule:
     """Events of each patient in order of time: patient i has rows offsets[i] to offsets[i + 1].
 
-    Times are in the model's time unit; `index` is a state (ADD, RATE, SCALE) or an input (SET).
+    Times are in the model's time unit; `index` is a state (ADD, RATE, SCALE, ASSIGN) or an input (SET).
+    Events of one time happen in the order of their rows.
     """
 
     offsets: np.ndarray

@@ -120,12 +120,13 @@ def _grid(times: np.ndarray | tuple, n: int) -> np.ndarray:
 def simulate(model: Model, population: Population, schedule: Schedule | None = None,
              times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0,
              start: np.ndarray | None = None, rtol: float = 1e-6, strict: bool = True,
-             executor: Executor | None = None) -> Simulation:
+             executor: Executor | None = None, places: np.ndarray | None = None) -> Simulation:
     """Solves a model for every patient of a population.
 
     times   output times in the model's time unit, (time,) or (patient, time), in order
     begin   when integration starts, start the states then (default: the model's start values)
     strict  raise if a patient fails; otherwise keep it as failed
+    places  how many of a patient's events come before each output, (patient, time); all up to its time if left out
     """
     from pkpd.solve.batch import REASONS, solve_population
 
@@ -139,7 +140,7 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
         raise fail("simulate", "an output time lies before the simulation's begin", "begin earlier, or leave it out")
     first = start_states(model, population) if start is None else start
     states, status, reached = solve_population(model, first, population.inputs, schedule, grid,
-                                               np.asarray(begin, dtype=float), rtol, executor=executor)
+                                               np.asarray(begin, dtype=float), rtol, executor=executor, places=places)
     failures = tuple(f"patient {population.numbers[i]}, {model.time} {reached[i]:.6g}: {REASONS[int(status[i])]}"
                      for i in np.flatnonzero(status))
     if failures and strict:

@@ -120,19 +120,20 @@ def _advance(rates, factor, solve, y, p, infusion, t, stop, h, a, k, work, new, 
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _patient(rates, factor, solve, size, y, p, first, last, time, kind, index, value, outs, out, atol, rtol,
-             begin, most):
+def _patient(rates, factor, solve, size, y, p, first, last, time, kind, index, value, outs, places, out, atol,
+             rtol, begin, most):
     """One patient from event to event; fills out (time, state), returns status and the time reached."""
     n = y.size
     a, work, new, infusion = np.empty(size), np.empty(n), np.empty(n), np.zeros(n)
     k = np.empty((6, n))
     t, h, row, status, budget = begin, 0.0, first, 0, most
     for o in range(outs.size):
+        limit = min(last, first + places[o])
         while True:
             fresh = False
-            while row < last and time[row] <= t:
+            while row < limit and time[row] <= t:
                 i = index[row]
-                if time[row] < begin and (kind[row] == 0 or kind[row] == 2):
+                if time[row] < begin and kind[row] in (0, 2, 4):
                     pass  # the start holds it already
                 elif kind[row] == 0:
                     y[i] += value[row]
@@ -140,6 +141,8 @@ def _patient(rates, factor, solve, size, y, p, first, last, time, kind, index, v
                     infusion[i] = value[row]
                 elif kind[row] == 2:
                     y[i] *= value[row]
+                elif kind[row] == 4:
+                    y[i] = value[row]
                 else:
                     p[i] = value[row]
                 fresh = fresh or kind[row] != 3  # an input's change leaves the states smooth: the last step will do
@@ -147,7 +150,7 @@ def _patient(rates, factor, solve, size, y, p, first, last, time, kind, index, v
             if t >= outs[o]:
                 break
             stop = outs[o]
-            if row < last and time[row] < stop:
+            if row < limit and time[row] < stop:
                 stop = time[row]
             if fresh or h == 0.0:
                 guess = _first_step(rates, y, p, infusion, work, atol, rtol, stop - t)
@@ -163,46 +166,49 @@ def _patient(rates, factor, solve, size, y, p, first, last, time, kind, index, v
 
 
 @njit([types.void(_RATES, _FACTOR, _SOLVE, types.i8, types.f8[:, ::1], types.f8[:, ::1], types.i8[::1],
-                  types.f8[::1], types.i8[::1], types.i8[::1], types.f8[::1], types.f8[:, ::1], types.f8[:, :, ::1],
-                  types.f8[::1], types.f8, types.f8[::1], types.i8, types.i8[::1], types.f8[::1], types.i8,
+                  types.f8[::1], types.i8[::1], types.i8[::1], types.f8[::1], types.f8[:, ::1], types.i8[:, ::1],
+                  types.f8[:, :, ::1], types.f8[::1], types.f8, types.f8[::1], types.i8, types.i8[::1], types.f8[::1], types.i8,
                   types.i8)],
       cache=True, error_model="numpy", nogil=True)
-def _patients(rates, factor, solve, size, start, inputs, offsets, time, kind, index, value, outs, out, atol, rtol,
-              begin, most, status, reached, first, last):
+def _patients(rates, factor, solve, size, start, inputs, offsets, time, kind, index, value, outs, places, out, atol,
+              rtol, begin, most, status, reached, first, last):
     """Patients first to last, each on its own."""
     for i in range(first, last):
         status[i], reached[i] = _patient(
             rates, factor, solve, size, start[i].copy(), inputs[i].copy(), offsets[i], offsets[i + 1], time, kind,
-            index, value, outs[i], out[i], atol, rtol, begin[i], most)
+            index, value, outs[i], places[i], out[i], atol, rtol, begin[i], most)
 
 
 def solve_population(model: Model, start: np.ndarray, inputs: np.ndarray, schedule: Schedule, times: np.ndarray,
                      begin: np.ndarray, rtol: float = 1e-6, most_steps: int = 200_000,
-                     executor: Executor | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+                     executor: Executor | None = None, places: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """States of each patient at its times, a status (0 = solved) and the time reached.
 
     start (patient, state), inputs (patient, input), times (patient, time) in order, begin (patient,).
-    Output at the time of an event is what it leaves behind.
+    Output at the time of an event is what it leaves behind, unless `places` (patient, time) says how many of the
+    patient's events come before each output.
     """
     k, atol, n = kernels(model), tolerances(model, rtol), len(start)
     outs, begins = np.broadcast_to(times, (n, times.shape[1])), np.broadcast_to(begin, (n,))
+    places = np.broadcast_to(np.diff(schedule.offsets)[:, None], outs.shape) if places is None else places
     jobs = []
     for first in range(0, n, _CHUNK):
         piece = slice(first, min(first + _CHUNK, n))
         rows = slice(schedule.offsets[piece.start], schedule.offsets[piece.stop])
         jobs.append((k, start[piece], inputs[piece], schedule.offsets[first:piece.stop + 1] - rows.start,
                      schedule.time[rows], schedule.kind[rows], schedule.index[rows], schedule.value[rows], outs[piece],
-                     begins[piece], atol, rtol, most_steps))
+                     places[piece], begins[piece], atol, rtol, most_steps))
     solved = run_all(_solve_chunk, jobs, executor)
     return tuple(np.concatenate(x) for x in zip(*solved, strict=True))  # type: ignore[return-value]
 
 
 def _solve_chunk(job: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Some patients, from arrays of their own: what an executor elsewhere receives and returns."""
-    k, start, inputs, offsets, time, kind, index, value, outs, begins, atol, rtol, most = job
+    k, start, inputs, offsets, time, kind, index, value, outs, places, begins, atol, rtol, most = job
     start, inputs, outs, begins = (np.array(x, dtype=float, order="C") for x in (start, inputs, outs, begins))
+    places = np.array(places, dtype=np.int64, order="C")
     out = np.empty((*outs.shape, start.shape[1]))
     status, reached = np.zeros(len(start), dtype=np.int64), np.zeros(len(start))
-    _patients(k.rates, k.factor, k.solve, k.size, start, inputs, offsets, time, kind, index, value, outs, out, atol, rtol,
-              begins, most, status, reached, 0, len(start))
+    _patients(k.rates, k.factor, k.solve, k.size, start, inputs, offsets, time, kind, index, value, outs, places, out, atol,
+              rtol, begins, most, status, reached, 0, len(start))
     return out, status, reached

@@ -7,7 +7,7 @@ import numpy as np
 from pkpd.errors import SimulationError
 from pkpd.model.expression import evaluate
 from pkpd.model.schema import Model
-from pkpd.schedule import ADD, RATE, SCALE, Schedule
+from pkpd.schedule import ADD, ASSIGN, RATE, SCALE, Schedule
 
 
 def right_hand_side(model: Model, y: np.ndarray, inputs: np.ndarray, infusion: np.ndarray) -> np.ndarray:
@@ -28,8 +28,12 @@ def right_hand_side(model: Model, y: np.ndarray, inputs: np.ndarray, infusion: n
 
 
 def solve_patient(model: Model, start: np.ndarray, inputs: np.ndarray, schedule: Schedule, patient: int,
-                  times: np.ndarray, begin: float = 0.0, rtol: float = 1e-10) -> np.ndarray:
-    """States (time, state) of one patient of a schedule, integrated from event to event with LSODA."""
+                  times: np.ndarray, begin: float = 0.0, rtol: float = 1e-10,
+                  places: np.ndarray | None = None) -> np.ndarray:
+    """States (time, state) of one patient of a schedule, integrated from event to event with LSODA.
+
+    places  how many of the patient's events come before each output; all up to its time if left out
+    """
     from scipy.integrate import solve_ivp
 
     rows = range(schedule.offsets[patient], schedule.offsets[patient + 1])
@@ -39,14 +43,15 @@ def solve_patient(model: Model, start: np.ndarray, inputs: np.ndarray, schedule:
     out = np.empty((len(times), len(start)))
     t, row = begin, 0
     for o, stop_at in enumerate(times):
+        limit = len(events) if places is None else places[o]
         while True:
-            while row < len(events) and events[row][0] <= t:
-                if events[row][0] >= begin or events[row][1] not in (ADD, SCALE):  # the start holds earlier doses
+            while row < limit and events[row][0] <= t:
+                if events[row][0] >= begin or events[row][1] not in (ADD, SCALE, ASSIGN):  # the start holds earlier doses
                     _apply(events[row], y, p, infusion)
                 row += 1
             if t >= stop_at:
                 break
-            stop = min(stop_at, events[row][0]) if row < len(events) else stop_at
+            stop = min(stop_at, events[row][0]) if row < limit else stop_at
             solved = solve_ivp(lambda _, x: right_hand_side(model, x, p, infusion), (t, stop), y, method="LSODA",
                                rtol=rtol, atol=atol)
             if not solved.success:
@@ -64,5 +69,7 @@ def _apply(event: tuple, y: np.ndarray, p: np.ndarray, infusion: np.ndarray) -> 
         infusion[index] = value
     elif kind == SCALE:
         y[index] *= value
+    elif kind == ASSIGN:
+        y[index] = value
     else:
         p[index] = value
