@@ -181,7 +181,8 @@ def _patients(rates, factor, solve, size, start, inputs, offsets, time, kind, in
 
 def solve_population(model: Model, start: np.ndarray, inputs: np.ndarray, schedule: Schedule, times: np.ndarray,
                      begin: np.ndarray, rtol: float = 1e-6, most_steps: int = 200_000,
-                     executor: Executor | None = None, places: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+                     executor: Executor | None = None,
+                     places: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """States of each patient at its times, a status (0 = solved) and the time reached.
 
     start (patient, state), inputs (patient, input), times (patient, time) in order, begin (patient,).
