@@ -1,227 +1,195 @@
-"""Equations to fast code: the right-hand side, and the Jacobian with its sparse LU as straight-line kernels.
-
-Each model's kernels are one generated Python file in the cache folder, compiled by numba and cached there.
-"""
+"""Equations to fast code: rates, Jacobian and sparse LU as straight-line vector code, compiled once and kept on disk."""
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import sys
-from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
-from typing import cast
+import functools
+import pickle
+from dataclasses import dataclass, field
+from typing import Any
 
+import llvmlite
+import llvmlite.binding as llvm
 import numpy as np
 
 from pkpd import store
 from pkpd.model.schema import Model
+from pkpd.solve import functions, graph, rodas
+from pkpd.solve.graph import Graph
+from pkpd.solve.sparse import elimination_order, symbolic_lu
+from pkpd.solve.vector import ATTRIBUTES, LANES, Slots, V, Writer, function, real
 
-VERSION = 3  # raise when the generated code changes
-
-_HEADER = '''"""Generated from {name}; do not edit."""
-from math import exp, log, sqrt
-
-from numba import njit
-
-_OPTIONS = {{"cache": True, "error_model": "numpy", "nogil": True}}
-
-
-@njit("f8(f8,f8,f8)", **_OPTIONS)
-def hill(x, k, n):
-    if x <= 0.0:
-        return 0.0
-    r = x / k if n == 1.0 else (x / k) ** n
-    return r / (1.0 + r)
-
-
-@njit("f8(f8,f8,f8)", **_OPTIONS)
-def hill_slope(x, k, n):
-    if x <= 0.0:
-        return 1.0 / k if n == 1.0 else 0.0
-    r = x / k if n == 1.0 else (x / k) ** n
-    return n * r / (x * (1.0 + r) * (1.0 + r))
-
-
-@njit("f8(f8,f8)", **_OPTIONS)
-def lower(a, b):
-    return a if a < b else b
-
-
-@njit("f8(f8,f8)", **_OPTIONS)
-def step(a, b):
-    return 1.0 if a > b else 0.0
-
-'''
+VERSION = 8  # raise when the generated code changes
 
 
 @dataclass(frozen=True)
-class Kernels:
-    """Compiled functions of one model, and the length of its LU."""
+class Program:
+    """Compiled functions of one system: their addresses by name, and the rows of its arrays."""
 
-    rates: object
-    factor: object
-    solve: object
-    size: int
-    path: Path
+    model: Model
+    states: int
+    slots: int
+    factors: int
+    code: bytes = field(repr=False)
+    addresses: dict[str, int] = field(repr=False)
+    engine: Any = field(repr=False)  # owns the memory that the addresses point into
 
     def __reduce__(self):
-        return _restored, (self.path.name, self.path.read_text(encoding="utf-8"))
+        return kernels, (self.model,)
 
 
-def _restored(name: str, text: str) -> Kernels:
-    """Kernels that came from another memory."""
-    path = store.cache_folder() / "kernels" / name
-    if not path.is_file():
-        store.write_text(path, text)
-    return _compiled(path)
+@functools.cache
+def _target() -> llvm.TargetMachine:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(),
+                                        opt=3, jit=True)
 
 
-def _compiled(path: Path) -> Kernels:
-    module = _import(path)
-    return Kernels(module.rates, module.factor, module.solve, module.SIZE, path)
+def _kind() -> str:
+    """What compiled code depends on besides the model: the compiler, the processor, this module."""
+    return store.content_hash(VERSION, LANES, llvmlite.__version__, llvm.llvm_version_info, llvm.get_host_cpu_name(),
+                              llvm.get_host_cpu_features().flatten())[:10]
 
 
-_LOADED: dict[str, Kernels] = {}
+def compiled(text: str) -> bytes:
+    """The object code of LLVM text for this processor."""
+    target = _target()
+    module = llvm.parse_assembly(text)
+    module.triple, module.data_layout = target.triple, str(target.target_data)
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.slp_vectorization = options.loop_vectorization = options.loop_unrolling = False
+    llvm.create_pass_builder(target, options).getModulePassManager().run(module, llvm.create_pass_builder(target, options))
+    return target.emit_object(module)
 
 
-def kernels(model: Model) -> Kernels:
-    """The compiled kernels of a model: from memory, from the cache folder, or generated now."""
-    key = f"{model.hash}_{VERSION}"
-    if key not in _LOADED:
-        folder = store.cache_folder() / "kernels"
-        path = folder / f"k{key}.py"
-        if not path.is_file():
-            store.write_text(path, generate(model))
-        _LOADED[key] = _compiled(path)
-    return _LOADED[key]
+def linked(code: bytes) -> Any:
+    """An engine that holds object code, ready to run."""
+    empty = llvm.parse_assembly("")
+    empty.triple = _target().triple
+    engine = llvm.create_mcjit_compiler(empty, _target())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine
 
 
-def _import(path: Path) -> ModuleType:
-    name = f"pkpd_{path.stem}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    os.environ.setdefault("NUMBA_CACHE_DIR", str(path.parent / "numba"))
-    spec.loader.exec_module(module)
-    return module
+FUNCTIONS = ("prepare", "rates", "pace", "step", "accept")
+_LOADED: dict[str, Program] = {}
 
 
-def generate(model: Model) -> str:
-    """The source of a model's kernels."""
-    import sympy
-
-    from pkpd.model.equations import Equations
-
-    equations = Equations(model)
-    short = {sympy.Symbol(n, real=True): sympy.Symbol(f"y{i}") for i, n in enumerate(model.states)}
-    short |= {sympy.Symbol(n, real=True): sympy.Symbol(f"p{i}") for i, n in enumerate(model.inputs)}
-    rates = [r.xreplace(short) for r in equations.rates.values()]
-    jacobian = {k: v.xreplace(short) for k, v in equations.jacobian.items()}
-    n = len(rates)
-    order = elimination_order(n, set(jacobian))
-    slots, steps = symbolic_lu(n, set(jacobian), order)
-    return "\n".join([
-        _HEADER.format(name=model.name), f"SIZE = {len(slots)}\n",
-        _rates_source(rates, [i for i, c in enumerate(model.compartments) if c.dose is not None]), "",
-        _factor_source(jacobian, slots, steps, n), "", _solve_source(slots, order), ""])
+def kernels(model: Model) -> Program:
+    """The compiled functions of a model: from memory, from the cache folder, or made now."""
+    if model.hash not in _LOADED:
+        path = store.cache_folder() / "kernels" / f"{model.hash}_{_kind()}.pickle"
+        try:
+            states, slots, factors, code = pickle.loads(path.read_bytes())
+        except Exception:  # absent, or not what was written
+            text, states, slots, factors = generate(model)
+            code = compiled(text)
+            store.write_bytes(path, pickle.dumps((states, slots, factors, code)))
+        engine = linked(code)
+        addresses = {name: engine.get_function_address(name) for name in FUNCTIONS}
+        _LOADED[model.hash] = Program(model, states, slots, factors, code, addresses, engine)
+    return _LOADED[model.hash]
 
 
-def _lines(expressions: dict[str, object]) -> list[str]:
-    """Assignments to targets with their common pieces first."""
-    import sympy
-    from sympy.printing.pycode import PythonCodePrinter
-
-    class Printer(PythonCodePrinter):
-        def _call(self, e):
-            return f"{type(e).__name__}({', '.join(f'1.0*({self._print(a)})' for a in e.args)})"
-
-        _print_hill = _print_hill_slope = _print_lower = _print_step = _call
-
-        def _print_Rational(self, e):
-            return repr(float(e))
-
-    printer = Printer({"fully_qualified_modules": False})
-    found = sympy.cse(list(expressions.values()), symbols=sympy.numbered_symbols("c"), order="none")
-    pieces, final = cast(tuple[list, list], found)
-    used = sorted({s for e in (*final, *(e for _, e in pieces)) for s in e.free_symbols if s.name[0] in "yp"},
-                  key=lambda s: (s.name[0], int(s.name[1:])))
-    lines = [f"{s.name} = {s.name[0]}[{s.name[1:]}]" for s in used]
-    lines += [f"{s.name} = {printer.doprint(e)}" for s, e in pieces]
-    return lines + [f"{t} = {printer.doprint(e)}" for t, e in zip(expressions, final, strict=True)]
+def generate(model: Model) -> tuple[str, int, int, int]:
+    """LLVM text of a model, and how many states, slots of inputs and entries of the LU it has."""
+    g = Graph()
+    rows = graph.rates(g, model)
+    dosed = [i for i, c in enumerate(model.compartments) if c.dose is not None]
+    return assemble(g, rows, dosed)
 
 
-def _function(signature: str, head: str, lines: list[str]) -> str:
-    return "\n".join([f'@njit("{signature}", **_OPTIONS)', f"def {head}:", *(f"    {x}" for x in lines or ["pass"])])
+def assemble(g: Graph, rows: list[int], dosed: list[int]) -> tuple[str, int, int, int]:
+    """LLVM text of a system from the nodes of its rates; `dosed` are the states that infusions enter."""
+    slots = Slots()
+    entries = graph.jacobian(g, rows)
+    n = len(rows)
+    order = elimination_order(n, set(entries))
+    places, steps = symbolic_lu(n, set(entries), order)
+    parts = [_rates(g, rows, dosed, slots), _factor(g, entries, places, steps, slots), _solve(places, order),
+             rodas.pace(n), rodas.step(n), _accept(n), _prepare(g, slots)]
+    body = "\n".join(parts)
+    used = {op for op, *_ in g.nodes}
+    return functions.definitions(used) + body + ATTRIBUTES, n, max(len(slots.rows), 1), len(places)
 
 
-def _rates_source(rates: list, dosed: list[int]) -> str:
-    lines = _lines({f"d[{i}]": r for i, r in enumerate(rates)})
-    lines += [f"d[{i}] += infusion[{i}]" for i in dosed]
-    return _function("void(f8[::1],f8[::1],f8[::1],f8[::1])", "rates(y, p, infusion, d)", lines)
+def _rates(g: Graph, rows: list[int], dosed: list[int], slots: Slots) -> str:
+    w = Writer(g, slots)
+    for i, row in enumerate(rows):
+        value = w.value(row)
+        if i in dosed:
+            value = w.binary("add", value, w.load("%infusion", i))
+        w.store(value, "%d", i)
+    return function("rates", ("y", "q", "infusion", "d"), w)
 
 
-def _factor_source(jacobian: dict, slots: dict, steps: list[str], n: int) -> str:
-    """Fills a = diag * I - J in its slots and factors it in place."""
-    lines = [f"a[{k}] = 0.0" for k in range(len(slots))]
-    lines += _lines({f"a[{slots[key]}]": -value for key, value in jacobian.items()}) if jacobian else []
-    lines += [f"a[{slots[i, i]}] += diagonal" for i in range(n)]
-    return _function("void(f8[::1],f8[::1],f8,f8[::1])", "factor(y, p, diagonal, a)", lines + steps)
+def _factor(g: Graph, entries: dict, places: dict, steps: list[tuple], slots: Slots) -> str:
+    """Fills a = diagonal I - J and factors it; the inverse pivots are left on its diagonal."""
+    w = Writer(g, slots)
+    diagonal = w.load("%diagonal", 0)
+    a = {}
+    for key, slot in places.items():
+        if key in entries:
+            value = w.value(entries[key])
+            a[slot] = w.binary("sub", diagonal, value) if key[0] == key[1] else w.do(f"fneg {V} {value}")
+        elif key[0] == key[1]:
+            a[slot] = diagonal
+    for op, target, *others in steps:
+        if op == "invert":
+            a[target] = w.inverse(a[target])
+        elif op == "scale":
+            a[target] = w.binary("mul", a[target], a[others[0]])
+        else:
+            product = w.do(f"fneg {V} {a[others[0]]}")
+            a[target] = (w.fma(product, a[others[1]], a[target]) if target in a else w.binary("mul", product, a[others[1]]))
+    for slot, value in a.items():
+        w.store(value, "%a", slot)
+    return function("factor", ("y", "q", "diagonal", "a"), w, internal=True)
 
 
-def _solve_source(slots: dict, order: list[int]) -> str:
-    """Forward and back substitution; the inverse pivots lie on the diagonal."""
+def _solve(places: dict, order: list[int]) -> str:
+    """Forward and back substitution."""
+    w = Writer(Graph(), None)
+    b = {}
     place = {v: k for k, v in enumerate(order)}
-    lines = []
     for k, row in enumerate(order):
-        terms = [f"a[{slots[row, c]}] * b[{c}]" for c in order[:k] if (row, c) in slots]
-        if terms:
-            lines.append(f"b[{row}] -= " + " + ".join(terms))
+        total = w.load("%b", row)
+        for column in order[:k]:
+            if (row, column) in places:
+                minus = w.do(f"fneg {V} {w.load('%a', places[row, column])}")
+                total = w.fma(minus, b[column], total)
+        b[row] = total
     for row in reversed(order):
-        terms = [f"a[{slots[row, c]}] * b[{c}]" for c in order[place[row] + 1:] if (row, c) in slots]
-        minus = f"(b[{row}] - ({' + '.join(terms)}))" if terms else f"b[{row}]"
-        lines.append(f"b[{row}] = {minus} * a[{slots[row, row]}]")
-    return _function("void(f8[::1],f8[::1])", "solve(a, b)", lines)
+        total = b[row]
+        for column in order[place[row] + 1:]:
+            if (row, column) in places:
+                minus = w.do(f"fneg {V} {w.load('%a', places[row, column])}")
+                total = w.fma(minus, b[column], total)
+        b[row] = w.binary("mul", total, w.load("%a", places[row, row]))
+        w.store(b[row], "%b", row)
+    return function("solve", ("a", "b"), w, internal=True)
 
 
-def elimination_order(n: int, pattern: set[tuple[int, int]]) -> list[int]:
-    """Pivots on the diagonal, the one with least fill first (Markowitz)."""
-    rows = {i: {j for (a, j) in pattern if a == i} | {i} for i in range(n)}
-    columns = {j: {i for i in rows if j in rows[i]} for j in range(n)}
-    left, order = set(range(n)), []
-    while left:
-        pivot = min(sorted(left), key=lambda k: (len(rows[k] & left) - 1) * (len(columns[k] & left) - 1))
-        left.discard(pivot)
-        order.append(pivot)
-        for i in columns[pivot] & left:
-            for j in rows[pivot] & left:
-                rows[i].add(j)
-                columns[j].add(i)
-    return order
+def _accept(n: int) -> str:
+    """Moves lanes whose flag is not zero to their new states; what has decayed to nothing is nothing."""
+    w = rodas.Body(n)
+    chosen = w.compare("une", w.load("%flag", 0), real(0.0))
+    i, _ = w.begin()
+    new = w.load("%new", i)
+    size = w.do(f"call {V} @llvm.fabs.v{LANES}f64({V} {new})")
+    new = w.choose(w.compare("ogt", size, real(1e-150)), new, real(0.0))
+    w.store(w.choose(chosen, new, w.load("%y", i)), "%y", i)
+    w.end()
+    return function("accept", ("y", "new", "flag"), w)
 
 
-def symbolic_lu(n: int, pattern: set[tuple[int, int]], order: list[int]) -> tuple[dict, list[str]]:
-    """A slot for each nonzero of the factors, and the elimination as statements."""
-    filled = set(pattern) | {(i, i) for i in range(n)}
-    plan = []
-    for k, pivot in enumerate(order):
-        later = order[k + 1:]
-        targets = [(i, [j for j in later if (pivot, j) in filled]) for i in later if (i, pivot) in filled]
-        for i, columns in targets:
-            filled |= {(i, j) for j in columns}
-        plan.append((pivot, targets))
-    slots = {key: s for s, key in enumerate(sorted(filled))}
-    steps = []
-    for pivot, targets in plan:
-        steps.append(f"a[{slots[pivot, pivot]}] = 1.0 / a[{slots[pivot, pivot]}]")
-        for i, columns in targets:
-            steps.append(f"a[{slots[i, pivot]}] *= a[{slots[pivot, pivot]}]")
-            steps += [f"a[{slots[i, j]}] -= a[{slots[i, pivot]}] * a[{slots[pivot, j]}]" for j in columns]
-    return slots, steps
+def _prepare(g: Graph, slots: Slots) -> str:
+    w = Writer(g, None)
+    for node, row in slots.rows.items():
+        w.store(w.value(node), "%q", row)
+    return function("prepare", ("p", "q"), w)
 
 
 def tolerances(model: Model, rtol: float) -> np.ndarray:

@@ -1,0 +1,244 @@
+"""Patients in lanes: each lane goes from event to event with a step of its own, and takes the next patient when one is done.
+
+The arrays are few and plain, as each costs compile time:
+
+w        rows of LANES columns: the first ones below, then the model's, each from the row that `m` gives
+m        addresses of w and of the compiled functions, and rows of w
+c        integers of each lane
+x        each patient's begin, states and inputs at the start
+events   offsets of the patients, (time, value) and (kind, index) of the events, in order
+"""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from pkpd import store
+
+os.environ.setdefault("NUMBA_CACHE_DIR", str(store.cache_folder() / "numba"))
+
+from llvmlite import ir  # noqa: E402 - the cache folder is set first
+from numba import njit, types  # noqa: E402
+from numba.extending import intrinsic  # noqa: E402
+
+from pkpd.solve.vector import LANES  # noqa: E402
+
+OK, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE = 0, 1, 2, 3
+_ADD, _RATE, _SCALE, _SET, _ASSIGN, _MOVE = 0, 1, 2, 3, 4, 5
+_H, _ERROR, _FACTOR, _FLAG, _T, _NEXT, _STOP, _GROWTH, _FASTEST = range(9)
+ROWS = 9  # those nine, in w
+_BASE, _PREPARE, _RATES, _PACE, _STEP, _ACCEPT, _Y, _P, _Q, _INFUSION, _A, _K, _TOLERANCE, _NEW, _D = range(15)
+BLOCKS = ("y", "p", "q", "infusion", "a", "k", "tolerance", "new", "d")
+_WHO, _ROW, _OUT, _BUDGET, _DUE, _FRESH, _STALE = range(7)
+
+
+@intrinsic
+def _call(typing, address, arrays):
+    """Calls compiled code at an address with pointers."""
+    if not isinstance(arrays, types.UniTuple):
+        return None
+    signature = types.void(types.int64, arrays)
+
+    def generated(context, builder, sig, values):
+        number = ir.IntType(64)
+        kind = ir.FunctionType(ir.VoidType(), [number] * arrays.count)
+        code = builder.inttoptr(values[0], kind.as_pointer())
+        builder.call(code, [builder.extract_value(values[1], i) for i in range(arrays.count)])
+        return context.get_dummy_value()
+
+    return signature, generated
+
+
+_OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False}  # allocates nothing, counts no references
+
+
+@njit(**_OPTIONS)
+def _at(m, row):
+    """The address of a row of w."""
+    return m[_BASE] + row * (8 * LANES)
+
+
+@njit(**_OPTIONS)
+def _prepare(m, c):
+    _call(m[_PREPARE], (_at(m, m[_P]), _at(m, m[_Q])))
+    c[_STALE, 0] = 0
+
+
+@njit(**_OPTIONS)
+def _rates(m):
+    _call(m[_RATES], (_at(m, m[_Y]), _at(m, m[_Q]), _at(m, m[_INFUSION]), _at(m, m[_D])))
+
+
+@njit(**_OPTIONS)
+def _load(lane, i, w, m, c, x, offsets, most):
+    """Puts patient i into a lane."""
+    y, p, n = m[_Y], m[_P], m[_NEW] - m[_TOLERANCE] - 1
+    for r in range(n):
+        w[y + r, lane] = x[i, 1 + r]
+        w[m[_INFUSION] + r, lane] = 0.0
+    for r in range(x.shape[1] - 1 - n):
+        w[p + r, lane] = x[i, 1 + n + r]
+    w[_T, lane], w[_NEXT, lane], w[_GROWTH, lane] = x[i, 0], 0.0, 6.0
+    c[_WHO, lane], c[_ROW, lane], c[_OUT, lane], c[_BUDGET, lane] = i, offsets[i], 0, most
+    c[_DUE, lane], c[_FRESH, lane], c[_STALE, 0] = 1, 1, 1
+
+
+@njit(**_OPTIONS)
+def _move(lane, j, shift, w, m, c, base):
+    """What moving the time of an event does to the derivatives by quantity j: they gain shift times the rates."""
+    if c[_STALE, 0]:
+        _prepare(m, c)
+    _rates(m)
+    for r in range(base):
+        w[m[_Y] + base * (1 + j) + r, lane] += shift * w[m[_D] + r, lane]
+
+
+@njit(**_OPTIONS)
+def _apply(lane, kind, i, value, w, m, c, base):
+    """One event of the patient in a lane."""
+    y = m[_Y] + i
+    if kind == _ADD:
+        w[y, lane] += value
+    elif kind == _RATE:
+        w[m[_INFUSION] + i, lane] = value
+    elif kind == _SCALE:
+        w[y, lane] *= value
+    elif kind == _ASSIGN:
+        w[y, lane] = value
+    elif kind == _MOVE:
+        _move(lane, i, value, w, m, c, base)
+    elif w[m[_P] + i, lane] != value:
+        w[m[_P] + i, lane] = value
+        c[_STALE, 0] = 1
+    if kind != _SET:  # an input's change leaves the states smooth: the last step will do
+        c[_FRESH, lane] = 1
+
+
+@njit(**_OPTIONS)
+def _settle(lane, w, m, c, begin, offsets, when, what, outs, places, states, base):
+    """Events and outputs due now; false when the patient is done, else the next stop lies ahead."""
+    i, t = c[_WHO, lane], w[_T, lane]
+    while c[_OUT, lane] < outs.shape[1]:
+        o = c[_OUT, lane]
+        limit = min(offsets[i + 1], offsets[i] + places[i, o])
+        row = c[_ROW, lane]
+        while row < limit and when[row, 0] <= t:
+            kind = what[row, 0]
+            if when[row, 0] >= begin or kind in (_RATE, _SET):  # the start holds earlier doses
+                _apply(lane, kind, what[row, 1], when[row, 1], w, m, c, base)
+            row += 1
+        c[_ROW, lane] = row
+        if t < outs[i, o]:
+            w[_STOP, lane] = min(outs[i, o], when[row, 0]) if row < limit else outs[i, o]
+            return True
+        for r in range(states.shape[2]):
+            states[i, o, r] = w[m[_Y] + r, lane]
+        c[_OUT, lane] += 1
+    return False
+
+
+@njit(**_OPTIONS)
+def _fill(w, m, c, x, offsets, when, what, outs, places, states, done, waiting, most, base):
+    """Brings every lane that is due to its next stop, taking waiting patients; returns the next one and the busy lanes."""
+    busy = 0
+    for lane in range(LANES):
+        while c[_DUE, lane]:
+            i = c[_WHO, lane]
+            if i >= 0:
+                if _settle(lane, w, m, c, x[i, 0], offsets, when, what, outs, places, states, base):
+                    c[_DUE, lane] = 0
+                    break
+                done[i, 1] = w[_T, lane]
+                c[_WHO, lane] = -1
+            if waiting == x.shape[0]:
+                c[_DUE, lane] = 0
+                w[_H, lane] = 1.0
+            else:
+                _load(lane, waiting, w, m, c, x, offsets, most)
+                waiting += 1
+        busy += c[_WHO, lane] >= 0
+    return waiting, busy
+
+
+@njit(**_OPTIONS)
+def _first_steps(w, m, c):
+    """After a jump: a share of the time in which the fastest state changes by itself; a step that fails is rejected."""
+    any_fresh = False
+    for lane in range(LANES):
+        any_fresh = any_fresh or c[_FRESH, lane] != 0
+    if not any_fresh:
+        return
+    _call(m[_PACE], (_at(m, m[_Y]), _at(m, m[_Q]), _at(m, m[_INFUSION]), _at(m, m[_TOLERANCE]), _at(m, m[_D]),
+                     _at(m, _FASTEST)))
+    for lane in range(LANES):
+        if c[_FRESH, lane] and c[_WHO, lane] >= 0:
+            fastest, h = w[_FASTEST, lane], w[_NEXT, lane]
+            span = w[_STOP, lane] - w[_T, lane]
+            guess = min(span, np.sqrt(np.sqrt(w[m[_TOLERANCE], lane])) / fastest) if fastest > 0 else span
+            w[_NEXT, lane] = guess if h == 0.0 else min(h, max(guess, 1e-6 * h))
+        c[_FRESH, lane] = 0
+
+
+@njit(**_OPTIONS)
+def _choose(w, c):
+    """The step of each lane: never past its stop, and no sliver left before it."""
+    for lane in range(LANES):
+        if c[_WHO, lane] >= 0:
+            left, h = w[_STOP, lane] - w[_T, lane], w[_NEXT, lane]
+            w[_H, lane] = left if h >= left * 0.999999 else 0.5 * left if h > 0.5 * left else h
+
+
+@njit(**_OPTIONS)
+def _fail(lane, why, w, c, states, done):
+    i = c[_WHO, lane]
+    done[i, 0], done[i, 1] = why, w[_T, lane]
+    states[i, c[_OUT, lane]:] = np.nan
+    c[_WHO, lane], c[_DUE, lane] = -1, 1
+
+
+@njit(**_OPTIONS)
+def _judge(w, c, states, done):
+    """Accepts or rejects each lane's step and sets its next one."""
+    for lane in range(LANES):
+        w[_FLAG, lane] = 0.0
+        if c[_WHO, lane] < 0:
+            continue
+        c[_BUDGET, lane] -= 1
+        h, error, factor, t = w[_H, lane], w[_ERROR, lane], w[_FACTOR, lane], w[_T, lane]
+        why = 0
+        if error <= 1.0:
+            last = h == w[_STOP, lane] - t
+            w[_T, lane] = w[_STOP, lane] if last else t + h
+            grown = h * min(w[_GROWTH, lane], factor)
+            w[_NEXT, lane] = max(w[_NEXT, lane], grown) if h < w[_NEXT, lane] else grown
+            w[_GROWTH, lane], w[_FLAG, lane], c[_DUE, lane] = 6.0, 1.0, last
+        else:
+            finite = np.isfinite(error)
+            w[_NEXT, lane], w[_GROWTH, lane] = h * (factor if finite else 0.1), 1.0
+            if w[_NEXT, lane] < 1e-14 * max(abs(t), 1e-6):
+                why = STEP_TOO_SMALL if finite else NOT_FINITE
+        if why == 0 and c[_BUDGET, lane] <= 0 and not c[_DUE, lane]:
+            why = TOO_MANY_STEPS
+        if why:
+            _fail(lane, why, w, c, states, done)
+
+
+@njit(**_OPTIONS)
+def solve_lanes(w, m, c, x, offsets, when, what, outs, places, states, done, most, base):
+    """Solves every patient of a chunk."""
+    waiting, steps = 0, 0
+    while True:
+        steps += 1
+        waiting, busy = _fill(w, m, c, x, offsets, when, what, outs, places, states, done, waiting, most, base)
+        if busy == 0:
+            return steps
+        if c[_STALE, 0]:
+            _prepare(m, c)
+        _first_steps(w, m, c)
+        _choose(w, c)
+        _call(m[_STEP], (_at(m, m[_Y]), _at(m, m[_Q]), _at(m, m[_INFUSION]), _at(m, _H), _at(m, m[_A]), _at(m, m[_K]),
+                         _at(m, m[_TOLERANCE]), _at(m, m[_NEW]), _at(m, _ERROR)))
+        _judge(w, c, states, done)
+        _call(m[_ACCEPT], (_at(m, m[_Y]), _at(m, m[_NEW]), _at(m, _FLAG)))
