@@ -72,16 +72,19 @@ class Simulation:
             return self.schedule.input_at(index, start, self.times)
         return np.broadcast_to(start[:, None], self.times.shape)
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row a patient and time: ID, TIME, every compartment and variable; units in `.attrs["units"]`."""
-        import pandas as pd
-
+    def columns(self) -> dict[str, np.ndarray]:
+        """ID, TIME, every compartment and variable, with a row a patient and time."""
         n, k = self.times.shape
         names = [*self.model.states, *(v.name for v in self.model.variables)]
         columns = {"ID": np.repeat(self.population.numbers, k), "TIME": self.times.ravel()}
-        columns |= {name: x.ravel() for name, x in self._values(names).items()}
-        frame = pd.DataFrame(columns)
-        frame.attrs["units"] = {"ID": "1", "TIME": self.model.time, **{n: self.model.unit(n) for n in names}}
+        return columns | {name: x.ravel() for name, x in self._values(names).items()}
+
+    def to_frame(self) -> pd.DataFrame:
+        """The columns as a table; units in `.attrs["units"]`."""
+        import pandas as pd
+
+        frame = pd.DataFrame(self.columns())
+        frame.attrs["units"] = {"ID": "1", "TIME": self.model.time, **{n: self.model.unit(n) for n in frame.columns[2:]}}
         return frame
 
 
