@@ -21,7 +21,7 @@ class Schedule:
     """Events of each patient in order of time: patient i has rows offsets[i] to offsets[i + 1].
 
     Times are in the model's time unit; `index` is a state (ADD, RATE, SCALE, ASSIGN) or an input (SET).
-    Events of one time happen in the order of their rows.
+    Events of one time happen in the order of their rows. Complex times and values carry a derivative (see solve/gradient).
     """
 
     offsets: np.ndarray
@@ -41,7 +41,7 @@ class Schedule:
         if rates[0] & rates[1]:
             raise fail("schedule", "two schedules infuse into the same compartment", "make them one regimen")
         patients = np.concatenate([s.patients for s in (self, other)])
-        return _packed(len(self), patients, *(np.concatenate([getattr(self, f), getattr(other, f)])
+        return packed(len(self), patients, *(np.concatenate([getattr(self, f), getattr(other, f)])
                                               for f in ("time", "kind", "index", "value")))
 
     @property
@@ -53,24 +53,24 @@ class Schedule:
         """The value of an input at times (patient, time), from its value at the start and the SET rows."""
         values = np.broadcast_to(start[:, None], times.shape).copy()
         rows = np.flatnonzero((self.kind == SET) & (self.index == index))
-        for patient, time, value in zip(self.patients[rows], self.time[rows], self.value[rows], strict=True):
+        for patient, time, value in zip(self.patients[rows], self.time[rows].real, self.value[rows], strict=True):
             values[patient, times[patient] >= time] = value
         return values
 
 
-def _packed(n: int, patient: np.ndarray, time: np.ndarray, kind: np.ndarray, index: np.ndarray,
-            value: np.ndarray) -> Schedule:
-    order = np.lexsort((kind, time, patient))
+def packed(n: int, patient: np.ndarray, time: np.ndarray, kind: np.ndarray, index: np.ndarray,
+           value: np.ndarray) -> Schedule:
+    """Events in any order as a schedule: by patient, time, and kind within a time."""
+    order = np.lexsort((kind, time.real, patient))
     offsets = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(patient, minlength=n), out=offsets[1:])
-    return Schedule(offsets, np.ascontiguousarray(time[order], dtype=float), kind[order].astype(np.int64),
-                    index[order].astype(np.int64), np.ascontiguousarray(value[order], dtype=float))
+    return Schedule(offsets, time[order] * 1.0, kind[order].astype(np.int64), index[order].astype(np.int64), value[order] * 1.0)
 
 
 def nothing(n: int) -> Schedule:
     """A schedule without events."""
     empty = np.zeros(0)
-    return _packed(n, empty.astype(int), empty, empty.astype(int), empty.astype(int), empty)
+    return packed(n, empty.astype(int), empty, empty.astype(int), empty.astype(int), empty)
 
 
 def settings(n: int, index: int, time: np.ndarray, value: np.ndarray) -> Schedule:
@@ -78,7 +78,7 @@ def settings(n: int, index: int, time: np.ndarray, value: np.ndarray) -> Schedul
     keep = np.isfinite(time)
     patient = np.broadcast_to(np.arange(n)[:, None], time.shape)[keep]
     count = int(keep.sum())
-    return _packed(n, patient, time[keep], np.full(count, SET), np.full(count, index), value[keep])
+    return packed(n, patient, time[keep], np.full(count, SET), np.full(count, index), value[keep])
 
 
 def lower(regimen: Regimen, model: Model, population: Population, starts: np.ndarray) -> Schedule:
@@ -92,7 +92,7 @@ def lower(regimen: Regimen, model: Model, population: Population, starts: np.nda
         column, amount, lag = _received(line, model, population, where)
         for number in line.days:
             time = starts + (number - 1 + line.at) * day + lag[:, None]
-            rows = np.isfinite(time) & (amount > 0)[:, None]
+            rows = np.isfinite(time) & (amount.real > 0)[:, None]
             patient = np.nonzero(rows)[0]
             given = amount[patient]
             if line.over == 0:
@@ -112,7 +112,7 @@ def _combined(n: int, adds: list, infusions: list) -> Schedule:
         kind = [*kind, np.full(len(p), RATE)]
     if not patient:
         return nothing(n)
-    return _packed(n, *(np.concatenate(x) for x in (patient, time, kind, index, value)))
+    return packed(n, *(np.concatenate(x) for x in (patient, time, kind, index, value)))
 
 
 def _rates(infusions: list) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -124,14 +124,14 @@ def _rates(infusions: list) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
     running = np.concatenate([x for p, *_ in infusions for x in (np.ones(len(p)), -np.ones(len(p)))])
     if patient.size == 0:
         return patient, time, index, delta
-    order = np.lexsort((running, time, index, patient))
+    order = np.lexsort((running, time.real, index, patient))
     patient, time, index, delta, running = (x[order] for x in (patient, time, index, delta, running))
     group = np.cumsum(np.r_[True, (np.diff(patient) != 0) | (np.diff(index) != 0)]) - 1
     rank = np.arange(len(group)) - np.searchsorted(group, group)
-    table = np.zeros((2, group[-1] + 1, rank.max() + 1))  # a row a patient and state: no sum reaches a neighbour
+    table = np.zeros((2, group[-1] + 1, rank.max() + 1), dtype=delta.dtype)  # a row a state: no sum reaches a neighbour
     table[:, group, rank] = delta, running
     total, count = np.cumsum(table, axis=2)[:, group, rank]
-    return patient, time, index, np.where(np.round(count) == 0, 0.0, total)
+    return patient, time, index, np.where(np.round(count.real) == 0, 0.0, total)
 
 
 def _received(line: DoseLine, model: Model, population: Population,
