@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,12 +18,16 @@ from pkpd.schedule import SET, Schedule, nothing
 if TYPE_CHECKING:
     import pandas as pd
 
+    from pkpd.events import Crossing
+    from pkpd.solve.batch import Solved
+
 
 @dataclass(frozen=True)
 class Simulation:
     """Patients' states over time: `times` (patient, time) in the model's time unit, `states` (patient, time, state).
 
     A patient that could not be solved is kept, its later states missing, and named in `failures`.
+    `crossed` (patient, crossing) is when each crossing was first met, infinite if it was not.
     """
 
     model: Model
@@ -31,6 +36,7 @@ class Simulation:
     times: np.ndarray
     states: np.ndarray
     failures: tuple[str, ...] = ()
+    crossed: np.ndarray | None = None
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A compartment, variable or input of every patient at its times (patient, time)."""
@@ -97,7 +103,7 @@ def start_states(model: Model, population: Population) -> np.ndarray:
     return start
 
 
-def _check(model: Model, population: Population, schedule: Schedule, start: np.ndarray | None, rtol: float) -> None:
+def check(model: Model, population: Population, schedule: Schedule, start: np.ndarray | None, rtol: float) -> None:
     """Refuses what the engine would read wrongly: it is compiled, and checks no bounds."""
     n = len(population)
     if population.names != model.inputs:
@@ -113,39 +119,51 @@ def _check(model: Model, population: Population, schedule: Schedule, start: np.n
         raise fail("simulate", f"rtol = {rtol:g} is not a relative tolerance", "give a number between 0 and 1, such as 1e-6")
 
 
-def _grid(times: np.ndarray | tuple, n: int) -> np.ndarray:
+def grid(times: np.ndarray | tuple, n: int, begin: np.ndarray | float) -> np.ndarray:
+    """Output times of each patient (patient, time), in order from `begin` on."""
     given = np.atleast_1d(np.asarray(times, dtype=float))
     if given.ndim > 2 or (given.ndim == 2 and len(given) not in (1, n)):
         raise fail("simulate", f"the times are of shape {given.shape}", f"give (time,) or ({n}, time)")
-    return np.array(np.broadcast_to(given, (n, given.shape[-1])))
+    outs = np.array(np.broadcast_to(given, (n, given.shape[-1])))
+    if outs.shape[1] == 0 or np.any(np.diff(outs, axis=1) < 0) or not np.all(np.isfinite(outs)):
+        raise fail("simulate", "the output times are not finite and in order", "give at least one, ascending")
+    if np.any(outs[:, 0] < begin):
+        raise fail("simulate", "an output time lies before the simulation's begin", "begin earlier, or leave it out")
+    return outs
+
+
+def failures(model: Model, population: Population, solved: Solved) -> tuple[str, ...]:
+    """The patients that could not be solved, each with its number, time and reason."""
+    from pkpd.solve.batch import REASONS
+
+    return tuple(f"patient {population.numbers[i]}, {model.time} {solved.reached[i]:.6g}: {REASONS[int(solved.status[i])]}"
+                 for i in np.flatnonzero(solved.status))
 
 
 def simulate(model: Model, population: Population, schedule: Schedule | None = None,
              times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0,
              start: np.ndarray | None = None, rtol: float = 1e-6, strict: bool = True,
-             executor: Executor | None = None, places: np.ndarray | None = None) -> Simulation:
+             executor: Executor | None = None, places: np.ndarray | None = None,
+             crossings: Sequence[Crossing] = ()) -> Simulation:
     """Solves a model for every patient of a population.
 
     times   output times in the model's time unit, (time,) or (patient, time), in order
     begin   when integration starts, start the states then (default: the model's start values)
     strict  raise if a patient fails; otherwise keep it as failed
     places  how many of a patient's events come before each output, (patient, time); all up to its time if left out
+    crossings  thresholds to look for, and what happens there (pkpd.Crossing)
     """
-    from pkpd.solve.batch import REASONS, solve_population
+    from pkpd.events import watch
+    from pkpd.solve.batch import solve_population
 
     n = len(population)
     schedule = schedule if schedule is not None else nothing(n)
-    _check(model, population, schedule, start, rtol)
-    grid = _grid(times, n)
-    if grid.shape[1] == 0 or np.any(np.diff(grid, axis=1) < 0) or not np.all(np.isfinite(grid)):
-        raise fail("simulate", "the output times are not finite and in order", "give at least one, ascending")
-    if np.any(grid[:, 0] < begin):
-        raise fail("simulate", "an output time lies before the simulation's begin", "begin earlier, or leave it out")
+    check(model, population, schedule, start, rtol)
+    outs = grid(times, n, begin)
     first = start_states(model, population) if start is None else start
-    states, status, reached = solve_population(model, first, population.inputs, schedule, grid,
-                                               np.asarray(begin, dtype=float), rtol, executor=executor, places=places)
-    failures = tuple(f"patient {population.numbers[i]}, {model.time} {reached[i]:.6g}: {REASONS[int(status[i])]}"
-                     for i in np.flatnonzero(status))
-    if failures and strict:
-        raise SimulationError(f"{model.name}: {len(failures)} of {n} patients failed\n  " + "\n  ".join(failures[:5]))
-    return Simulation(model, population, schedule, grid, states, failures)
+    solved = solve_population(model, first, population.inputs, schedule, outs, np.asarray(begin, dtype=float), rtol,
+                              executor=executor, places=places, watch=watch(model, crossings))
+    failed = failures(model, population, solved)
+    if failed and strict:
+        raise SimulationError(f"{model.name}: {len(failed)} of {n} patients failed\n  " + "\n  ".join(failed[:5]))
+    return Simulation(model, population, schedule, outs, solved.states, failed, solved.crossed if crossings else None)

@@ -3,71 +3,121 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from pkpd.executor import run_all
 from pkpd.model.schema import Model
 from pkpd.schedule import Schedule
-from pkpd.solve.compile import FUNCTIONS, Program, kernels, tolerances
+from pkpd.solve.compile import FUNCTIONS, Program, kernels, tolerances, watcher
 from pkpd.solve.lanes import BLOCKS, NOT_FINITE, OK, ROWS, STEP_TOO_SMALL, TOO_MANY_STEPS, solve_lanes
 from pkpd.solve.vector import LANES, ROW
 
-__all__ = ["OK", "REASONS", "solve_population"]
+__all__ = ["OK", "REASONS", "Solved", "Watch", "solve_population"]
 REASONS = {TOO_MANY_STEPS: "took too many steps", STEP_TOO_SMALL: "needed a step too small to advance",
            NOT_FINITE: "met a value that is not finite"}
 _CHUNK = 256
 
 
+class Solved(NamedTuple):
+    """states (patient, time, state); status (patient,), 0 = solved; the time reached; when each crossing was first met."""
+
+    states: np.ndarray
+    status: np.ndarray
+    reached: np.ndarray
+    crossed: np.ndarray
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Crossings to look for: the names watched, (level, sign) of each, sign 1 where it is met falling, -1 rising; and what
+    each does, rows of (crossing, kind, index, value) as in a Schedule."""
+
+    names: tuple[str, ...] = ()
+    levels: np.ndarray = field(default_factory=lambda: np.zeros((0, 2)))
+    deeds: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """Some patients, in plain arrays: what an executor elsewhere receives."""
+
+    program: Program
+    watch: Watch
+    watcher: Program | None
+    start: np.ndarray
+    inputs: np.ndarray
+    begin: np.ndarray
+    schedule: Schedule
+    outs: np.ndarray
+    places: np.ndarray
+    rtol: float
+    atol: np.ndarray
+    most: int
+
+
 def solve_population(model: Model, start: np.ndarray, inputs: np.ndarray, schedule: Schedule, times: np.ndarray,
                      begin: np.ndarray, rtol: float = 1e-6, most_steps: int = 200_000, executor: Executor | None = None,
-                     places: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """States of each patient at its times, a status (0 = solved) and the time reached.
+                     places: np.ndarray | None = None, watch: Watch | None = None, columns: tuple[int, ...] = (),
+                     atol: np.ndarray | None = None) -> Solved:
+    """Each patient's states at its times.
 
     start (patient, state), inputs (patient, input), times (patient, time) in order, begin (patient,).
     Output at the time of an event is what it leaves behind, unless `places` (patient, time) says how many of the
     patient's events come before each output.
+    columns  inputs by which derivatives are followed: states, inputs and events are then as solve/gradient lays them out
     """
-    program, atol, n = kernels(model), tolerances(model, rtol), len(start)
+    n, watch = len(start), watch or Watch()
     outs, begins = np.broadcast_to(times, (n, times.shape[1])), np.broadcast_to(begin, (n,))
     places = np.broadcast_to(np.diff(schedule.offsets)[:, None], outs.shape) if places is None else places
-    jobs = []
-    for first in range(0, n, _CHUNK):
-        piece = slice(first, min(first + _CHUNK, n))
-        rows = slice(schedule.offsets[piece.start], schedule.offsets[piece.stop])
-        events = (schedule.offsets[first:piece.stop + 1] - rows.start, schedule.time[rows], schedule.kind[rows],
-                  schedule.index[rows], schedule.value[rows])
-        jobs.append((program, start[piece], inputs[piece], begins[piece], events, outs[piece], places[piece], rtol, atol,
-                     most_steps))
-    solved = run_all(solve_chunk, jobs, executor)
-    return tuple(np.concatenate(x) for x in zip(*solved, strict=True))  # type: ignore[return-value]
+    whole = _Job(kernels(model, columns), watch, watcher(model, watch.names) if watch.names else None, start, inputs, begins,
+                 schedule, outs, places, rtol, tolerances(model, rtol) if atol is None else atol, most_steps)
+    pieces = [slice(i, min(i + _CHUNK, n)) for i in range(0, n, _CHUNK)]
+    solved = run_all(solve_chunk, [_cut(whole, p) for p in pieces], executor)
+    return Solved(*(np.concatenate(x) for x in zip(*solved, strict=True)))
 
 
-def solve_chunk(job: tuple) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Some patients, from arrays of their own: what an executor elsewhere receives and returns."""
-    program, start, inputs, begin, events, outs, places, rtol, atol, most = job
-    offsets, time, kind, index, value = events
-    states, done = np.empty((*outs.shape, program.states)), np.zeros((len(start), 2))
-    w, m = _work(program, inputs.shape[1], rtol, atol)
+def _cut(job: _Job, piece: slice) -> _Job:
+    """The job of some of the patients."""
+    s = job.schedule
+    rows = slice(s.offsets[piece.start], s.offsets[piece.stop])
+    own = Schedule(s.offsets[piece.start:piece.stop + 1] - rows.start, s.time[rows], s.kind[rows], s.index[rows], s.value[rows])
+    return replace(job, start=job.start[piece], inputs=job.inputs[piece], begin=job.begin[piece], schedule=own,
+                   outs=job.outs[piece], places=job.places[piece])
+
+
+def solve_chunk(job: _Job) -> Solved:
+    """Solves a job's patients in lanes."""
+    s, n = job.schedule, len(job.start)
+    states, done = np.empty((*job.outs.shape, job.program.states)), np.zeros((n, 2))
+    crossed = np.full((n, len(job.watch.names)), np.inf)
+    w, m = _work(job)
     c = np.zeros((7, LANES), dtype=np.int64)
-    c[0], c[4] = -1, 1
-    solve_lanes(w, m, c, np.column_stack([begin, start, inputs]), np.array(offsets, dtype=np.int64),
-                np.column_stack([time, value]).astype(float), np.column_stack([kind, index]).astype(np.int64),
-                np.array(outs, dtype=float, order="C"), np.array(places, dtype=np.int64, order="C"), states, done, most,
-                len(program.model.compartments))
-    return states, done[:, 0].astype(np.int64), done[:, 1]
+    c[0], c[4] = -1, 1  # every lane is free, and due
+    solve_lanes(w, m, c, np.column_stack([job.begin, job.start, job.inputs]), np.array(s.offsets, dtype=np.int64),
+                np.column_stack([s.time, s.value]).astype(float), np.column_stack([s.kind, s.index]).astype(np.int64),
+                np.array(job.outs, dtype=float, order="C"), np.array(job.places, dtype=np.int64, order="C"), states, done,
+                np.array(job.watch.levels, dtype=float), np.array(job.watch.deeds, dtype=float), crossed, job.most,
+                len(job.program.model.compartments))
+    return Solved(states, done[:, 0].astype(np.int64), done[:, 1], crossed)
 
 
-def _work(program: Program, inputs: int, rtol: float, atol: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _work(job: _Job) -> tuple[np.ndarray, np.ndarray]:
     """Rows of LANES columns, each on a boundary of its own size as the compiled code expects; where each block begins."""
+    program, watched = job.program, len(job.watch.names)
     n = program.states
-    sizes = {"y": n, "p": inputs, "q": program.slots, "infusion": n, "a": program.factors, "k": 6 * n, "tolerance": n + 1,
-             "new": n, "d": n}
+    sizes = {"y": n, "p": job.inputs.shape[1], "q": program.slots, "infusion": n, "a": program.factors, "k": 6 * n,
+             "tolerance": n + 1, "new": n, "d": n, "watch_q": job.watcher.slots if job.watcher else 0, "now": watched,
+             "then": watched}
     first = ROWS + np.cumsum([0, *(sizes[b] for b in BLOCKS)])
     block = np.zeros(first[-1] * LANES + LANES)
     at = (-block.ctypes.data % ROW) // 8
     w = block[at:at + first[-1] * LANES].reshape(-1, LANES)
     rows = dict(zip(BLOCKS, first, strict=False))
-    w[rows["tolerance"]] = rtol
-    w[rows["tolerance"] + 1:rows["tolerance"] + 1 + n] = atol[:, None]
-    return w, np.array([w.ctypes.data, *(program.addresses[f] for f in FUNCTIONS), *(rows[b] for b in BLOCKS)], dtype=np.int64)
+    w[rows["tolerance"]] = job.rtol
+    w[rows["tolerance"] + 1:rows["tolerance"] + 1 + n] = job.atol[:, None]
+    watching = [job.watcher.addresses[f] if job.watcher else 0 for f in ("prepare", "watch")]
+    return w, np.array([w.ctypes.data, *(program.addresses[f] for f in FUNCTIONS), *watching, *(rows[b] for b in BLOCKS)],
+                       dtype=np.int64)

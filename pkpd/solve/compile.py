@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,23 +19,26 @@ from pkpd.solve.graph import Graph
 from pkpd.solve.sparse import elimination_order, symbolic_lu
 from pkpd.solve.vector import ATTRIBUTES, LANES, Slots, V, Writer, function, real
 
-VERSION = 8  # raise when the generated code changes
+VERSION = 9  # raise when the generated code changes
 
 
 @dataclass(frozen=True)
 class Program:
-    """Compiled functions of one system: their addresses by name, and the rows of its arrays."""
+    """Compiled functions of a model: their addresses by name, and the rows of its arrays.
+
+    columns  inputs by whose derivatives its states are followed, or names of what is watched
+    """
 
     model: Model
+    columns: tuple
     states: int
     slots: int
     factors: int
-    code: bytes = field(repr=False)
     addresses: dict[str, int] = field(repr=False)
     engine: Any = field(repr=False)  # owns the memory that the addresses point into
 
     def __reduce__(self):
-        return kernels, (self.model,)
+        return watcher if "watch" in self.addresses else kernels, (self.model, self.columns)
 
 
 @functools.cache
@@ -77,28 +81,51 @@ FUNCTIONS = ("prepare", "rates", "pace", "step", "accept")
 _LOADED: dict[str, Program] = {}
 
 
-def kernels(model: Model) -> Program:
-    """The compiled functions of a model: from memory, from the cache folder, or made now."""
-    if model.hash not in _LOADED:
-        path = store.cache_folder() / "kernels" / f"{model.hash}_{_kind()}.pickle"
+def kernels(model: Model, columns: tuple[int, ...] = ()) -> Program:
+    """The compiled equations of a model, with the derivatives of its states by these inputs beside them."""
+    return _program(model, columns, FUNCTIONS, generate)
+
+
+def watcher(model: Model, columns: tuple[str, ...]) -> Program:
+    """The compiled values of some compartments and variables: watch(y, q, values), after prepare(p, q)."""
+    return _program(model, columns, ("prepare", "watch"), _watch)
+
+
+def _program(model: Model, columns: tuple, names: tuple[str, ...], make: Callable) -> Program:
+    """From memory, from the cache folder, or made now."""
+    key = f"{model.hash}_{store.content_hash(names, columns)[:10]}_{_kind()}"
+    if key not in _LOADED:
+        path = store.cache_folder() / "kernels" / f"{key}.pickle"
         try:
-            states, slots, factors, code = pickle.loads(path.read_bytes())
+            *sizes, code = pickle.loads(path.read_bytes())
         except Exception:  # absent, or not what was written
-            text, states, slots, factors = generate(model)
+            text, *sizes = make(model, columns)
             code = compiled(text)
-            store.write_bytes(path, pickle.dumps((states, slots, factors, code)))
+            store.write_bytes(path, pickle.dumps((*sizes, code)))
         engine = linked(code)
-        addresses = {name: engine.get_function_address(name) for name in FUNCTIONS}
-        _LOADED[model.hash] = Program(model, states, slots, factors, code, addresses, engine)
-    return _LOADED[model.hash]
+        _LOADED[key] = Program(model, columns, *sizes, {name: engine.get_function_address(name) for name in names}, engine)
+    return _LOADED[key]
 
 
-def generate(model: Model) -> tuple[str, int, int, int]:
+def generate(model: Model, columns: tuple[int, ...] = ()) -> tuple[str, int, int, int]:
     """LLVM text of a model, and how many states, slots of inputs and entries of the LU it has."""
     g = Graph()
     rows = graph.rates(g, model)
+    n = len(rows)
+    for k, column in enumerate(columns):
+        rows += graph.tangents(g, rows[:n], n * (1 + k), column, len(model.inputs) + k)
     dosed = [i for i, c in enumerate(model.compartments) if c.dose is not None]
-    return assemble(g, rows, dosed)
+    return assemble(g, rows, [n * k + i for k in range(1 + len(columns)) for i in dosed])
+
+
+def _watch(model: Model, names: tuple[str, ...]) -> tuple[str, int, int, int]:
+    g, slots = Graph(), Slots()
+    known = graph.names(g, model)
+    w = Writer(g, slots)
+    for row, name in enumerate(names):
+        w.store(w.value(known[name]), "%values", row)
+    text = function("watch", ("y", "q", "values"), w) + _prepare(g, slots)
+    return functions.definitions({op for op, *_ in g.nodes}) + text + ATTRIBUTES, len(names), max(len(slots.rows), 1), 1
 
 
 def assemble(g: Graph, rows: list[int], dosed: list[int]) -> tuple[str, int, int, int]:

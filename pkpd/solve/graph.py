@@ -268,6 +268,19 @@ def rates(graph: Graph, model: Model) -> list[int]:
     return [graph.total(terms) for terms in total.values()]
 
 
+def tangents(graph: Graph, rows: list[int], first: int, column: int, seed: int) -> list[int]:
+    """The rates of the derivatives of states by an input, which are states from `first` on.
+
+    d/dt (dy/dp) = (df/dy) (dy/dp) + (df/dp) seed; the seed, an input of its own, is 1 while the patient's p holds.
+    """
+    found = []
+    for row in rows:
+        terms = [graph.multiply(graph.slope(row, "state", j), graph.state(first + j))
+                 for j in range(len(rows)) if graph.states[row] >> j & 1]
+        found.append(graph.total([*terms, graph.multiply(graph.slope(row, "input", column), graph.input(seed))]))
+    return found
+
+
 def jacobian(graph: Graph, rows: list[int]) -> dict[tuple[int, int], int]:
     """The nonzero derivatives of rates by states, by row and column."""
     found = {}

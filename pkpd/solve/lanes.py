@@ -6,7 +6,9 @@ w        rows of LANES columns: the first ones below, then the model's, each fro
 m        addresses of w and of the compiled functions, and rows of w
 c        integers of each lane
 x        each patient's begin, states and inputs at the start
-events   offsets of the patients, (time, value) and (kind, index) of the events, in order
+offsets, when, what   first event of each patient; (time, value) and (kind, index) of the events, in order
+levels, deeds         (level, sign) of each crossing looked for; (crossing, kind, index, value) of what it does
+crossed               when each patient met each crossing first, infinite before
 """
 
 from __future__ import annotations
@@ -29,8 +31,10 @@ OK, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE = 0, 1, 2, 3
 _ADD, _RATE, _SCALE, _SET, _ASSIGN, _MOVE = 0, 1, 2, 3, 4, 5
 _H, _ERROR, _FACTOR, _FLAG, _T, _NEXT, _STOP, _GROWTH, _FASTEST = range(9)
 ROWS = 9  # those nine, in w
-_BASE, _PREPARE, _RATES, _PACE, _STEP, _ACCEPT, _Y, _P, _Q, _INFUSION, _A, _K, _TOLERANCE, _NEW, _D = range(15)
-BLOCKS = ("y", "p", "q", "infusion", "a", "k", "tolerance", "new", "d")
+NEAR = 0.01  # a crossing is found when the watched value is past its level by this share of rtol, or the step is tiny
+(_BASE, _PREPARE, _RATES, _PACE, _STEP, _ACCEPT, _PREPARE_WATCH, _WATCH,
+ _Y, _P, _Q, _INFUSION, _A, _K, _TOLERANCE, _NEW, _D, _WATCH_Q, _NOW, _THEN) = range(20)
+BLOCKS = ("y", "p", "q", "infusion", "a", "k", "tolerance", "new", "d", "watch_q", "now", "then")
 _WHO, _ROW, _OUT, _BUDGET, _DUE, _FRESH, _STALE = range(7)
 
 
@@ -63,6 +67,8 @@ def _at(m, row):
 @njit(**_OPTIONS)
 def _prepare(m, c):
     _call(m[_PREPARE], (_at(m, m[_P]), _at(m, m[_Q])))
+    if m[_WATCH]:
+        _call(m[_PREPARE_WATCH], (_at(m, m[_P]), _at(m, m[_WATCH_Q])))
     c[_STALE, 0] = 0
 
 
@@ -182,6 +188,45 @@ def _first_steps(w, m, c):
 
 
 @njit(**_OPTIONS)
+def _past(lane, k, w, m, levels, crossed, i):
+    """How far a crossing lies ahead before and after the step: met in it if the first is positive, the second not."""
+    if crossed[i, k] < np.inf:
+        return -1.0, -1.0
+    sign, level = levels[k, 1], levels[k, 0]
+    return sign * (w[m[_NOW] + k, lane] - level), sign * (w[m[_THEN] + k, lane] - level)
+
+
+@njit(**_OPTIONS)
+def _shorter(lane, w, m, c, levels, crossed):
+    """A shorter step if one meets a crossing and ends too far behind it, by the secant; else 0."""
+    i, h, best = c[_WHO, lane], w[_H, lane], 0.0
+    if h <= 1e-12 * max(abs(w[_T, lane]), 1e-3):
+        return 0.0
+    for k in range(levels.shape[0]):
+        before, after = _past(lane, k, w, m, levels, crossed, i)
+        if before > 0 and after <= 0 and -after > NEAR * w[m[_TOLERANCE], lane] * max(abs(levels[k, 0]), before):
+            share = min(0.9, max(0.1, before / (before - after)))
+            best = h * share if best == 0.0 else min(best, h * share)
+    return best
+
+
+@njit(**_OPTIONS)
+def _cross(w, m, c, levels, deeds, crossed, base):
+    """What happens at crossings met by the steps just taken."""
+    for lane in range(LANES):
+        i = c[_WHO, lane]
+        if i < 0 or w[_FLAG, lane] == 0.0:
+            continue
+        for k in range(levels.shape[0]):
+            before, after = _past(lane, k, w, m, levels, crossed, i)
+            if before > 0 and after <= 0:
+                crossed[i, k] = w[_T, lane]
+                for row in range(deeds.shape[0]):
+                    if deeds[row, 0] == k:
+                        _apply(lane, int(deeds[row, 1]), int(deeds[row, 2]), deeds[row, 3], w, m, c, base)
+
+
+@njit(**_OPTIONS)
 def _choose(w, c):
     """The step of each lane: never past its stop, and no sliver left before it."""
     for lane in range(LANES):
@@ -199,7 +244,7 @@ def _fail(lane, why, w, c, states, done):
 
 
 @njit(**_OPTIONS)
-def _judge(w, c, states, done):
+def _judge(w, m, c, states, done, levels, crossed):
     """Accepts or rejects each lane's step and sets its next one."""
     for lane in range(LANES):
         w[_FLAG, lane] = 0.0
@@ -208,7 +253,10 @@ def _judge(w, c, states, done):
         c[_BUDGET, lane] -= 1
         h, error, factor, t = w[_H, lane], w[_ERROR, lane], w[_FACTOR, lane], w[_T, lane]
         why = 0
-        if error <= 1.0:
+        shorter = _shorter(lane, w, m, c, levels, crossed) if error <= 1.0 else 0.0
+        if shorter > 0.0:
+            w[_NEXT, lane] = shorter
+        elif error <= 1.0:
             last = h == w[_STOP, lane] - t
             w[_T, lane] = w[_STOP, lane] if last else t + h
             grown = h * min(w[_GROWTH, lane], factor)
@@ -226,8 +274,8 @@ def _judge(w, c, states, done):
 
 
 @njit(**_OPTIONS)
-def solve_lanes(w, m, c, x, offsets, when, what, outs, places, states, done, most, base):
-    """Solves every patient of a chunk."""
+def solve_lanes(w, m, c, x, offsets, when, what, outs, places, states, done, levels, deeds, crossed, most, base):
+    """Solves every patient of a chunk; returns the steps taken."""
     waiting, steps = 0, 0
     while True:
         steps += 1
@@ -240,5 +288,10 @@ def solve_lanes(w, m, c, x, offsets, when, what, outs, places, states, done, mos
         _choose(w, c)
         _call(m[_STEP], (_at(m, m[_Y]), _at(m, m[_Q]), _at(m, m[_INFUSION]), _at(m, _H), _at(m, m[_A]), _at(m, m[_K]),
                          _at(m, m[_TOLERANCE]), _at(m, m[_NEW]), _at(m, _ERROR)))
-        _judge(w, c, states, done)
+        if m[_WATCH]:
+            _call(m[_WATCH], (_at(m, m[_Y]), _at(m, m[_WATCH_Q]), _at(m, m[_NOW])))
+            _call(m[_WATCH], (_at(m, m[_NEW]), _at(m, m[_WATCH_Q]), _at(m, m[_THEN])))
+        _judge(w, m, c, states, done, levels, crossed)
         _call(m[_ACCEPT], (_at(m, m[_Y]), _at(m, m[_NEW]), _at(m, _FLAG)))
+        if m[_WATCH]:
+            _cross(w, m, c, levels, deeds, crossed, base)

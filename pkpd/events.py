@@ -1,0 +1,76 @@
+"""What happens to patients besides doses: surgery, ablation, and crossings of a threshold such as extinction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pkpd import units
+from pkpd.errors import fail, nearest
+from pkpd.model.schema import Model
+from pkpd.schedule import ASSIGN, SCALE, SET, Schedule, packed
+from pkpd.solve.batch import Watch
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The first time at which a compartment or variable crosses a level, and what it does then.
+
+    of     a compartment or variable of the model
+    level  a quantity with its unit, as in "0.001 mL"
+    falls  met falling to the level (True) or rising to it (False); a value that starts beyond it must come back first
+    then   compartments and inputs that take a value at that moment, in the model's units: {"lesion.1.sensitive": 0.0}
+    """
+
+    of: str
+    level: str
+    falls: bool = True
+    then: Mapping[str, float] = field(default_factory=dict)
+
+
+def watch(model: Model, crossings: Sequence[Crossing]) -> Watch:
+    """Crossings as the engine looks for them."""
+    levels, deeds = [], []
+    known = [*model.states, *(v.name for v in model.variables)]
+    for k, crossing in enumerate(crossings):
+        where = f"crossings[{k + 1}]"
+        if crossing.of not in known:
+            raise fail(f"{where}.of", f"{model.name} has no compartment or variable {crossing.of!r}",
+                       nearest(crossing.of, known))
+        levels.append((units.convert(crossing.level, model.unit(crossing.of), f"{where}.level"), 1.0 if crossing.falls else -1.0))
+        for name, value in crossing.then.items():
+            if name not in (*model.states, *model.inputs):
+                raise fail(f"{where}.then", f"{model.name} has no compartment or input {name!r}",
+                           nearest(name, [*model.states, *model.inputs]))
+            if not math.isfinite(value):
+                raise fail(f"{where}.then.{name}", f"{value!r} is not a finite number", "give a finite number")
+            kind, names = (ASSIGN, model.states) if name in model.states else (SET, model.inputs)
+            deeds.append((k, kind, names.index(name), value))
+    return Watch(tuple(c.of for c in crossings), np.array(levels, dtype=float).reshape(-1, 2),
+                 np.array(deeds, dtype=float).reshape(-1, 4))
+
+
+def removal(model: Model, time: np.ndarray | float, left: Mapping[str, np.ndarray | float], n: int) -> Schedule:
+    """Surgery or ablation: the share of each named compartment that is left at a time, for n patients.
+
+    time  in the model's time unit, one for all or one a patient; infinite for a patient who has none
+    left  from 0 (all removed) to 1, one for all or one a patient
+    """
+    time = np.broadcast_to(np.asarray(time, dtype=float), (n,))
+    own = np.flatnonzero(np.isfinite(time))
+    index, value = [], []
+    for name, share in left.items():
+        if name not in model.states:
+            raise fail(f"left.{name}", f"{model.name} has no such compartment", nearest(name, model.states))
+        share = np.broadcast_to(np.asarray(share, dtype=float), (n,))
+        if not np.all((share >= 0) & (share <= 1)):
+            raise fail(f"left.{name}", "is not a share from 0 to 1", "give what is left, 0 for all removed")
+        index.append(np.full(len(own), model.states.index(name)))
+        value.append(share[own])
+    if not left:
+        raise fail("left", "names nothing to remove", "name compartments, each with the share that is left")
+    who = np.tile(own, len(left))
+    return packed(n, who, time[who], np.full(len(who), SCALE), np.concatenate(index), np.concatenate(value))

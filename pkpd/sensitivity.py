@@ -1,0 +1,76 @@
+"""Sensitivities: derivatives of compartments and variables by parameters, for a whole population."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pkpd.errors import SimulationError, fail, nearest
+from pkpd.model.schema import Model
+from pkpd.population import Population
+from pkpd.schedule import Schedule, nothing
+from pkpd.simulation import Simulation, check, failures, grid, start_states
+from pkpd.solve.gradient import STEP, solve_gradient, start_slopes, tinted
+
+Dosing = Callable[[Population], Schedule]
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """A simulation and the derivatives of its states: `slopes` is (patient, time, parameter, state)."""
+
+    simulation: Simulation
+    parameters: tuple[str, ...]
+    slopes: np.ndarray
+    dosing: Dosing
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """The derivative of a compartment or variable by each parameter, (patient, time, parameter), in `unit(name)`."""
+        run = self.simulation
+        found = []
+        for k, parameter in enumerate(self.parameters):
+            people = _tinted(run.population, parameter)
+            own = replace(run, population=people, schedule=self.dosing(people),
+                          states=run.states + 1j * STEP * self.slopes[:, :, k])
+            found.append(np.imag(own[name]) / STEP)
+        return np.stack(found, axis=-1)
+
+    def unit(self, name: str, parameter: str) -> str:
+        """The unit of a derivative."""
+        return f"({self.simulation.unit(name)})/({self.simulation.unit(parameter)})"
+
+
+def _tinted(population: Population, parameter: str) -> Population:
+    return replace(population, inputs=tinted(population.inputs, population.names.index(parameter)))
+
+
+def sensitivity(model: Model, population: Population, parameters: Sequence[str], dosing: Dosing | Schedule | None = None,
+                times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0, rtol: float = 1e-6, strict: bool = True,
+                places: np.ndarray | None = None, executor: Executor | None = None) -> Sensitivity:
+    """Solves a model and its forward sensitivity equations for every patient.
+
+    parameters  inputs of the model, by name
+    dosing      a function from a population to its schedule, as `lambda people: lower(regimen, model, people, starts)`, so that
+                lag, bioavailability, rate and duration are followed too; a schedule alone holds them fixed
+    """
+    for name in parameters:
+        if name not in model.inputs:
+            raise fail("sensitivity", f"{model.name} has no input {name!r}", nearest(name, model.inputs))
+    if not parameters or len(set(parameters)) < len(parameters):
+        raise fail("sensitivity", "needs one or more different parameters", "name inputs of the model")
+    fixed = dosing if isinstance(dosing, Schedule) else nothing(len(population))
+    make: Dosing = dosing if callable(dosing) else lambda _: fixed
+    plain = make(population)
+    check(model, population, plain, None, rtol)
+    outs = grid(times, len(population), begin)
+    columns = tuple(model.inputs.index(p) for p in parameters)
+    solved, slopes = solve_gradient(
+        model, columns, start_states(model, population), start_slopes(model, population.inputs, columns), population.inputs,
+        lambda inputs: make(replace(population, inputs=inputs)), outs, np.asarray(begin, dtype=float), rtol, executor, places)
+    failed = failures(model, population, solved)
+    if failed and strict:
+        raise SimulationError(f"{model.name}: {len(failed)} of {len(population)} patients failed\n  " + "\n  ".join(failed[:5]))
+    return Sensitivity(Simulation(model, population, plain, outs, solved.states, failed), tuple(parameters), slopes, make)
