@@ -94,7 +94,7 @@ def solve_chunk(job: _Job) -> Solved:
     states, done = np.empty((*job.outs.shape, job.program.states)), np.zeros((n, 2))
     crossed = np.full((n, len(job.watch.names)), np.inf)
     w, m = _work(job)
-    c = np.zeros((7, LANES), dtype=np.int64)
+    c = np.zeros((8, LANES), dtype=np.int64)
     c[0], c[4] = -1, 1  # every lane is free, and due
     solve_lanes(w, m, c, np.column_stack([job.begin, job.start, job.inputs]), np.array(s.offsets, dtype=np.int64),
                 np.column_stack([s.time, s.value]).astype(float), np.column_stack([s.kind, s.index]).astype(np.int64),
@@ -108,10 +108,10 @@ def _work(job: _Job) -> tuple[np.ndarray, np.ndarray]:
     """Rows of LANES columns, each on a boundary of its own size as the compiled code expects; where each block begins."""
     program, watched = job.program, len(job.watch.names)
     n = program.states
-    sizes = {"y": n, "p": job.inputs.shape[1], "q": program.slots, "infusion": n, "a": program.factors, "k": 6 * n,
+    sizes = {"head": ROWS, "y": n, "p": job.inputs.shape[1], "q": program.slots, "infusion": n, "a": program.factors, "k": 6 * n,
              "tolerance": n + 1, "new": n, "d": n, "watch_q": job.watcher.slots if job.watcher else 0, "now": watched,
              "then": watched}
-    first = ROWS + np.cumsum([0, *(sizes[b] for b in BLOCKS)])
+    first = np.cumsum([0, *(sizes[b] for b in BLOCKS)])
     block = np.zeros(first[-1] * LANES + LANES)
     at = (-block.ctypes.data % ROW) // 8
     w = block[at:at + first[-1] * LANES].reshape(-1, LANES)
@@ -119,5 +119,6 @@ def _work(job: _Job) -> tuple[np.ndarray, np.ndarray]:
     w[rows["tolerance"]] = job.rtol
     w[rows["tolerance"] + 1:rows["tolerance"] + 1 + n] = job.atol[:, None]
     watching = [job.watcher.addresses[f] if job.watcher else 0 for f in ("prepare", "watch")]
-    return w, np.array([w.ctypes.data, *(program.addresses[f] for f in FUNCTIONS), *watching, *(rows[b] for b in BLOCKS)],
-                       dtype=np.int64)
+    codes = [*(program.addresses[f] for f in FUNCTIONS), *watching]
+    addresses = [w.ctypes.data + ROW * row for row in first[:-1]]
+    return w, np.array([[0] * len(codes) + [*first[:-1]], codes + addresses], dtype=np.int64)

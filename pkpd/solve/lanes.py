@@ -2,8 +2,8 @@
 
 The arrays are few and plain, as each costs compile time:
 
-w        rows of LANES columns: the first ones below, then the model's, each from the row that `m` gives
-m        addresses of w and of the compiled functions, and rows of w
+w        rows of LANES columns in blocks, the first of them named below
+m        first row of each block of w; addresses of the compiled functions and of the blocks
 c        integers of each lane
 x        each patient's begin, states and inputs at the start
 offsets, when, what   first event of each patient; (time, value) and (kind, index) of the events, in order
@@ -30,12 +30,12 @@ from pkpd.solve.vector import LANES  # noqa: E402
 OK, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE = 0, 1, 2, 3
 _ADD, _RATE, _SCALE, _SET, _ASSIGN, _MOVE = 0, 1, 2, 3, 4, 5
 _H, _ERROR, _FACTOR, _FLAG, _T, _NEXT, _STOP, _GROWTH, _FASTEST = range(9)
-ROWS = 9  # those nine, in w
+ROWS, WIDE = 9, 8 * LANES  # those nine at the head of w; the bytes of a row
 NEAR = 0.01  # a crossing is found when the watched value is past its level by this share of rtol, or the step is tiny
-(_BASE, _PREPARE, _RATES, _PACE, _STEP, _ACCEPT, _PREPARE_WATCH, _WATCH,
+(_PREPARE, _RATES, _PACE, _STEP, _ACCEPT, _PREPARE_WATCH, _WATCH, _HEAD,
  _Y, _P, _Q, _INFUSION, _A, _K, _TOLERANCE, _NEW, _D, _WATCH_Q, _NOW, _THEN) = range(20)
-BLOCKS = ("y", "p", "q", "infusion", "a", "k", "tolerance", "new", "d", "watch_q", "now", "then")
-_WHO, _ROW, _OUT, _BUDGET, _DUE, _FRESH, _STALE = range(7)
+BLOCKS = ("head", "y", "p", "q", "infusion", "a", "k", "tolerance", "new", "d", "watch_q", "now", "then")
+_WHO, _ROW, _OUT, _BUDGET, _DUE, _FRESH, _STALE, _WAITING = range(8)
 
 
 @intrinsic
@@ -59,31 +59,25 @@ _OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False}
 
 
 @njit(**_OPTIONS)
-def _at(m, row):
-    """The address of a row of w."""
-    return m[_BASE] + row * (8 * LANES)
-
-
-@njit(**_OPTIONS)
 def _prepare(m, c):
-    _call(m[_PREPARE], (_at(m, m[_P]), _at(m, m[_Q])))
-    if m[_WATCH]:
-        _call(m[_PREPARE_WATCH], (_at(m, m[_P]), _at(m, m[_WATCH_Q])))
+    _call(m[1, _PREPARE], (m[1, _P], m[1, _Q]))
+    if m[1, _WATCH]:
+        _call(m[1, _PREPARE_WATCH], (m[1, _P], m[1, _WATCH_Q]))
     c[_STALE, 0] = 0
 
 
 @njit(**_OPTIONS)
 def _rates(m):
-    _call(m[_RATES], (_at(m, m[_Y]), _at(m, m[_Q]), _at(m, m[_INFUSION]), _at(m, m[_D])))
+    _call(m[1, _RATES], (m[1, _Y], m[1, _Q], m[1, _INFUSION], m[1, _D]))
 
 
 @njit(**_OPTIONS)
 def _load(lane, i, w, m, c, x, offsets, most):
     """Puts patient i into a lane."""
-    y, p, n = m[_Y], m[_P], m[_NEW] - m[_TOLERANCE] - 1
+    y, p, n = m[0, _Y], m[0, _P], m[0, _NEW] - m[0, _TOLERANCE] - 1
     for r in range(n):
         w[y + r, lane] = x[i, 1 + r]
-        w[m[_INFUSION] + r, lane] = 0.0
+        w[m[0, _INFUSION] + r, lane] = 0.0
     for r in range(x.shape[1] - 1 - n):
         w[p + r, lane] = x[i, 1 + n + r]
     w[_T, lane], w[_NEXT, lane], w[_GROWTH, lane] = x[i, 0], 0.0, 6.0
@@ -98,25 +92,25 @@ def _move(lane, j, shift, w, m, c, base):
         _prepare(m, c)
     _rates(m)
     for r in range(base):
-        w[m[_Y] + base * (1 + j) + r, lane] += shift * w[m[_D] + r, lane]
+        w[m[0, _Y] + base * (1 + j) + r, lane] += shift * w[m[0, _D] + r, lane]
 
 
 @njit(**_OPTIONS)
 def _apply(lane, kind, i, value, w, m, c, base):
     """One event of the patient in a lane."""
-    y = m[_Y] + i
+    y = m[0, _Y] + i
     if kind == _ADD:
         w[y, lane] += value
     elif kind == _RATE:
-        w[m[_INFUSION] + i, lane] = value
+        w[m[0, _INFUSION] + i, lane] = value
     elif kind == _SCALE:
         w[y, lane] *= value
     elif kind == _ASSIGN:
         w[y, lane] = value
     elif kind == _MOVE:
         _move(lane, i, value, w, m, c, base)
-    elif w[m[_P] + i, lane] != value:
-        w[m[_P] + i, lane] = value
+    elif w[m[0, _P] + i, lane] != value:
+        w[m[0, _P] + i, lane] = value
         c[_STALE, 0] = 1
     if kind != _SET:  # an input's change leaves the states smooth: the last step will do
         c[_FRESH, lane] = 1
@@ -140,14 +134,14 @@ def _settle(lane, w, m, c, begin, offsets, when, what, outs, places, states, bas
             w[_STOP, lane] = min(outs[i, o], when[row, 0]) if row < limit else outs[i, o]
             return True
         for r in range(states.shape[2]):
-            states[i, o, r] = w[m[_Y] + r, lane]
+            states[i, o, r] = w[m[0, _Y] + r, lane]
         c[_OUT, lane] += 1
     return False
 
 
 @njit(**_OPTIONS)
-def _fill(w, m, c, x, offsets, when, what, outs, places, states, done, waiting, most, base):
-    """Brings every lane that is due to its next stop, taking waiting patients; returns the next one and the busy lanes."""
+def _fill(w, m, c, x, offsets, when, what, outs, places, states, done, most, base):
+    """Brings every lane that is due to its next stop, taking waiting patients; returns the number of busy lanes."""
     busy = 0
     for lane in range(LANES):
         while c[_DUE, lane]:
@@ -158,14 +152,14 @@ def _fill(w, m, c, x, offsets, when, what, outs, places, states, done, waiting, 
                     break
                 done[i, 1] = w[_T, lane]
                 c[_WHO, lane] = -1
-            if waiting == x.shape[0]:
+            if c[_WAITING, 0] == x.shape[0]:
                 c[_DUE, lane] = 0
                 w[_H, lane] = 1.0
             else:
-                _load(lane, waiting, w, m, c, x, offsets, most)
-                waiting += 1
+                _load(lane, c[_WAITING, 0], w, m, c, x, offsets, most)
+                c[_WAITING, 0] += 1
         busy += c[_WHO, lane] >= 0
-    return waiting, busy
+    return busy
 
 
 @njit(**_OPTIONS)
@@ -176,13 +170,13 @@ def _first_steps(w, m, c):
         any_fresh = any_fresh or c[_FRESH, lane] != 0
     if not any_fresh:
         return
-    _call(m[_PACE], (_at(m, m[_Y]), _at(m, m[_Q]), _at(m, m[_INFUSION]), _at(m, m[_TOLERANCE]), _at(m, m[_D]),
-                     _at(m, _FASTEST)))
+    _call(m[1, _PACE], (m[1, _Y], m[1, _Q], m[1, _INFUSION], m[1, _TOLERANCE], m[1, _D],
+                     m[1, _HEAD] + _FASTEST * WIDE))
     for lane in range(LANES):
         if c[_FRESH, lane] and c[_WHO, lane] >= 0:
             fastest, h = w[_FASTEST, lane], w[_NEXT, lane]
             span = w[_STOP, lane] - w[_T, lane]
-            guess = min(span, np.sqrt(np.sqrt(w[m[_TOLERANCE], lane])) / fastest) if fastest > 0 else span
+            guess = min(span, np.sqrt(np.sqrt(w[m[0, _TOLERANCE], lane])) / fastest) if fastest > 0 else span
             w[_NEXT, lane] = guess if h == 0.0 else min(h, max(guess, 1e-6 * h))
         c[_FRESH, lane] = 0
 
@@ -193,7 +187,7 @@ def _past(lane, k, w, m, levels, crossed, i):
     if crossed[i, k] < np.inf:
         return -1.0, -1.0
     sign, level = levels[k, 1], levels[k, 0]
-    return sign * (w[m[_NOW] + k, lane] - level), sign * (w[m[_THEN] + k, lane] - level)
+    return sign * (w[m[0, _NOW] + k, lane] - level), sign * (w[m[0, _THEN] + k, lane] - level)
 
 
 @njit(**_OPTIONS)
@@ -204,7 +198,7 @@ def _shorter(lane, w, m, c, levels, crossed):
         return 0.0
     for k in range(levels.shape[0]):
         before, after = _past(lane, k, w, m, levels, crossed, i)
-        if before > 0 and after <= 0 and -after > NEAR * w[m[_TOLERANCE], lane] * max(abs(levels[k, 0]), before):
+        if before > 0 and after <= 0 and -after > NEAR * w[m[0, _TOLERANCE], lane] * max(abs(levels[k, 0]), before):
             share = min(0.9, max(0.1, before / (before - after)))
             best = h * share if best == 0.0 else min(best, h * share)
     return best
@@ -275,23 +269,18 @@ def _judge(w, m, c, states, done, levels, crossed):
 
 @njit(**_OPTIONS)
 def solve_lanes(w, m, c, x, offsets, when, what, outs, places, states, done, levels, deeds, crossed, most, base):
-    """Solves every patient of a chunk; returns the steps taken."""
-    waiting, steps = 0, 0
-    while True:
-        steps += 1
-        waiting, busy = _fill(w, m, c, x, offsets, when, what, outs, places, states, done, waiting, most, base)
-        if busy == 0:
-            return steps
+    """Solves every patient of a chunk."""
+    while _fill(w, m, c, x, offsets, when, what, outs, places, states, done, most, base):
         if c[_STALE, 0]:
             _prepare(m, c)
         _first_steps(w, m, c)
         _choose(w, c)
-        _call(m[_STEP], (_at(m, m[_Y]), _at(m, m[_Q]), _at(m, m[_INFUSION]), _at(m, _H), _at(m, m[_A]), _at(m, m[_K]),
-                         _at(m, m[_TOLERANCE]), _at(m, m[_NEW]), _at(m, _ERROR)))
-        if m[_WATCH]:
-            _call(m[_WATCH], (_at(m, m[_Y]), _at(m, m[_WATCH_Q]), _at(m, m[_NOW])))
-            _call(m[_WATCH], (_at(m, m[_NEW]), _at(m, m[_WATCH_Q]), _at(m, m[_THEN])))
+        _call(m[1, _STEP], (m[1, _Y], m[1, _Q], m[1, _INFUSION], m[1, _HEAD] + _H * WIDE, m[1, _A], m[1, _K],
+                         m[1, _TOLERANCE], m[1, _NEW], m[1, _HEAD] + _ERROR * WIDE))
+        if m[1, _WATCH]:
+            _call(m[1, _WATCH], (m[1, _Y], m[1, _WATCH_Q], m[1, _NOW]))
+            _call(m[1, _WATCH], (m[1, _NEW], m[1, _WATCH_Q], m[1, _THEN]))
         _judge(w, m, c, states, done, levels, crossed)
-        _call(m[_ACCEPT], (_at(m, m[_Y]), _at(m, m[_NEW]), _at(m, _FLAG)))
-        if m[_WATCH]:
+        _call(m[1, _ACCEPT], (m[1, _Y], m[1, _NEW], m[1, _HEAD] + _FLAG * WIDE))
+        if m[1, _WATCH]:
             _cross(w, m, c, levels, deeds, crossed, base)
