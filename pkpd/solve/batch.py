@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pkpd.executor import run_all
+from pkpd.executor import run_all, workers
 from pkpd.model.schema import Model
 from pkpd.schedule import Schedule
 from pkpd.solve.compile import FUNCTIONS, Program, kernels, tolerances, watcher
@@ -18,7 +18,7 @@ from pkpd.solve.vector import LANES, ROW
 __all__ = ["OK", "REASONS", "Solved", "Watch", "solve_population"]
 REASONS = {TOO_MANY_STEPS: "took too many steps", STEP_TOO_SMALL: "needed a step too small to advance",
            NOT_FINITE: "met a value that is not finite"}
-_CHUNK = 256
+_CHUNK = 256  # patients at most
 
 
 class Solved(NamedTuple):
@@ -74,7 +74,8 @@ def solve_population(model: Model, start: np.ndarray, inputs: np.ndarray, schedu
     places = np.broadcast_to(np.diff(schedule.offsets)[:, None], outs.shape) if places is None else places
     whole = _Job(kernels(model, columns), watch, watcher(model, watch.names) if watch.names else None, start, inputs, begins,
                  schedule, outs, places, rtol, tolerances(model, rtol) if atol is None else atol, most_steps)
-    pieces = [slice(i, min(i + _CHUNK, n)) for i in range(0, n, _CHUNK)]
+    size = min(_CHUNK, max(4 * LANES, -(-n // (2 * workers()))))
+    pieces = [slice(i, min(i + size, n)) for i in range(0, n, size)]
     solved = run_all(solve_chunk, [_cut(whole, p) for p in pieces], executor)
     return Solved(*(np.concatenate(x) for x in zip(*solved, strict=True)))
 

@@ -1,0 +1,128 @@
+"""One patient's events in order: doses on their way, infusions that run, resets."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from pkpd.schedule import ADD, ASSIGN, RATE
+from pkpd.solve.steady import NEAR
+
+
+@dataclass(frozen=True)
+class Dose:
+    """A dose as recorded, with the lag, the amount and the duration that it keeps; rate 0 is a bolus.
+
+    `steady` 1 sets the steady state of `states`, 2 adds it; without an interval that is of an infusion that ends here.
+    """
+
+    time: float
+    state: int
+    amount: float
+    rate: float
+    duration: float
+    lag: float
+    interval: float
+    more: int
+    steady: int = 0
+    states: tuple[int, ...] = ()
+    amounts: tuple[float, ...] = ()
+
+
+class Clock:
+    """Turns records, handed over in order, into events; times within `slack` of each other are one.
+
+    A waiting entry is (time, order, dose or None, number): the dose's additional dose of that number arrives, or the
+    infusion of that number ends.
+    """
+
+    def __init__(self, begin: float, last: float, slack: float):
+        self.now, self.last, self.slack = begin, last, slack
+        self.events: list[tuple[float, int, int, float]] = []
+        self._waiting: list[tuple[float, int, Dose | None, int]] = []
+        self._running: dict[int, tuple[int, float]] = {}
+        self._count = 0
+
+    def put(self, kind: int, index: int, value: float) -> None:
+        """One event now."""
+        self.events.append((self.now, kind, index, value))
+
+    def advance(self, time: float) -> None:
+        """Lets happen what is due up to a time, that time included."""
+        while self._waiting and self._waiting[0][0] <= time + self.slack:
+            due, _, dose, number = heapq.heappop(self._waiting)
+            if due > self.now + self.slack:
+                self.now = due
+            if due >= time - self.slack:
+                self.now = time
+            if dose is None:
+                self._end(number)
+            else:
+                self._arrive(dose, number, due)
+        self.now = time
+
+    def reset(self, start: Sequence[float]) -> None:
+        """Every state to its start value; nothing runs, nothing is on its way."""
+        self._cancel(range(len(start)))
+        for state, value in enumerate(start):
+            self.put(ASSIGN, state, value)
+
+    def give(self, dose: Dose) -> None:
+        """Takes up the dose of the record that stands now."""
+        if dose.steady == 1:
+            self._cancel(dose.states)
+        for state, amount in zip(dose.states, dose.amounts, strict=True):
+            self.put(ASSIGN if dose.steady == 1 else ADD, state, amount)
+        if dose.steady and dose.interval == 0:
+            return
+        if dose.steady:
+            self._imagined(dose)
+        self._wait(dose.time + dose.lag, dose, 0)
+        self.advance(self.now)
+
+    def _imagined(self, dose: Dose) -> None:
+        """What the doses before the record, which led to the steady state, still have to give."""
+        for k in range(int((dose.lag + dose.duration) / dose.interval) + 1, 0, -1):
+            arrival = dose.time + dose.lag - k * dose.interval
+            if arrival >= dose.time - max(self.slack, NEAR * dose.interval):
+                self._wait(arrival, dose, -k)
+            elif arrival + dose.duration > dose.time + self.slack:
+                self._begin(dose, arrival + dose.duration)
+
+    def _wait(self, time: float, dose: Dose | None, number: int) -> None:
+        if time <= self.last + self.slack:
+            self._count += 1
+            heapq.heappush(self._waiting, (time, self._count, dose, number))
+
+    def _arrive(self, dose: Dose, number: int, due: float) -> None:
+        """An arrival: number 0 is the record's own, those above are additional, those below imagined before it."""
+        if dose.rate == 0:
+            self.put(ADD, dose.state, dose.amount)
+        elif dose.duration > 0:
+            self._begin(dose, due + dose.duration)
+        if 0 <= number < dose.more:
+            self._wait(dose.time + (number + 1) * dose.interval + dose.lag, dose, number + 1)
+
+    def _begin(self, dose: Dose, end: float) -> None:
+        self._count += 1
+        self._running[self._count] = (dose.state, dose.rate)
+        self._put_rate(dose.state)
+        self._wait(end, None, self._count)
+
+    def _end(self, number: int) -> None:
+        if number in self._running:
+            state, _ = self._running.pop(number)
+            self._put_rate(state)
+
+    def _put_rate(self, state: int) -> None:
+        """The rate into a state: summed anew, so that it is exactly zero when nothing runs."""
+        self.put(RATE, state, sum((rate for s, rate in self._running.values() if s == state), 0.0))
+
+    def _cancel(self, states: Collection[int]) -> None:
+        stopped = {s for s, _ in self._running.values() if s in states}
+        self._running = {k: v for k, v in self._running.items() if v[0] not in states}
+        self._waiting = [w for w in self._waiting if w[2] is None or w[2].state not in states]
+        heapq.heapify(self._waiting)
+        for state in sorted(stopped):
+            self._put_rate(state)

@@ -1,0 +1,62 @@
+"""The inputs of the model at each record: drawn, then as the covariates and parameters of the row say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pkpd.covariates import REGISTER
+from pkpd.model.schema import Model
+from pkpd.parameters import bind, line_for
+from pkpd.population import Population, draw, effect_of
+from pkpd.records.rows import Rows
+from pkpd.records.table import Faults, Table
+from pkpd.values import Parameters
+
+
+def row_inputs(table: Table, rows: Rows, model: Model, parameters: Parameters, seed: int | str, typical: bool,
+               faults: Faults) -> tuple[Population, np.ndarray]:
+    """The patients as they are at their first row, and the model's inputs (row, input) at every row.
+
+    A covariate of the table replaces the patient's own, and the parameters that depend on it follow. A typical patient
+    has no spread, and the covariates that the table does not give stand at each effect's reference.
+    """
+    given = {n: _carried(table, n, rows, faults) for n in table.cells if n in REGISTER or n in model.inputs}
+    for name in [n for n in given if n in REGISTER]:
+        c = REGISTER[name]
+        faults.add(np.flatnonzero(~((given[name] >= c.low) & (given[name] <= c.high))), name,
+                   lambda r, v=given[name], c=c: f"{v[r]:g} {c.unit} is not plausible ({c.low:g} to {c.high:g})",
+                   f"give {c.text} in {c.unit}, or rename the column")
+    faults.raise_all()
+    plain = bind(parameters, model)
+    effects = {v.name: v for v in plain.values if v.effect is not None}
+    plain = replace(plain, values=tuple(replace(v, effect=None) for v in plain.values))
+    if typical:
+        plain = replace(plain, correlations=(), values=tuple(replace(v, spread=None, copies=None) for v in plain.values),
+                        covariates=tuple(replace(c, spread=None) for c in plain.covariates))
+    people = draw(model, plain, len(rows.ids), seed, study="simulate")
+    inputs = people.inputs[rows.patient]
+    features = {} if typical else {n: v[rows.patient] for n, v in people.covariates.items()}
+    features |= {n: v for n, v in given.items() if n in REGISTER}
+    for column, name in enumerate(model.inputs):
+        value = effects.get(line_for(name))
+        if value is not None:
+            assert value.effect is not None
+            own = {n: np.array([v]) for n, v in value.effect.reference} if typical else {}
+            inputs[:, column] *= effect_of(value, name, {**own, **features})
+        if name in given:
+            inputs[:, column] = given[name]
+    first = {n: v[rows.first] for n, v in features.items()}
+    return replace(people, inputs=inputs[rows.first], covariates={**people.covariates, **first}), inputs
+
+
+def _carried(table: Table, name: str, rows: Rows, faults: Faults) -> np.ndarray:
+    """A column whose missing values are those of the patient's row before."""
+    values = table.numbers(name, faults, np.nan)
+    there = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))
+    first = rows.first[rows.patient]
+    missing = np.flatnonzero(there < first)
+    faults.add(missing[missing == first[missing]], name, "is missing on the patient's first row",
+               "give it there; later rows carry it on")
+    return np.where(there < first, REGISTER[name].low if name in REGISTER else 0.0, values[there])

@@ -1,0 +1,131 @@
+"""read_records(table, model, parameters) -> Records; simulate_records(records) -> one row a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pkpd.errors import SimulationError
+from pkpd.model.schema import Model
+from pkpd.parameters import load_parameters
+from pkpd.population import Population
+from pkpd.records.clock import Clock, Dose
+from pkpd.records.dosing import doses
+from pkpd.records.inputs import row_inputs
+from pkpd.records.rows import Rows, read_rows
+from pkpd.records.table import Faults, read_table
+from pkpd.schedule import SET, Schedule, nothing
+from pkpd.simulation import Simulation, simulate, start_states
+from pkpd.values import Parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RTOL = 1e-8
+
+
+@dataclass(frozen=True)
+class Records:
+    """A table of records, ready to run: patients, their events, and where each row stands among them.
+
+    times, places  of each patient's rows (patient, row), the last row repeated; `place` is a row's column there
+    inputs         the model's inputs at each row (row, input)
+    notices        what of the table was left aside, to be told
+    """
+
+    model: Model
+    ids: tuple[str, ...]
+    population: Population
+    schedule: Schedule
+    times: np.ndarray
+    places: np.ndarray
+    patient: np.ndarray
+    place: np.ndarray
+    inputs: np.ndarray
+    notices: tuple[str, ...] = ()
+
+
+def read_records(source: str | Path | pd.DataFrame, model: Model, parameters: Parameters | None = None, *,
+                 seed: int | str = 0, typical: bool = False, executor: Executor | None = None) -> Records:
+    """The records of a CSV file or a data frame, in the model's time unit and its compartments' amount units.
+
+    parameters  the model's default set if left out
+    typical     patients without spread, in place of virtual patients drawn under the seed
+    """
+    parameters = load_parameters(model=model) if parameters is None else parameters
+    table = read_table(source, model)
+    faults = Faults(table.where, table.lines)
+    rows = read_rows(table, model, faults)
+    people, inputs = row_inputs(table, rows, model, parameters, seed, typical, faults)
+    given = doses(rows, model, inputs, faults, executor)
+    schedule, count = _events(rows, model, inputs, given)
+    place = np.arange(len(table)) - rows.first[rows.patient]
+    shape = (len(rows.ids), int(place.max()) + 1)
+    last = np.append(rows.first[1:], len(table)) - 1
+    at = np.minimum(rows.first[:, None] + np.arange(shape[1]), last[:, None])
+    told = (f"columns left aside: {', '.join(table.ignored)}",) if table.ignored else ()
+    return Records(model, rows.ids, people, schedule, rows.time[at], count[at], rows.patient, place, inputs, told)
+
+
+def _events(rows: Rows, model: Model, inputs: np.ndarray, given: dict[int, Dose]) -> tuple[Schedule, np.ndarray]:
+    """Every patient's events in order, and how many of them come before each row."""
+    sets: dict[int, list[int]] = {}
+    changed = np.argwhere((np.diff(inputs, axis=0) != 0) & (np.diff(rows.patient) == 0)[:, None])
+    for row, column in changed.tolist():
+        sets.setdefault(row + 1, []).append(column)
+    resets = np.flatnonzero(rows.evid >= 3)
+    starts = dict(zip(resets.tolist(), start_states(model, Population(model.inputs, inputs[resets], {})).tolist(), strict=True))
+    edges = [*rows.first.tolist(), len(rows.time)]
+    count, events, offsets = np.zeros(len(rows.time), dtype=np.int64), [], [0]
+    times = rows.time.tolist()
+    for first, end in zip(edges[:-1], edges[1:], strict=True):
+        slack = 1e-12 * max(abs(times[first]), abs(times[end - 1]))
+        clock = Clock(times[first], times[end - 1], slack)
+        for r in range(first, end):
+            clock.advance(times[r])
+            for column in sets.get(r, ()):
+                clock.put(SET, column, float(inputs[r, column]))
+            if r in starts:
+                clock.reset(starts[r])
+            if r in given:
+                clock.give(given[r])
+            count[r] = len(clock.events)
+        events += clock.events
+        offsets.append(len(events))
+    time, kind, index, value = zip(*events, strict=True) if events else ((), (), (), ())
+    return Schedule(np.array(offsets), np.array(time, dtype=float), np.array(kind, dtype=np.int64),
+                    np.array(index, dtype=np.int64), np.array(value, dtype=float)), count
+
+
+def simulate_records(records: Records, *, rtol: float = RTOL, strict: bool = True,
+                     executor: Executor | None = None) -> pd.DataFrame:
+    """One row a record, in their order: ID, TIME, every compartment and variable; units in `.attrs["units"]`.
+
+    A row shows what its record and all before it leave behind. A patient that fails is raised, or, if not strict, told
+    in `.attrs["failures"]`, its later rows empty.
+    """
+    r = records
+    run = simulate(r.model, r.population, r.schedule, r.times, begin=r.times[:, 0], places=r.places, rtol=rtol, strict=False,
+                   executor=executor)
+    failed = np.flatnonzero(np.isnan(run.states[:, -1]).any(axis=1))
+    failures = [f"ID {r.ids[i]}, {text.partition(', ')[2]}" for i, text in zip(failed, run.failures, strict=True)]
+    if failures and strict:
+        raise SimulationError(f"{r.model.name}: {len(failures)} of {len(r.ids)} patients failed\n  " + "\n  ".join(failures[:5]))
+    each = Population(r.model.inputs, r.inputs, {})  # every row as a patient of one time, for variables by its own inputs
+    states, times = run.states[r.patient, r.place], r.times[r.patient, r.place]
+    frame = Simulation(r.model, each, nothing(len(each)), times[:, None], states[:, None, :]).to_frame()
+    frame["ID"] = _identity(r.ids)[r.patient]
+    frame.attrs["failures"] = failures
+    return frame
+
+
+def _identity(ids: Sequence[str]) -> np.ndarray:
+    """IDs as the table has them, as whole numbers where all are written so."""
+    if all(i.removeprefix("-").isdecimal() and str(int(i)) == i for i in ids):
+        return np.array([int(i) for i in ids])
+    return np.array(ids, dtype=object)
