@@ -97,7 +97,7 @@ class Simulation:
 def start_states(model: Model, population: Population) -> np.ndarray:
     """Each patient's start values (patient, state) from the model's start expressions."""
     values = {n: population.inputs[:, i] for i, n in enumerate(model.inputs)}
-    start = np.empty((len(population), len(model.states)))
+    start = np.empty((len(population), len(model.states)), dtype=population.inputs.dtype)
     for i, c in enumerate(model.compartments):
         start[:, i] = evaluate(c.start, values, np)
     return start

@@ -19,50 +19,54 @@ class Dose:
 
     time: float
     state: int
-    amount: float
-    rate: float
-    duration: float
-    lag: float
+    amount: complex
+    rate: complex
+    duration: complex
+    lag: complex
     interval: float
     more: int
     steady: int = 0
     states: tuple[int, ...] = ()
-    amounts: tuple[float, ...] = ()
+    amounts: tuple[complex, ...] = ()
 
 
 class Clock:
     """Turns records, handed over in order, into events; times within `slack` of each other are one.
 
-    A waiting entry is (time, order, dose or None, number): the dose's additional dose of that number arrives, or the
-    infusion of that number ends.
+    A waiting entry is (time, order, dose or None, number, due): the dose's additional dose of that number arrives, or the
+    infusion of that number ends. Lags, amounts and the like may be complex (see solve/gradient): what is due is then complex
+    too, and only its real part decides what comes first.
     """
 
     def __init__(self, begin: float, last: float, slack: float):
         self.now, self.last, self.slack = begin, last, slack
-        self.events: list[tuple[float, int, int, float]] = []
-        self._waiting: list[tuple[float, int, Dose | None, int]] = []
-        self._running: dict[int, tuple[int, float]] = {}
+        self.events: list[tuple[complex, int, int, complex]] = []
+        self._waiting: list[tuple[float, int, Dose | None, int, complex]] = []
+        self._shift: complex = 0.0  # the imaginary part of the time at which something happens
+        self._running: dict[int, tuple[int, complex]] = {}
         self._count = 0
 
-    def put(self, kind: int, index: int, value: float) -> None:
+    def put(self, kind: int, index: int, value: complex) -> None:
         """One event now."""
-        self.events.append((self.now, kind, index, value))
+        self.events.append((self.now + self._shift, kind, index, value))
 
     def advance(self, time: float) -> None:
         """Lets happen what is due up to a time, that time included."""
         while self._waiting and self._waiting[0][0] <= time + self.slack:
-            due, _, dose, number = heapq.heappop(self._waiting)
-            if due > self.now + self.slack:
-                self.now = due
-            if due >= time - self.slack:
+            at, _, dose, number, due = heapq.heappop(self._waiting)
+            if at > self.now + self.slack:
+                self.now = at
+            if at >= time - self.slack:
                 self.now = time
+            self._shift = due - due.real
             if dose is None:
                 self._end(number)
             else:
                 self._arrive(dose, number, due)
+            self._shift = 0.0
         self.now = time
 
-    def reset(self, start: Sequence[float]) -> None:
+    def reset(self, start: Sequence[complex]) -> None:
         """Every state to its start value; nothing runs, nothing is on its way."""
         self._cancel(range(len(start)))
         for state, value in enumerate(start):
@@ -83,28 +87,28 @@ class Clock:
 
     def _imagined(self, dose: Dose) -> None:
         """What the doses before the record, which led to the steady state, still have to give."""
-        for k in range(int((dose.lag + dose.duration) / dose.interval) + 1, 0, -1):
+        for k in range(int((dose.lag + dose.duration).real / dose.interval) + 1, 0, -1):
             arrival = dose.time + dose.lag - k * dose.interval
-            if arrival >= dose.time - max(self.slack, NEAR * dose.interval):
+            if arrival.real >= dose.time - max(self.slack, NEAR * dose.interval):
                 self._wait(arrival, dose, -k)
-            elif arrival + dose.duration > dose.time + self.slack:
+            elif (arrival + dose.duration).real > dose.time + self.slack:
                 self._begin(dose, arrival + dose.duration)
 
-    def _wait(self, time: float, dose: Dose | None, number: int) -> None:
-        if time <= self.last + self.slack:
+    def _wait(self, due: complex, dose: Dose | None, number: int) -> None:
+        if due.real <= self.last + self.slack:
             self._count += 1
-            heapq.heappush(self._waiting, (time, self._count, dose, number))
+            heapq.heappush(self._waiting, (due.real, self._count, dose, number, due))
 
-    def _arrive(self, dose: Dose, number: int, due: float) -> None:
+    def _arrive(self, dose: Dose, number: int, due: complex) -> None:
         """An arrival: number 0 is the record's own, those above are additional, those below imagined before it."""
         if dose.rate == 0:
             self.put(ADD, dose.state, dose.amount)
-        elif dose.duration > 0:
+        elif dose.duration.real > 0:
             self._begin(dose, due + dose.duration)
         if 0 <= number < dose.more:
             self._wait(dose.time + (number + 1) * dose.interval + dose.lag, dose, number + 1)
 
-    def _begin(self, dose: Dose, end: float) -> None:
+    def _begin(self, dose: Dose, end: complex) -> None:
         self._count += 1
         self._running[self._count] = (dose.state, dose.rate)
         self._put_rate(dose.state)

@@ -14,6 +14,7 @@ from pkpd.records.table import Faults
 from pkpd.solve.steady import Repeated, overlap, own_part, steady_state
 from pkpd.units import ratio
 
+_REACH = 3e-3  # how far the differences of steady states reach, as a share of the input
 _LONGEST = 10_000  # infusions of one steady state that may run at once
 
 
@@ -24,19 +25,19 @@ def doses(rows: Rows, model: Model, inputs: np.ndarray, faults: Faults, executor
     asked = {"rate": which[rows.rate[which] == -1], "duration": which[rows.rate[which] == -2]}
     for key, value in names.items():
         low = "not above 0" if key in asked else "below 0"
-        wrong = ~np.isfinite(value) | (value < 0) | ((value == 0) & (key in asked))
+        wrong = ~np.isfinite(value) | (np.real(value) < 0) | ((np.real(value) == 0) & (key in asked))
         faults.add([r for r in asked.get(key, which) if wrong[r]], "the dose's " + key,
-                   lambda r, v=value, low=low: f"is {v[r]:g}, {low}", "mend the parameter, or the column that sets it")
+                   lambda r, v=value, low=low: f"is {v[r].real:g}, {low}", "mend the parameter, or the column that sets it")
     faults.raise_all()
     amount = rows.amount * names["bioavailability"]
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = np.select([rows.rate > 0, rows.rate == -1], [rows.rate, names["rate"]], 0.0)
         lasting = [amount / rate, names["duration"], rows.duration]
-        duration = np.select([rate > 0, rows.rate == -2, rows.duration > 0], lasting, 0.0)
-        rate = np.where((rate == 0) & (duration > 0), amount / duration, rate)
+        duration = np.select([np.real(rate) > 0, rows.rate == -2, rows.duration > 0], lasting, 0.0)
+        rate = np.where((rate == 0) & (np.real(duration) > 0), amount / duration, rate)
     interval = np.where(rows.amount > 0, rows.interval, 0.0)  # of an infusion without end: none
-    made = {int(r): Dose(float(rows.time[r]), int(rows.compartment[r]), float(amount[r]), float(rate[r]), float(duration[r]),
-                         float(names["lag"][r]), float(interval[r]), int(rows.more[r]) if rows.interval[r] > 0 else 0,
+    made = {int(r): Dose(float(rows.time[r]), int(rows.compartment[r]), amount[r].item(), rate[r].item(), duration[r].item(),
+                         names["lag"][r].item(), float(interval[r]), int(rows.more[r]) if rows.interval[r] > 0 else 0,
                          int(rows.steady[r])) for r in which}
     _steady(made, rows, model, inputs, faults, executor)
     faults.raise_all()
@@ -45,7 +46,7 @@ def doses(rows: Rows, model: Model, inputs: np.ndarray, faults: Faults, executor
 
 def _named(rows: Rows, model: Model, inputs: np.ndarray, which: np.ndarray, key: str) -> np.ndarray:
     """What each dose's compartment declares for its doses, in units of the model; nothing declared is no change."""
-    values = np.full(len(rows.time), float(key == "bioavailability"))
+    values = np.full(len(rows.time), float(key == "bioavailability"), dtype=inputs.dtype)
     for i, c in enumerate(model.compartments):
         name = getattr(c.dose, key) if c.dose else ""
         if name:
@@ -60,7 +61,7 @@ def _steady(made: dict[int, Dose], rows: Rows, model: Model, inputs: np.ndarray,
             executor: Executor | None) -> None:
     """Gives the steady state doses their steady states, part by part."""
     remedy = "give the doses themselves (ADDL and II from where they began), or SS to a drug in a part of its own"
-    long = [r for r, d in made.items() if d.steady and d.interval and (d.lag + d.duration) / d.interval > _LONGEST]
+    long = [r for r, d in made.items() if d.steady and d.interval and (d.lag + d.duration).real / d.interval > _LONGEST]
     faults.add(long, "II", f"over {_LONGEST} doses would be on their way or running at once", "give a longer interval")
     faults.raise_all()
     parts: dict[str, list[int]] = {}
@@ -74,7 +75,7 @@ def _steady(made: dict[int, Dose], rows: Rows, model: Model, inputs: np.ndarray,
             faults.add(which, "SS", f"{none} of its own: its rates depend on {', '.join(outside[:3])}", remedy)
             continue
         states = tuple(model.states.index(n) for n in part.states)
-        found, reasons = steady_state(part, inputs[which], _repeated([made[r] for r in which], states), executor)
+        found, reasons = _followed(part, inputs[which], [made[r] for r in which], states, executor)
         told = dict(zip(which, reasons, strict=True))
         faults.add([r for r in which if told[r]], "SS",
                    lambda r, none=none, told=told: f"{none} in patient {rows.ids[rows.patient[r]]}: {told[r]}", remedy)
@@ -82,9 +83,33 @@ def _steady(made: dict[int, Dose], rows: Rows, model: Model, inputs: np.ndarray,
             made[r] = replace(made[r], states=states, amounts=tuple(amounts))
 
 
+def _followed(part: Model, inputs: np.ndarray, chosen: list[Dose], states: tuple[int, ...],
+              executor: Executor | None) -> tuple[np.ndarray, list[str]]:
+    """The steady states, and where inputs are complex their derivative, as differences of steady states of order four."""
+    found, reasons = steady_state(part, inputs.real, _repeated(chosen, states), executor)
+    if not np.iscomplexobj(inputs):
+        return found, reasons
+    slope = np.zeros_like(found)
+    moving = np.abs(inputs.imag).max(axis=1, keepdims=True)
+    at = np.abs(np.where(inputs.imag != 0, inputs.real, 0.0)).max(axis=1, keepdims=True)
+    reach = _REACH * np.where(at > 0, at, 1.0) / np.where(moving > 0, moving, 1.0)
+    for weight, k in ((8, 1), (-8, -1), (-1, 2), (1, -2)):
+        moved = [_moved(d, k * float(r)) for d, r in zip(chosen, reach[:, 0], strict=True)]
+        near, _ = steady_state(part, inputs.real + k * reach * inputs.imag, _repeated(moved, states), executor)
+        slope += weight * near / (12 * reach)
+    return found + 1j * slope, reasons
+
+
+def _moved(dose: Dose, far: float) -> Dose:
+    """The dose of a patient whose inputs lie so far along their imaginary part."""
+    names = ("amount", "rate", "duration", "lag")
+    return replace(dose, **{n: getattr(dose, n).real + far * getattr(dose, n).imag for n in names})
+
+
 def _repeated(chosen: list[Dose], states: tuple[int, ...]) -> Repeated:
     """Doses as repeated for ever, each at the time of its record within its interval."""
-    amount, rate, duration, interval, lag = np.array([[d.amount, d.rate, d.duration, d.interval, d.lag] for d in chosen]).T
+    rows = [[d.amount.real, d.rate.real, d.duration.real, d.interval, d.lag.real] for d in chosen]
+    amount, rate, duration, interval, lag = np.array(rows).T
     with np.errstate(divide="ignore", invalid="ignore"):
         _, late = overlap(lag, interval)  # the next arrival, after the record
     return Repeated(np.array([states.index(d.state) for d in chosen]), amount, rate, duration, interval,

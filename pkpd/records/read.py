@@ -35,6 +35,7 @@ class Records:
 
     times, places  of each patient's rows (patient, row), the last row repeated; `place` is a row's column there
     inputs         the model's inputs at each row (row, input)
+    rows           the records themselves, checked
     notices        what of the table was left aside, to be told
     """
 
@@ -47,7 +48,16 @@ class Records:
     patient: np.ndarray
     place: np.ndarray
     inputs: np.ndarray
+    rows: Rows
     notices: tuple[str, ...] = ()
+
+    def dosing(self, population: Population) -> Schedule:
+        """The events of these records for patients with other inputs, kept where the table sets them: what
+        `pkpd.sensitivity` differentiates."""
+        own = self.inputs == self.population.inputs[self.patient]
+        inputs = np.where(own, population.inputs[self.patient], self.inputs)
+        faults = Faults("records", np.arange(len(inputs)) + 2)
+        return _events(self.rows, self.model, inputs, doses(self.rows, self.model, inputs, faults))[0]
 
 
 def read_records(source: str | Path | pd.DataFrame, model: Model, parameters: Parameters | None = None, *,
@@ -69,13 +79,13 @@ def read_records(source: str | Path | pd.DataFrame, model: Model, parameters: Pa
     last = np.append(rows.first[1:], len(table)) - 1
     at = np.minimum(rows.first[:, None] + np.arange(shape[1]), last[:, None])
     told = (f"columns left aside: {', '.join(table.ignored)}",) if table.ignored else ()
-    return Records(model, rows.ids, people, schedule, rows.time[at], count[at], rows.patient, place, inputs, told)
+    return Records(model, rows.ids, people, schedule, rows.time[at], count[at], rows.patient, place, inputs, rows, told)
 
 
 def _events(rows: Rows, model: Model, inputs: np.ndarray, given: dict[int, Dose]) -> tuple[Schedule, np.ndarray]:
     """Every patient's events in order, and how many of them come before each row."""
     sets: dict[int, list[int]] = {}
-    changed = np.argwhere((np.diff(inputs, axis=0) != 0) & (np.diff(rows.patient) == 0)[:, None])
+    changed = np.argwhere((np.diff(np.real(inputs), axis=0) != 0) & (np.diff(rows.patient) == 0)[:, None])
     for row, column in changed.tolist():
         sets.setdefault(row + 1, []).append(column)
     resets = np.flatnonzero(rows.evid >= 3)
@@ -89,7 +99,7 @@ def _events(rows: Rows, model: Model, inputs: np.ndarray, given: dict[int, Dose]
         for r in range(first, end):
             clock.advance(times[r])
             for column in sets.get(r, ()):
-                clock.put(SET, column, float(inputs[r, column]))
+                clock.put(SET, column, inputs[r, column].item())
             if r in starts:
                 clock.reset(starts[r])
             if r in given:
@@ -98,8 +108,8 @@ def _events(rows: Rows, model: Model, inputs: np.ndarray, given: dict[int, Dose]
         events += clock.events
         offsets.append(len(events))
     time, kind, index, value = zip(*events, strict=True) if events else ((), (), (), ())
-    return Schedule(np.array(offsets), np.array(time, dtype=float), np.array(kind, dtype=np.int64),
-                    np.array(index, dtype=np.int64), np.array(value, dtype=float)), count
+    return Schedule(np.array(offsets), np.array(time) * 1.0, np.array(kind, dtype=np.int64),
+                    np.array(index, dtype=np.int64), np.array(value) * 1.0), count
 
 
 def simulate_records(records: Records, *, rtol: float = RTOL, strict: bool = True,

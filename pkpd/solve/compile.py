@@ -97,13 +97,14 @@ def _program(model: Model, columns: tuple, names: tuple[str, ...], make: Callabl
     if key not in _LOADED:
         path = store.cache_folder() / "kernels" / f"{key}.pickle"
         try:
-            *sizes, code = pickle.loads(path.read_bytes())
+            states, slots, factors, code = pickle.loads(path.read_bytes())
         except Exception:  # absent, or not what was written
-            text, *sizes = make(model, columns)
+            text, states, slots, factors = make(model, columns)
             code = compiled(text)
-            store.write_bytes(path, pickle.dumps((*sizes, code)))
+            store.write_bytes(path, pickle.dumps((states, slots, factors, code)))
         engine = linked(code)
-        _LOADED[key] = Program(model, columns, *sizes, {name: engine.get_function_address(name) for name in names}, engine)
+        addresses = {name: engine.get_function_address(name) for name in names}
+        _LOADED[key] = Program(model, columns, states, slots, factors, addresses, engine)
     return _LOADED[key]
 
 

@@ -14,6 +14,7 @@ crossed               when each patient met each crossing first, infinite before
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ _WHO, _ROW, _OUT, _BUDGET, _DUE, _FRESH, _STALE, _WAITING = range(8)
 
 
 @intrinsic
-def _call(typing, address, arrays):
+def _calling(typing, address, arrays):
     """Calls compiled code at an address with pointers."""
     if not isinstance(arrays, types.UniTuple):
         return None
@@ -53,6 +54,9 @@ def _call(typing, address, arrays):
         return context.get_dummy_value()
 
     return signature, generated
+
+
+_call: Any = _calling  # it takes an address and a tuple; numba supplies the rest
 
 
 _OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False}  # allocates nothing, counts no references
