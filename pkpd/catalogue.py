@@ -90,6 +90,19 @@ def _show_other(kind: str, name: str, as_json: bool, console: Console) -> None:
         _print_trial(name, console)
     else:
         console.print(escape(Path(library.find(kind, name)).read_text(encoding="utf-8")), soft_wrap=True)
+        if kind == "regimen":
+            _print_rules(name, console)
+
+
+def _print_rules(name: str, console: Console) -> None:
+    """The rules of a regimen in words."""
+    from pkpd.regimen import load_regimen
+    from pkpd.words import rule_text
+
+    rules = load_regimen(name).rules
+    for i, rule in enumerate(rules, 1):
+        heading = "" if i > 1 else "At each visit, before the cycle's doses:\n"
+        console.print(escape(f"{heading}  {i}. {rule_text(rule)}"), soft_wrap=True)
 
 
 def _show_model(name: str, diagram: Path | None, as_json: bool, console: Console) -> None:

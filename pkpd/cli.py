@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from rich.markup import escape
 
 from pkpd import __version__
 from pkpd.errors import PkpdError
+from pkpd.executor import on_cluster
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,6 +30,9 @@ app = typer.Typer(
 out = Console(width=None if sys.stdout.isatty() else 110)
 err = Console(stderr=True)
 
+Cluster = Annotated[
+    str | None, typer.Option("--cluster", help="Run on the workers of a Dask scheduler: tcp://HOST:PORT", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 
 
@@ -117,8 +122,13 @@ def check(
     epilog='Example: pkpd simulate crlm_folfox --regimen folfox4 --cycles 6 --patients 100 --until "1 year" --out run.csv'
 )
 def simulate(
+    ctx: typer.Context,
     system: Annotated[str, typer.Argument(help="any model: a library name or a file")],
     out_file: Annotated[Path, typer.Option("--out", help="Where to write: .csv or .parquet")],
+    data: Annotated[
+        Path | None, typer.Option(help="dosing records (a NONMEM-style CSV table), run row by row in place of a regimen")
+    ] = None,
+    typical: Annotated[bool, typer.Option("--typical", help="With --data: patients without spread.")] = False,
     regimen: Annotated[str | None, typer.Option(help="a regimen: a library name or a file")] = None,
     cycles: Annotated[int, typer.Option(min=0, help="cycles given")] = 6,
     patients: Annotated[int, typer.Option(min=1, help="virtual patients")] = 100,
@@ -128,12 +138,26 @@ def simulate(
     parameters: Annotated[
         list[str] | None, typer.Option(help="parameter sets, the last on top; the system's default if left out")
     ] = None,
+    cluster: Cluster = None,
 ) -> None:
-    """Simulate virtual patients and write one row a patient and time."""
+    """Simulate virtual patients and write one row a patient and time, or, with --data, one row a record."""
     from pkpd import runs
 
-    text = runs.simulate_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [])
+    if data is not None or typical:
+        given = [f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every") if _said(ctx, n)]
+        with on_cluster(cluster):
+            text = runs.records_to_file(system, data, out_file, seed, parameters or [], typical, given)
+        out.print(escape(text), soft_wrap=True)
+        return
+    with on_cluster(cluster), progress() as tell:
+        text = runs.stream_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell)
     out.print(escape(text), soft_wrap=True)
+
+
+def _said(ctx: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = ctx.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
 
 
 @app.command(epilog="Example: pkpd trial eortc_40983 --json figures.json")
@@ -143,13 +167,14 @@ def trial(
     patients: Annotated[int, typer.Option(min=20, help="virtual patients an arm and draw")] = 1000,
     link: Annotated[str, typer.Option(help="kill link; the fit's own if left out")] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to a JSON file.")] = None,
+    cluster: Cluster = None,
 ) -> None:
     """Simulate a trial and set its published figures beside the predicted ones. Exit code 0 even where figures miss."""
     from pkpd import runs, store
 
     if json_file is not None:
         store.require_writable(json_file)
-    with progress() as tell:
+    with on_cluster(cluster), progress() as tell:
         result = runs.predict_trial(name, fit, patients, link, tell)
     runs.print_figures(result, out)
     if json_file is not None:
@@ -164,11 +189,12 @@ def fit(
         Path | None,
         typer.Option("--out", help="Where to write the result; fits/results/NAME.toml of a checkout, else ./NAME.toml"),
     ] = None,
+    cluster: Cluster = None,
 ) -> None:
     """Calibrate to published figures; the result is a parameter file with draws of the posterior."""
     from pkpd import runs
 
-    with progress() as tell:
+    with on_cluster(cluster), progress() as tell:
         text = runs.fit_to_file(name, resume, out_file, tell)
     out.print(escape(text), soft_wrap=True)
 
@@ -177,17 +203,19 @@ def fit(
 def study(
     name: Annotated[str, typer.Argument(help="a study: a library name or a file")],
     folder: Annotated[Path, typer.Option("--out", help="folder for the page, figures and tables")] = Path("report"),
+    cluster: Cluster = None,
 ) -> None:
     """Run a what-if study: one HTML page, and its tables as CSV and JSON."""
     from pkpd import runs
 
-    with progress() as tell:
+    with on_cluster(cluster), progress() as tell:
         page = runs.study_to_page(name, folder, tell)
     out.print(f"{page}\nResearch software: a simulation, not advice on any patient.", soft_wrap=True)
 
 
 def main() -> None:
     """The command line: an error that the user can mend is printed and exits with 2."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's stop leaves no half-written file either
     try:
         code = app(standalone_mode=False)  # an exit within a command comes back as its code
         if code == _INTERRUPTED:

@@ -41,6 +41,10 @@ class OutputError(PkpdError, OSError):
     """A place that cannot be written."""
 
 
+class ClusterError(PkpdError, ConnectionError):
+    """A cluster that is not there, goes away, or runs other software."""
+
+
 class SimulationError(PkpdError, ArithmeticError):
     """A patient whose equations could not be solved."""
 

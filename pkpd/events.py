@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 
 from pkpd import units
-from pkpd.errors import fail, nearest
+from pkpd.errors import ContentError, fail, nearest
+from pkpd.library import raise_issues
 from pkpd.model.schema import Model
 from pkpd.schedule import ASSIGN, SCALE, SET, Schedule, packed
 from pkpd.solve.batch import Watch
@@ -21,7 +23,8 @@ class Crossing:
 
     of     a compartment or variable of the model
     level  a quantity with its unit, as in "0.001 mL"
-    falls  met falling to the level (True) or rising to it (False); a value that starts beyond it must come back first
+    falls  met falling to the level (True) or rising to it (False); a value that starts at the level or beyond it must come
+           back first
     then   compartments and inputs that take a value at that moment, in the model's units: {"lesion.1.sensitive": 0.0}
     """
 
@@ -33,24 +36,37 @@ class Crossing:
 
 def watch(model: Model, crossings: Sequence[Crossing]) -> Watch:
     """Crossings as the engine looks for them."""
-    levels, deeds = [], []
-    known = [*model.states, *(v.name for v in model.variables)]
+    levels, deeds, issues = [], [], []
     for k, crossing in enumerate(crossings):
         where = f"crossings[{k + 1}]"
-        if crossing.of not in known:
-            raise fail(f"{where}.of", f"{model.name} has no compartment or variable {crossing.of!r}",
-                       nearest(crossing.of, known))
-        levels.append((units.convert(crossing.level, model.unit(crossing.of), f"{where}.level"), 1.0 if crossing.falls else -1.0))
-        for name, value in crossing.then.items():
-            if name not in (*model.states, *model.inputs):
-                raise fail(f"{where}.then", f"{model.name} has no compartment or input {name!r}",
-                           nearest(name, [*model.states, *model.inputs]))
-            if not math.isfinite(value):
-                raise fail(f"{where}.then.{name}", f"{value!r} is not a finite number", "give a finite number")
-            kind, names = (ASSIGN, model.states) if name in model.states else (SET, model.inputs)
-            deeds.append((k, kind, names.index(name), value))
+        for found, read in ((levels, _level), (deeds, _deeds)):
+            try:
+                found += read(model, crossing, k, where)
+            except ContentError as error:
+                issues += error.issues
+    raise_issues(issues)
     return Watch(tuple(c.of for c in crossings), np.array(levels, dtype=float).reshape(-1, 2),
                  np.array(deeds, dtype=float).reshape(-1, 4))
+
+
+def _level(model: Model, crossing: Crossing, _: int, where: str) -> list[tuple]:
+    known = [*model.states, *(v.name for v in model.variables)]
+    if crossing.of not in known:
+        raise fail(f"{where}.of", f"{model.name} has no compartment or variable {crossing.of!r}", nearest(crossing.of, known))
+    return [(units.convert(crossing.level, model.unit(crossing.of), f"{where}.level"), 1.0 if crossing.falls else -1.0)]
+
+
+def _deeds(model: Model, crossing: Crossing, k: int, where: str) -> list[tuple]:
+    found = []
+    for name, value in crossing.then.items():
+        if name not in (*model.states, *model.inputs):
+            raise fail(f"{where}.then", f"{model.name} has no compartment or input {name!r}",
+                       nearest(name, [*model.states, *model.inputs]))
+        if not isinstance(value, Real) or not math.isfinite(value):
+            raise fail(f"{where}.then.{name}", f"{value!r} is not a finite number", "give a finite number, in the model's unit")
+        kind, names = (ASSIGN, model.states) if name in model.states else (SET, model.inputs)
+        found.append((k, kind, names.index(name), value))
+    return found
 
 
 def removal(model: Model, time: np.ndarray | float, left: Mapping[str, np.ndarray | float], n: int) -> Schedule:
@@ -59,18 +75,28 @@ def removal(model: Model, time: np.ndarray | float, left: Mapping[str, np.ndarra
     time  in the model's time unit, one for all or one a patient; infinite for a patient who has none
     left  from 0 (all removed) to 1, one for all or one a patient
     """
-    time = np.broadcast_to(np.asarray(time, dtype=float), (n,))
+    if not left:
+        raise fail("left", "names nothing to remove", "name compartments, each with the share that is left")
+    time = _each(time, n, "time")
+    if np.any(np.isnan(time) | np.isneginf(time)):
+        raise fail("time", "is missing for a patient", "give a time, infinite for a patient who has none")
     own = np.flatnonzero(np.isfinite(time))
     index, value = [], []
     for name, share in left.items():
         if name not in model.states:
             raise fail(f"left.{name}", f"{model.name} has no such compartment", nearest(name, model.states))
-        share = np.broadcast_to(np.asarray(share, dtype=float), (n,))
+        share = _each(share, n, f"left.{name}")
         if not np.all((share >= 0) & (share <= 1)):
             raise fail(f"left.{name}", "is not a share from 0 to 1", "give what is left, 0 for all removed")
         index.append(np.full(len(own), model.states.index(name)))
         value.append(share[own])
-    if not left:
-        raise fail("left", "names nothing to remove", "name compartments, each with the share that is left")
     who = np.tile(own, len(left))
     return packed(n, who, time[who], np.full(len(who), SCALE), np.concatenate(index), np.concatenate(value))
+
+
+def _each(given: np.ndarray | float, n: int, where: str) -> np.ndarray:
+    """One number for each of n patients."""
+    given = np.asarray(given, dtype=float)
+    if given.shape not in ((), (1,), (n,)):
+        raise fail(where, f"is of shape {given.shape}, not {(n,)}", "give one number, or one a patient")
+    return np.broadcast_to(given, (n,))

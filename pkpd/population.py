@@ -94,7 +94,7 @@ def typical(model: Model, parameters: Parameters, covariates: Mapping[str, float
         v = lines[line_for(p.name)]
         factor = 1.0
         if v.effect is not None and (covariates is not None or _copy(p.name) > 1):
-            factor = _factor(v, p.name, own if covariates is not None else {
+            factor = effect_of(v, p.name, own if covariates is not None else {
                 **own, **{k: np.array([x]) for k, x in v.effect.reference}})[0]
         values.append(v.value * factor)
     return Population(model.inputs, np.array([values]), own)
@@ -148,7 +148,8 @@ def _copy(name: str) -> int:
     return next((int(p) for p in name.split(".") if p.isdigit()), 1)
 
 
-def _factor(v: Value, name: str, features: Mapping[str, np.ndarray]) -> np.ndarray:
+def effect_of(v: Value, name: str, features: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The factor that covariates put on one input."""
     assert v.effect is not None
     missing = [k for k, _ in v.effect.reference if k != "COPY" and k not in features]
     if missing:
@@ -168,5 +169,5 @@ def _individual(name: str, v: Value, features: dict, scores: dict, key: tuple[st
     if v.copies is not None:
         value = v.copies.quantile(uniform((*key, name, "copy"), n, first), value)
     if v.effect is not None:
-        value = value * _factor(v, name, features)
+        value = value * effect_of(v, name, features)
     return value

@@ -12,6 +12,7 @@ from typing import TypeVar
 from pkpd import library, units
 from pkpd.errors import ContentError, Issue
 from pkpd.library import check_keys, raise_issues
+from pkpd.rules import Rule, read_rules
 
 T = TypeVar("T")
 BASES = {"m^2": "BSA", "kg": "WT"}
@@ -33,7 +34,7 @@ class DoseLine:
 
 @dataclass(frozen=True)
 class Regimen:
-    """What is given in a cycle, and how long a cycle lasts (days)."""
+    """What is given in a cycle, how long a cycle lasts (days), and the rules that hold, reduce or stop it."""
 
     name: str
     title: str
@@ -41,6 +42,17 @@ class Regimen:
     doses: tuple[DoseLine, ...]
     reference: str = ""
     text: str = ""
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def where(self) -> str:
+        """The file, as messages name it."""
+        return self.name if self.name.endswith(".toml") else f"models/regimens/{self.name}"
+
+    @property
+    def drugs(self) -> tuple[str, ...]:
+        """What is given, each drug once."""
+        return tuple(dict.fromkeys(d.drug for d in self.doses))
 
 
 def load_regimen(name: str | Path) -> Regimen:
@@ -51,7 +63,7 @@ def load_regimen(name: str | Path) -> Regimen:
 def read_regimen(data: dict, name: str, where: str) -> Regimen:
     """A regimen from its tables; raises every issue at once."""
     issues: list[Issue] = []
-    check_keys(data, ("regimen", "doses"), where, issues)
+    check_keys(data, ("regimen", "doses", "rules"), where, issues)
     head = data.get("regimen", {})
     if not isinstance(head, dict):
         issues.append(Issue(f"{where}: regimen", "is not a table", "write [regimen]"))
@@ -70,9 +82,11 @@ def read_regimen(data: dict, name: str, where: str) -> Regimen:
         issues.append(Issue(f"{where}: doses", "holds no dose", "add [[doses]] tables"))
         rows = []
     doses = [_dose(entry, f"{where}: doses[{i + 1}]", cycle, issues) for i, entry in enumerate(rows)]
+    named = tuple(r["drug"] for r in rows if isinstance(r, dict) and isinstance(r.get("drug"), str))
+    rules = read_rules(data.get("rules"), named, f"{where}: rules", issues)
     raise_issues(issues)
     return Regimen(name, str(head.get("title", "")), cycle, tuple(d for d in doses if d is not None),
-                   str(head.get("reference", "")), str(head.get("text", "")))
+                   str(head.get("reference", "")), str(head.get("text", "")), rules)
 
 
 def _dose(entry: object, where: str, cycle: float, issues: list[Issue]) -> DoseLine | None:

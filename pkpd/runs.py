@@ -17,7 +17,7 @@ Tell = Callable[[str, int, int], None]
 NOTICE = "Research software: a simulation, not advice on any patient."
 
 
-def simulate_to_file(
+def stream_to_file(
     system: str,
     path: Path,
     regimen: str | None,
@@ -27,59 +27,61 @@ def simulate_to_file(
     every: str,
     seed: int,
     parameters: list[str],
+    tell: Tell,
 ) -> str:
     """Simulates a population and writes its rows."""
     from pkpd.model.compose import load_model
     from pkpd.parameters import load_parameters
-    from pkpd.population import draw
     from pkpd.regimen import load_regimen
-    from pkpd.schedule import cycles as cycle_starts
-    from pkpd.schedule import lower
-    from pkpd.simulation import simulate
+    from pkpd.streaming import Crowd, simulate_to_file
+    from pkpd.tables import require_table
 
-    if path.suffix not in (".csv", ".parquet"):
-        raise fail("--out", f"{path.name!r} is neither .csv nor .parquet", "name the file so")
-    store.require_writable(path)
+    require_table(path)
     model = load_model(system)
     end, step = (units.convert(t, model.time, f"--{w}") for t, w in ((until, "until"), (every, "every")))
     if not 0 < step <= end or end / step > 200_000:
         raise fail("--every", f"{every!r} does not divide {until!r} into 1 to 200,000 steps", "choose another")
-    population = draw(model, load_parameters(parameters, model), patients, seed, study="simulate")
-    schedule = None
-    if regimen is not None and cycles > 0:
-        chosen = load_regimen(regimen)
-        schedule = lower(chosen, model, population, cycle_starts(chosen, model, cycles))
-    times = np.append(np.arange(0, end - 1e-9 * end, step), end)
-    run = simulate(model, population, schedule, times, strict=False)
-    table = run.to_frame()
-    _write_table(table, path)
-    failed = [f"failed and kept, its later rows empty: {f}" for f in run.failures]
-    return "\n".join([*_told(path, table, patients, system), *failed, NOTICE])
+    times = (*np.arange(0, end - 1e-9 * end, step).tolist(), end)
+    crowd = Crowd(model, load_parameters(parameters, model), times, load_regimen(regimen) if regimen else None, cycles, seed)
+    done = simulate_to_file(crowd, patients, path, tell)
+    failed = [f"failed and kept, its later rows empty: {f}" for f in done.failures[:5]]
+    if done.failed > 5:
+        failed.append(f"… and {done.failed - 5} more of {patients} patients, named in the column FAILED")
+    ruled = done.tally.lines() if done.tally else []
+    return "\n".join([*_told(path, done.rows, done.units, patients, system), *ruled, *failed, NOTICE])
 
 
-def _told(path: Path, table, patients: int, system: str) -> list[str]:
+def records_to_file(system: str, data: Path | None, path: Path, seed: int, parameters: list[str], typical: bool,
+                    given: list[str]) -> str:
+    """Runs a table of dosing records and writes one row a record; `given` are options that have no place beside it."""
+    from pkpd.model.compose import load_model
+    from pkpd.parameters import load_parameters
+    from pkpd.records.read import read_records, simulate_records
+    from pkpd.tables import require_table, table_writer
+
+    if data is None:
+        raise fail("--typical", "goes with --data only", "give the records: --data FILE, or leave it out")
+    if given:
+        raise fail(given[0], "has no place beside --data: the records say who is given what, and when to write",
+                   "leave out " + ", ".join(given))
+    require_table(path)
+    model = load_model(system)
+    records = read_records(data, model, load_parameters(parameters, model), seed=seed, typical=typical)
+    table = simulate_records(records, strict=False)
+    with table_writer(path, table.attrs["units"]) as write:
+        write({n: table[n] for n in table.columns})
+    failed = [f"failed and kept, its later rows empty: {f}" for f in table.attrs["failures"]]
+    notices = [f"{data}: {n}" for n in records.notices]
+    return "\n".join([*_told(path, len(table), table.attrs["units"], len(records.ids), system), *notices, *failed, NOTICE])
+
+
+def _told(path: Path, rows: int, columns: dict[str, str], patients: int, system: str) -> list[str]:
     """What was written: rows, columns and the units of the first ones."""
-    shown = [n for n in table.columns if n not in ("ID",)][:12]
-    lines = [f"{path}: {len(table)} rows, {patients} patients, {len(table.columns)} columns"]
-    lines += [f"  {n} [{units.pretty(table.attrs['units'][n])}]" for n in shown]
-    rest = len(table.columns) - 1 - len(shown)
+    shown = [n for n in columns if n not in ("ID",)][:12]
+    lines = [f"{path}: {rows} rows, {patients} patients, {len(columns)} columns"]
+    lines += [f"  {n} [{units.pretty(columns[n])}]" for n in shown]
+    rest = len(columns) - 1 - len(shown)
     return [*lines, f"  … and {rest} more (`pkpd show {system}` gives every unit)"] if rest else lines
-
-
-def _write_table(table, path: Path) -> None:
-    import io
-
-    if path.suffix == ".csv":
-        store.write_text(path, table.to_csv(index=False, float_format="%.8g"))
-        return
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    arrow = pa.Table.from_pandas(table, preserve_index=False)
-    fields = [arrow.schema.field(i).with_metadata({"unit": table.attrs["units"][n]}) for i, n in enumerate(table.columns)]
-    buffer = io.BytesIO()
-    pq.write_table(arrow.cast(pa.schema(fields)), buffer)
-    store.write_bytes(path, buffer.getvalue())
 
 
 def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Tell) -> dict:

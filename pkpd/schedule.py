@@ -53,7 +53,7 @@ class Schedule:
         """The value of an input at times (patient, time), from its value at the start and the SET rows."""
         values = np.broadcast_to(start[:, None], times.shape).copy()
         rows = np.flatnonzero((self.kind == SET) & (self.index == index))
-        for patient, time, value in zip(self.patients[rows], self.time[rows].real, self.value[rows], strict=True):
+        for patient, time, value in zip(self.patients[rows], np.real(self.time[rows]), self.value[rows], strict=True):
             values[patient, times[patient] >= time] = value
         return values
 
@@ -61,7 +61,7 @@ class Schedule:
 def packed(n: int, patient: np.ndarray, time: np.ndarray, kind: np.ndarray, index: np.ndarray,
            value: np.ndarray) -> Schedule:
     """Events in any order as a schedule: by patient, time, and kind within a time."""
-    order = np.lexsort((kind, time.real, patient))
+    order = np.lexsort((kind, np.real(time), patient))
     offsets = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(patient, minlength=n), out=offsets[1:])
     return Schedule(offsets, time[order] * 1.0, kind[order].astype(np.int64), index[order].astype(np.int64), value[order] * 1.0)
@@ -81,25 +81,36 @@ def settings(n: int, index: int, time: np.ndarray, value: np.ndarray) -> Schedul
     return packed(n, patient, time[keep], np.full(count, SET), np.full(count, index), value[keep])
 
 
-def lower(regimen: Regimen, model: Model, population: Population, starts: np.ndarray) -> Schedule:
-    """A regimen's events for patients whose cycles start at `starts` (patient, cycle; model time; inf = not given)."""
+def lower(regimen: Regimen, model: Model, population: Population, starts: np.ndarray,
+          factors: np.ndarray | None = None) -> Schedule:
+    """A regimen's events for patients whose cycles start at `starts` (patient, cycle; model time; inf = not given).
+
+    factors  multiply amounts (patient, cycle, dose line); infusions keep their length, a factor of 0 leaves a dose out
+    """
+    if regimen.rules:
+        raise fail(f"{regimen.where}: rules", "are decided visit by visit, on each patient's own course",
+                   "use treat(model, population, regimen, cycles) in place of lower")
     starts = np.broadcast_to(np.asarray(starts, dtype=float), (len(population), np.shape(starts)[-1]))
     day = float(units.ratio("day", model.time))
     adds, infusions = [], []
     for i, line in enumerate(regimen.doses):
-        own = regimen.name if regimen.name.endswith(".toml") else f"models/regimens/{regimen.name}"
-        where = f"{own}: doses[{i + 1}]"
-        column, amount, lag = _received(line, model, population, where)
+        column, amount, lag = _received(line, model, population, f"{regimen.where}: doses[{i + 1}]")
+        amounts = np.broadcast_to(amount[:, None], starts.shape) if factors is None else amount[:, None] * factors[:, :, i]
         for number in line.days:
             time = starts + (number - 1 + line.at) * day + lag[:, None]
-            rows = np.isfinite(time) & (amount.real > 0)[:, None]
-            patient = np.nonzero(rows)[0]
-            given = amount[patient]
+            rows = np.isfinite(time) & (np.real(amounts) > 0)
+            patient, given = np.nonzero(rows)[0], amounts[rows]
             if line.over == 0:
                 adds.append((patient, time[rows], np.full(len(patient), column), given))
             else:
                 infusions.append((patient, time[rows], np.full(len(patient), column), given, line.over * day))
     return _combined(len(population), adds, infusions)
+
+
+def prescribed(regimen: Regimen, model: Model, population: Population) -> np.ndarray:
+    """What each dose line brings on one of its days (patient, dose line), in the unit of the compartment it goes to."""
+    lines = enumerate(regimen.doses, 1)
+    return np.stack([_received(line, model, population, f"{regimen.where}: doses[{i}]")[1] for i, line in lines], axis=1)
 
 
 def _combined(n: int, adds: list, infusions: list) -> Schedule:
@@ -124,14 +135,14 @@ def _rates(infusions: list) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
     running = np.concatenate([x for p, *_ in infusions for x in (np.ones(len(p)), -np.ones(len(p)))])
     if patient.size == 0:
         return patient, time, index, delta
-    order = np.lexsort((running, time.real, index, patient))
+    order = np.lexsort((running, np.real(time), index, patient))
     patient, time, index, delta, running = (x[order] for x in (patient, time, index, delta, running))
     group = np.cumsum(np.r_[True, (np.diff(patient) != 0) | (np.diff(index) != 0)]) - 1
     rank = np.arange(len(group)) - np.searchsorted(group, group)
     table = np.zeros((2, group[-1] + 1, rank.max() + 1), dtype=delta.dtype)  # a row a state: no sum reaches a neighbour
     table[:, group, rank] = delta, running
     total, count = np.cumsum(table, axis=2)[:, group, rank]
-    return patient, time, index, np.where(np.round(count.real) == 0, 0.0, total)
+    return patient, time, index, np.where(np.round(np.real(count)) == 0, 0.0, total)
 
 
 def _received(line: DoseLine, model: Model, population: Population,
@@ -154,7 +165,9 @@ def _received(line: DoseLine, model: Model, population: Population,
     for name in (dose.bioavailability, forms.get(line.form, "")):
         if name:
             amount = amount * population[name]
-    lag = population[dose.lag] if dose.lag else np.zeros(len(population))
+    lag = np.zeros(len(population))
+    if dose.lag:
+        lag = population[dose.lag] * float(units.ratio(model.unit(dose.lag), model.time))
     return model.states.index(compartment.name), amount, lag
 
 

@@ -8,13 +8,15 @@ import os
 import pickle
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from pkpd.errors import OutputError
+from pkpd.errors import OutputError, PkpdError
 
 
 def cache_folder() -> Path:
@@ -55,8 +57,17 @@ def content_hash(*values: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-def write_bytes(path: str | Path, data: bytes) -> Path:
-    """Writes a whole file or nothing: a neighbour is written first, then renamed over the target."""
+@cache
+def code_hash(*names: str) -> str:
+    """A short hash of this package's code: of all, or of the files and folders named."""
+    root = Path(__file__).parent
+    files = sorted({f for n in names or ("",) for f in [root / n, *(root / n).rglob("*.py")] if f.suffix == ".py"})
+    return content_hash([[f.relative_to(root).as_posix(), f.read_text(encoding="utf-8")] for f in files])
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[IO[bytes]]:
+    """A file written whole or not at all: a neighbour is written in the block, then renamed over the target."""
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,15 +77,21 @@ def write_bytes(path: str | Path, data: bytes) -> Path:
                           "    remedy: choose a folder that exists and can be written") from None
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+        if isinstance(error, OSError) and not isinstance(error, PkpdError) and error.filename in (None, temporary):
+            raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
         raise
-    return path
+
+
+def write_bytes(path: str | Path, data: bytes) -> Path:
+    """Writes a whole file or nothing."""
+    with writing(path) as file:
+        file.write(data)
+    return Path(path)
 
 
 def _umask() -> int:
@@ -119,13 +136,13 @@ def require_writable(path: str | Path) -> Path:
 
 
 def remember(kind: str, key: str, make: Callable[[], Any]) -> Any:
-    """The pickled value kept under (kind, key), made and kept on first use."""
-    path = cache_folder() / kind / f"{key}.pickle"
+    """The pickled value kept under (kind, key), made and kept on first use; made each time where nothing can be kept."""
     try:
-        return pickle.loads(path.read_bytes())
+        return pickle.loads((cache_folder() / kind / f"{key}.pickle").read_bytes())
     except Exception:  # absent, or not what was written: a pickle can fail in a dozen ways
         value = make()
-        write_bytes(path, pickle.dumps(value))
+        with suppress(OutputError):
+            write_bytes(cache_folder() / kind / f"{key}.pickle", pickle.dumps(value))
         return value
 
 

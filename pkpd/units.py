@@ -7,8 +7,11 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
+from pkpd import store
 from pkpd.errors import fail
 
 _TERM = r"\(?(?:[A-Za-zµ]+|%|1)(?:(?:\^|\*\*)\(?-?[0-9](?:\.[0-9]{1,3}|/[0-9])?\)?)?\)?"
@@ -68,26 +71,36 @@ def parse_unit(text: str, where: str = "unit") -> Unit:
     """A unit from its text, such as `mg/L` or `1/day`."""
     if not isinstance(text, str) or len(text) > 60 or not _GRAMMAR.fullmatch(text):
         raise fail(where, f"{str(text)[:60]!r} is not a unit", "write it as in 'mg/L', '1/day' or 'mL/min'")
-    return _parsed(text, where)
-
-
-@lru_cache(4096)
-def _parsed(text: str, where: str) -> Unit:
-    if text in ("", "1"):
-        return ONE
     try:
-        quantity = registry().parse_expression(text.replace("%", "percent"))
-        if not hasattr(quantity, "to_base_units"):
-            raise ValueError("a bare number")
-        base = quantity.to_base_units()
-        factor = Fraction(base.magnitude)
-        dims = tuple(sorted((str(k), Fraction(v)) for k, v in base.units._units.items()))
+        unit = _parsed(text)
     except Exception as error:  # pint raises a dozen kinds for one reason: the text is no unit
         raise fail(where, f"{text!r} is not a unit ({type(error).__name__})",
                    "write it as in 'mg/L', '1/day' or 'mL/min'") from None
-    if dict(dims).get("kelvin"):
+    if dict(unit.dims).get("kelvin"):
         raise fail(where, f"{text!r}: temperatures are not used here", "choose another unit")
-    return Unit(factor, dims)
+    return unit
+
+
+@lru_cache(4096)
+def _parsed(text: str) -> Unit:
+    """A unit by the registry, kept in the cache folder: the registry takes long to load."""
+    return ONE if text in ("", "1") else store.remember("units", store.content_hash(text, rests_on()), lambda: _known(text))
+
+
+def _known(text: str) -> Unit:
+    quantity = registry().parse_expression(text.replace("%", "percent"))
+    if not hasattr(quantity, "to_base_units"):
+        raise ValueError("a bare number")
+    base = quantity.to_base_units()
+    return Unit(Fraction(base.magnitude), tuple(sorted((str(k), Fraction(v)) for k, v in base.units._units.items())))
+
+
+@lru_cache(1)
+def rests_on() -> str:
+    """A hash of what units rest on: the code here, and the registry's own definitions."""
+    found = find_spec("pint")
+    own = Path(found.origin).with_name("default_en.txt") if found and found.origin else None
+    return store.content_hash(store.code_hash("units.py"), own.read_text(encoding="utf-8") if own else "")
 
 
 def ratio(source: str, target: str, where: str = "unit") -> Fraction:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pkpd.covariates import REGISTER
 from pkpd.model import expression
 from pkpd.model.expression import Tree
+from pkpd.rules import Rule
 from pkpd.spread import Spread
 from pkpd.units import pretty
 from pkpd.values import Effect
@@ -114,3 +115,16 @@ def effect_text(e: Effect) -> str:
 def _covariate_unit(name: str) -> str:
     unit = REGISTER[name].unit if name in REGISTER else "1"
     return "" if unit == "1" else f" {pretty(unit)}"
+
+
+def rule_text(r: Rule) -> str:
+    """A rule of a regimen in words: `hold the cycle 7 days at a time while …`."""
+    level = f"{r.of} is {r.side} {number(r.level)}{'' if r.unit == '1' else ' ' + pretty(r.unit)}"
+    drugs = " and ".join(r.drugs) or "every drug"
+    if r.action == "stop":
+        return f"stop {drugs} for good if {level}"
+    if r.action == "reduce":
+        floor = f", to no less than {100 * r.least:.3g} % of the first dose" if r.least else ""
+        return f"multiply the doses of {drugs} by {number(r.factor)} from the cycle at which {level}{floor}"
+    days = "1 day" if r.wait == 1 else f"{number(r.wait)} days"
+    return f"hold the cycle {days} at a time while {level}; after {r.most} in a row, stop all for good"

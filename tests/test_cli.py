@@ -130,7 +130,7 @@ def test_bad_input_is_told_exits_with_2_and_leaves_no_file(pkpd, tmp_path, args,
 
 
 @pytest.mark.parametrize(("args", "verb"), [
-    (("simulate", "crlm", "--patients", 2, "--out", "a.csv"), "pkpd.simulation.simulate"),
+    (("simulate", "crlm", "--patients", 2, "--out", "a.csv"), "pkpd.streaming.simulate"),
     (("trial", "eortc_40983", "--json", "f.json"), "pkpd.fit.predict.run_arm"),
     (("fit", "eortc_40983", "--out", "r.toml"), "pkpd.fit.run.objective"),
     (("study", "neoadjuvant_cycles", "--out", "."), "pkpd.study.run.run_arm"),

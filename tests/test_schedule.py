@@ -199,6 +199,23 @@ def test_oxaliplatin_arrives_as_its_mass_of_platinum():
     assert given(line("oxaliplatin", 100)) == [(0.0, ADD, "oxaliplatin.central", 49.1)]
 
 
+def test_a_lag_in_another_unit_than_the_model_s_time_is_converted():
+    late = parse_model("""[model]
+title = "A lag in hours in a model in days"
+time = "day"
+[parameters]
+K = { unit = "1/day" }
+ALAG = { unit = "hour" }
+[compartments]
+depot = { unit = "g", dose = { lag = "ALAG" } }
+[flows]
+out = { from = "depot", rate = "K * depot" }
+""", "days")
+    people = Population(late.inputs, np.array([[1.0, 12.0]]), {})
+    single = Regimen("one", "", 1.0, (DoseLine("depot", 1, "g", "", (1,)),))
+    assert lower(single, late, people, cycles(single, late, 1)).time == pytest.approx([0.5])
+
+
 def test_a_lag_and_a_bioavailability_are_each_patient_s_own():
     people = Population(LATE.inputs, np.array([[1.0, 0.5, 0.8], [1.0, 2.0, 0.1], [1.0, 0.0, 0.0]]), {})
     schedule = lower(regimen(line("depot", 1000.0), line("depot", 1000.0, over=1.0)), LATE, people, np.array([[0.0, 24.0]]))

@@ -4,6 +4,7 @@ from fractions import Fraction
 
 import pytest
 
+from pkpd import units
 from pkpd.errors import ContentError
 from pkpd.units import ONE, Unit, convert, parse_unit, pretty, quantity, ratio
 
@@ -188,3 +189,46 @@ def test_units_print_as_a_reader_wants_them(unit, printed):
 
 def test_a_unit_is_plain_data():
     assert parse_unit("mg/L") == Unit(Fraction(1, 1000), (("kilogram", Fraction(1)), ("meter", Fraction(-3))))
+
+
+# --- kept between processes -------------------------------------------
+
+
+@pytest.fixture
+def afresh(tmp_path, monkeypatch):
+    """A cache folder of one's own, and no unit in memory."""
+    monkeypatch.setenv("PKPD_CACHE", str(tmp_path))
+    units._parsed.cache_clear()
+    yield tmp_path
+    units._parsed.cache_clear()
+
+
+def no_registry():
+    raise AssertionError("the registry was asked")
+
+
+def test_a_unit_is_looked_up_once_and_then_kept(afresh, monkeypatch):
+    first = parse_unit("mg/L")
+    units._parsed.cache_clear()
+    monkeypatch.setattr(units, "registry", no_registry)
+    assert parse_unit("mg/L") == first and ratio("mg/L", "mg/L") == 1
+
+
+def test_a_kept_unit_that_is_corrupt_is_looked_up_again(afresh):
+    first = parse_unit("mg/L")
+    for file in (afresh / "units").iterdir():
+        file.write_bytes(b"junk")
+    units._parsed.cache_clear()
+    assert parse_unit("mg/L") == first
+
+
+def test_what_is_no_unit_is_not_kept(afresh):
+    for _ in range(2):
+        assert told(parse_unit, "mgg")[1] == "'mgg' is not a unit (UndefinedUnitError)"
+    assert not list(afresh.rglob("*.pickle"))
+
+
+def test_units_are_known_where_nothing_can_be_kept(afresh, monkeypatch):
+    (afresh / "file").write_text("")
+    monkeypatch.setenv("PKPD_CACHE", str(afresh / "file"))
+    assert ratio("g", "mg") == 1000

@@ -40,7 +40,6 @@ class Objective:
     figures: tuple[Figure, ...]
     prepared: tuple[Prepared, ...]
     covariance: np.ndarray = field(default_factory=lambda: np.eye(0))
-    calls: int = 0
 
     @property
     def observed(self) -> np.ndarray:
@@ -68,7 +67,6 @@ class Objective:
 
     def expected(self, scores: np.ndarray) -> np.ndarray:
         """The figures expected of a trial of this size at a point: a mean, since medians jump from visit to visit."""
-        self.calls += 1
         return self.trials(scores, _TRIALS).mean(axis=1)
 
     def estimate_covariance(self, scores: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pkpd.executor import stream
 from pkpd.fit.likelihood import Objective
 from pkpd.population import uniform
 
@@ -82,12 +83,11 @@ def _pick(chain: np.ndarray, count: int) -> np.ndarray:
 def _evaluate(target: Objective, state: dict, points: np.ndarray, done: int, total: int, keep: Callable[[], None],
               tell: Tell) -> None:
     """Evaluates points not evaluated yet; the state holds them in order and is kept after every twenty."""
-    for i, point in enumerate(points):
-        if done + i < len(state["points"]):
-            continue
+    skip = max(len(state["points"]) - done, 0)
+    for i, value in enumerate(stream(target.expected, points[skip:]), skip):
         tell("sampling", done + i, total)
-        state["points"] = np.vstack([state["points"], point])
-        state["values"] = np.vstack([state["values"], target.expected(point)])
+        state["points"] = np.vstack([state["points"], points[i]])
+        state["values"] = np.vstack([state["values"], value])
         state["calls"] += 1
         if i % 20 == 19 or i == len(points) - 1:
             keep()

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
+from pkpd.executor import stream
 from pkpd.fit.likelihood import scaled
 from pkpd.fit.result import posterior
 from pkpd.trial.figures import figure_values, replicates
 from pkpd.trial.protocol import Trial
 from pkpd.trial.published import Figure
-from pkpd.trial.run import prepare, run_arm
+from pkpd.trial.run import Prepared, admit, run_arm, setting, warm
 from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]
@@ -25,16 +27,17 @@ def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: st
     The interval holds the posterior's uncertainty and the chance of a trial of the trial's size. Every draw of the
     posterior has patients of its own, none of them the fit's.
     """
-    prepared = [prepare(trial, a, parameters, patients, link, seed) for a in trial.arms]
+    places = [setting(trial, a, link) for a in trial.arms]
+    warm(places)
+    prepared = tuple(admit(place, parameters, patients, seed) for place in places)
     sets = posterior(parameters, DRAWS)
     per = PER_DRAW if len(sets) > 1 else DRAWS * PER_DRAW
     tables, failures = [], []
-    for i, p in enumerate(sets):
-        tell("predicting", i, len(sets))
-        arms = {a.arm.name: run_arm(a.others(f"{a.arm.name} {i}"), p) for a in prepared}
-        failures += [f"{name}: {text}" for name, r in arms.items() for text in r.failures]
-        tables.append(figure_values(trial, replicates(trial, arms, per, seed + i)))
-    tell("predicting", len(sets), len(sets))
+    tell("predicting", 0, len(sets))
+    for failed, table in stream(partial(_draw, trial, prepared, per, seed), list(enumerate(sets))):
+        tables.append(table)
+        failures += failed
+        tell("predicting", len(tables), len(sets))
     values = np.concatenate(tables, axis=1)
     chance = np.sqrt(np.mean([np.var(scaled(trial, trial.figures, t), axis=1) for t in tables], axis=0))
     used = [f for f in trial.figures if f.use == "fit" and (fitted is None or f.key in fitted)]
@@ -42,6 +45,15 @@ def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: st
             "patients": patients, "draws": len(sets), "trials": values.shape[1], "seed": seed,
             "figures": [_row(trial, f, v, s, fitted) for f, v, s in zip(trial.figures, values, chance, strict=True)],
             "joint": _joint(trial, used, values), "failures": failures}
+
+
+def _draw(trial: Trial, prepared: tuple[Prepared, ...], per: int, seed: int,
+          numbered: tuple[int, Parameters]) -> tuple[list[str], np.ndarray]:
+    """Failures, and figures of `per` trials (figure, trial), under one draw of the posterior."""
+    i, parameters = numbered
+    arms = {a.arm.name: run_arm(a.others(f"{a.arm.name} {i}"), parameters) for a in prepared}
+    failures = [f"{name}: {text}" for name, r in arms.items() for text in r.failures]
+    return failures, figure_values(trial, replicates(trial, arms, per, seed + i))
 
 
 def _number(x: float) -> float | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 import pkpd
 from pkpd import library, store
+from pkpd.executor import run_all, stream
 from pkpd.fit.free import Fit, put_all
 from pkpd.fit.likelihood import Objective, objective
 from pkpd.fit.posterior import Draws, sample
@@ -57,15 +59,16 @@ def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: 
     if "covariance" not in state:
         target.covariance = target.estimate_covariance(target.centre)
         found = _optimise(target, state, key, tell)
-        best = found[int(np.argmax([v for _, v in found]))][0]
+        best = found[int(np.argmax([v for _, v, _ in found]))][0]
         target.covariance = target.estimate_covariance(best)
-        best, value = _climb(target, best, 40 * len(best))
-        state |= {"covariance": target.covariance, "best": best, "best_value": value, "calls": target.calls}
+        found.extend(run_all(partial(_climb, target, 40 * len(best)), [best]))
+        state |= {"covariance": target.covariance, "best": found[-1][0], "best_value": found[-1][1],
+                  "calls": sum(calls for *_, calls in found)}
         store.checkpoint("fits", key, state)
     target.covariance = state["covariance"]
     draws = sample(target, state, lambda: store.checkpoint("fits", key, state), tell)
-    best, value = state["best"], state["best_value"]
-    result = FitResult(fit, np.array([s for s, _ in state["starts"]]), np.array([v for _, v in state["starts"]]), best,
+    best, value, starts = state["best"], state["best_value"], state["climbs"][:fit.starts]
+    result = FitResult(fit, np.array([s for s, *_ in starts]), np.array([v for _, v, _ in starts]), best,
                        value, draws, target.observed, target.expected(best), target.covariance,
                        tuple(f.key for f in target.figures), state["calls"])
     store.forget("fits", key)
@@ -80,29 +83,36 @@ def _rests_on(trial: Trial) -> list[str]:
     return found + [store.content_hash(load_regimen(a.regimen)) for a in trial.arms if a.regimen]
 
 
-def _optimise(target: Objective, state: dict, key: str, tell: Tell) -> list[tuple[np.ndarray, float]]:
+def _optimise(target: Objective, state: dict, key: str, tell: Tell) -> list[tuple[np.ndarray, float, int]]:
     """Local searches from the prior's centre and from draws of the prior; each finished one is kept."""
     from scipy.special import ndtri
 
-    found = state.setdefault("starts", [])
+    found = state.setdefault("climbs", [])
     count, size = target.fit.starts, len(target.centre)
-    while len(found) < count:
-        i = len(found)
-        tell("searching", i, count)
-        z = 0 * target.width if i == 0 else ndtri(uniform((str(target.fit.seed), "start", str(i)), size)) * 0.7
-        found.append(_climb(target, target.centre + z * target.width, 20 * size))
+    z = [0 * target.width, *(ndtri(uniform((str(target.fit.seed), "start", str(i)), size)) * 0.7 for i in range(1, count))]
+    tell("searching", len(found), count)
+    for climbed in stream(partial(_climb, target, 20 * size), [target.centre + x * target.width for x in z[len(found):]]):
+        found.append(climbed)
         store.checkpoint("fits", key, state)
-    tell("searching", count, count)
+        tell("searching", len(found), count)
     return found
 
 
-def _climb(target: Objective, start: np.ndarray, most: int) -> tuple[np.ndarray, float]:
+def _climb(target: Objective, most: int, start: np.ndarray) -> tuple[np.ndarray, float, int]:
+    """The best point of a local search, its value, and how many evaluations it took."""
     from scipy.optimize import minimize
 
+    calls = 0
+
+    def cost(x: np.ndarray) -> float:
+        nonlocal calls
+        calls += np.isfinite(target.log_prior(x))
+        return min(-target(x), 1e9)
+
     simplex = np.vstack([start, start + np.diag(0.4 * target.width)])
-    out = minimize(lambda x: min(-target(x), 1e9), start, method="Nelder-Mead",
+    out = minimize(cost, start, method="Nelder-Mead",
                    options={"maxfev": most, "xatol": 0.01, "fatol": 0.02, "initial_simplex": simplex})
-    return out.x, -float(out.fun)
+    return out.x, -float(out.fun), int(calls)
 
 
 def result_file(name: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pkpd import library
+from pkpd import library, store, units
 from pkpd.errors import ContentError, Issue, PkpdError, nearest
 from pkpd.library import raise_issues
 from pkpd.model.flatten import Instance, flatten
@@ -13,8 +13,26 @@ from pkpd.model.schema import Model, ModelFile, Part
 
 
 def load_model(name: str, swap: dict[str, str] | None = None) -> Model:
-    """A model or system by library name or path; `swap` replaces the model that a part uses."""
-    return build_model(model_file(name), swap or {})
+    """A model or system by library name or path; `swap` replaces the model that a part uses.
+
+    It is kept in the cache folder by the content of its files and of the code that composes it.
+    """
+    swap = swap or {}
+    try:
+        key = store.content_hash(_sources(name, swap), sorted(swap.items()), units.rests_on(),
+                                 store.code_hash("model", "library.py"))
+    except PkpdError:  # composing says all that is wrong
+        return build_model(model_file(name), swap)
+    return store.remember("models", key, lambda: build_model(model_file(name), swap))
+
+
+def _sources(name: str, swap: dict[str, str]) -> list[list[str]]:
+    """The name and tables of a model file and of each part's."""
+    head = library.read("model", name)
+    parts = head.data.get("parts", {})
+    uses = [swap.get(k, p.get("use")) for k, p in parts.items() if isinstance(p, dict)] if isinstance(parts, dict) else []
+    sources = [head, *(library.read("model", use) for use in uses if isinstance(use, str))]
+    return [[s.name, s.where, repr(s.data)] for s in sources]
 
 
 def parse_model(text: str, name: str = "model") -> Model:

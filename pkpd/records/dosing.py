@@ -86,16 +86,17 @@ def _steady(made: dict[int, Dose], rows: Rows, model: Model, inputs: np.ndarray,
 def _followed(part: Model, inputs: np.ndarray, chosen: list[Dose], states: tuple[int, ...],
               executor: Executor | None) -> tuple[np.ndarray, list[str]]:
     """The steady states, and where inputs are complex their derivative, as differences of steady states of order four."""
-    found, reasons = steady_state(part, inputs.real, _repeated(chosen, states), executor)
+    real, along = np.real(inputs), np.imag(inputs)
+    found, reasons = steady_state(part, real, _repeated(chosen, states), executor)
     if not np.iscomplexobj(inputs):
         return found, reasons
     slope = np.zeros_like(found)
-    moving = np.abs(inputs.imag).max(axis=1, keepdims=True)
-    at = np.abs(np.where(inputs.imag != 0, inputs.real, 0.0)).max(axis=1, keepdims=True)
+    moving = np.abs(along).max(axis=1, keepdims=True)
+    at = np.abs(np.where(along != 0, real, 0.0)).max(axis=1, keepdims=True)
     reach = _REACH * np.where(at > 0, at, 1.0) / np.where(moving > 0, moving, 1.0)
     for weight, k in ((8, 1), (-8, -1), (-1, 2), (1, -2)):
         moved = [_moved(d, k * float(r)) for d, r in zip(chosen, reach[:, 0], strict=True)]
-        near, _ = steady_state(part, inputs.real + k * reach * inputs.imag, _repeated(moved, states), executor)
+        near, _ = steady_state(part, real + k * reach * along, _repeated(moved, states), executor)
         slope += weight * near / (12 * reach)
     return found + 1j * slope, reasons
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import pickle
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,8 +41,8 @@ class Program:
         return watcher if "watch" in self.addresses else kernels, (self.model, self.columns)
 
 
-@functools.cache
 def _target() -> llvm.TargetMachine:
+    """A new one each time: an engine takes its own with it."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple()
@@ -69,9 +69,9 @@ def compiled(text: str) -> bytes:
 
 def linked(code: bytes) -> Any:
     """An engine that holds object code, ready to run."""
-    empty = llvm.parse_assembly("")
-    empty.triple = _target().triple
-    engine = llvm.create_mcjit_compiler(empty, _target())
+    target, empty = _target(), llvm.parse_assembly("")
+    empty.triple = target.triple
+    engine = llvm.create_mcjit_compiler(empty, target)
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     return engine
@@ -79,6 +79,7 @@ def linked(code: bytes) -> Any:
 
 FUNCTIONS = ("prepare", "rates", "pace", "step", "accept")
 _LOADED: dict[str, Program] = {}
+_LOCK = threading.Lock()
 
 
 def kernels(model: Model, columns: tuple[int, ...] = ()) -> Program:
@@ -94,18 +95,23 @@ def watcher(model: Model, columns: tuple[str, ...]) -> Program:
 def _program(model: Model, columns: tuple, names: tuple[str, ...], make: Callable) -> Program:
     """From memory, from the cache folder, or made now."""
     key = f"{model.hash}_{store.content_hash(names, columns)[:10]}_{_kind()}"
-    if key not in _LOADED:
-        path = store.cache_folder() / "kernels" / f"{key}.pickle"
-        try:
-            states, slots, factors, code = pickle.loads(path.read_bytes())
-        except Exception:  # absent, or not what was written
-            text, states, slots, factors = make(model, columns)
-            code = compiled(text)
-            store.write_bytes(path, pickle.dumps((states, slots, factors, code)))
-        engine = linked(code)
-        addresses = {name: engine.get_function_address(name) for name in names}
-        _LOADED[key] = Program(model, columns, states, slots, factors, addresses, engine)
+    with _LOCK:  # LLVM is not for two threads at once
+        if key not in _LOADED:
+            _LOADED[key] = _made(key, model, columns, names, make)
     return _LOADED[key]
+
+
+def _made(key: str, model: Model, columns: tuple, names: tuple[str, ...], make: Callable) -> Program:
+    path = store.cache_folder() / "kernels" / f"{key}.pickle"
+    try:
+        states, slots, factors, code = pickle.loads(path.read_bytes())
+    except Exception:  # absent, or not what was written
+        text, states, slots, factors = make(model, columns)
+        code = compiled(text)
+        store.write_bytes(path, pickle.dumps((states, slots, factors, code)))
+    engine = linked(code)
+    addresses = {name: engine.get_function_address(name) for name in names}
+    return Program(model, columns, states, slots, factors, addresses, engine)
 
 
 def generate(model: Model, columns: tuple[int, ...] = ()) -> tuple[str, int, int, int]:

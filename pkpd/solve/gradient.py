@@ -8,7 +8,7 @@ imaginary part (the complex step), so that dosing is written once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import Executor
 
 import numpy as np
@@ -42,37 +42,36 @@ def start_slopes(model: Model, inputs: np.ndarray, columns: tuple[int, ...]) -> 
 
 
 def solve_gradient(model: Model, columns: tuple[int, ...], start: np.ndarray, slopes: np.ndarray, inputs: np.ndarray,
-                   dosing: Callable[[np.ndarray], Schedule], times: np.ndarray, begin: np.ndarray, rtol: float = 1e-6,
+                   schedule: Schedule, tints: Sequence[Schedule], times: np.ndarray, begin: np.ndarray, rtol: float = 1e-6,
                    executor: Executor | None = None, places: np.ndarray | None = None) -> tuple[Solved, np.ndarray]:
     """The states, and their derivatives by some inputs (patient, time, column, state).
 
     slopes  derivatives of the start (patient, column, state)
-    dosing  the events of patients with these inputs, which it must carry through arithmetic as complex numbers
+    tints   for each column, the events of the patients with inputs tinted there
     """
     n, size = start.shape
-    schedule, slots = _followed(dosing(inputs), [dosing(tinted(inputs, c)) for c in columns], columns, size, len(model.inputs))
+    own = np.abs(inputs[:, columns])
+    sizes = np.where(own > 1e-30, own, 1.0)  # derivatives times their own input are as large as the states
+    events, slots = _followed(schedule, tints, columns, sizes, size, len(model.inputs))
     if places is not None:
         places = np.take_along_axis(slots, places, axis=1)
-    sizes = [np.median(np.abs(inputs[:, c])) or 1.0 for c in columns]
-    atol = tolerances(model, rtol)
-    first = np.hstack([start, slopes.reshape(n, -1)])
-    solved = solve_population(model, first, np.hstack([inputs, np.ones((n, len(columns)))]), schedule, times, begin, rtol,
-                              executor=executor, places=places, columns=columns,
-                              atol=np.concatenate([atol, *(atol / s for s in sizes)]))
+    first = np.hstack([start, (slopes * sizes[:, :, None]).reshape(n, -1)])
+    solved = solve_population(model, first, np.hstack([inputs, sizes]), events, times, begin, rtol, executor=executor,
+                              places=places, columns=columns, atol=np.tile(tolerances(model, rtol), 1 + len(columns)))
     rest = solved.states[:, :, size:].reshape(*solved.states.shape[:2], len(columns), size)
-    return solved._replace(states=solved.states[:, :, :size]), rest
+    return solved._replace(states=solved.states[:, :, :size]), rest / sizes[:, None, :, None]
 
 
-def _followed(plain: Schedule, tints: list[Schedule], columns: tuple[int, ...], size: int,
+def _followed(plain: Schedule, tints: Sequence[Schedule], columns: tuple[int, ...], sizes: np.ndarray, size: int,
               inputs: int) -> tuple[Schedule, np.ndarray]:
     """Events with what they do to the derivatives; and how many rows stand for the first k rows of each patient."""
     for tint in tints:
-        if not (np.array_equal(tint.kind, plain.kind) and np.array_equal(tint.index, plain.index)
-                and np.array_equal(np.real(tint.time), plain.time)):
+        if not _same(plain, tint):
             raise fail("gradient", "the doses of patients with other inputs are not the same events",
                        "a dosing that branches on an input has no derivative by it")
-    later = np.array([np.imag(t.time) / STEP for t in tints])
-    more = np.array([np.imag(t.value) / STEP for t in tints])
+    scale = sizes[plain.patients].T / STEP
+    later = np.array([np.imag(t.time) for t in tints]) * scale
+    more = np.array([np.imag(t.value) for t in tints]) * scale
     rows = []  # (source row, order within it, kind, index, value)
     for k in range(len(columns)):
         moved = np.flatnonzero(later[k])
@@ -91,6 +90,12 @@ def _followed(plain: Schedule, tints: list[Schedule], columns: tuple[int, ...], 
             _slots(plain, np.concatenate([[0], ends]), offsets))
 
 
+def _same(plain: Schedule, tint: Schedule) -> bool:
+    """Whether these are the same events; dividing complex numbers may round a time otherwise."""
+    return (all(np.array_equal(getattr(tint, f), getattr(plain, f)) for f in ("offsets", "kind", "index"))
+            and np.allclose(np.real(tint.time), plain.time, rtol=1e-12, atol=1e-300))
+
+
 def _beside(plain: Schedule, more: np.ndarray, k: int, column: int, size: int, inputs: int) -> list[tuple]:
     """What events do to the derivatives by one quantity: an added amount's own derivative, and so on."""
     found = []
@@ -99,6 +104,8 @@ def _beside(plain: Schedule, more: np.ndarray, k: int, column: int, size: int, i
         if kind == SCALE and np.any(more[own] != 0):
             raise fail("gradient", "what a removal leaves depends on an input that is followed", "leave that input out")
         if kind == SET:
+            if np.any(more[own & (plain.index != column)] != 0):
+                raise fail("gradient", "what an input is set to depends on another that is followed", "leave that one out")
             own &= plain.index == column
         elif kind == ADD:
             own &= more != 0

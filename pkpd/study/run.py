@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import count
+from functools import partial
 
 import numpy as np
 
-from pkpd.executor import run_all
+from pkpd.executor import stream
 from pkpd.fit.result import load_result, posterior
 from pkpd.study.neoadjuvant import FIGURES, arm, basis, metrics
 from pkpd.study.sweep import Study
 from pkpd.trial.protocol import VANISHED, Trial, load_trial
-from pkpd.trial.run import Prepared, prepare, run_arm, warm
+from pkpd.trial.run import Setting, admit, run_arm, setting, warm
 from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]
@@ -49,25 +49,35 @@ def run_study(study: Study, tell: Tell = lambda what, done, of: None) -> StudyRe
     links = [first, *(x for x in names if x != first)]
     table = _Table(study, posterior(parameters, study.draws), (first, trial.vanished))
     pairs = list(dict.fromkeys((b, s.after_for(b)) for s in study.sweeps for b in s.before))
-    tasks = [(link, pair) for link in links for pair in dict.fromkeys([*pairs, (0, 0)])]
-    done = count()
-
-    def simulate(task: tuple[str, Pair]) -> None:
-        link, pair = task
-        people = prepare(trial, arm(study, trial, *pair), parameters, study.patients, link, study.seed, stream="study")
-        for vanished in VANISHED if link == first else (trial.vanished,):
-            table.run((link, vanished), pair, replace(people, trial=replace(trial, vanished=vanished)))
-        tell("simulating", next(done) + 1, len(tasks))
-
+    places = [setting(trial, trial.arm(study.arm), link) for link in links]
+    warm(places)
+    tasks = [(replace(place, arm=arm(study, trial, *pair)), pair) for place in places for pair in dict.fromkeys([*pairs, (0, 0)])]
     tell("simulating", 0, len(tasks))
-    warm(trial)
-    run_all(simulate, tasks)
+    for done, found in enumerate(stream(partial(_simulated, study, parameters, table.sets, table.shared, first), tasks), 1):
+        table.found |= found
+        tell("simulating", done, len(tasks))
     plans = [(s.name, (b, s.after_for(b))) for s in study.sweeps for b in s.before]
     rows = [row for sweep, pair in plans for link in links for row in table.rows(sweep, pair, (link, trial.vanished))]
     reference = [row for link in links for row in table.rows("surgery_alone", (0, 0), (link, trial.vanished))]
     sensitivity = [row for sweep, pair in plans for v in VANISHED if v != trial.vanished
                    for row in table.rows(sweep, pair, (first, v))]
     return StudyResult(study, trial, parameters, account, tuple(rows), tuple(reference), tuple(sensitivity))
+
+
+def _simulated(study: Study, parameters: Parameters, sets: list[Parameters], shared: np.ndarray, first: str,
+               task: tuple[Setting, Pair]) -> dict[tuple[Case, Pair], list[dict]]:
+    """The metrics of one plan under one link, draw by draw, each in its own patients.
+
+    The first link has all draws under the trial's convention on vanished lesions, and shared ones under the others.
+    """
+    place, pair = task
+    people = admit(place, parameters, study.patients, study.seed, stream="study").repeated(study.repeats)
+    found = {}
+    for vanished in VANISHED if place.link == first else (place.trial.vanished,):
+        own = replace(people, trial=replace(place.trial, vanished=vanished))
+        which = range(len(sets)) if (place.link, vanished) == (first, place.trial.vanished) else shared
+        found[(place.link, vanished), pair] = [metrics(run_arm(own.others(f"study {k}"), sets[k]), study.small) for k in which]
+    return found
 
 
 class _Table:
@@ -78,12 +88,6 @@ class _Table:
         few = min(study.draws_other_links, len(sets))
         self.shared = np.unique(np.linspace(0, len(sets) - 1, few).astype(int))
         self.found: dict[tuple[Case, Pair], list[dict]] = {}
-
-    def run(self, case: Case, pair: Pair, prepared: Prepared) -> None:
-        """Simulates one plan: under all draws for the main case, else under the shared ones; each in its own patients."""
-        people = prepared.repeated(self.study.repeats)
-        which = range(len(self.sets)) if case == self.main else self.shared
-        self.found[case, pair] = [metrics(run_arm(people.others(f"study {k}"), self.sets[k]), self.study.small) for k in which]
 
     def values(self, case: Case, pair: Pair, figure: str, against: Pair | None = None) -> np.ndarray:
         """A figure (or its difference from another plan) draw by draw; undefined where either is not reached."""

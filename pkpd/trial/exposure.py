@@ -12,9 +12,10 @@ from pkpd.model.compose import load_model
 from pkpd.model.schema import Model
 from pkpd.parameters import load_parameters
 from pkpd.population import draw
-from pkpd.regimen import load_regimen
+from pkpd.regimen import Regimen, load_regimen
 from pkpd.schedule import Schedule, lower, settings
 from pkpd.simulation import simulate
+from pkpd.values import Parameters
 
 _CYCLE = (0.0, 1.0, 2.0, 4.0, 8.0)  # days into a cycle between which the kill rate is held at its mean
 _TAIL = (14.0, 28.0, 56.0)  # and days after the last cycle's start
@@ -47,18 +48,30 @@ def daily_model(name: str) -> Model:
     return model
 
 
-def kill_rates(treatment: str, regimen: str, starts: np.ndarray, covariates: dict[str, np.ndarray],
-               key: tuple[str, str, str], first: int = 0) -> Exposure:
-    """Solves a treatment system for cycles that start at `starts` (patient, cycle; days; inf = not given)."""
+@dataclass(frozen=True)
+class Drugs:
+    """What the names of a treatment stand for: its system, the system's values, the regimen."""
+
+    model: Model
+    parameters: Parameters
+    regimen: Regimen
+
+
+def drugs(treatment: str, regimen: str) -> Drugs:
+    """A treatment system with its default values, and what is given."""
     model = daily_model(treatment)
-    parameters = load_parameters((), model)
-    n = len(starts)
-    population = draw(model, parameters, n, *key, first=first, covariates=covariates)
-    schedule = lower(load_regimen(regimen), model, population, starts)
+    return Drugs(model, load_parameters((), model), load_regimen(regimen))
+
+
+def kill_rates(given: Drugs, starts: np.ndarray, covariates: dict[str, np.ndarray], key: tuple[str, str, str],
+               first: int = 0) -> Exposure:
+    """Solves a treatment system for cycles that start at `starts` (patient, cycle; days; inf = not given)."""
+    population = draw(given.model, given.parameters, len(starts), *key, first=first, covariates=covariates)
+    schedule = lower(given.regimen, given.model, population, starts)
     edges = _edges(starts)
-    given = simulate(model, population, schedule, edges, rtol=1e-4)["effect.given"]
+    total = simulate(given.model, population, schedule, edges, rtol=1e-4)["effect.given"]
     span = np.diff(edges, axis=1)
-    rates = np.divide(np.diff(given, axis=1), span, out=np.zeros_like(span), where=span > 0)
+    rates = np.divide(np.diff(total, axis=1), span, out=np.zeros_like(span), where=span > 0)
     return Exposure(edges, rates)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from pkpd import library, units
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
+from pkpd.regimen import load_regimen
 from pkpd.spread import is_number
 from pkpd.trial.published import Figure, read_figures
 from pkpd.trial.response import CRITERIA
@@ -227,7 +228,7 @@ def _arm(reader: _Reader, entry: dict, place: str) -> Arm:
     if ("before" in lines or "after" in lines) and not regimen:
         reader.add(place, "plans cycles of no regimen", 'add regimen = "…"')
     if regimen:
-        check_name(("regimen",), regimen, f"{at}.regimen", reader.issues)
+        _check_regimen(reader, regimen, f"{place}.regimen")
     for key in ("operation", *(("resume",) if "after" in lines else ())):
         if key not in lines:
             reader.add(f"{place}.{key}", "is missing", f'write {key} = {{ from = "4 week", to = "8 week", where = …, seen = … }}')
@@ -235,6 +236,17 @@ def _arm(reader: _Reader, entry: dict, place: str) -> Arm:
     after = lines.get("after")
     return Arm(name, title, n if whole(n, 1, 100_000) else 1, regimen, reader.cycles(lines.get("before"), f"{place}.before"),
                reader.cycles(after, f"{place}.after", (after or {}).get("start")), **spans)
+
+
+def _check_regimen(reader: _Reader, name: str, place: str) -> None:
+    before = len(reader.issues)
+    check_name(("regimen",), name, f"{reader.where}: {place}", reader.issues)
+    try:
+        if len(reader.issues) == before and load_regimen(name).rules:
+            reader.add(place, f"{name!r} has rules; a trial's cycles begin on the days that its protocol plans",
+                       "name a regimen without [[rules]]")
+    except ContentError as error:
+        reader.issues += error.issues
 
 
 def _check_arms(reader: _Reader, control: str, arms: tuple[Arm, ...]) -> None:

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 
 from pkpd.errors import fail, nearest
+from pkpd.model.schema import Model
 from pkpd.parameters import load_parameters
 from pkpd.population import Population, draw, uniform
 from pkpd.schedule import nothing
 from pkpd.simulation import Simulation, simulate
 from pkpd.trial import lesions, response
 from pkpd.trial.endpoints import Readout, censored, death_times, first_time, visit_grid
-from pkpd.trial.exposure import Exposure, daily_model, kill_rates
+from pkpd.trial.exposure import Drugs, Exposure, daily_model, drugs, kill_rates
 from pkpd.trial.protocol import Arm, Trial
 from pkpd.trial.surgery import Plan, plan, removed
 from pkpd.values import Parameters
 
 _RTOL = 1e-4
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An arm with all that its names stand for: plain data, that means the same on another machine.
+
+    `tied` are the covariates that its drugs depend on.
+    """
+
+    trial: Trial
+    arm: Arm
+    link: str
+    disease: Model
+    drugs: Drugs | None
+    tied: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -29,6 +46,8 @@ class Prepared:
     trial: Trial
     arm: Arm
     link: str
+    disease: Model
+    tied: frozenset[str]
     key: tuple[str, str, str]
     plan: Plan
     exposure: Exposure | None
@@ -37,7 +56,7 @@ class Prepared:
 
     def others(self, stream: str) -> Prepared:
         """Other patients with these dates, kill rates and the covariates that the drugs depend on; the rest is drawn anew."""
-        kept = {k: v for k, v in self.covariates.items() if k in drug_covariates(self.trial)}
+        kept = {k: v for k, v in self.covariates.items() if k in self.tied}
         return replace(self, key=(*self.key[:2], stream), covariates=kept)
 
     def repeated(self, times: int) -> Prepared:
@@ -54,38 +73,50 @@ class Prepared:
         return self.plan.before.shape[1] > 0
 
 
-@lru_cache(16)
-def drug_covariates(trial: Trial) -> frozenset[str]:
-    """The covariates of a trial's treatment systems: what ties a patient's drugs to the patient."""
-    return frozenset(c.name for _, system in trial.treatments for c in load_parameters((), daily_model(system)).covariates)
-
-
-def warm(trial: Trial) -> None:
-    """Compiles what a trial's systems need, once, before work is spread over threads."""
-    from pkpd.solve.compile import kernels
-
-    for name in (trial.disease, *(system for _, system in trial.treatments)):
-        kernels(daily_model(name))
-
-
-def prepare(trial: Trial, arm: Arm, parameters: Parameters, n: int, link: str = "", seed: int = 0,
-            stream: str | None = None) -> Prepared:
-    """Draws dates and solves the drugs of n patients of an arm.
-
-    stream  the name under which patients are drawn: arms of one stream treat the same patients
-    """
+def setting(trial: Trial, arm: Arm, link: str = "") -> Setting:
+    """Reads what an arm's names stand for, under one kill link (the trial's first if left out)."""
     links = dict(trial.treatments)
     link = link or next(iter(links), "")
     if link not in links and arm.regimen:
         raise fail(f"{trial.name}: treatments", f"there is no link {link!r}", nearest(link, links))
+    given = drugs(links[link], arm.regimen) if arm.regimen else None
+    return Setting(trial, arm, link, daily_model(trial.disease), given, _tied(trial.treatments))
+
+
+@lru_cache(16)
+def _tied(treatments: tuple[tuple[str, str], ...]) -> frozenset[str]:
+    """The covariates of treatment systems: what ties a patient's drugs to the patient."""
+    return frozenset(c.name for _, system in treatments for c in load_parameters((), daily_model(system)).covariates)
+
+
+def warm(settings: Iterable[Setting]) -> None:
+    """Compiles what arms need, once, before work is spread over threads."""
+    from pkpd.solve.compile import kernels
+
+    for model in {m.hash: m for s in settings for m in (s.disease, *((s.drugs.model,) if s.drugs else ()))}.values():
+        kernels(model)
+
+
+def prepare(trial: Trial, arm: Arm, parameters: Parameters, n: int, link: str = "", seed: int = 0,
+            stream: str | None = None) -> Prepared:
+    """Draws dates and solves the drugs of n patients of an arm; see `admit`."""
+    return admit(setting(trial, arm, link), parameters, n, seed, stream)
+
+
+def admit(place: Setting, parameters: Parameters, n: int, seed: int = 0, stream: str | None = None) -> Prepared:
+    """Draws dates and solves the drugs of n patients.
+
+    stream  the name under which patients are drawn: arms of one stream treat the same patients
+    """
+    trial, arm = place.trial, place.arm
     key = (str(seed), f"trial {trial.disease}", arm.name if stream is None else stream)
-    dates = plan(trial, arm, n, key)
+    dates = plan(trial, arm, place.drugs.regimen if place.drugs else None, n, key)
     starts = np.concatenate([dates.before, dates.after], axis=1)
-    people = draw(daily_model(trial.disease), parameters, n, *key)
+    people = draw(place.disease, parameters, n, *key)
     exposure = None
-    if starts.size and np.isfinite(starts).any():
-        exposure = kill_rates(links[link], arm.regimen, starts, people.covariates, key)
-    return Prepared(trial, arm, link, key, dates, exposure, n, people.covariates)
+    if place.drugs is not None and starts.size and np.isfinite(starts).any():
+        exposure = kill_rates(place.drugs, starts, people.covariates, key)
+    return Prepared(trial, arm, place.link, place.disease, place.tied, key, dates, exposure, n, people.covariates)
 
 
 @dataclass(frozen=True)
@@ -100,7 +131,7 @@ class _Eyes:
 def run_arm(prepared: Prepared, parameters: Parameters) -> Readout:
     """The readout of one arm under one set of disease parameters."""
     trial, dates, n = prepared.trial, prepared.plan, prepared.n
-    model = daily_model(trial.disease)
+    model = prepared.disease
     people = draw(model, parameters, n, *prepared.key, covariates=prepared.covariates)
     criteria = response.CRITERIA[trial.criteria]
     visits = _visits_before(prepared)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pkpd.population import uniform
-from pkpd.regimen import load_regimen
+from pkpd.regimen import Regimen
 from pkpd.trial.protocol import Arm, Cycles, Trial
 
 
@@ -30,13 +30,12 @@ def _starts(first: np.ndarray, number: np.ndarray, most: int, length: float) -> 
     return np.where(k[None, :] < number[:, None], first[:, None] + k * length, np.inf)
 
 
-def plan(trial: Trial, arm: Arm, n: int, key: tuple[str, str, str]) -> Plan:
+def plan(trial: Trial, arm: Arm, regimen: Regimen | None, n: int, key: tuple[str, str, str]) -> Plan:
     """Draws what the protocol leaves to chance: cycles received, dates, follow-up."""
 
     def u(quantity: str) -> np.ndarray:
         return uniform((*key, "protocol", quantity), n)
 
-    regimen = load_regimen(arm.regimen) if arm.regimen else None
     length = regimen.cycle if regimen else 0.0
     last_dose = max((max(d.days) - 1 + d.at + d.over for d in regimen.doses), default=0.0) if regimen else 0.0
     before = np.full((n, 0), np.inf)

@@ -167,7 +167,7 @@ def solved_closed(name: str, times: np.ndarray) -> np.ndarray:
     start[:, : len(MODELS[name].states)] = start_states(MODELS[name], people)
     schedule = events(name, people)
     if name in DRUGS:
-        out, status, _ = solve_population(model, start, people.inputs, schedule, np.tile(times, (PATIENTS, 1)),
+        out, status, *_ = solve_population(model, start, people.inputs, schedule, np.tile(times, (PATIENTS, 1)),
                                           np.zeros(PATIENTS))
         assert not status.any()
         return out

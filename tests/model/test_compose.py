@@ -1,6 +1,9 @@
 """Parts and joins: what a system is made of, and how hours and days, mg and g meet in it."""
 
+import os
 import pickle
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,8 +11,9 @@ import numpy as np
 import pytest
 import sympy
 
-from pkpd import library
-from pkpd.errors import ContentError
+from pkpd import library, store
+from pkpd.errors import ContentError, NotFound
+from pkpd.model import compose
 from pkpd.model.check import check_model
 from pkpd.model.compose import load_model, parse_model
 from pkpd.model.equations import Equations
@@ -564,3 +568,80 @@ def test_every_library_model_reads_and_obeys_every_rule(name):
         return
     assert check_model(model) == []
     assert all(unparse(f.tree) for f in model.flows)
+
+
+# --- kept between processes -------------------------------------------
+
+PAIR = HEAD + '[parts]\na = { use = "lesion.toml" }\nb = { use = "lesion.toml" }\n'
+
+
+@pytest.fixture
+def kept(here, tmp_path, monkeypatch):
+    """A system of one's own files, its cache folder, and how often it was composed."""
+    monkeypatch.setenv("PKPD_CACHE", str(tmp_path / "cache"))
+    composed = []
+    build = compose.build_model
+    monkeypatch.setattr(compose, "build_model", lambda *x: composed.append(1) or build(*x))
+    monkeypatch.chdir(tmp_path)
+    Path("lesion.toml").write_text(LESION)
+    Path("pair.toml").write_text(PAIR)
+    return composed
+
+
+def test_a_model_is_composed_once_and_then_kept(kept):
+    assert load_model("pair.toml") == load_model("pair.toml") and len(kept) == 1
+    assert load_model("pair.toml").hash == parse_model(PAIR, "pair.toml").hash
+
+
+@pytest.mark.parametrize("file", ["pair.toml", "lesion.toml"])
+def test_a_model_is_composed_again_when_a_file_of_it_changes(kept, file):
+    before = load_model("pair.toml")
+    text = Path(file).read_text()
+    Path(file).write_text(text.replace('title = "t"', 'title = "another"').replace("KD * dead", "2 * KD * dead"))
+    after = load_model("pair.toml")
+    assert len(kept) == 2 and after != before
+    assert (after.hash == before.hash) == (file == "pair.toml")
+
+
+def test_a_swapped_model_is_kept_apart(kept):
+    Path("other.toml").write_text(LESION.replace("KD * dead", "3 * KD * dead"))
+    plain, swapped = load_model("pair.toml"), load_model("pair.toml", {"b": "other.toml"})
+    assert plain.hash != swapped.hash and load_model("pair.toml", {"b": "other.toml"}) == swapped and len(kept) == 2
+
+
+@pytest.mark.parametrize("junk", [b"", b"junk", b"\x80\x05K\x07", b"\x80\x05"])
+def test_a_kept_model_that_is_corrupt_is_composed_again(kept, tmp_path, junk):
+    first = load_model("pair.toml")
+    (file,) = (tmp_path / "cache" / "models").iterdir()
+    file.write_bytes(junk)
+    assert load_model("pair.toml") == first and len(kept) == 2
+
+
+@pytest.mark.parametrize("broken", [PAIR.replace("lesion.toml", "leson.toml", 1), PAIR.replace("{", "{ m = 3,", 1),
+                                    PAIR + "n = 3\n", HEAD + "parts = 3\n", PAIR.replace("[parts]", "[[parts]]")])
+def test_what_is_wrong_with_a_model_is_told_every_time(kept, tmp_path, broken):
+    Path("pair.toml").write_text(broken)
+    messages = set()
+    for _ in range(2):
+        with pytest.raises((ContentError, NotFound)) as caught:
+            load_model("pair.toml")
+        messages.add(str(caught.value))
+    assert len(messages) == 1 and not (tmp_path / "cache" / "models").exists()
+
+
+def test_a_model_is_composed_where_nothing_can_be_kept(kept, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PKPD_CACHE", str(tmp_path / "file"))
+    assert load_model("pair.toml").states == ("a.viable", "a.dead", "b.viable", "b.dead")
+
+
+def test_a_second_process_simulates_without_sympy_and_pint(tmp_path):
+    code = ("import sys, pkpd\nmodel = pkpd.load_model('drugs/fluorouracil')\n"
+            "people = pkpd.draw(model, pkpd.load_parameters((), model), 2)\n"
+            "pkpd.simulate(model, people, times=(0.0, 1.0))\n"
+            "print([m for m in ('sympy', 'pint', 'pandas') if m in sys.modules])")
+    shared = os.environ.get("NUMBA_CACHE_DIR", str(store.cache_folder() / "numba"))  # the driver, which is of no model
+    env = {**os.environ, "PKPD_CACHE": str(tmp_path), "NUMBA_CACHE_DIR": shared}
+    out = [subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout
+           for _ in range(2)]
+    assert out[1].strip() == "[]"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pkpd import load_parameters, load_trial, simulate
-from pkpd.trial.exposure import daily_model, kill_rates
+from pkpd.trial.exposure import daily_model, drugs, kill_rates
 from pkpd.trial.figures import figure_values, replicates
 from pkpd.trial.run import prepare, run_arm, run_trial
 from pkpd.values import Value
@@ -107,7 +107,7 @@ def test_the_kill_handed_to_the_disease_is_the_kill_of_the_whole_system(trial):
     one = simulate(whole, people, lower(regimen, whole, people, starts), times)
     sick = draw(part, load_parameters((), part), 20, seed=4)
     key = ("4", "", "")
-    given = kill_rates("systems/folfox_effect_site_emax", "folfox4", np.repeat(starts, 20, axis=0), sick.covariates, key)
+    given = kill_rates(drugs("systems/folfox_effect_site_emax", "folfox4"), np.repeat(starts, 20, axis=0), sick.covariates, key)
     two = simulate(part, sick, given.schedule(part), times)
     assert np.allclose(two["lesion.1.volume"][:, -1], one["lesion.1.volume"][:, -1], rtol=1e-2)
     assert np.allclose(two["effect.given"][:, -1], one["effect.given"][:, -1], rtol=1e-3)

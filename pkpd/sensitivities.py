@@ -20,20 +20,22 @@ Dosing = Callable[[Population], Schedule]
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """A simulation and the derivatives of its states: `slopes` is (patient, time, parameter, state)."""
+    """A simulation and the derivatives of its states: `slopes` is (patient, time, parameter, state).
+
+    schedules  for each parameter, the events with their derivatives by it as imaginary parts
+    """
 
     simulation: Simulation
     parameters: tuple[str, ...]
     slopes: np.ndarray
-    dosing: Dosing
+    schedules: tuple[Schedule, ...]
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The derivative of a compartment or variable by each parameter, (patient, time, parameter), in `unit(name)`."""
         run = self.simulation
         found = []
-        for k, parameter in enumerate(self.parameters):
-            people = _tinted(run.population, parameter)
-            own = replace(run, population=people, schedule=self.dosing(people),
+        for k, (parameter, schedule) in enumerate(zip(self.parameters, self.schedules, strict=True)):
+            own = replace(run, population=_tinted(run.population, parameter), schedule=schedule,
                           states=run.states + 1j * STEP * self.slopes[:, :, k])
             found.append(np.imag(own[name]) / STEP)
         return np.stack(found, axis=-1)
@@ -61,16 +63,19 @@ def sensitivity(model: Model, population: Population, parameters: Sequence[str],
             raise fail("sensitivity", f"{model.name} has no input {name!r}", nearest(name, model.inputs))
     if not parameters or len(set(parameters)) < len(parameters):
         raise fail("sensitivity", "needs one or more different parameters", "name inputs of the model")
-    fixed = dosing if isinstance(dosing, Schedule) else nothing(len(population))
-    make: Dosing = dosing if callable(dosing) else lambda _: fixed
+    if not (dosing is None or callable(dosing) or isinstance(dosing, Schedule)):
+        raise fail("sensitivity", f"dosing is {type(dosing).__name__}, not a schedule or a function that makes one",
+                   "lambda people: lower(regimen, model, people, starts)")
+    fixed = nothing(len(population)) if dosing is None else dosing
+    make: Dosing = fixed if callable(fixed) else lambda _: fixed
     plain = make(population)
     check(model, population, plain, None, rtol)
-    outs = grid(times, len(population), begin)
-    columns = tuple(model.inputs.index(p) for p in parameters)
+    outs, columns = grid(times, len(population), begin), tuple(model.inputs.index(p) for p in parameters)
+    tints = tuple(make(_tinted(population, p)) for p in parameters)
     solved, slopes = solve_gradient(
         model, columns, start_states(model, population), start_slopes(model, population.inputs, columns), population.inputs,
-        lambda inputs: make(replace(population, inputs=inputs)), outs, np.asarray(begin, dtype=float), rtol, executor, places)
+        plain, tints, outs, np.asarray(begin, dtype=float), rtol, executor, places)
     failed = failures(model, population, solved)
     if failed and strict:
         raise SimulationError(f"{model.name}: {len(failed)} of {len(population)} patients failed\n  " + "\n  ".join(failed[:5]))
-    return Sensitivity(Simulation(model, population, plain, outs, solved.states, failed), tuple(parameters), slopes, make)
+    return Sensitivity(Simulation(model, population, plain, outs, solved.states, failed), tuple(parameters), slopes, tints)
