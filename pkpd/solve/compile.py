@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import pickle
 import threading
 from collections.abc import Callable
@@ -18,8 +20,6 @@ from pkpd.solve import functions, graph, rodas
 from pkpd.solve.graph import Graph
 from pkpd.solve.sparse import elimination_order, symbolic_lu
 from pkpd.solve.vector import ATTRIBUTES, LANES, Slots, V, Writer, function, real
-
-VERSION = 9  # raise when the generated code changes
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,11 @@ def _target() -> llvm.TargetMachine:
                                         opt=3, jit=True)
 
 
+@functools.cache
 def _kind() -> str:
-    """What compiled code depends on besides the model: the compiler, the processor, this module."""
-    return store.content_hash(VERSION, LANES, llvmlite.__version__, llvm.llvm_version_info, llvm.get_host_cpu_name(),
-                              llvm.get_host_cpu_features().flatten())[:10]
+    """What compiled code depends on besides the model: what writes it, the compiler, the processor."""
+    processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    return store.content_hash(store.code_hash("solve", "model"), llvmlite.__version__, llvm.llvm_version_info, processor)[:10]
 
 
 def compiled(text: str) -> bytes:
@@ -101,14 +102,22 @@ def _program(model: Model, columns: tuple, names: tuple[str, ...], make: Callabl
     return _LOADED[key]
 
 
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
 def _made(key: str, model: Model, columns: tuple, names: tuple[str, ...], make: Callable) -> Program:
     path = store.cache_folder() / "kernels" / f"{key}.pickle"
     try:
-        states, slots, factors, code = pickle.loads(path.read_bytes())
+        digest, content = path.read_bytes().split(b" ", 1)
+        if digest != _digest(content):  # the linker would end the process, or worse
+            raise ValueError(path)
+        states, slots, factors, code = pickle.loads(content)
     except Exception:  # absent, or not what was written
         text, states, slots, factors = make(model, columns)
         code = compiled(text)
-        store.write_bytes(path, pickle.dumps((states, slots, factors, code)))
+        content = pickle.dumps((states, slots, factors, code))
+        store.write_bytes(path, _digest(content) + b" " + content)
     engine = linked(code)
     addresses = {name: engine.get_function_address(name) for name in names}
     return Program(model, columns, states, slots, factors, addresses, engine)

@@ -64,18 +64,48 @@ def _log(c: Lines, x: str) -> str:
 
 
 def _power(c: Lines, x: str, y: str) -> str:
-    raised = c.call("exp", c.binary("mul", y, c.call("log", x)))
+    """x^y; of a negative x where y is a whole number."""
+    size = c.do(f"call {V} @llvm.fabs.v{LANES}f64({V} {x})")
+    raised = c.call("exp", c.binary("mul", y, c.call("log", size)))
+    half = c.binary("mul", y, real(0.5))
+    whole_number, even = (c.compare("oeq", a, c.do(f"call {V} @llvm.floor.v{LANES}f64({V} {a})")) for a in (y, half))
+    signed = c.choose(even, raised, c.do(f"fneg {V} {raised}"))
+    negative = c.choose(whole_number, signed, real(float("nan")))
+    raised = c.choose(c.compare("olt", x, real(0.0)), negative, raised)
     return c.choose(c.compare("oeq", y, real(0.0)), real(1.0), raised)
+
+
+def _slope_of_power(c: Lines, x: str, slope: str) -> str:
+    """A derivative of x^y; one that has no bound at x = 0 is 0 there."""
+    bounded = c.compare("olt", c.do(f"call {V} @llvm.fabs.v{LANES}f64({V} {slope})"), real(float("inf")))
+    return c.choose(c.compare("oeq", x, real(0.0)), c.choose(bounded, slope, real(0.0)), slope)
 
 
 def _power_slope(c: Lines, x: str, y: str) -> str:
     """y x^(y - 1)."""
-    return c.binary("mul", y, c.call("power", x, c.binary("sub", y, real(1.0))))
+    return _slope_of_power(c, x, c.binary("mul", y, c.call("power", x, c.binary("sub", y, real(1.0)))))
+
+
+def _power_xx(c: Lines, x: str, y: str) -> str:
+    """y (y - 1) x^(y - 2)."""
+    factor = c.binary("mul", y, c.binary("sub", y, real(1.0)))
+    return _slope_of_power(c, x, c.binary("mul", factor, c.call("power", x, c.binary("sub", y, real(2.0)))))
+
+
+def _power_y(c: Lines, x: str, y: str) -> str:
+    """x^y log(x)."""
+    return _slope_of_power(c, x, c.binary("mul", c.call("power", x, y), c.call("log", x)))
+
+
+def _power_xy(c: Lines, x: str, y: str) -> str:
+    """x^(y - 1) (1 + y log(x))."""
+    inner = c.fma(y, c.call("log", x), real(1.0))
+    return _slope_of_power(c, x, c.binary("mul", c.call("power", x, c.binary("sub", y, real(1.0))), inner))
 
 
 def _ratio(c: Lines, x: str, k: str, n: str) -> tuple[str, str]:
     """(x / k)^n, bounded so that its square is a number, and whether x > 0."""
-    positive = c.compare("ogt", x, real(0.0))
+    positive = c.compare("ugt", x, real(0.0))  # what is missing stays so
     ratio = c.binary("div", c.choose(positive, x, k), k)
     raised = c.call("power_unless_one", ratio, n)
     return c.choose(c.compare("ogt", raised, real(1e150)), real(1e150), raised), positive
@@ -86,9 +116,10 @@ def _hill(c: Lines, x: str, k: str, n: str) -> str:
     return c.choose(positive, c.binary("div", r, c.binary("add", r, real(1.0))), real(0.0))
 
 
-def _at_zero(c: Lines, n: str, value: str) -> str:
-    """A slope for x <= 0: that of the straight start if n is 1, else 0."""
-    return c.choose(c.compare("oeq", n, real(1.0)), value, real(0.0))
+def _at_zero(c: Lines, x: str, n: str, value: str) -> str:
+    """A slope for x <= 0: that of the straight start at 0 if n is 1, else 0."""
+    straight = c.choose(c.compare("oeq", n, real(1.0)), value, real(0.0))
+    return c.choose(c.compare("oeq", x, real(0.0)), straight, real(0.0))
 
 
 def _hill_x(c: Lines, x: str, k: str, n: str) -> str:
@@ -96,7 +127,7 @@ def _hill_x(c: Lines, x: str, k: str, n: str) -> str:
     one = c.binary("add", r, real(1.0))
     below = c.binary("mul", c.choose(positive, x, k), c.binary("mul", one, one))
     slope = c.binary("div", c.binary("mul", n, r), below)
-    return c.choose(positive, slope, _at_zero(c, n, c.binary("div", real(1.0), k)))
+    return c.choose(positive, slope, _at_zero(c, x, n, c.binary("div", real(1.0), k)))
 
 
 def _shares(c: Lines, r: str) -> tuple[str, str, str]:
@@ -115,13 +146,13 @@ def _hill_n(c: Lines, x: str, k: str, n: str) -> str:
 
 
 def _hill_xx(c: Lines, x: str, k: str, n: str) -> str:
-    """d2 hill / dx2 = n u (1 - u) (n (1 - 2 u) - 1) / x^2."""
+    """d2 hill / dx2 = n u (1 - u) (n - 1 - 2 n u) / x^2."""
     r, positive = _ratio(c, x, k, n)
-    u, rest, both = _shares(c, r)
+    u, _, both = _shares(c, r)
     safe = c.choose(positive, x, k)
-    inner = c.binary("sub", c.binary("mul", n, c.binary("sub", rest, u)), real(1.0))
-    curve = c.binary("div", c.binary("mul", c.binary("mul", n, both), inner), c.binary("mul", safe, safe))
-    return c.choose(positive, curve, _at_zero(c, n, c.binary("div", real(-2.0), c.binary("mul", k, k))))
+    inner = c.binary("sub", c.binary("sub", n, real(1.0)), c.binary("mul", c.binary("mul", real(2.0), n), u))
+    curve = c.binary("div", c.binary("div", c.binary("mul", c.binary("mul", n, both), inner), safe), safe)
+    return c.choose(positive, curve, _at_zero(c, x, n, c.binary("div", real(-2.0), c.binary("mul", k, k))))
 
 
 def _hill_xn(c: Lines, x: str, k: str, n: str) -> str:
@@ -136,7 +167,9 @@ def _hill_xn(c: Lines, x: str, k: str, n: str) -> str:
 
 _DEFINED: dict[str, tuple[Callable, int, tuple[str, ...]]] = {
     "exp": (_exp, 1, ()), "log": (_log, 1, ()), "power": (_power, 2, ("exp", "log")),
-    "power_slope": (_power_slope, 2, ("power",)), "hill": (_hill, 3, ("power_unless_one",)),
+    "power_slope": (_power_slope, 2, ("power",)), "power_xx": (_power_xx, 2, ("power",)),
+    "power_y": (_power_y, 2, ("power", "log")), "power_xy": (_power_xy, 2, ("power", "log")),
+    "hill": (_hill, 3, ("power_unless_one",)),
     "hill_x": (_hill_x, 3, ("power_unless_one",)), "hill_n": (_hill_n, 3, ("power_unless_one", "log")),
     "hill_xx": (_hill_xx, 3, ("power_unless_one",)), "hill_xn": (_hill_xn, 3, ("power_unless_one", "log")),
 }
@@ -155,7 +188,8 @@ keep:
 
 
 _DECLARED = (f"declare {V} @llvm.fma.v{LANES}f64({V}, {V}, {V})", f"declare {V} @llvm.sqrt.v{LANES}f64({V})",
-             f"declare {V} @llvm.fabs.v{LANES}f64({V})", f"declare i1 @llvm.vector.reduce.or.v{LANES}i1({B})")
+             f"declare {V} @llvm.fabs.v{LANES}f64({V})", f"declare {V} @llvm.floor.v{LANES}f64({V})",
+             f"declare i1 @llvm.vector.reduce.or.v{LANES}i1({B})")
 _ESTIMATE = f"declare {V} @llvm.x86.avx512.rcp14.pd.512({V}, {V}, i8)"
 
 

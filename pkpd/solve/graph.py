@@ -133,10 +133,11 @@ class Graph:
         return result
 
     def total(self, terms) -> int:
-        result = self.number(0)
-        for t in terms:
-            result = self.add(result, t)
-        return result
+        """A sum in pairs of pairs: as deep as its logarithm."""
+        left = list(terms) or [self.number(0)]
+        while len(left) > 1:
+            left = [self.add(*left[i:i + 2]) if i + 1 < len(left) else left[i] for i in range(0, len(left), 2)]
+        return left[0]
 
     def power(self, a: int, b: int) -> int:
         exponent = self.value(b)
@@ -181,11 +182,13 @@ class Graph:
             case "power", 0:
                 return self.call("power_slope", *a)
             case "power", 1:
-                return self.multiply(node, self.call("log", a[0]))
+                return self.call("power_y", *a)
             case "power_slope", 0:
-                return self.divide(self.multiply(node, self.add(a[1], minus)), a[0])
-            case "power_slope", 1:
-                return self.multiply(node, self.add(self.inverse(a[1]), self.call("log", a[0])))
+                return self.call("power_xx", *a)
+            case ("power_slope", 1) | ("power_y", 0):
+                return self.call("power_xy", *a)
+            case "power_y", 1:
+                return self.multiply(node, self.call("log", a[0]))
             case "exp", _:
                 return node
             case "log", _:

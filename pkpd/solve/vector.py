@@ -119,7 +119,9 @@ class Writer(Lines):
         if op in ("lower", "above"):
             left, right = self.value(a[0]), self.value(a[1])
             test = self.compare("olt" if op == "lower" else "ogt", left, right)
-            return self.choose(test, *((left, right) if op == "lower" else (real(1.0), real(0.0))))
+            if op == "above":
+                return self.choose(test, real(1.0), real(0.0))
+            return self.choose(self.compare("uno", left, left), left, self.choose(test, left, right))
         return self.call(op, *(self.value(x) for x in a))
 
     def _arithmetic(self, op: str, a: int, b: int) -> str:

@@ -1,20 +1,17 @@
-"""The population engine against closed forms, a published stiff problem, its own order, and itself."""
-
-import pickle
-from concurrent.futures import Future, ThreadPoolExecutor
+"""The population engine against closed forms and the yardstick; what becomes of a patient that cannot be solved."""
 
 import numpy as np
 import pytest
 from scipy.special import lambertw
 
-from pkpd import Population, cycles, draw, load_model, load_parameters, load_regimen, lower, parse_model
+from pkpd import Population, lower, parse_model
 from pkpd.errors import ContentError
 from pkpd.regimen import DoseLine, Regimen
-from pkpd.schedule import ADD, RATE, SCALE, SET, Schedule, nothing
+from pkpd.schedule import ADD, ASSIGN, RATE, SCALE, SET, Schedule, nothing
 from pkpd.simulation import simulate, start_states
 from pkpd.solve import batch
-from pkpd.solve.compile import kernels
 from pkpd.solve.reference import solve_patient
+from tests.solve.machine import ModelMachine, rows
 
 CLOSED = """[model]
 title = "Models with closed forms, side by side"
@@ -43,22 +40,6 @@ saturable_out = { from = "saturable", rate = "VMAX * saturable / (KM + saturable
 late_out = { from = "late", rate = "K * late" }
 """
 VALUES = {"K": 0.3, "K10": 0.4, "K12": 0.7, "K21": 0.15, "VMAX": 40.0, "KM": 25.0, "LAG": 1.5, "F": 0.6}
-ROBERTSON = """[model]
-title = "Robertson's chemical kinetics"
-time = "s"
-[parameters]
-K1 = { unit = "1/s" }
-K2 = { unit = "1/s" }
-K3 = { unit = "1/s" }
-[compartments]
-y1 = { unit = "1", start = 1 }
-y2 = { unit = "1", scale = 1e-5 }
-y3 = { unit = "1" }
-[flows]
-slow = { from = "y1", to = "y2", rate = "K1 * y1" }
-fast = { from = "y2", to = "y3", rate = "K2 * y2**2" }
-back = { from = "y2", to = "y1", rate = "K3 * y2 * y3" }
-"""
 EXPLOSION = """[model]
 title = "A state that becomes infinite in finite time"
 time = "day"
@@ -68,6 +49,29 @@ K = { unit = "1/day" }
 y = { unit = "1", start = 1 }
 [flows]
 growth = { to = "y", rate = "K * y**2" }
+"""
+MISSING = """[model]
+title = "A constant effect of inputs alone"
+time = "day"
+[parameters]
+K = { unit = "1/day" }
+DOSE = { unit = "mg" }
+HALF = { unit = "mg" }
+[compartments]
+y = { unit = "1", start = 1 }
+[flows]
+kill = { from = "y", rate = "K * EFFECT * y" }
+"""
+POWER = """[model]
+title = "A loss by a power of the state"
+time = "day"
+[parameters]
+K = { unit = "1/day" }
+N = { unit = "1" }
+[compartments]
+y = { unit = "1" }
+[flows]
+out = { from = "y", rate = "K * y**N" }
 """
 TIMES = np.array([0.0, 0.25, 1.0, 2.0, 3.0, 3.5, 5.0, 8.0, 12.0, 24.0])
 
@@ -182,7 +186,8 @@ def test_a_lag_delays_a_dose_and_a_bioavailability_shrinks_it(model):
 
 def test_both_engines_agree_on_every_kind_of_event(model):
     rows = [(0.0, ADD, 0, 50.0), (0.0, RATE, 1, 20.0), (1.0, SCALE, 0, 0.25), (1.0, SET, 0, 1.1), (2.0, ADD, 3, 70.0),
-            (2.5, RATE, 1, 5.0), (3.0, SET, 4, 10.0), (4.0, RATE, 1, 0.0), (6.0, SCALE, 3, 0.0), (6.0, SET, 0, 0.0)]
+            (2.5, RATE, 1, 5.0), (3.0, SET, 4, 10.0), (4.0, RATE, 1, 0.0), (5.5, ASSIGN, 2, 9.0), (6.0, SCALE, 3, 0.0),
+            (6.0, SET, 0, 0.0)]
     time, kind, index, value = (np.array(x) for x in zip(*rows, strict=True))
     schedule = Schedule(np.array([0, len(rows)]), time, kind, index, value)
     people = patient(model)
@@ -193,48 +198,6 @@ def test_both_engines_agree_on_every_kind_of_event(model):
 
 
 # --- accuracy ---------------------------------------------------------
-
-
-def fixed_steps(model, steps: int, until: float = 2.0) -> tuple[np.ndarray, float]:
-    """A saturable bolus by `steps` steps of one size, in plain Python: the end, and the estimate of the last step."""
-    k, n = kernels(model), len(model.states)
-    y, p = np.array([0.0, 40.0, 0.0, 60.0, 0.0]), patient(model).inputs[0].copy()
-    a, stages, work, new = np.empty(k.size), np.empty((6, n)), np.empty(n), np.empty(n)
-    estimate = 0.0
-    for _ in range(steps):
-        estimate = batch._step.py_func(k.rates, k.factor, k.solve, y, p, np.zeros(n), until / steps, a, stages, work, new,
-                                       np.ones(n), 0.0)
-        y = new.copy()
-    return y, float(estimate)
-
-
-def test_halving_the_step_divides_the_error_by_sixteen(model):
-    v, km = VALUES["VMAX"], VALUES["KM"]
-    exact = km * lambertw(60.0 / km * np.exp((60.0 - v * 2.0) / km)).real
-    errors = np.array([abs(fixed_steps(model, n)[0][3] - exact) for n in (8, 16, 32)])
-    orders = np.log2(errors[:-1] / errors[1:])
-    assert np.all((orders > 3.7) & (orders < 4.5)), orders
-
-
-def test_the_error_estimate_is_of_order_three(model):
-    """The estimate of one step from the same point, as the step halves: h to the fourth."""
-    k, n = kernels(model), len(model.states)
-    p, a = patient(model).inputs[0].copy(), np.empty(k.size)
-    estimates = []
-    for h in (0.1, 0.05, 0.025):
-        y, stages, work, new = np.array([0.0, 40.0, 0.0, 60.0, 0.0]), np.empty((6, n)), np.empty(n), np.empty(n)
-        estimates.append(batch._step.py_func(k.rates, k.factor, k.solve, y, p, np.zeros(n), h, a, stages, work, new,
-                                             np.ones(n), 0.0))
-    orders = np.log2(np.array(estimates[:-1]) / np.array(estimates[1:]))
-    assert np.all((orders > 3.6) & (orders < 4.4)), orders
-
-
-def test_a_step_far_beyond_the_time_scale_damps_to_nothing(model):
-    k, n = kernels(model), len(model.states)
-    y, new = np.array([100.0, 0.0, 0.0, 0.0, 0.0]), np.empty(n)
-    batch._step.py_func(k.rates, k.factor, k.solve, y, patient(model).inputs[0].copy(), np.zeros(n), 1e9, np.empty(k.size),
-                        np.empty((6, n)), np.empty(n), new, np.ones(n), 0.0)
-    assert abs(new[0]) < 1e-4
 
 
 def test_a_tighter_tolerance_gives_a_proportionally_smaller_error(model):
@@ -254,7 +217,7 @@ def steps_needed(model, start: np.ndarray, inputs: np.ndarray, until: float, rto
     low, high = 1, 4096
     while high - low > 1:
         middle = (low + high) // 2
-        _, status, _ = batch.solve_population(model, start, inputs, nothing(1), np.array([[until]]), np.zeros(1), rtol, middle)
+        _, status, *_ = batch.solve_population(model, start, inputs, nothing(1), np.array([[until]]), np.zeros(1), rtol, middle)
         low, high = (low, middle) if status[0] == batch.OK else (middle, high)
     return high
 
@@ -265,85 +228,18 @@ def test_ten_thousand_times_the_accuracy_costs_about_ten_times_the_steps(model):
     assert 5 < many / few < 15
 
 
-def test_robertson_s_problem_ends_at_the_published_values():
-    stiff = parse_model(ROBERTSON, "robertson")
-    people = Population(stiff.inputs, np.array([[0.04, 3e7, 1e4]]), {})
-    solved = simulate(stiff, people, None, np.array([0.4, 40.0, 4e3]), rtol=1e-8)
-    assert solved.states[0, 1] == pytest.approx([0.7158271, 9.1855e-6, 0.2841637], rel=5e-6)
-    assert solved.states[0, 0] == pytest.approx([0.98517, 3.3864e-5, 1.4794e-2], rel=5e-5)
-    assert solved.states[0].sum(axis=1) == pytest.approx(1.0, abs=1e-12)
+def test_what_has_decayed_to_nothing_is_nothing(model):
+    """Below 1e-150 a new amount is exactly zero; lanes that do not move keep what they have."""
+    machine = ModelMachine(model)
+    y, new = rows(*np.full(5, 7.0)), rows(*np.tile([1e-149, -1e-149, 1e-151, -1e-151, 5e-324, 0.0, 3.0, 1e-160], (5, 1)))
+    machine.run("accept", y, new, rows([1, 1, 1, 1, 1, 1, 0, 0]))
+    assert np.array_equal(y, np.tile([1e-149, -1e-149, 0, 0, 0, 0, 7.0, 7.0], (5, 1)))
 
 
-# --- the same answer, bit for bit -------------------------------------
-
-
-@pytest.fixture(scope="module")
-def folfox():
-    """A system, a hundred patients, three cycles of FOLFOX4, and times."""
-    system = load_model("systems/folfox_auc_linear")
-    people = draw(system, load_parameters(model=system), 100, seed=4, study="bits")
-    schedule = lower(load_regimen("folfox4"), system, people, np.arange(3)[None, :] * 14.0)
-    return system, people, schedule, np.array([0.0, 0.3, 1.2, 3.0, 14.2, 30.0, 42.0])
-
-
-@pytest.fixture(scope="module")
-def crowd(folfox):
-    return simulate(*folfox).states
-
-
-@pytest.mark.parametrize("threads", ["1", "2", "16"])
-def test_the_number_of_threads_changes_no_bit(folfox, crowd, threads, monkeypatch):
-    monkeypatch.setenv("PKPD_THREADS", threads)
-    assert np.array_equal(simulate(*folfox).states, crowd)
-
-
-def test_an_executor_of_one_s_own_changes_no_bit(folfox, crowd):
-    with ThreadPoolExecutor(3) as own:
-        assert np.array_equal(simulate(*folfox, executor=own).states, crowd)
-
-
-class Elsewhere(ThreadPoolExecutor):
-    """An executor that sees nothing of the caller's memory: what goes there is pickled."""
-
-    def submit(self, fn, /, *args, **kwargs) -> Future:
-        return super().submit(lambda: pickle.loads(pickle.dumps(fn))(*pickle.loads(pickle.dumps(args)), **kwargs))
-
-
-def test_patients_solved_in_another_memory_come_back(folfox, crowd):
-    with Elsewhere(2) as own:
-        assert np.array_equal(simulate(*folfox, executor=own).states, crowd)
-
-
-@pytest.mark.parametrize("size", [1, 7, 1000])
-def test_the_size_of_chunks_changes_no_bit(folfox, crowd, size, monkeypatch):
-    monkeypatch.setattr(batch, "_CHUNK", size)
-    assert np.array_equal(simulate(*folfox).states, crowd)
-
-
-@pytest.mark.parametrize("some", [[0], [41], [99], [5, 3, 88]])
-def test_a_patient_alone_is_the_patient_in_a_crowd(folfox, crowd, some):
-    system, people, _, times = folfox
-    few = people.take(np.array(some))
-    schedule = lower(load_regimen("folfox4"), system, few, np.arange(3)[None, :] * 14.0)
-    assert np.array_equal(simulate(system, few, schedule, times).states, crowd[some])
-
-
-def test_patients_drawn_in_pieces_are_the_patients_drawn_at_once(folfox, crowd):
-    system, _, _, times = folfox
-    piece = draw(system, load_parameters(model=system), 10, seed=4, study="bits", first=60)
-    schedule = lower(load_regimen("folfox4"), system, piece, np.arange(3)[None, :] * 14.0)
-    assert np.array_equal(simulate(system, piece, schedule, times).states, crowd[60:70])
-
-
-def test_a_neighbour_s_overlapping_infusions_change_no_bit_of_a_schedule(folfox):
-    system, people, _, _ = folfox
-    pumps = Regimen("two pumps", "", 14.0, (DoseLine("fluorouracil", 600, "mg", "BSA", (1,), 0.0, 1.0),
-                                            DoseLine("fluorouracil", 371, "mg", "BSA", (1,), 0.37, 1.3)))
-    starts = cycles(pumps, system, 3)
-    whole = lower(pumps, system, people, starts)
-    for i in (1, 17, 99):
-        single = lower(pumps, system, people.take(np.array([i])), starts)
-        assert np.array_equal(whole.value[whole.offsets[i] : whole.offsets[i + 1]], single.value)
+def test_no_state_is_ever_subnormal(model):
+    states = solve(model, dose("one", 100), dose("two", 50), dose("saturable", 40), times=np.linspace(0, 4000, 401)).states
+    assert not np.any((states != 0) & (np.abs(states) < 1e-150))
+    assert np.any(states[0, -1] == 0)
 
 
 # --- failures ---------------------------------------------------------
@@ -353,7 +249,7 @@ def test_a_patient_that_fails_is_kept_as_missing_and_its_neighbours_are_unharmed
     explosion = parse_model(EXPLOSION, "explosion")
     inputs = np.array([[0.5], [0.0], [-1.0]])
     start, times = np.ones((3, 1)), np.tile([0.0, 1.0, 3.0], (3, 1))
-    out, status, reached = batch.solve_population(explosion, start, inputs, nothing(3), times, np.zeros(3), 1e-8)
+    out, status, reached, _ = batch.solve_population(explosion, start, inputs, nothing(3), times, np.zeros(3), 1e-8)
     assert status[0] in batch.REASONS and list(status[1:]) == [batch.OK, batch.OK]
     assert reached[0] == pytest.approx(2.0, rel=1e-6)
     assert out[0, :2, 0] == pytest.approx([1.0, 2.0]) and np.isnan(out[0, 2, 0])
@@ -362,14 +258,64 @@ def test_a_patient_that_fails_is_kept_as_missing_and_its_neighbours_are_unharmed
 
 def test_a_patient_that_runs_out_of_steps_is_named_so(model):
     start, inputs = np.array([[0.0, 40.0, 0.0, 60.0, 0.0]]), patient(model).inputs
-    _, status, reached = batch.solve_population(model, start, inputs, nothing(1), np.array([[24.0]]), np.zeros(1), 1e-9, 10)
+    _, status, reached, _ = batch.solve_population(model, start, inputs, nothing(1), np.array([[24.0]]), np.zeros(1), 1e-9, 10)
     assert batch.REASONS[int(status[0])] == "took too many steps" and 0 < reached[0] < 24
 
 
 def test_a_start_that_is_not_a_number_fails_as_such(model):
     start = np.array([[np.nan, 0.0, 0.0, 0.0, 0.0]])
-    out, status, _ = batch.solve_population(model, start, patient(model).inputs, nothing(1), np.array([[1.0]]), np.zeros(1))
+    out, status, *_ = batch.solve_population(model, start, patient(model).inputs, nothing(1), np.array([[1.0]]), np.zeros(1))
     assert batch.REASONS[int(status[0])] == "met a value that is not finite" and np.all(np.isnan(out))
+
+
+def test_a_patient_whose_input_goes_missing_fails_at_that_time_with_what_came_before_kept(model):
+    inputs, start = np.tile(patient(model).inputs, (2, 1)), np.tile([10.0, 5.0, 0.0, 3.0, 0.0], (2, 1))
+    schedule = Schedule(np.array([0, 1, 1]), np.array([2.0]), np.array([SET]), np.array([0]), np.array([np.nan]))
+    times = np.tile([1.0, 2.0, 4.0], (2, 1))
+    out, status, reached, _ = batch.solve_population(model, start, inputs, schedule, times, np.zeros(2))
+    assert batch.REASONS[int(status[0])] == "met a value that is not finite" and reached[0] == 2.0
+    assert np.array_equal(out[0, :2], out[1, :2]) and np.all(np.isnan(out[0, 2]))
+    assert status[1] == batch.OK and np.all(np.isfinite(out[1]))
+
+
+@pytest.mark.parametrize("effect", ["hill(DOSE, HALF, 1)", "hill(DOSE, HALF, 2)", "min(DOSE, HALF) / HALF",
+                                    "max(DOSE, HALF) / HALF"])
+def test_a_missing_input_is_never_taken_for_a_number(effect):
+    model = parse_model(MISSING.replace("EFFECT", effect), "missing")
+    assert model.inputs == ("K", "DOSE", "HALF")
+    out, status, *_ = batch.solve_population(model, np.ones((2, 1)), np.array([[1.0, np.nan, 2.0], [1.0, 2.0, 2.0]]), nothing(2),
+                                             np.array([[1.0]]), np.zeros(1))
+    assert batch.REASONS[int(status[0])] == "met a value that is not finite" and np.isnan(out[0, 0, 0])
+    assert status[1] == batch.OK
+
+
+def test_a_singular_point_is_not_stepped_over():
+    """y^2 = 1 - 2 t ends at t = 1/2, where the slope has no bound."""
+    singular = parse_model(EXPLOSION.replace("K * y**2", "-K / y"), "singular")
+    out, status, reached, _ = batch.solve_population(singular, np.ones((1, 1)), np.ones((1, 1)), nothing(1),
+                                                     np.array([[0.4, 3.0]]), np.zeros(1))
+    assert status[0] in batch.REASONS and reached[0] == pytest.approx(0.5, rel=1e-6)
+    assert out[0, 0, 0] == pytest.approx(np.sqrt(0.2), rel=1e-6) and np.isnan(out[0, 1, 0])
+
+
+def test_outputs_stand_between_the_events_of_one_time_where_places_say_so(model):
+    rows = [(1.0, ADD, 0, 10.0), (1.0, SCALE, 0, 0.5), (1.0, ADD, 0, 1.0)]
+    time, kind, index, value = (np.array(x) for x in zip(*rows, strict=True))
+    schedule = Schedule(np.array([0, 3]), time, kind, index, value)
+    out, status, *_ = batch.solve_population(model, np.zeros((1, 5)), patient(model).inputs, schedule, np.ones((1, 4)),
+                                             np.zeros(1), places=np.array([[0, 1, 2, 3]]))
+    assert status[0] == batch.OK and out[0, :, 0].tolist() == [0.0, 10.0, 5.0, 6.0]
+
+
+@pytest.mark.parametrize("base, exponent", [(0.0, 2.0), (0.0, 1.0), (0.0, 0.67), (-1e-9, 1.0), (-0.5, 2.0)])
+def test_a_power_of_nothing_or_less_is_a_number_where_it_has_one(base, exponent):
+    """A state that is zero, or a little below it by its tolerance, under an exponent that is an input."""
+    model = parse_model(POWER, "power")
+    out, status, *_ = batch.solve_population(model, np.array([[base]]), np.array([[1.0, exponent]]), nothing(1),
+                                             np.array([[1.0]]), np.zeros(1))
+    assert status[0] == batch.OK
+    exact = {2.0: base / (1 + base), 1.0: base * np.exp(-1.0), 0.67: 0.0}[exponent]
+    assert out[0, 0, 0] == pytest.approx(exact, rel=1e-5)
 
 
 def test_start_states_are_those_of_the_model():

@@ -1,31 +1,58 @@
-"""Generated kernels: the same rates and Jacobian as the model's own trees, and an LU that solves."""
+"""Generated kernels: the same rates and Jacobian as the model's own trees, an LU that solves, one text everywhere, a cache."""
 
+import hashlib
 import os
+import pickle
 import subprocess
 import sys
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from pkpd import load_model, store
-from pkpd.solve.compile import elimination_order, generate, kernels, symbolic_lu, tolerances
+from pkpd import library, load_model
+from pkpd.errors import ContentError
+from pkpd.model.schema import Model
+from pkpd.solve import compile as compiler
+from pkpd.solve import vector
+from pkpd.solve.compile import generate, kernels, tolerances
 from pkpd.solve.reference import right_hand_side
+from tests.solve.machine import ModelMachine, rows
 
-LIBRARY = ["drugs/fluorouracil", "drugs/oxaliplatin", "systems/folfox_damage_transit", "systems/crlm",
-           "systems/crlm_folfox"]
+FACTORED = ["drugs/fluorouracil", "drugs/oxaliplatin", "systems/folfox_damage_transit", "systems/crlm_folfox"]
+
+
+def alone() -> dict[str, Model]:
+    """Every library model that can be composed by itself."""
+    found = {}
+    for name in library.names("model"):
+        try:
+            found[name] = load_model(name)
+        except ContentError:
+            continue
+    return found
+
+
+LIBRARY = alone()
+DOSED = [n for n, m in LIBRARY.items() if any(c.dose is not None for c in m.compartments)]
+
+
+@lru_cache
+def machine(name: str, inner: bool = False) -> ModelMachine:
+    return ModelMachine(LIBRARY[name], inner)
 
 
 def point(name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """A random positive point: states, and inputs below one, so that 1 - INPUT is positive too."""
-    model, rng = load_model(name), np.random.default_rng(seed)
-    return rng.uniform(0.2, 0.8, len(model.states)), rng.uniform(0.2, 0.8, len(model.inputs))
+    """A random positive point a lane: states, and inputs below one, so that 1 - INPUT is positive too."""
+    model, rng = LIBRARY[name], np.random.default_rng(seed)
+    return (rows(*rng.uniform(0.2, 0.8, (len(model.states), 8))),
+            rows(*rng.uniform(0.2, 0.8, (len(model.inputs), 8)), count=0 if model.inputs else 1))
 
 
 def dense_jacobian(name: str, y: np.ndarray, p: np.ndarray) -> np.ndarray:
     """Central differences of the plain-Python right-hand side."""
-    model, none = load_model(name), np.zeros(len(y))
+    model, none = LIBRARY[name], np.zeros(len(y))
     columns = []
     for j in range(len(y)):
         step = 1e-6 * np.eye(len(y))[j]
@@ -33,116 +60,171 @@ def dense_jacobian(name: str, y: np.ndarray, p: np.ndarray) -> np.ndarray:
     return np.array(columns).T
 
 
-@pytest.mark.parametrize("name", LIBRARY)
+# --- the same equations -----------------------------------------------
+
+
+@pytest.mark.parametrize("name", sorted(LIBRARY))
 def test_compiled_rates_are_those_of_the_flows(name):
-    model = load_model(name)
+    model = LIBRARY[name]
     y, p = point(name, 1)
-    out = np.empty(len(y))
-    kernels(model).rates(y, p, np.zeros(len(y)), out)
-    assert out == pytest.approx(right_hand_side(model, y, p, np.zeros(len(y))), rel=1e-12, abs=1e-13)
+    out = machine(name).rates(y, p)
+    for lane in range(8):
+        expected = right_hand_side(model, y[:, lane], p[:len(model.inputs), lane], np.zeros(len(y)))
+        size = np.abs(expected).max()
+        assert out[:, lane] == pytest.approx(expected, rel=1e-12, abs=1e-14 * size)
 
 
-@pytest.mark.parametrize("name", [n for n in LIBRARY if n != "systems/crlm"])
+@pytest.mark.parametrize("name", sorted(DOSED))
 def test_an_infusion_enters_the_dosed_compartment_and_no_other(name):
-    model = load_model(name)
     y, p = point(name, 2)
-    without, given = np.empty(len(y)), np.empty(len(y))
-    kernels(model).rates(y, p, np.zeros(len(y)), without)
-    dosed = np.array([c.dose is not None for c in model.compartments])
-    kernels(model).rates(y, p, 3.0 * dosed, given)
-    assert given - without == pytest.approx(3.0 * dosed, abs=1e-12)
+    dosed = np.array([c.dose is not None for c in LIBRARY[name].compartments])
+    everywhere = rows(*np.full(len(y), 3.0))
+    assert machine(name).rates(y, p, everywhere) - machine(name).rates(y, p) == pytest.approx(
+        np.repeat(3.0 * dosed[:, None], 8, 1), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", LIBRARY)
+@pytest.mark.parametrize("name", FACTORED)
 def test_factor_and_solve_invert_the_shifted_jacobian(name):
-    k = kernels(load_model(name))
+    """Shifted by 40: by a step of 0.1 (gamma is a quarter)."""
     y, p = point(name, 3)
-    b = np.random.default_rng(4).uniform(-1, 1, len(y))
-    matrix = 40.0 * np.eye(len(y)) - dense_jacobian(name, y, p)
-    a, x = np.empty(k.size), b.copy()
-    k.factor(y, p, 40.0, a)
-    k.solve(a, x)
-    assert matrix @ x == pytest.approx(b, abs=1e-5)
-
-
-def test_the_factors_of_a_sparse_system_stay_sparse():
-    model = load_model("systems/crlm_folfox")
-    assert kernels(model).size < 0.3 * len(model.states) ** 2
-
-
-patterns = st.integers(1, 9).flatmap(lambda n: st.tuples(
-    st.just(n), st.sets(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=3 * n)))
-
-
-@settings(max_examples=40, deadline=None)
-@given(patterns, st.integers(0, 2**31))
-def test_the_symbolic_lu_factors_any_pattern(shape, seed):
-    n, pattern = shape
-    order = elimination_order(n, pattern)
-    assert sorted(order) == list(range(n))
-    slots, steps = symbolic_lu(n, pattern, order)
-    assert set(pattern) | {(i, i) for i in range(n)} <= set(slots)
-    assert sorted(slots.values()) == list(range(len(slots)))
-    matrix = np.zeros((n, n))
-    rng = np.random.default_rng(seed)
-    for i, j in pattern:
-        matrix[i, j] = rng.uniform(-1, 1)
-    matrix += np.diag(n + 1 + rng.uniform(0, 1, n))
-    a = np.zeros(len(slots))
-    for (i, j), slot in slots.items():
-        a[slot] = matrix[i, j]
-    exec("\n".join(steps), {"a": a})  # straight-line statements on `a`, made two lines above
-    lower, upper = np.eye(n), np.zeros((n, n))
-    place = {v: k for k, v in enumerate(order)}
-    for (i, j), slot in slots.items():
-        if place[i] > place[j]:
-            lower[place[i], place[j]] = a[slot]
-        else:
-            upper[place[i], place[j]] = 1.0 / a[slot] if i == j else a[slot]
-    assert lower @ upper == pytest.approx(matrix[np.ix_(order, order)], abs=1e-9)
-
-
-def test_a_tridiagonal_pattern_fills_in_nothing():
-    n = 12
-    pattern = {(i, j) for i in range(n) for j in range(n) if abs(i - j) <= 1}
-    slots, _ = symbolic_lu(n, pattern, elimination_order(n, pattern))
-    assert set(slots) == pattern
-
-
-def test_an_arrow_is_eliminated_from_its_tail():
-    n = 8
-    pattern = {(0, i) for i in range(n)} | {(i, 0) for i in range(n)}
-    order = elimination_order(n, pattern)
-    slots, _ = symbolic_lu(n, pattern, order)
-    assert set(slots) == pattern | {(i, i) for i in range(n)}
-
-
-def test_every_process_generates_the_same_kernels():
-    code = ("from pkpd import load_model\nfrom pkpd.solve.compile import generate\n"
-            "print(generate(load_model('systems/folfox_auc_linear')))")
-    runs = [subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, text=True,
-                             stdout=subprocess.PIPE) for seed in ("1", "2")]
-    texts = [run.communicate()[0].rstrip() for run in runs]
-    assert texts[0] == texts[1] == generate(load_model("systems/folfox_auc_linear")).rstrip()
-
-
-def test_kernels_are_made_once_a_model_and_kept():
-    model = load_model("drugs/oxaliplatin")
-    assert kernels(model) is kernels(load_model("drugs/oxaliplatin"))
-    kept = list((store.cache_folder() / "kernels").glob(f"k{model.hash}_*.py"))
-    assert kept and all(f.read_text().startswith('"""Generated from') for f in kept)
-
-
-def test_generated_text_is_plain_python_that_imports_nothing_but_math_and_numba(tmp_path):
-    text = generate(load_model("drugs/leucovorin"))
-    assert {line for line in text.splitlines() if "import" in line} == {
-        "from math import exp, log, sqrt", "from numba import njit"}
-    compile(text, str(tmp_path / "k.py"), "exec")
+    b = np.random.default_rng(4).uniform(-1, 1, y.shape)
+    x = machine(name, True).solved(y, p, rows(np.full(8, 40.0)), b)
+    for lane in range(8):
+        matrix = 40.0 * np.eye(len(y)) - dense_jacobian(name, y[:, lane], p[:, lane])
+        assert matrix @ x[:, lane] == pytest.approx(b[:, lane], abs=1e-6)
 
 
 def test_absolute_tolerances_follow_each_state_s_scale():
-    model = load_model("systems/crlm")
+    model = LIBRARY["systems/crlm"]
     atol = dict(zip(model.states, tolerances(model, 1e-6), strict=True))
     assert atol["occult.1.q"] == pytest.approx(1e-11)
     assert atol["lesion.1.resistant"] == pytest.approx(1e-13)
     assert atol["effect.given"] == pytest.approx(1e-8)
+
+
+# --- the same code ----------------------------------------------------
+
+
+def test_only_the_functions_that_a_model_uses_are_in_its_text():
+    text, *_ = generate(LIBRARY["drugs/oxaliplatin"])
+    assert "@exp" not in text and "@hill" not in text
+    assert "@hill_x(" in generate(LIBRARY["systems/folfox_effect_site_emax"])[0]
+
+
+def test_inverses_by_division_and_by_the_processor_s_guess_agree(monkeypatch):
+    if not vector.ESTIMATES:
+        pytest.skip("this processor divides")
+    name = "systems/folfox_effect_site_emax"
+    y, p = point(name, 5)
+    b, shift = np.random.default_rng(6).uniform(-1, 1, y.shape), rows(np.full(8, 40.0))
+    ways = []
+    for estimates in (True, False):
+        monkeypatch.setattr(vector, "ESTIMATES", estimates)
+        assert ("rcp14.pd.512(<" in generate(LIBRARY[name])[0].split("@power_unless_one", 1)[-1]) == estimates
+        own = ModelMachine(LIBRARY[name], inner=True)
+        ways.append(np.vstack([own.rates(y, p), own.solved(y, p, shift, b), *own.step(y, p, 0.05)]))
+    n = 3 * len(y)  # rates, solution, new states; then the error, from inverses of one refinement
+    assert ways[0][:n] == pytest.approx(ways[1][:n], rel=1e-15, abs=1e-15)
+    assert ways[0][n:] == pytest.approx(ways[1][n:], rel=1e-8)
+
+
+# --- kept -------------------------------------------------------------
+
+
+REPORT = """
+import hashlib
+import sys
+from pkpd import load_model
+from pkpd.solve import compile as compiler
+made = []
+make = compiler.compiled
+compiler.compiled = lambda text: made.append(1) or make(text)
+own = compiler.kernels(load_model("drugs/oxaliplatin"))
+text = str(compiler.generate(load_model("systems/folfox_auc_linear")))
+code = hashlib.sha256(text.encode()).hexdigest()
+print(len(made), code, own.states, own.slots, own.factors, *own.addresses, all(own.addresses.values()), "numba" in sys.modules)
+"""
+
+
+def process(folder: Path, seed: str) -> list[str]:
+    """What another process with this cache folder compiles, generates and has."""
+    done = subprocess.run([sys.executable, "-c", REPORT], capture_output=True, text=True,
+                          env={**os.environ, "PKPD_CACHE": str(folder), "PYTHONHASHSEED": seed})
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split(maxsplit=2)
+
+
+def test_every_process_generates_the_same_text_and_the_second_takes_kernels_from_the_cache(tmp_path):
+    made, text, own = process(tmp_path, "1")
+    assert made == "1" and text == hashlib.sha256(str(generate(LIBRARY["systems/folfox_auc_linear"])).encode()).hexdigest()
+    assert own.startswith("3 ") and own.endswith("True False\n")  # every function has an address; numba was not needed
+    assert process(tmp_path, "2") == ["0", text, own]
+
+
+@pytest.fixture
+def fresh(tmp_path, monkeypatch) -> Path:
+    """A cache folder of its own, empty, and the file in it once kernels are made."""
+    monkeypatch.setenv("PKPD_CACHE", str(tmp_path))
+    monkeypatch.setattr(compiler, "_LOADED", {})
+    kernels(LIBRARY["drugs/oxaliplatin"])
+    (file,) = (tmp_path / "kernels").glob("*.pickle")
+    return file
+
+
+def halved(content: bytes) -> bytes:
+    return content[:len(content) // 2]
+
+
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 0x55]) + content[middle + 1:]
+
+
+@pytest.mark.parametrize("spoil", [lambda _: b"", halved, flipped, lambda _: pickle.dumps((1, 2)), lambda _: pickle.dumps("x")],
+                         ids=["empty", "half", "one byte", "two numbers", "text"])
+def test_a_file_in_the_cache_that_is_not_what_was_written_is_made_again(fresh, monkeypatch, spoil):
+    content = fresh.read_bytes()
+    fresh.write_bytes(spoil(content))
+    monkeypatch.setattr(compiler, "_LOADED", {})
+    own = kernels(LIBRARY["drugs/oxaliplatin"])
+    assert fresh.read_bytes() == content
+    assert list(fresh.parent.iterdir()) == [fresh]
+    assert (own.states, all(own.addresses.values())) == (3, True)
+
+
+def test_kernels_are_made_once_a_model_in_a_process():
+    assert kernels(LIBRARY["drugs/oxaliplatin"]) is kernels(load_model("drugs/oxaliplatin"))
+
+
+def test_kernels_travel_by_their_model():
+    own = kernels(LIBRARY["drugs/oxaliplatin"])
+    sent = pickle.dumps(own)
+    assert pickle.loads(sent) is own
+    assert len(sent) < 2 * len(pickle.dumps(own.model))  # no code in it
+
+
+def test_code_for_another_processor_or_from_another_writer_is_another_file(monkeypatch):
+    kind = compiler._kind.__wrapped__
+    here = kind()
+    monkeypatch.setattr(compiler.llvm, "get_host_cpu_name", lambda: "another")
+    elsewhere = kind()
+    monkeypatch.setattr(compiler.store, "code_hash", lambda *names: "other code")
+    assert len({here, elsewhere, kind()}) == 3
+
+
+LET_GO = """
+import gc
+from pkpd import load_model
+from pkpd.solve.compile import compiled, generate, linked
+text = generate(load_model("drugs/leucovorin"))[0]
+for _ in range(5):
+    engine = linked(compiled(text))
+    del engine
+    gc.collect()
+"""
+
+
+def test_code_that_is_let_go_leaves_the_compiler_unharmed():
+    """In a process of its own: it would end as a whole."""
+    done = subprocess.run([sys.executable, "-c", LET_GO], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
