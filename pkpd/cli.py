@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from pkpd import __version__
-from pkpd.errors import PkpdError
+from pkpd.errors import PkpdError, fail
 from pkpd.executor import on_cluster
 
 app = typer.Typer(
@@ -149,6 +149,8 @@ def simulate(
             text = runs.records_to_file(system, data, out_file, seed, parameters or [], typical, given)
         out.print(escape(text), soft_wrap=True)
         return
+    if regimen is None and _said(ctx, "cycles"):
+        raise fail("--cycles", "counts the cycles of a regimen, and none is given", "add --regimen, or leave it out")
     with on_cluster(cluster), progress() as tell:
         text = runs.stream_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell)
     out.print(escape(text), soft_wrap=True)

@@ -35,7 +35,9 @@ _PATIENCE = 30  # seconds without any worker before a run gives up
 def workers() -> int:
     """How many threads to use: `PKPD_THREADS`, else the cores this process may use."""
     own = os.environ.get("PKPD_THREADS", "")
-    if own.isdigit() and int(own) > 0:
+    if own:
+        if not own.isdigit() or int(own) == 0:
+            raise fail("PKPD_THREADS", f"{own!r} is not a number of threads", "give 1 or more, or unset it")
         return int(own)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
@@ -129,7 +131,7 @@ class _Cluster:
             if kind != "Scheduler":
                 raise ConnectionError(f"a {kind} is there")
         except Exception as error:  # whatever answers there
-            reason = str(error) if isinstance(error, OSError) and str(error) else "what is there is none"
+            reason = str(error) if isinstance(error, ConnectionError) and str(error) else "nothing there speaks as one"
             raise ClusterError(f"{address}: no scheduler answers ({reason})\n"
                                "    remedy: start one with `dask scheduler`, and `dask worker ADDRESS` for each worker") from None
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost connection is told in our words

@@ -65,6 +65,8 @@ def records_to_file(system: str, data: Path | None, path: Path, seed: int, param
         raise fail(given[0], "has no place beside --data: the records say who is given what, and when to write",
                    "leave out " + ", ".join(given))
     require_table(path)
+    if path.resolve() == data.resolve():
+        raise fail("--out", f"{path} is the table of records itself", "name another file")
     model = load_model(system)
     records = read_records(data, model, load_parameters(parameters, model), seed=seed, typical=typical)
     table = simulate_records(records, strict=False)

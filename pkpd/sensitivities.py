@@ -58,6 +58,8 @@ def sensitivity(model: Model, population: Population, parameters: Sequence[str],
     dosing      a function from a population to its schedule, as `lambda people: lower(regimen, model, people, starts)`, so that
                 lag, bioavailability, rate and duration are followed too; a schedule alone holds them fixed
     """
+    if isinstance(parameters, str):
+        raise fail("sensitivity", f"{parameters!r} is one name, not several", f"write [{parameters!r}]")
     for name in parameters:
         if name not in model.inputs:
             raise fail("sensitivity", f"{model.name} has no input {name!r}", nearest(name, model.inputs))
@@ -69,7 +71,7 @@ def sensitivity(model: Model, population: Population, parameters: Sequence[str],
     fixed = nothing(len(population)) if dosing is None else dosing
     make: Dosing = fixed if callable(fixed) else lambda _: fixed
     plain = make(population)
-    check(model, population, plain, None, rtol)
+    check(model, population, plain, None, begin, rtol)
     outs, columns = grid(times, len(population), begin), tuple(model.inputs.index(p) for p in parameters)
     tints = tuple(make(_tinted(population, p)) for p in parameters)
     solved, slopes = solve_gradient(

@@ -13,7 +13,7 @@ from pkpd.errors import SimulationError, fail, nearest
 from pkpd.model.expression import evaluate, names_in
 from pkpd.model.schema import Model
 from pkpd.population import Population
-from pkpd.schedule import SET, Schedule, nothing
+from pkpd.schedule import SET, Schedule, nothing, settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ class Simulation:
     """Patients' states over time: `times` (patient, time) in the model's time unit, `states` (patient, time, state).
 
     A patient that could not be solved is kept, its later states missing, and named in `failures`.
-    `crossed` (patient, crossing) is when each crossing was first met, infinite if it was not.
+    `crossed` (patient, crossing) is when each crossing was first met, infinite if it was not, missing if a patient failed before.
     """
 
     model: Model
@@ -37,6 +37,7 @@ class Simulation:
     states: np.ndarray
     failures: tuple[str, ...] = ()
     crossed: np.ndarray | None = None
+    crossings: tuple[Crossing, ...] = ()
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A compartment, variable or input of every patient at its times (patient, time)."""
@@ -73,10 +74,19 @@ class Simulation:
         return {n: values[n] for n in names}
 
     def _input(self, index: int) -> np.ndarray:
-        start = self.population.inputs[:, index]
-        if np.any((self.schedule.kind == SET) & (self.schedule.index == index)):
-            return self.schedule.input_at(index, start, self.times)
+        start, schedule = self.population.inputs[:, index], self._with_crossings(self.model.inputs[index], index)
+        if np.any((schedule.kind == SET) & (schedule.index == index)):
+            return schedule.input_at(index, start, self.times)
         return np.broadcast_to(start[:, None], self.times.shape)
+
+    def _with_crossings(self, name: str, index: int) -> Schedule:
+        """The schedule and, before its events of the same time, what crossings set an input to."""
+        taken = nothing(len(self.population))
+        for k, crossing in enumerate(self.crossings):
+            if name in crossing.then and self.crossed is not None:
+                when = self.crossed[:, [k]]
+                taken += settings(len(when), index, when, np.full(when.shape, crossing.then[name]))
+        return taken + self.schedule if len(taken.time) else self.schedule
 
     def columns(self) -> dict[str, np.ndarray]:
         """ID, TIME, every compartment and variable, with a row a patient and time."""
@@ -103,7 +113,8 @@ def start_states(model: Model, population: Population) -> np.ndarray:
     return start
 
 
-def check(model: Model, population: Population, schedule: Schedule, start: np.ndarray | None, rtol: float) -> None:
+def check(model: Model, population: Population, schedule: Schedule, start: np.ndarray | None, begin: np.ndarray | float,
+          rtol: float) -> None:
     """Refuses what the engine would read wrongly: it is compiled, and checks no bounds."""
     n = len(population)
     if population.names != model.inputs:
@@ -113,6 +124,8 @@ def check(model: Model, population: Population, schedule: Schedule, start: np.nd
     size = np.where(schedule.kind == SET, len(model.inputs), len(model.states))
     if np.any((schedule.index < 0) | (schedule.index >= size)):
         raise fail("simulate", f"the schedule was not made for {model.name}", "lower the regimen onto this model")
+    if start is None and np.any(np.real(schedule.time) < np.broadcast_to(begin, (n,))[schedule.patients]):
+        raise fail("simulate", "an event lies before the simulation's begin", "begin earlier, or give the states at its start")
     if start is not None and np.shape(start) != (n, len(model.states)):
         raise fail("simulate", f"start is of shape {np.shape(start)}, not {(n, len(model.states))}", "give (patient, state)")
     if not 0 < rtol < 1:
@@ -158,7 +171,7 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
 
     n = len(population)
     schedule = schedule if schedule is not None else nothing(n)
-    check(model, population, schedule, start, rtol)
+    check(model, population, schedule, start, begin, rtol)
     outs = grid(times, n, begin)
     first = start_states(model, population) if start is None else start
     solved = solve_population(model, first, population.inputs, schedule, outs, np.asarray(begin, dtype=float), rtol,
@@ -166,4 +179,6 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
     failed = failures(model, population, solved)
     if failed and strict:
         raise SimulationError(f"{model.name}: {len(failed)} of {n} patients failed\n  " + "\n  ".join(failed[:5]))
-    return Simulation(model, population, schedule, outs, solved.states, failed, solved.crossed if crossings else None)
+    unknown = (solved.status != 0)[:, None] & np.isinf(solved.crossed)
+    return Simulation(model, population, schedule, outs, solved.states, failed,
+                      np.where(unknown, np.nan, solved.crossed) if crossings else None, tuple(crossings))

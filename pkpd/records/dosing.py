@@ -12,9 +12,9 @@ from pkpd.records.clock import Dose
 from pkpd.records.rows import Rows
 from pkpd.records.table import Faults
 from pkpd.solve.steady import Repeated, overlap, own_part, steady_state
+from pkpd.solve.steady_slope import steady_slopes
 from pkpd.units import ratio
 
-_REACH = 3e-3  # how far the differences of steady states reach, as a share of the input
 _LONGEST = 10_000  # infusions of one steady state that may run at once
 
 
@@ -85,26 +85,14 @@ def _steady(made: dict[int, Dose], rows: Rows, model: Model, inputs: np.ndarray,
 
 def _followed(part: Model, inputs: np.ndarray, chosen: list[Dose], states: tuple[int, ...],
               executor: Executor | None) -> tuple[np.ndarray, list[str]]:
-    """The steady states, and where inputs are complex their derivative, as differences of steady states of order four."""
-    real, along = np.real(inputs), np.imag(inputs)
-    found, reasons = steady_state(part, real, _repeated(chosen, states), executor)
+    """The steady states, complex where inputs are."""
+    repeated = _repeated(chosen, states)
+    found, reasons = steady_state(part, np.real(inputs), repeated, executor)
     if not np.iscomplexobj(inputs):
         return found, reasons
-    slope = np.zeros_like(found)
-    moving = np.abs(along).max(axis=1, keepdims=True)
-    at = np.abs(np.where(along != 0, real, 0.0)).max(axis=1, keepdims=True)
-    reach = _REACH * np.where(at > 0, at, 1.0) / np.where(moving > 0, moving, 1.0)
-    for weight, k in ((8, 1), (-8, -1), (-1, 2), (1, -2)):
-        moved = [_moved(d, k * float(r)) for d, r in zip(chosen, reach[:, 0], strict=True)]
-        near, _ = steady_state(part, real + k * reach * along, _repeated(moved, states), executor)
-        slope += weight * near / (12 * reach)
-    return found + 1j * slope, reasons
-
-
-def _moved(dose: Dose, far: float) -> Dose:
-    """The dose of a patient whose inputs lie so far along their imaginary part."""
-    names = ("amount", "rate", "duration", "lag")
-    return replace(dose, **{n: getattr(dose, n).real + far * getattr(dose, n).imag for n in names})
+    given = (np.array([getattr(d, name) for d in chosen], dtype=complex) for name in ("amount", "rate", "duration"))
+    lag = np.array([d.lag for d in chosen], dtype=complex)
+    return found + 1j * steady_slopes(part, found, inputs, repeated.state, *given, repeated.interval, lag, executor), reasons
 
 
 def _repeated(chosen: list[Dose], states: tuple[int, ...]) -> Repeated:

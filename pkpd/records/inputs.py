@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from pkpd.covariates import REGISTER
+from pkpd.errors import fail
 from pkpd.model.schema import Model
 from pkpd.parameters import bind, line_for
 from pkpd.population import Population, draw, effect_of
@@ -43,8 +44,12 @@ def row_inputs(table: Table, rows: Rows, model: Model, parameters: Parameters, s
         value = effects.get(line_for(name))
         if value is not None:
             assert value.effect is not None
-            own = {n: np.array([v]) for n, v in value.effect.reference} if typical else {}
-            inputs[:, column] *= effect_of(value, name, {**own, **features})
+            known = {**({n: np.array([v]) for n, v in value.effect.reference} if typical else {}), **features}
+            lack = [n for n, _ in value.effect.reference if n != "COPY" and n not in known]
+            if lack:
+                raise fail(table.where, f"{name} depends on {', '.join(lack)}, which neither the table nor the parameters give",
+                           f"add a column {lack[0]}, or put {lack[0]} under [covariates] of a parameter file")
+            inputs[:, column] *= effect_of(value, name, known)
         if name in given:
             inputs[:, column] = given[name]
     first = {n: v[rows.first] for n, v in features.items()}

@@ -35,6 +35,7 @@ class Records:
 
     times, places  of each patient's rows (patient, row), the last row repeated; `place` is a row's column there
     inputs         the model's inputs at each row (row, input)
+    fixed          which inputs the table itself gives, in a column of their name
     rows           the records themselves, checked
     notices        what of the table was left aside, to be told
     """
@@ -48,14 +49,21 @@ class Records:
     patient: np.ndarray
     place: np.ndarray
     inputs: np.ndarray
+    fixed: np.ndarray
     rows: Rows
     notices: tuple[str, ...] = ()
 
     def dosing(self, population: Population) -> Schedule:
-        """The events of these records for patients with other inputs, kept where the table sets them: what
-        `pkpd.sensitivity` differentiates."""
-        own = self.inputs == self.population.inputs[self.patient]
-        inputs = np.where(own, population.inputs[self.patient], self.inputs)
+        """The events of these records for patients with other inputs: what `pkpd.sensitivity` differentiates.
+
+        An input that a covariate moves keeps its ratio to the first row; one that the table gives is kept from its first
+        change on.
+        """
+        first, other = self.population.inputs[self.patient], population.inputs[self.patient]
+        changed = np.cumsum(self.inputs != first, axis=0)
+        before = np.vstack([np.zeros_like(changed[:1]), changed])[self.rows.first][self.patient]
+        ratio = np.divide(self.inputs, first, out=np.ones_like(first), where=first != 0)
+        inputs = np.where(self.fixed & (changed > before), self.inputs, np.where(self.fixed, other, other * ratio))
         faults = Faults("records", np.arange(len(inputs)) + 2)
         return _events(self.rows, self.model, inputs, doses(self.rows, self.model, inputs, faults))[0]
 
@@ -79,7 +87,8 @@ def read_records(source: str | Path | pd.DataFrame, model: Model, parameters: Pa
     last = np.append(rows.first[1:], len(table)) - 1
     at = np.minimum(rows.first[:, None] + np.arange(shape[1]), last[:, None])
     told = (f"columns left aside: {', '.join(table.ignored)}",) if table.ignored else ()
-    return Records(model, rows.ids, people, schedule, rows.time[at], count[at], rows.patient, place, inputs, rows, told)
+    return Records(model, rows.ids, people, schedule, rows.time[at], count[at], rows.patient, place, inputs,
+                   np.isin(model.inputs, [*table.cells]), rows, told)
 
 
 def _events(rows: Rows, model: Model, inputs: np.ndarray, given: dict[int, Dose]) -> tuple[Schedule, np.ndarray]:
@@ -117,7 +126,7 @@ def simulate_records(records: Records, *, rtol: float = RTOL, strict: bool = Tru
     """One row a record, in their order: ID, TIME, every compartment and variable; units in `.attrs["units"]`.
 
     A row shows what its record and all before it leave behind. A patient that fails is raised, or, if not strict, told
-    in `.attrs["failures"]`, its later rows empty.
+    in `.attrs["failures"]`, its later rows empty; FAILED names the time and the reason on each of its rows.
     """
     r = records
     run = simulate(r.model, r.population, r.schedule, r.times, begin=r.times[:, 0], places=r.places, rtol=rtol, strict=False,
@@ -130,6 +139,9 @@ def simulate_records(records: Records, *, rtol: float = RTOL, strict: bool = Tru
     states, times = run.states[r.patient, r.place], r.times[r.patient, r.place]
     frame = Simulation(r.model, each, nothing(len(each)), times[:, None], states[:, None, :]).to_frame()
     frame["ID"] = _identity(r.ids)[r.patient]
+    why = np.full(len(r.ids), None, dtype=object)
+    why[failed] = [text.partition(", ")[2] for text in run.failures]
+    frame["FAILED"] = why[r.patient]
     frame.attrs["failures"] = failures
     return frame
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkpd.errors import nearest
 from pkpd.model.schema import Model
 from pkpd.records.table import Faults, Table
 
@@ -111,7 +110,7 @@ Rule = tuple[str, np.ndarray, str | Callable[[int], str], str]
 def _rules(rows: Rows, model: Model, named: list[str]) -> list[Rule]:
     """What no record may be: column, the rows that are so, what is wrong, and the remedy."""
     back = (np.diff(rows.time, prepend=np.inf) < 0) & (np.diff(rows.patient, prepend=-1) == 0)
-    order = ("TIME", back, lambda r: f"goes back from {rows.time[r - 1]:g} to {rows.time[r]:g} within a patient",
+    order = ("TIME", back, lambda r: f"goes back from {rows.time[r - 1]:.15g} to {rows.time[r]:.15g} within a patient",
              "sort each patient's rows by time; a reset does not turn the clock back here: let time run on after it")
     return [order, *_item_rules(rows), *_dose_rules(rows), *_steady_rules(rows), *_compartment_rules(rows, model, named)]
 
@@ -178,7 +177,7 @@ def _compartment_rules(rows: Rows, model: Model, named: list[str]) -> list[Rule]
     own = {k: np.array([bool(c.dose and getattr(c.dose, k)) for c in model.compartments] + [True] * 3)
            for k in ("rate", "duration")}
     several = f"the dose does not say which of {', '.join(dosed)}" if dosed else "this model has no dosed compartment"
-    remedy = nearest("", dosed) if dosed else "declare one with dose = true"
+    remedy = "write one of them in CMT, by number or name" if dosed else "declare one with dose = true"
     return [
         ("CMT", cmt == _OFF, lambda r: f"{named[r]} turns a compartment off, which is not done here",
          "write the compartment's number or name; to end its flows, let a parameter that a column sets be zero"),

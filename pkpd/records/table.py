@@ -142,6 +142,10 @@ def _columns(names: list[str], model: Model, where: str) -> tuple[dict[str, int]
         key = name.upper() if name.upper() in words else name
         if key not in words and key not in model.inputs and key not in REGISTER:
             ignored.append(name or f"column {i + 1}")
+            near = [n for n in (*model.inputs, *REGISTER) if n.upper() == name.upper()]
+            if near and near[0] not in names:
+                issues.append(Issue(f"{where}: {name}", f"is nothing that {model.name} knows, but {near[0]} is",
+                                    "write inputs and covariates as the model does, or rename the column"))
         elif key in meant:
             issues.append(Issue(f"{where}: {name}", f"is column {meant[key] + 1} and column {i + 1}", "keep one of the two"))
         else:

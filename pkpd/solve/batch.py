@@ -111,7 +111,7 @@ def _work(job: _Job) -> tuple[np.ndarray, np.ndarray]:
     n = program.states
     sizes = {"head": ROWS, "y": n, "p": job.inputs.shape[1], "q": program.slots, "infusion": n, "a": program.factors, "k": 6 * n,
              "tolerance": n + 1, "new": n, "d": n, "watch_q": job.watcher.slots if job.watcher else 0, "now": watched,
-             "then": watched}
+             "then": watched, "last": watched}
     first = np.cumsum([0, *(sizes[b] for b in BLOCKS)])
     block = np.zeros(first[-1] * LANES + LANES)
     at = (-block.ctypes.data % ROW) // 8

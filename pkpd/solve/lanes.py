@@ -34,8 +34,8 @@ _H, _ERROR, _FACTOR, _FLAG, _T, _NEXT, _STOP, _GROWTH, _FASTEST = range(9)
 ROWS, WIDE = 9, 8 * LANES  # those nine at the head of w; the bytes of a row
 NEAR = 0.01  # a crossing is found when the watched value is past its level by this share of rtol, or the step is tiny
 (_PREPARE, _RATES, _PACE, _STEP, _ACCEPT, _PREPARE_WATCH, _WATCH, _HEAD,
- _Y, _P, _Q, _INFUSION, _A, _K, _TOLERANCE, _NEW, _D, _WATCH_Q, _NOW, _THEN) = range(20)
-BLOCKS = ("head", "y", "p", "q", "infusion", "a", "k", "tolerance", "new", "d", "watch_q", "now", "then")
+ _Y, _P, _Q, _INFUSION, _A, _K, _TOLERANCE, _NEW, _D, _WATCH_Q, _NOW, _THEN, _LAST) = range(21)
+BLOCKS = ("head", "y", "p", "q", "infusion", "a", "k", "tolerance", "new", "d", "watch_q", "now", "then", "last")
 _WHO, _ROW, _OUT, _BUDGET, _DUE, _FRESH, _STALE, _WAITING = range(8)
 
 
@@ -84,6 +84,8 @@ def _load(lane, i, w, m, c, x, offsets, most):
         w[m[0, _INFUSION] + r, lane] = 0.0
     for r in range(x.shape[1] - 1 - n):
         w[p + r, lane] = x[i, 1 + n + r]
+    for r in range(m[0, _LAST], w.shape[0]):
+        w[r, lane] = np.nan  # nothing was watched before the start
     w[_T, lane], w[_NEXT, lane], w[_GROWTH, lane] = x[i, 0], 0.0, 6.0
     c[_WHO, lane], c[_ROW, lane], c[_OUT, lane], c[_BUDGET, lane] = i, offsets[i], 0, most
     c[_DUE, lane], c[_FRESH, lane], c[_STALE, 0] = 1, 1, 1
@@ -186,12 +188,12 @@ def _first_steps(w, m, c):
 
 
 @njit(**_OPTIONS)
-def _past(lane, k, w, m, levels, crossed, i):
-    """How far a crossing lies ahead before and after the step: met in it if the first is positive, the second not."""
+def _past(lane, k, before, after, w, levels, crossed, i):
+    """How far a crossing lies ahead in two rows of watched values: met if the first is positive, the second not."""
     if crossed[i, k] < np.inf:
         return -1.0, -1.0
     sign, level = levels[k, 1], levels[k, 0]
-    return sign * (w[m[0, _NOW] + k, lane] - level), sign * (w[m[0, _THEN] + k, lane] - level)
+    return sign * (w[before + k, lane] - level), sign * (w[after + k, lane] - level)
 
 
 @njit(**_OPTIONS)
@@ -201,7 +203,7 @@ def _shorter(lane, w, m, c, levels, crossed):
     if h <= 1e-12 * max(abs(w[_T, lane]), 1e-3):
         return 0.0
     for k in range(levels.shape[0]):
-        before, after = _past(lane, k, w, m, levels, crossed, i)
+        before, after = _past(lane, k, m[0, _NOW], m[0, _THEN], w, levels, crossed, i)
         if before > 0 and after <= 0 and -after > NEAR * w[m[0, _TOLERANCE], lane] * max(abs(levels[k, 0]), before):
             share = min(0.9, max(0.1, before / (before - after)))
             best = h * share if best == 0.0 else min(best, h * share)
@@ -209,19 +211,23 @@ def _shorter(lane, w, m, c, levels, crossed):
 
 
 @njit(**_OPTIONS)
-def _cross(w, m, c, levels, deeds, crossed, base):
-    """What happens at crossings met by the steps just taken."""
+def _cross(first, last, jumped, w, m, c, levels, deeds, crossed, base):
+    """What happens at crossings met between two rows of watched values: by a jump, or by the steps just taken; if any."""
+    found = False
     for lane in range(LANES):
         i = c[_WHO, lane]
-        if i < 0 or w[_FLAG, lane] == 0.0:
+        if i < 0 or not (jumped or w[_FLAG, lane] != 0.0):
             continue
         for k in range(levels.shape[0]):
-            before, after = _past(lane, k, w, m, levels, crossed, i)
+            before, after = _past(lane, k, first, last, w, levels, crossed, i)
+            w[m[0, _LAST] + k, lane] = w[last + k, lane]
             if before > 0 and after <= 0:
                 crossed[i, k] = w[_T, lane]
+                found = True
                 for row in range(deeds.shape[0]):
                     if deeds[row, 0] == k:
                         _apply(lane, int(deeds[row, 1]), int(deeds[row, 2]), deeds[row, 3], w, m, c, base)
+    return found
 
 
 @njit(**_OPTIONS)
@@ -277,14 +283,17 @@ def solve_lanes(w, m, c, x, offsets, when, what, outs, places, states, done, lev
     while _fill(w, m, c, x, offsets, when, what, outs, places, states, done, most, base):
         if c[_STALE, 0]:
             _prepare(m, c)
+        if m[1, _WATCH]:
+            _call(m[1, _WATCH], (m[1, _Y], m[1, _WATCH_Q], m[1, _NOW]))
+            if _cross(m[0, _LAST], m[0, _NOW], True, w, m, c, levels, deeds, crossed, base):
+                continue
         _first_steps(w, m, c)
         _choose(w, c)
         _call(m[1, _STEP], (m[1, _Y], m[1, _Q], m[1, _INFUSION], m[1, _HEAD] + _H * WIDE, m[1, _A], m[1, _K],
                          m[1, _TOLERANCE], m[1, _NEW], m[1, _HEAD] + _ERROR * WIDE))
         if m[1, _WATCH]:
-            _call(m[1, _WATCH], (m[1, _Y], m[1, _WATCH_Q], m[1, _NOW]))
             _call(m[1, _WATCH], (m[1, _NEW], m[1, _WATCH_Q], m[1, _THEN]))
         _judge(w, m, c, states, done, levels, crossed)
         _call(m[1, _ACCEPT], (m[1, _Y], m[1, _NEW], m[1, _HEAD] + _FLAG * WIDE))
         if m[1, _WATCH]:
-            _cross(w, m, c, levels, deeds, crossed, base)
+            _cross(m[0, _NOW], m[0, _THEN], False, w, m, c, levels, deeds, crossed, base)

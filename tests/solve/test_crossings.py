@@ -122,6 +122,8 @@ growth = { to = "y", rate = "K * y**2" }
     assert len(run.failures) == 1 and "patient 2, day 2" in run.failures[0]
     assert run.crossed[[0, 2]] == pytest.approx(np.array([[np.inf, np.inf], [5 / 3, np.inf]]), rel=1e-8)
     assert run.crossed[1] == pytest.approx([2 / 3, 1.75], rel=1e-8)  # met before it failed
+    never = simulate(explosion, people, None, np.array([3.0]), crossings=[Crossing("y", "0.5")], strict=False)
+    assert never.crossed[:, 0] == pytest.approx([np.inf, np.nan, np.inf], nan_ok=True)
 
 
 # --- by the engine's own words ----------------------------------------
@@ -163,12 +165,26 @@ def test_looking_for_a_crossing_costs_few_steps():
     assert steps(Watch(("drug", "drug"), levels)) - steps(Watch()) < 50
 
 
-def test_a_jump_over_a_level_is_no_crossing():
+def test_a_jump_over_a_level_is_a_crossing_at_its_time():
     cut = packed(1, np.zeros(1, int), np.ones(1), np.array([SCALE]), np.zeros(1), np.array([0.01]))
     rise = packed(1, np.zeros(1, int), np.ones(1), np.array([ADD]), np.zeros(1), np.array([100.0]))
     for schedule, sign in ((cut, 1.0), (rise, -1.0)):
-        found = watched(Watch(("drug",), np.array([[40.0 if sign > 0 else 90.0, sign]])), [60.0, 1.0, 1.0, 0.0], schedule)
-        assert found.crossed[0, 0] == np.inf
+        found = watched(Watch(("drug",), np.array([[40.0 if sign > 0 else 90.0, sign]]), np.array([[0, ASSIGN, 1, 0.0]])),
+                        [60.0, 1.0, 1.0, 0.0], schedule)
+        assert found.crossed[0, 0] == 1.0 and found.states[0, 0, 1] == 0.0
+
+
+def test_what_one_crossing_does_may_be_another_s_jump():
+    watch = Watch(("x", "cells", "drug"), np.array([[0.0, 1.0], [2.0, 1.0], [50.0, -1.0]]),
+                  np.array([[0, ASSIGN, 1, 1.0], [1, ASSIGN, 0, 100.0], [2, SET, 0, 0.0]]))
+    found = watched(watch, [1.0, 8.0, 1.0, 0.0])
+    assert found.crossed[0] == pytest.approx([np.pi / 2 / 1.7] * 3, rel=1e-8)
+    assert found.states[0, 0, :2].tolist() == [100, 1]
+
+
+def test_doses_at_begin_are_part_of_the_start():
+    rise = packed(1, np.zeros(1, int), np.zeros(1), np.array([ADD]), np.zeros(1), np.array([100.0]))
+    assert watched(Watch(("drug",), np.array([[90.0, -1.0]])), [0.0, 1.0, 1.0, 0.0], rise).crossed[0, 0] == np.inf
 
 
 def test_a_value_that_crosses_and_comes_back_within_one_step_is_missed():
