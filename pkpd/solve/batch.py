@@ -74,10 +74,17 @@ def solve_population(model: Model, start: np.ndarray, inputs: np.ndarray, schedu
     places = np.broadcast_to(np.diff(schedule.offsets)[:, None], outs.shape) if places is None else places
     whole = _Job(kernels(model, columns), watch, watcher(model, watch.names) if watch.names else None, start, inputs, begins,
                  schedule, outs, places, rtol, tolerances(model, rtol) if atol is None else atol, most_steps)
-    size = min(_CHUNK, max(4 * LANES, -(-n // (2 * workers()))))
-    pieces = [slice(i, min(i + size, n)) for i in range(0, n, size)]
-    solved = run_all(solve_chunk, [_cut(whole, p) for p in pieces], executor)
+    solved = run_all(solve_chunk, [_cut(whole, p) for p in _pieces(n)], executor)
     return Solved(*(np.concatenate(x) for x in zip(*solved, strict=True)))
+
+
+def _pieces(n: int) -> list[slice]:
+    """Patients in pieces of about one size, as many for each thread."""
+    threads = workers()
+    count = max(min(2 * threads, -(-n // (4 * LANES))), -(-n // _CHUNK), 1)
+    if count >= threads:
+        count = min(count + -count % threads, n)
+    return [slice(n * k // count, n * (k + 1) // count) for k in range(count)]
 
 
 def _cut(job: _Job, piece: slice) -> _Job:
