@@ -109,7 +109,7 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
     covariates = _values(data.get("covariates", {}), f"{where}: covariates", "", str(head.get("reference", "")), issues)
     for c in covariates:
         _check_covariate(c, where, issues)
-    correlations = _correlations(data.get("correlations", []), where, issues)
+    correlations = _correlations(data.get("correlations", []), values, where, issues)
     raise_issues(issues)
     draws = {k: tuple(map(float, v)) for k, v in data.get("draws", {}).items()}
     return Parameters(name, head["model"], str(head.get("title", "")), str(head.get("reference", "")),
@@ -198,17 +198,26 @@ def _check_covariate(c: Value, where: str, issues: list[Issue]) -> None:
                             f"{REGISTER[c.name].unit!r}", "use the register's unit"))
 
 
-def _correlations(table: object, where: str, issues: list[Issue]) -> tuple[Correlation, ...]:
+def _correlations(table: object, values: list[Value], where: str, issues: list[Issue]) -> tuple[Correlation, ...]:
     rows = []
     for i, entry in enumerate(table if isinstance(table, list) else []):
         place = f"{where}: correlations[{i + 1}]"
-        check_keys(entry, ("of", "r", "where", "seen"), place, issues)
+        check_keys(entry, ("of", "r", "covariance", "where", "seen"), place, issues)
         of, r = entry.get("of"), entry.get("r")
-        if not (isinstance(of, list) and len(of) == 2 and of[0] != of[1] and is_number(r) and -1 <= r <= 1):
-            issues.append(Issue(place, "is not a correlation", 'write of = ["A", "B"], r = 0.5'))
+        if "covariance" in entry and "r" not in entry and isinstance(of, list):
+            r = _from_covariance(entry["covariance"], [v.spread.sd for v in values if v.name in of and v.spread is not None])
+        if not (isinstance(of, list) and len(of) == 2 and of[0] != of[1] and is_number(r) and -1 <= r <= 1) or len(
+                {"r", "covariance"} & set(entry)) != 1:
+            issues.append(Issue(place, "is not a correlation", 'write of = ["A", "B"] and r = 0.5, or the covariance of their '
+                                "etas, which does not exceed the product of their omegas"))
             continue
         rows.append(Correlation((str(of[0]), str(of[1])), float(r), entry.get("where", ""), entry.get("seen", "user")))
     return tuple(rows)
+
+
+def _from_covariance(covariance: object, sds: list[float]) -> float | None:
+    """The correlation behind a published covariance of two etas; none if it cannot be one."""
+    return covariance / (sds[0] * sds[1]) if is_number(covariance) and len(sds) == 2 and min(sds) > 0 else None
 
 
 def scaled(v: Value, factor: float, unit: str) -> Value:

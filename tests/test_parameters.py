@@ -382,7 +382,7 @@ def test_an_effect_is_one_at_its_reference_patient():
 
 def test_an_effect_names_covariates():
     assert told(effect('{ is = "BAS / 1.75", reference = { BAS = 1.75 } }')) == [
-        ("own.toml: values.CL.effect", "'BAS' is not a covariate", "did you mean 'BSA' or 'KRAS'?")
+        ("own.toml: values.CL.effect", "'BAS' is not a covariate", "did you mean 'BSA' or 'KRAS' or 'ASIAN'?")
     ]
 
 
@@ -455,14 +455,30 @@ def test_a_reference_is_a_number(value):
         'of = ["CL", "V"]\nr = nan',
         'of = ["CL", "V"]\nr = true',
         'of = ["CL", "CL"]\nr = 0.5',
+        'of = ["CL", "V"]\ncovariance = 0.1',
+        'of = ["CL", "V"]\nr = 0.1\ncovariance = 0.01',
     ],
 )
 def test_a_correlation_is_of_two_and_from_minus_one_to_one(entry):
     assert told(f"{HEAD}[[correlations]]\n{entry}\n")[0] == (
         "own.toml: correlations[1]",
         "is not a correlation",
-        'write of = ["A", "B"], r = 0.5',
+        'write of = ["A", "B"] and r = 0.5, or the covariance of their etas, which does not exceed the product of their omegas',
     )
+
+
+def test_a_published_covariance_of_etas_is_divided_by_their_omegas_once():
+    text = """[parameters]
+model = "drug"
+[values]
+CL = { value = 1, unit = "L/day", spread = { law = "lognormal", variance = 0.157 } }
+V = { value = 3, unit = "L", spread = { law = "lognormal", variance = 0.152 } }
+[[correlations]]
+of = ["CL", "V"]
+covariance = 0.0596
+"""
+    own, _ = read_parameters(parse(text, "own"), "own", "own.toml")
+    assert own.correlations[0].r == pytest.approx(0.0596 / (0.157 * 0.152) ** 0.5, rel=1e-12)
 
 
 def test_an_unknown_key_of_a_correlation_is_told():
@@ -888,7 +904,7 @@ def test_an_effect_of_a_covariate_that_patients_lack_is_told():
 def test_given_covariates_are_in_the_register_and_plausible():
     with pytest.raises(ContentError) as caught:
         draw(DRUG, FULL, 5, covariates={"BSAA": 1.75})
-    assert str(caught.value) == "covariates: 'BSAA' is not in the register\n    remedy: did you mean 'BSA'?"
+    assert str(caught.value) == "covariates: 'BSAA' is not in the register\n    remedy: did you mean 'BSA' or 'ADA'?"
     with pytest.raises(ContentError) as caught:
         draw(DRUG, FULL, 3, covariates={"BSA": np.array([1.7, 17.5, np.nan])})
     assert str(caught.value) == (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pkpd import library, store, units
-from pkpd.errors import ContentError, Issue, PkpdError, nearest
+from pkpd.errors import ContentError, Issue, NotFound, PkpdError, fail, nearest
 from pkpd.library import raise_issues
 from pkpd.model.flatten import Instance, flatten
 from pkpd.model.reading import read_file
@@ -32,17 +32,39 @@ def _sources(name: str, swap: dict[str, str]) -> list[list[str]]:
     parts = head.data.get("parts", {})
     uses = [swap.get(k, p.get("use")) for k, p in parts.items() if isinstance(p, dict)] if isinstance(parts, dict) else []
     sources = [head, *(library.read("model", use) for use in uses if isinstance(use, str))]
-    return [[s.name, s.where, repr(s.data)] for s in sources]
+    return [[s.name, s.where, repr(whole(s.data, s.where))] for s in sources]
 
 
 def parse_model(text: str, name: str = "model") -> Model:
     """A model from TOML text, as in a notebook; a system's parts come from the library."""
-    return build_model(read_file(library.parse(text, name), name, name), {})
+    return build_model(read_file(whole(library.parse(text, name), name), name, name), {})
 
 
 def model_file(name: str) -> ModelFile:
     """A model file by library name or path, checked on its own."""
-    return library.load("model", name, read_file)
+    return library.load("model", name, lambda data, name, where: read_file(whole(data, where), name, where))
+
+
+def whole(data: dict, where: str, seen: tuple[str, ...] = ()) -> dict:
+    """A model file's tables with those of the model that it is `like` below them: its own lines replace and add."""
+    head = data.get("model")
+    if not isinstance(head, dict) or "like" not in head:
+        return data
+    if not isinstance(head["like"], str):
+        raise fail(f"{where}: model.like", f"{head['like']!r} is not the name of a model", 'write like = "structures/antibody"')
+    try:
+        source = library.read("model", head["like"])
+    except NotFound as error:
+        raise fail(f"{where}: model.like", str(error)) from None
+    if source.path in seen:
+        raise fail(f"{where}: model.like", f"{head['like']!r} leads back to itself", "name a model that stands on its own")
+    base = whole(source.data, source.where, (*seen, source.path))
+    if "parts" in base or "parts" in data:
+        raise fail(f"{where}: model.like", "joins a system", "a system has parts; only a model of compartments has a like")
+    merged = {section: {**base.get(section, {}), **lines} if isinstance(lines := data.get(section, {}), dict) else lines
+              for section in (*base, *(k for k in data if k not in base))}
+    merged["model"] = {**base["model"], **{k: v for k, v in head.items() if k != "like"}}
+    return merged
 
 
 def build_model(file: ModelFile, swap: dict[str, str]) -> Model:

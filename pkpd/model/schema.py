@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -139,5 +139,6 @@ class Model:
 
     @cached_property
     def hash(self) -> str:
-        """The content hash of what is computed: structure, not titles."""
-        return store.content_hash(self.time, self.parameters, self.compartments, self.variables, self.flows)
+        """The content hash of what is computed: structure, not titles; drugs of one structure share compiled code."""
+        rows = (*self.parameters, *self.compartments, *self.variables, *self.flows)
+        return store.content_hash(self.time, [replace(r, text="") for r in rows])

@@ -90,9 +90,10 @@ def _followed(part: Model, inputs: np.ndarray, chosen: list[Dose], states: tuple
     found, reasons = steady_state(part, np.real(inputs), repeated, executor)
     if not np.iscomplexobj(inputs):
         return found, reasons
-    given = (np.array([getattr(d, name) for d in chosen], dtype=complex) for name in ("amount", "rate", "duration"))
-    lag = np.array([d.lag for d in chosen], dtype=complex)
-    return found + 1j * steady_slopes(part, found, inputs, repeated.state, *given, repeated.interval, lag, executor), reasons
+    amount, rate, duration, lag = (np.array([getattr(d, name) for d in chosen], dtype=complex)
+                                   for name in ("amount", "rate", "duration", "lag"))
+    slopes = steady_slopes(part, found, inputs, repeated.state, amount, rate, duration, repeated.interval, lag, executor)
+    return found + 1j * slopes, reasons
 
 
 def _repeated(chosen: list[Dose], states: tuple[int, ...]) -> Repeated:

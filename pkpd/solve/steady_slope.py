@@ -23,11 +23,11 @@ def steady_slopes(part: Model, found: np.ndarray, inputs: np.ndarray, state: np.
     Inputs (patient, input), amounts, rates, durations and lags are complex; interval 0 is an infusion without end.
     """
     slopes = np.zeros_like(found)
-    moving = np.isfinite(found).all(axis=1) & (inputs.imag != 0).any(axis=1)
+    moving = np.isfinite(found).all(axis=1) & (np.imag(inputs) != 0).any(axis=1)
     for rows, make in ((moving & (interval == 0), _constant), (moving & (interval > 0), _periodic)):
         if rows.any():
-            own = (a[rows] for a in (found, inputs, state, amount, rate, duration, interval, lag))
-            slopes[rows] = make(part, *own, executor)
+            slopes[rows] = make(part, found[rows], inputs[rows], state[rows], amount[rows], rate[rows], duration[rows],
+                                interval[rows], lag[rows], executor)
     return slopes
 
 
@@ -37,9 +37,9 @@ def _constant(part, x, inputs, state, amount, rate, duration, interval, lag, exe
     infusion[np.arange(len(x)), state] = rate
 
     def rates(y: np.ndarray, p: np.ndarray, into: np.ndarray) -> np.ndarray:
-        return right_hand_side(part, y.T, p.T, into.T).T.imag
+        return np.imag(right_hand_side(part, y.T, p.T, into.T).T)
 
-    by = [rates(x + 1j * STEP * unit, inputs.real, infusion.real + 0j) / STEP for unit in np.eye(x.shape[1])]
+    by = [rates(x + 1j * STEP * unit, inputs.real, np.real(infusion) + 0j) / STEP for unit in np.eye(x.shape[1])]
     return -np.linalg.solve(np.stack(by, axis=2), rates(x + 0j, inputs, infusion)[:, :, None])[:, :, 0]
 
 

@@ -350,7 +350,7 @@ def in_part(model: Model, part: str, names: tuple[str, ...]) -> dict:
     return {sympy.Symbol(n, real=True): sympy.Symbol(f"{part}.{n}", real=True) for n in names}
 
 
-@pytest.mark.parametrize("name", [n for n in library.names("model") if n.startswith("drugs/")])
+@pytest.mark.parametrize("name", ["drugs/oxaliplatin", "drugs/fluorouracil", "drugs/leucovorin"])
 def test_a_drug_in_hours_runs_24_times_as_fast_in_a_system_of_days(name):
     alone, whole = load_model(name), system(f'd = {{ use = "{name}" }}')
     assert alone.time == "hour"
@@ -645,3 +645,61 @@ def test_a_second_process_simulates_without_sympy_and_pint(tmp_path):
     out = [subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout
            for _ in range(2)]
     assert out[1].strip() == "[]"
+
+
+# --- like another model ------------------------------------------------------------
+
+ONE = HEAD + """[parameters]
+K = { unit = "1/day" }
+[compartments]
+central = { unit = "mg", dose = true }
+[flows]
+elimination = { from = "central", rate = "K * central" }
+"""
+
+
+def like(base: str, rest: str = "") -> str:
+    return f'[model]\ntitle = "own"\ntime = "day"\nlike = "{base}"\n{rest}'
+
+
+@pytest.fixture
+def one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("one.toml").write_text(ONE)
+    return Path("one.toml")
+
+
+def test_a_model_like_another_has_its_lines(one):
+    assert parse_model(like("one.toml")).hash == load_model("one.toml").hash
+
+
+def test_own_lines_replace_and_add_to_those_of_the_model_that_it_is_like(one):
+    model = parse_model(like("one.toml", '[parameters]\nK2 = { unit = "1/day" }\n[flows]\n'
+                             'elimination = { from = "central", rate = "(K + K2) * central" }'))
+    assert model.title == "own" and model.inputs == ("K", "K2")
+    assert [unparse(f.tree) for f in model.flows] == ["(K + K2) * central"]
+
+
+def test_a_change_of_the_model_it_is_like_reaches_a_model_already_kept(one):
+    Path("own.toml").write_text(like("one.toml"))
+    before = load_model("own.toml").hash
+    one.write_text(ONE.replace("K * central", "2 * K * central"))
+    assert load_model("own.toml").hash != before
+
+
+def test_texts_do_not_change_what_is_computed(one):
+    other = ONE.replace('unit = "1/day" }', 'unit = "1/day", text = "elimination" }')
+    assert parse_model(other).hash == load_model("one.toml").hash
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    (like("nothing.toml"), "m: model.like: nothing.toml: no such file"),
+    ('[model]\ntitle = "own"\ntime = "day"\nlike = 3', "m: model.like: 3 is not the name of a model"),
+    (like("own.toml"), "own.toml: model.like: 'own.toml' leads back to itself"),
+    (like("systems/crlm"), "m: model.like: joins a system"),
+])
+def test_a_like_that_cannot_be_followed_is_refused(one, text, message):
+    Path("own.toml").write_text(like("own.toml"))
+    with pytest.raises(ContentError) as caught:
+        parse_model(text, "m")
+    assert str(caught.value).startswith(message)
