@@ -114,7 +114,7 @@ def _show_model(name: str, diagram: Path | None, as_json: bool, console: Console
     if diagram is not None:
         store.require_writable(diagram)
     file = model_file(name)
-    if file.joins or not (file.parts or file.compartments):
+    if file.joins or file.gathers or not (file.parts or file.compartments):
         _show_part(name, file, diagram, as_json, console)
         return
     model = load_model(name)
@@ -138,7 +138,7 @@ def _show_part(name: str, file: ModelFile, diagram: Path | None, as_json: bool, 
         print(json.dumps(library.read("model", name).data, ensure_ascii=False))
         return
     console.print(escape(Path(library.find("model", name)).read_text(encoding="utf-8")), soft_wrap=True)
-    console.print(f"A part: it joins {escape(', '.join(file.joins)) or 'nothing'} and stands in a system, not alone.")
+    console.print(f"A part: it joins {escape(', '.join((*file.joins, *file.gathers))) or 'nothing'} and stands in a system, not alone.")
 
 
 def _checked(kind: str, name: str) -> dict:
@@ -197,7 +197,7 @@ def _issues(kind: str, name: str) -> list[Issue]:
 
     if kind == "model":
         file = model_file(name)
-        alone = not file.joins and (file.parts or file.compartments)
+        alone = not file.joins and not file.gathers and (file.parts or file.compartments)
         return check_model(build_model(file, {})) if alone else []
     if kind in ("parameters", "result"):
         own = load_parameters(name)

@@ -71,9 +71,10 @@ def build_model(file: ModelFile, swap: dict[str, str]) -> Model:
     """The flat system behind a model file."""
     if file.parts:
         instances = _instances(file, swap)
-    elif file.joins:
-        raise ContentError(Issue(f"{file.where}: model.joins", f"{file.title!r} joins {', '.join(file.joins)} and "
-                                 "cannot stand alone", "use it as a part of a system"))
+    elif file.joins or file.gathers:
+        names = ", ".join((*file.joins, *file.gathers))
+        raise ContentError(Issue(f"{file.where}: model.joins", f"{file.title!r} joins {names} and cannot stand alone",
+                                 "use it as a part of a system"))
     else:
         instances = [Instance("", "", file)]
     parts = tuple(replace(p, use=swap.get(p.name, p.use)) for p in file.parts)
@@ -116,17 +117,17 @@ def _counted(parts: dict[str, Part], files: dict[str, ModelFile]) -> dict[str, P
 def _copies(system: ModelFile, part: Part, file: ModelFile, parts: dict[str, Part],
             issues: list[Issue]) -> list[Instance]:
     where = f"{system.where}: parts.{part.name}"
-    given = dict(part.joins)
+    given, wanted = dict(part.joins), (*file.joins, *file.gathers)
     for key in given:
-        if key not in file.joins:
-            issues.append(Issue(f"{where}.{key}", f"{part.use} joins no {key!r}", nearest(key, (*file.joins, "n", "chain"))))
-    for key in file.joins:
+        if key not in wanted:
+            issues.append(Issue(f"{where}.{key}", f"{part.use} joins no {key!r}", nearest(key, (*wanted, "n", "chain"))))
+    for key in wanted:
         if key not in given:
             issues.append(Issue(where, f"{part.use} joins {key!r}, which is not given", f'add {key} = "PART"'))
         elif given[key] not in parts:
             issues.append(Issue(f"{where}.{key}", f"there is no part {given[key]!r}", nearest(given[key], parts)))
     bound = {k: parts[v] for k, v in given.items() if v in parts}
-    counts = {p.n for p in bound.values() if p.n > 1} | ({part.n} if part.n > 1 else set())
+    counts = {p.n for k, p in bound.items() if p.n > 1 and k in file.joins} | ({part.n} if part.n > 1 else set())
     if len(counts) > 1:
         issues.append(Issue(where, f"joins parts of {' and '.join(map(str, sorted(counts)))} copies",
                             "give them the same number of copies"))
@@ -138,5 +139,5 @@ def _copies(system: ModelFile, part: Part, file: ModelFile, parts: dict[str, Par
         return [Instance(part.name, a, file, tuple((k, v.name) for k, v in bound.items()), b)
                 for a, b in zip(names, following, strict=True)]
     return [Instance(part.name, f"{part.name}.{i + 1}" if n > 1 else part.name, file,
-                      tuple((k, f"{v.name}.{i + 1}" if v.n > 1 else v.name) for k, v in bound.items()))
+                      tuple((k, f"{v.name}.{i + 1}" if v.n > 1 and k in file.joins else v.name) for k, v in bound.items()))
             for i in range(n)]

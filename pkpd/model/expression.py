@@ -63,7 +63,7 @@ def _convert(node: ast.AST, where: str, text: str, depth: int) -> Tree:
             return ("name", name)
         case ast.Attribute(value=ast.Name(id=part), attr=name) if not name.startswith("_"):
             return ("name", f"{part}.{name}")
-        case ast.Attribute(value=ast.Attribute(value=ast.Name(id=part), attr="first" | "last" as end), attr=name):
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(id=part), attr="first" | "last" | "sum" as end), attr=name):
             return ("name", f"{part}.{end}.{name}")
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return (_OPERATORS[type(op)], down(left), down(right))
@@ -115,13 +115,14 @@ def size(tree: Tree, sizes: Mapping[str, int]) -> int:
     return 1
 
 
-def rename(tree: Tree, to: Callable[[str], str]) -> Tree:
-    """The same tree with its names replaced."""
+def rename(tree: Tree, to: Callable[[str], str | Tree]) -> Tree:
+    """The same tree with its names replaced, each by another name or a tree."""
     match tree:
         case ("num", _):
             return tree
         case ("name", name):
-            return ("name", to(name))
+            other = to(name)
+            return ("name", other) if isinstance(other, str) else other
         case ("call", function, args):
             return ("call", function, tuple(rename(a, to) for a in args))
         case (op, *rest):

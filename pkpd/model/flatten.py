@@ -26,16 +26,24 @@ class Instance:
     following: str = ""
 
 
-def _scope(instance: Instance, all_of: dict[str, list[Instance]]) -> dict[str, tuple[str, str]]:
-    """What an author's name means in one instance: its flat name and unit."""
-    scope: dict[str, tuple[str, str]] = {}
+Scope = dict[str, tuple[str | Tree, str]]
+
+
+def _scope(instance: Instance, all_of: dict[str, list[Instance]]) -> Scope:
+    """What an author's name means in one instance: its flat name, or the sum of several, and its unit."""
+    scope: Scope = {}
 
     def add(local: str, other: Instance) -> None:
         for row in (*other.file.parameters, *other.file.compartments, *other.file.variables):
             scope[local + row.name] = (f"{other.prefix}.{row.name}" if other.prefix else row.name, row.unit)
 
     add("", instance)
-    for join, prefix in instance.bindings:
+    for join, part in instance.bindings:
+        if join in instance.file.gathers:
+            copies = all_of[part]
+            for row in (*copies[0].file.parameters, *copies[0].file.compartments, *copies[0].file.variables):
+                scope[f"{join}.sum.{row.name}"] = _sum([f"{i.prefix}.{row.name}" for i in copies]), row.unit
+    for join, prefix in ((j, p) for j, p in instance.bindings if j not in instance.file.gathers):
         copies = [i for group in all_of.values() for i in group if i.part == prefix or i.prefix == prefix]
         exact = [i for i in copies if i.prefix == prefix]
         for other in exact:
@@ -47,6 +55,13 @@ def _scope(instance: Instance, all_of: dict[str, list[Instance]]) -> dict[str, t
     for other in following:
         add("next.", other)
     return scope
+
+
+def _sum(names: list[str]) -> Tree:
+    tree: Tree = ("name", names[0])
+    for name in names[1:]:
+        tree = ("+", tree, ("name", name))
+    return tree
 
 
 def flatten(system: ModelFile, instances: list[Instance], parts: tuple[Part, ...]) -> Model:
@@ -77,7 +92,7 @@ def flatten(system: ModelFile, instances: list[Instance], parts: tuple[Part, ...
 class _Flattener:
     """Renames and unit-checks the rows of one instance."""
 
-    def __init__(self, instance: Instance, scope: dict[str, tuple[str, str]], system: ModelFile,
+    def __init__(self, instance: Instance, scope: Scope, system: ModelFile,
                  states: set[str], issues: list[Issue]):
         self.instance, self.scope, self.system = instance, scope, system
         self.states, self.issues = states, issues
@@ -136,8 +151,8 @@ class _Flattener:
                 self.issues.append(Issue(self.where(f"flows.{f.name}"), f"{ends[0]} is in {shown}, but {ends[1]} is "
                                          f"in {shown_other}", "mass and moles meet only through a molar mass in g/mol"))
             gain = unit.factor / other.factor
-        flat = [self.scope[e][0] if e else "" for e in ends]
-        return Flow(self.name(f.name), flat[0], flat[1], tree, f.text, gain)
+        source, target = (str(self.scope[e][0]) if e else "" for e in ends)
+        return Flow(self.name(f.name), source, target, tree, f.text, gain)
 
     def _in_chain(self, end: str) -> bool:
         return end[5:] in {c.name for c in self.instance.file.compartments} and (
@@ -145,7 +160,6 @@ class _Flattener:
 
     def _is_compartment(self, name: str) -> bool:
         return self.scope[name][0] in self.states
-
 
 
 def _ordered(variables: list[Variable], where: str, issues: list[Issue]) -> list[Variable]:

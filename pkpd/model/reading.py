@@ -14,7 +14,7 @@ from pkpd.model.schema import Compartment, Dose, Flow, ModelFile, Parameter, Par
 from pkpd.units import ONE, parse_unit
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-_RESERVED = {*expression.FUNCTIONS, "next", "first", "last"}
+_RESERVED = {*expression.FUNCTIONS, "next", "first", "last", "sum"}
 _COPIES = 64
 _PART_KEYS = ("use", "n", "chain")
 
@@ -65,7 +65,7 @@ class _Reader:
         for name, entry in table.items():
             if not _is_name(name):
                 self.add(f"{section}.{name}", "is not a name",
-                         "a letter, then letters, digits and _ (not a function, next, first or last)")
+                         "a letter, then letters, digits and _ (not a function, next, first, last or sum)")
             elif not isinstance(entry, dict):
                 self.add(f"{section}.{name}", f"{entry!r} is not a table", "write { unit = …, … }")
             else:
@@ -83,7 +83,7 @@ def read_file(data: dict, name: str, where: str) -> ModelFile:
     if not isinstance(head, dict):
         reader.add("model", "is not a table")
         head = {}
-    check_keys(head, ("title", "reference", "time", "joins", "text"), f"{where}: model", reader.issues)
+    check_keys(head, ("title", "reference", "time", "joins", "gathers", "text"), f"{where}: model", reader.issues)
     for key in ("title", "time"):
         if not isinstance(head.get(key), str):
             reader.add(f"model.{key}", "is missing", "every model gives a title and its time unit")
@@ -91,25 +91,32 @@ def read_file(data: dict, name: str, where: str) -> ModelFile:
     time = reader.unit({"unit": time}, "model.time")
     if parse_unit(time).dims != parse_unit("day").dims and not any("model.time" in i.where for i in reader.issues):
         reader.add("model.time", f"{time!r} is not a time", "write day or hour")
-    joins = head.get("joins", [])
-    if not isinstance(joins, list) or not all(isinstance(j, str) and _is_name(j) and j not in _PART_KEYS for j in joins):
-        reader.add("model.joins", f"{joins!r} is not a list of names", "write joins = [\"drug\", \"tumour\"]")
-        joins = []
+    joins, gathers = _joins(reader, head, "joins"), _joins(reader, head, "gathers")
+    for both in sorted(set(joins) & set(gathers)):
+        reader.add("model.gathers", f"{both!r} is in joins too", "name it in one of the two")
     if "parts" in data:
         if not isinstance(data["parts"], dict):
             reader.add("parts", "is not a table")
-        if joins:
+        if joins or gathers:
             reader.add("model.joins", "a system joins nothing", "join its parts in [parts]")
         for key in ("parameters", "compartments", "variables", "flows"):
             if key in data:
                 reader.add(key, "a system holds parts only", "move it to a part's own file")
     file = ModelFile(
         name, where, str(head.get("title", "")), time, str(head.get("reference", "")), str(head.get("text", "")),
-        tuple(joins), _parameters(reader, data), _compartments(reader, data),
+        tuple(joins), tuple(gathers), _parameters(reader, data), _compartments(reader, data),
         _variables(reader, data), _flows(reader, data), _parts(reader, data))
     _names(reader, file)
     raise_issues(reader.issues)
     return file
+
+
+def _joins(reader: _Reader, head: dict, key: str) -> list[str]:
+    names = head.get(key, [])
+    if isinstance(names, list) and all(isinstance(j, str) and _is_name(j) and j not in _PART_KEYS for j in names):
+        return names
+    reader.add(f"model.{key}", f"{names!r} is not a list of names", f"write {key} = [\"drug\", \"tumour\"]")
+    return []
 
 
 def _parameters(reader: _Reader, data: dict) -> tuple[Parameter, ...]:

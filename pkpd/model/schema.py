@@ -88,7 +88,10 @@ class Part:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """One model file, checked on its own; names are as its author wrote them."""
+    """One model file, checked on its own; names are as its author wrote them.
+
+    `joins` are parts whose copies it stands beside, one to each; `gathers` are parts of whose copies it sees the sums.
+    """
 
     name: str
     where: str
@@ -97,6 +100,7 @@ class ModelFile:
     reference: str = ""
     text: str = ""
     joins: tuple[str, ...] = ()
+    gathers: tuple[str, ...] = ()
     parameters: tuple[Parameter, ...] = ()
     compartments: tuple[Compartment, ...] = ()
     variables: tuple[Variable, ...] = ()

@@ -703,3 +703,58 @@ def test_a_like_that_cannot_be_followed_is_refused(one, text, message):
     with pytest.raises(ContentError) as caught:
         parse_model(text, "m")
     assert str(caught.value).startswith(message)
+
+
+# --- sums over copies ------------------------------------------------------------
+
+SITE = """[model]
+title = "site"
+time = "day"
+gathers = ["lesions"]
+[parameters]
+KIN = { unit = "1/day" }
+[compartments]
+drive = { unit = "1" }
+[variables]
+burden = { unit = "mL", is = "lesions.sum.viable", text = "all lesions" }
+[flows]
+comes = { to = "drive", rate = "KIN * burden / (burden + lesions.sum.V0)" }
+"""
+
+
+@pytest.fixture
+def site(here):
+    Path("site.toml").write_text(SITE)
+    return 'site = { use = "site.toml", lesions = "lesion" }\n'
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_part_sees_the_sum_over_the_copies_that_it_gathers(site, n):
+    model = system(f'lesion = {{ use = "lesion.toml", n = {n} }}\n' + site)
+    names = ["lesion"] if n == 1 else [f"lesion.{i + 1}" for i in range(n)]
+    burden = next(v for v in model.variables if v.name == "site.burden")
+    assert names_in(burden.tree) == {f"{x}.viable" for x in names}
+    values = {f"{x}.viable": float(i + 2) for i, x in enumerate(names)}
+    assert evaluate(burden.tree, values, np) == sum(values.values())
+
+
+def test_a_part_that_gathers_is_one_whatever_the_number_of_copies(site):
+    model = system('lesion = { use = "lesion.toml", n = 3 }\n' + site)
+    assert [s for s in model.states if s.startswith("site")] == ["site.drive"]
+
+
+def test_nothing_flows_into_a_sum(site):
+    Path("site.toml").write_text(SITE.replace('to = "drive"', 'to = "lesions.sum.viable"'))
+    with pytest.raises(ContentError, match="'lesions.sum.viable' is not a compartment"):
+        system('lesion = { use = "lesion.toml", n = 3 }\n' + site)
+
+
+def test_a_part_that_gathers_cannot_stand_alone(site):
+    with pytest.raises(ContentError, match="joins lesions and cannot stand alone"):
+        load_model("site.toml")
+
+
+def test_a_name_is_joined_or_gathered(site):
+    Path("site.toml").write_text(SITE.replace("time =", 'joins = ["lesions"]\ntime ='))
+    with pytest.raises(ContentError, match="'lesions' is in joins too"):
+        load_model("site.toml")

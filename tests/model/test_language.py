@@ -258,7 +258,7 @@ def test_what_cannot_be_a_name_is_refused(name):
         (
             f"drug.toml: compartments.{name}",
             "is not a name",
-            "a letter, then letters, digits and _ (not a function, next, first or last)",
+            "a letter, then letters, digits and _ (not a function, next, first, last or sum)",
         )
     ]
 
