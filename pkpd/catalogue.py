@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -14,7 +15,9 @@ from pkpd.errors import ContentError, Issue, NotFound, PkpdError, fail, nearest
 from pkpd.model.schema import ModelFile
 
 KINDS = ("models", "drugs", "parameters", "regimens", "trials", "fits", "studies")
-_TABLES = {"model": "model", "parameters": "parameters", "regimen": "regimen", "trial": "trial", "fit": "fit", "study": "study"}
+_TABLES = {"model": "model", "parameters": "parameters", "regimen": "regimen", "trial": "trial", "fit": "fit", "study": "study",
+           "exposures": "exposures"}
+_CHECKED = ("model", "parameters", "regimen", "trial", "fit", "result", "study", "exposures")
 
 
 def _title(kind: str, name: str) -> dict:
@@ -29,13 +32,16 @@ def rows(kind: str | None) -> list[dict]:
         raise NotFound(f"{kind}: not a kind of content\n    remedy: {nearest(kind, KINDS)}")
     found = []
     for group in [kind] if kind else [k for k in KINDS if k != "drugs"]:
-        single = {"drugs": "model", "studies": "study"}.get(group, group.removesuffix("s") if group != "parameters" else group)
+        if group == "drugs":
+            from pkpd.formulary import drug_rows
+
+            found += drug_rows()
+            continue
+        single = {"studies": "study"}.get(group, group.removesuffix("s") if group != "parameters" else group)
         for name in library.names(single):
-            if group == "drugs" and not name.startswith("drugs/"):
-                continue
             head = _title(single, name)
             title, reference = str(head.get("title", "")), str(head.get("reference", ""))
-            row: dict[str, str | bool] = {"kind": group, "name": name, "title": title, "reference": reference}
+            row: dict[str, Any] = {"kind": group, "name": name, "title": title, "reference": reference}
             if group == "fits":
                 row["calibrated"] = name in library.names("result")
             found.append(row)
@@ -51,7 +57,7 @@ def kinds_of(name: str) -> list[str]:
                 return [kind]
         raise fail(name, "is no kind of content", "a file begins with one of " + ", ".join(f"[{t}]" for t in _TABLES))
     found = []
-    for kind in ("model", "parameters", "regimen", "trial", "fit", "result", "study"):
+    for kind in _CHECKED:
         try:
             library.find(kind, name)
         except NotFound:
@@ -63,16 +69,37 @@ def kinds_of(name: str) -> list[str]:
     raise NotFound(f"{name}: the library holds nothing of this name\n    remedy: {nearest(name, set(known))}")
 
 
-def show(name: str, diagram: Path | None, as_json: bool, console: Console) -> None:
-    """Prints all that a name stands for (as JSON, the first); a model's diagram goes to a file."""
+def show(name: str, diagram: Path | None, as_json: bool, console: Console, exposure: Path | None = None) -> None:
+    """Prints all that a name stands for (as JSON, the first); the diagram of a model or regimen goes to a file.
+
+    exposure  draws a drug's concentration and its published figures there, and prints these in place of the model
+    """
     kinds = kinds_of(name)
-    if diagram is not None and kinds != ["model"]:
-        raise fail("--diagram", f"{name!r} is no model", "only a model has compartments to draw")
+    if exposure is not None:
+        _show_exposure(name, kinds, exposure, as_json, console)
+        return
+    if diagram is not None and kinds not in (["model"], ["regimen"]):
+        raise fail("--diagram", f"{name!r} is neither model nor regimen", "a model's flows and a regimen's doses can be drawn")
     for kind in kinds[:1] if as_json else kinds:
         if kind == "model":
             _show_model(name, diagram, as_json, console)
+        elif kind == "regimen":
+            _show_regimen(name, diagram, as_json, console)
         else:
             _show_other(kind, name, as_json, console)
+
+
+def _show_exposure(name: str, kinds: list[str], path: Path, as_json: bool, console: Console) -> None:
+    from pkpd.concentrations import draw_exposure, print_rows
+
+    if "model" not in kinds:
+        raise fail("--exposure", f"{name!r} is no drug", "`pkpd list drugs` shows them")
+    rows = draw_exposure(name, path)
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False, allow_nan=False))
+        return
+    print_rows(name, rows, console)
+    console.print(escape(f"{path}: written"))
 
 
 def _show_other(kind: str, name: str, as_json: bool, console: Console) -> None:
@@ -83,6 +110,9 @@ def _show_other(kind: str, name: str, as_json: bool, console: Console) -> None:
         described = show_parameters(load_parameters(name))
         print(json.dumps(described, ensure_ascii=False)) if as_json else print_parameters(described, console)
         return
+    if kind == "exposures":
+        _show_evidence(name, as_json, console)
+        return
     data = _checked(kind, name)
     if as_json:
         print(json.dumps(data, ensure_ascii=False, default=str))
@@ -90,19 +120,38 @@ def _show_other(kind: str, name: str, as_json: bool, console: Console) -> None:
         _print_trial(name, console)
     else:
         console.print(escape(Path(library.find(kind, name)).read_text(encoding="utf-8")), soft_wrap=True)
-        if kind == "regimen":
-            _print_rules(name, console)
 
 
-def _print_rules(name: str, console: Console) -> None:
-    """The rules of a regimen in words."""
+def _show_evidence(name: str, as_json: bool, console: Console) -> None:
+    """Published exposures, each beside what is simulated."""
+    from pkpd.concentrations import print_rows
+    from pkpd.evidence.comparison import compare_exposures
+    from pkpd.evidence.reading import load_evidence
+
+    evidence = load_evidence(name)
+    rows = compare_exposures(evidence)
+    if as_json:
+        print(json.dumps({"title": evidence.title, "figures": rows}, ensure_ascii=False, allow_nan=False))
+    else:
+        print_rows(evidence.title or name, rows, console)
+
+
+def _show_regimen(name: str, diagram: Path | None, as_json: bool, console: Console) -> None:
+    from pkpd.calendar import print_regimen, show_regimen
     from pkpd.regimen import load_regimen
-    from pkpd.words import rule_text
 
-    rules = load_regimen(name).rules
-    for i, rule in enumerate(rules, 1):
-        heading = "" if i > 1 else "At each visit, before the cycle's doses:\n"
-        console.print(escape(f"{heading}  {i}. {rule_text(rule)}"), soft_wrap=True)
+    if diagram is not None:
+        store.require_writable(diagram)
+        if diagram.suffix not in (".svg", ".png"):
+            raise fail("--diagram", f"{diagram} is neither .svg nor .png", "name the file so")
+    regimen = load_regimen(name)
+    print(json.dumps(show_regimen(regimen), ensure_ascii=False)) if as_json else print_regimen(regimen, console)
+    if diagram is not None:
+        from pkpd.timeline import dosing_diagram, image
+
+        store.write_bytes(diagram, image(dosing_diagram(regimen), diagram.suffix))
+        if not as_json:
+            console.print(escape(f"{diagram}: written"))
 
 
 def _show_model(name: str, diagram: Path | None, as_json: bool, console: Console) -> None:
@@ -177,7 +226,7 @@ def check(paths: list[str]) -> tuple[list[dict], int]:
     """Issues of files, or of the whole library, and how many files were read."""
     names: list[tuple[str | None, str]] = [(None, p) for p in paths]
     if not paths:
-        names = [(k, n) for k in ("model", "parameters", "regimen", "trial", "fit", "result", "study") for n in library.names(k)]
+        names = [(k, n) for k in _CHECKED for n in library.names(k)]
     found = []
     for kind, name in names:
         try:
@@ -206,6 +255,12 @@ def _issues(kind: str, name: str) -> list[Issue]:
             load_parameters(name, build_model(file, {}))
         else:
             bind(own, file)
+        return []
+    if kind == "exposures":
+        from pkpd.evidence.comparison import courses
+        from pkpd.evidence.reading import load_evidence
+
+        courses(load_evidence(name).figures)
         return []
     _checked(kind, name)
     return []

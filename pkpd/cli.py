@@ -80,6 +80,11 @@ def list_(
     if as_json:
         print(json.dumps(rows, ensure_ascii=False))
         return
+    if kind == "drugs":
+        from pkpd.formulary import print_drugs
+
+        print_drugs(rows, out)
+        return
     for group in dict.fromkeys(r["kind"] for r in rows):
         out.print(f"[bold]{group}[/bold]")
         for r in (r for r in rows if r["kind"] == group):
@@ -90,12 +95,16 @@ def list_(
 def show(
     name: Annotated[str, typer.Argument(help="a model, parameter set, regimen, trial, fit or study; or a file")],
     diagram: Annotated[Path | None, typer.Option(help="Draw the model's compartments and flows into an SVG file.")] = None,
+    exposure: Annotated[
+        Path | None,
+        typer.Option(help="Draw a drug's simulated concentration and its published figures into a .png or .svg file."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show equations, values with their units and sources, figures of a trial."""
+    """Show equations, values with their units and sources, figures of a trial, published exposures of a drug."""
     from pkpd import catalogue
 
-    catalogue.show(name, diagram, as_json, out)
+    catalogue.show(name, diagram, as_json, out, exposure)
 
 
 @app.command(epilog="Example: pkpd check my_model.toml")
@@ -130,7 +139,10 @@ def simulate(
     ] = None,
     typical: Annotated[bool, typer.Option("--typical", help="With --data: patients without spread.")] = False,
     regimen: Annotated[str | None, typer.Option(help="a regimen: a library name or a file")] = None,
-    cycles: Annotated[int, typer.Option(min=0, help="cycles given")] = 6,
+    cycles: Annotated[
+        int | None,
+        typer.Option(min=0, help="cycles of the regimen's first course; 6 if left out where the regimen does not say"),
+    ] = None,
     patients: Annotated[int, typer.Option(min=1, help="virtual patients")] = 100,
     until: Annotated[str, typer.Option(help='how long, as in "2 year"')] = "1 year",
     every: Annotated[str, typer.Option(help='how often to write, as in "1 day"')] = "1 day",

@@ -43,4 +43,6 @@ REGISTER = {c.name: c for c in (
     Covariate("KRAS", "1", 0, 1, "KRAS, 1 = mutated"),
     Covariate("LESIONS", "1", 0, 40, "number of liver metastases at baseline"),
     Covariate("LARGEST", "mm", 3, 250, "diameter of the largest liver metastasis at baseline"),
+    Covariate("ELSEWHERE", "1", 0, 40, "number of metastases outside the liver at baseline"),
+    Covariate("LARGESTX", "mm", 3, 250, "diameter of the largest metastasis outside the liver at baseline"),
 )}

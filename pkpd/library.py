@@ -23,7 +23,10 @@ FOLDERS = {
     "fit": "fits",
     "result": "fits/results",
     "study": "studies",
+    "exposures": "fits",
+    "mechanisms": "parameters",
 }
+SINGLE = ("exposures", "mechanisms")  # kinds of one file each, which is none of the others in its folder
 _DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){20}""")  # dotted keys: quadratic to parse
 _LIMIT = 1_000_000  # bytes: no content file is larger; refuses a hostile one before it is parsed
 
@@ -44,7 +47,10 @@ def names(kind: str) -> list[str]:
     deep = kind == "model"
     files = folder.rglob("*.toml") if deep else folder.glob("*.toml")
     found = [f.relative_to(folder).with_suffix("").as_posix() for f in files]
-    return sorted(n for n in found if not (deep and n.startswith("regimens/")))
+    if kind in SINGLE:
+        return [n for n in found if n == kind]
+    apart = {k for k in SINGLE if FOLDERS[k] == FOLDERS[kind]}
+    return sorted(n for n in found if n not in apart and not (deep and n.startswith("regimens/")))
 
 
 def is_path(name: str | Path, kind: str) -> bool:
@@ -90,7 +96,8 @@ def _is_file(path: Path) -> bool:
 
 
 def _plural(kind: str) -> str:
-    return {"study": "studies", "parameters": "parameters", "result": "fits"}.get(kind, kind + "s")
+    return {"study": "studies", "parameters": "parameters", "result": "fits", "exposures": "drugs",
+            "mechanisms": "parameters"}.get(kind, kind + "s")
 
 
 def read(kind: str, name: str | Path) -> Source:

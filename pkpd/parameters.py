@@ -34,6 +34,11 @@ def load_parameters(names: str | Path | Iterable[str | Path] = (), model: Model 
     return total if model is None else bind(total, model)
 
 
+def load_context(name: str | Path, model: Model) -> Parameters:
+    """A set that fills some of a model's inputs, its names carrying their parts, to be merged on top of a whole one."""
+    return _resolved(name, model, ())
+
+
 def default_for(model: str) -> str:
     """The library's default parameter set for a model."""
     for name in library.names("parameters"):
@@ -92,8 +97,10 @@ def _placed(own: Parameters, model: Model | None) -> Parameters:
         raise fail(f"{own.name}: parameters.model", f"{own.model!r} is no part of {model.name}",
                    nearest(own.model, {p.use for p in model.parts} | {model.name}))
 
+    features = {c.name for c in own.covariates}
+
     def move(name: str, p: str) -> str:
-        return f"{p}.{name}"
+        return name if name in features else f"{p}.{name}"
 
     return replace(own, values=tuple(replace(v, name=move(v.name, p)) for p in prefixes for v in own.values),
                    correlations=tuple(replace(c, of=(move(c.of[0], p), move(c.of[1], p)))

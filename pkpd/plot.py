@@ -20,11 +20,11 @@ Rows = Sequence[dict]
 Plan = tuple[int, int]
 
 # Okabe and Ito's palette, told apart by every kind of colour vision; links also differ in their dashes
-_MAIN, _INK, _FAINT, _LIMIT = "#0072B2", "#222222", "#6b7280", "#9a3412"
+MAIN, INK, FAINT, LIMIT = "#0072B2", "#222222", "#6b7280", "#9a3412"
 _OTHERS = (("#D55E00", (0, (5, 2))), ("#009E73", (0, (1.5, 1.5))), ("#CC79A7", (0, (5, 1.5, 1, 1.5))))
-_STYLE: Any = {"font.family": "DejaVu Sans", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
-          "axes.edgecolor": _FAINT, "axes.labelcolor": _INK, "axes.titlesize": 10.5, "xtick.color": _INK,
-          "ytick.color": _INK, "text.usetex": False, "svg.fonttype": "path", "svg.hashsalt": "pkpd"}
+STYLE: Any = {"font.family": "DejaVu Sans", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
+         "axes.edgecolor": FAINT, "axes.labelcolor": INK, "axes.titlesize": 10.5, "xtick.color": INK,
+         "ytick.color": INK, "text.usetex": False, "svg.fonttype": "path", "svg.hashsalt": "pkpd"}
 _FILL = {"trial": "full", "trial, in part": "left", "extrapolated": "none"}
 _ROWS_HELD = {"vanished_all": "lesions", "vanished_small": "lesions"}
 
@@ -75,8 +75,8 @@ def sweep_figure(rows: Rows, reference: Rows, study: Study, figures: Iterable[st
         else:
             panels += [(figure, (s.name,), s.title) for s in study.sweeps]
     columns = min(len(panels), max(2, *(sum(p[0] == f for p in panels) for f, _, _ in panels)))
-    with rc_context(_STYLE):
-        picture, axes = _grid(len(panels), columns)
+    with rc_context(STYLE):
+        picture, axes = grid(len(panels), columns)
         for axis, (figure, sweeps, title) in zip(axes, panels, strict=True):
             every = [r for r in rows if r["figure"] == figure]
             alone = [r for r in reference if r["figure"] == figure] if figure.startswith("pfs") else []
@@ -94,8 +94,8 @@ def difference_figure(rows: Rows, study: Study, cycle: float = 14.0, figure: str
     """The difference of each arm from the study's reference plan in the same patients, with its interval."""
     own = study.reference
     every = [r for r in rows if r["figure"] == figure and r.get("difference")]
-    with rc_context(_STYLE):
-        picture, axes = _grid(len(study.sweeps), len(study.sweeps))
+    with rc_context(STYLE):
+        picture, axes = grid(len(study.sweeps), len(study.sweeps))
         for axis, sweep in zip(axes, study.sweeps, strict=True):
             _difference_panel(axis, [r for r in every if r["sweep"] == sweep.name], own)
             _dress(axis, study, cycle, sweep.title, f"difference from {own[0]} + {own[1]},\npercentage points")
@@ -105,20 +105,20 @@ def difference_figure(rows: Rows, study: Study, cycle: float = 14.0, figure: str
         rest = [r for r in rows if (r["before"], r["after"]) != own]
         handles = [h for h in _handles(rest, own, False, False) if not isinstance(h, Patch)]
         handles[0].set_label(f"{handles[0].get_label()}, 95 % interval")
-        handles.append(_mark("full", f"{own[0]} + {own[1]}, the reference: 0 by definition", marker="D", color=_INK))
+        handles.append(_mark("full", f"{own[0]} + {own[1]}, the reference: 0 by definition", marker="D", color=INK))
         picture.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return picture
 
 
 def svg(picture: Figure) -> str:
     """A figure as the text of an SVG file, the same for the same figure."""
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         file = io.StringIO()
         picture.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return file.getvalue()
 
 
-def _grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
+def grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
     """Panels in rows; those of the last row that hold nothing are hidden."""
     lines = -(-count // columns)
     picture = Figure(figsize=(5.3 * columns, 3.3 * lines + 0.9), layout="constrained")
@@ -147,21 +147,21 @@ def _sweep_panel(axis: Axes, rows: Rows, alone: Rows) -> None:
         n, value = _columns(line, "before", "value")
         axis.plot(n, value, color=color, linestyle=dash, linewidth=1.3, zorder=3)
     n, value, low, high = _columns(main, "before", "value", "low", "high")
-    axis.fill_between(n, low, np.where(np.isfinite(value) & np.isnan(high), 1e6, high), color=_MAIN, alpha=0.16, linewidth=0)
-    axis.plot(n, value, color=_MAIN, linewidth=2, zorder=4)
+    axis.fill_between(n, low, np.where(np.isfinite(value) & np.isnan(high), 1e6, high), color=MAIN, alpha=0.16, linewidth=0)
+    axis.plot(n, value, color=MAIN, linewidth=2, zorder=4)
     for row in main:
         if row["value"] is None:
-            axis.plot(row["before"], 0.96, marker="^", color=_MAIN, markersize=6, transform=axis.get_xaxis_transform())
+            axis.plot(row["before"], 0.96, marker="^", color=MAIN, markersize=6, transform=axis.get_xaxis_transform())
         else:
             axis.plot(row["before"], row["value"], **_marker(_FILL[row["basis"]]), zorder=5, clip_on=False)
     for row in alone[:1]:
         if row["value"] is not None:
-            axis.axhline(row["value"], color=_INK, linestyle=(0, (1, 2)), linewidth=1.4, zorder=2)
+            axis.axhline(row["value"], color=INK, linestyle=(0, (1, 2)), linewidth=1.4, zorder=2)
 
 
 def _difference_panel(axis: Axes, rows: Rows, own: Plan) -> None:
     """Differences in one sweep: the main link with intervals, the others as lines."""
-    axis.axhline(0, color=_FAINT, linewidth=1)
+    axis.axhline(0, color=FAINT, linewidth=1)
     flat = [{**r, **r["difference"]} for r in rows]
     main, *others = _split(flat).values() if flat else [[]]
     for line, (color, dash) in zip(others, _OTHERS * 9, strict=False):
@@ -169,14 +169,14 @@ def _difference_panel(axis: Axes, rows: Rows, own: Plan) -> None:
         axis.plot(n, value, color=color, linestyle=dash, linewidth=1.3)
     for row in main:
         if (row["before"], row["after"]) == own:
-            axis.plot(row["before"], 0, **_marker("full", "D", _INK), zorder=6)
+            axis.plot(row["before"], 0, **_marker("full", "D", INK), zorder=6)
         elif row["value"] is not None:
             high = 1e6 if row["high"] is None else row["high"]
-            axis.vlines(row["before"], row["low"], high, color=_MAIN, linewidth=1.8)
+            axis.vlines(row["before"], row["low"], high, color=MAIN, linewidth=1.8)
             axis.plot(row["before"], row["value"], **_marker(_FILL[row["basis"]]), zorder=5)
 
 
-def _marker(fill: str, marker: str = "o", color: str = _MAIN) -> dict[str, Any]:
+def _marker(fill: str, marker: str = "o", color: str = MAIN) -> dict[str, Any]:
     face = "white" if fill == "none" else color
     return {"marker": marker, "fillstyle": "full" if fill == "none" else fill, "markerfacecolor": face,
             "markerfacecoloralt": "white", "markeredgecolor": color, "markersize": 7, "linestyle": "none"}
@@ -198,8 +198,8 @@ def _dress(axis: Axes, study: Study, cycle: float, title: str, unit: str) -> Non
     axis.set_axisbelow(True)
     at = study.limit / cycle
     if at <= most + 0.5:
-        axis.axvline(at, color=_LIMIT, linestyle=(0, (4, 3)), linewidth=1.2, zorder=2)
-        axis.text(at, 1.015, f"ESMO 2023 limit: {study.limit / MONTH:.3g} months", color=_LIMIT, fontsize=8.5,
+        axis.axvline(at, color=LIMIT, linestyle=(0, (4, 3)), linewidth=1.2, zorder=2)
+        axis.text(at, 1.015, f"ESMO 2023 limit: {study.limit / MONTH:.3g} months", color=LIMIT, fontsize=8.5,
                   ha="center", va="bottom", transform=axis.get_xaxis_transform())
 
 
@@ -212,8 +212,8 @@ def _handles(rows: Rows, own: Plan, never: bool, alone: bool) -> list[Line2D | P
     """The legend: links, what each point rests on, and the reference."""
     main, *others = _split(rows)
     found: list[Line2D | Patch] = [
-        Line2D([], [], color=_MAIN, linewidth=2, label=f"{link_words(main)} link (the calibrated one)"),
-        Patch(facecolor=_MAIN, alpha=0.16, label="its 95 % interval")]
+        Line2D([], [], color=MAIN, linewidth=2, label=f"{link_words(main)} link (the calibrated one)"),
+        Patch(facecolor=MAIN, alpha=0.16, label="its 95 % interval")]
     found += [Line2D([], [], color=c, linestyle=d, linewidth=1.3, label=f"{link_words(x)} link")
               for x, (c, d) in zip(others, _OTHERS * 9, strict=False)]
     said = {"trial": f"the trial’s treated arm ({own[0]} before, {own[1]} after)", "extrapolated": "extrapolation by the model",
@@ -221,7 +221,7 @@ def _handles(rows: Rows, own: Plan, never: bool, alone: bool) -> list[Line2D | P
     present = {r["basis"] for r in rows}
     found += [_mark(_FILL[k], text) for k, text in said.items() if k in present]
     if alone:
-        found.append(Line2D([], [], color=_INK, linestyle=(0, (1, 2)), linewidth=1.4, label="surgery alone, simulated"))
+        found.append(Line2D([], [], color=INK, linestyle=(0, (1, 2)), linewidth=1.4, label="surgery alone, simulated"))
     if never:
-        found.append(Line2D([], [], color=_MAIN, marker="^", linestyle="none", markersize=6, label="median not reached"))
+        found.append(Line2D([], [], color=MAIN, marker="^", linestyle="none", markersize=6, label="median not reached"))
     return found

@@ -21,7 +21,7 @@ def stream_to_file(
     system: str,
     path: Path,
     regimen: str | None,
-    cycles: int,
+    cycles: int | None,
     patients: int,
     until: str,
     every: str,
@@ -42,7 +42,10 @@ def stream_to_file(
     if not 0 < step <= end or end / step > 200_000:
         raise fail("--every", f"{every!r} does not divide {until!r} into 1 to 200,000 steps", "choose another")
     times = (*np.arange(0, end - 1e-9 * end, step).tolist(), end)
-    crowd = Crowd(model, load_parameters(parameters, model), times, load_regimen(regimen) if regimen else None, cycles, seed)
+    given = load_regimen(regimen) if regimen else None
+    if given is not None and cycles is None and given.open:
+        cycles = 6
+    crowd = Crowd(model, load_parameters(parameters, model), times, given, cycles, seed)
     done = simulate_to_file(crowd, patients, path, tell)
     failed = [f"failed and kept, its later rows empty: {f}" for f in done.failures[:5]]
     if done.failed > 5:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pkpd import units
+from pkpd.courses import Regimen, lasting
+from pkpd.doses import SIZES, DoseLine
 from pkpd.errors import fail, nearest
 from pkpd.model.schema import Compartment, Model
 from pkpd.population import Population
-from pkpd.regimen import DoseLine, Regimen
 
 # add to a state; set its infusion rate; multiply it; set an input; give a state a value
 ADD, RATE, SCALE, SET, ASSIGN = 0, 1, 2, 3, 4
@@ -85,17 +86,40 @@ def lower(regimen: Regimen, model: Model, population: Population, starts: np.nda
           factors: np.ndarray | None = None) -> Schedule:
     """A regimen's events for patients whose cycles start at `starts` (patient, cycle; model time; inf = not given).
 
+    starts   of a regimen of several courses: (patient, course, cycle). Cycles are counted as they are given to a patient
     factors  multiply amounts (patient, cycle, dose line); infusions keep their length, a factor of 0 leaves a dose out
     """
     if regimen.rules:
         raise fail(f"{regimen.where}: rules", "are decided visit by visit, on each patient's own course",
                    "use treat(model, population, regimen, cycles) in place of lower")
-    starts = np.broadcast_to(np.asarray(starts, dtype=float), (len(population), np.shape(starts)[-1]))
-    day = float(units.ratio("day", model.time))
-    adds, infusions = [], []
-    for i, line in enumerate(regimen.doses):
-        column, amount, lag = _received(line, model, population, f"{regimen.where}: doses[{i + 1}]")
+    adds, infusions, first = [], [], 0
+    for course, own in zip(regimen.courses, _of_courses(regimen, len(population), starts), strict=True):
+        given = factors if factors is None else factors[:, : own.shape[1], first : first + len(course.doses)]
+        _collect(course, model, population, own, given, adds, infusions)
+        first += len(course.doses)
+    return _combined(len(population), adds, infusions)
+
+
+def _of_courses(regimen: Regimen, n: int, starts: np.ndarray) -> list[np.ndarray]:
+    """The starts of each course (patient, cycle)."""
+    starts, count = np.asarray(starts, dtype=float), len(regimen.courses)
+    if count == 1 and starts.ndim < 3:
+        starts = np.atleast_2d(starts)[:, None]
+    if starts.ndim != 3 or starts.shape[1] != count:
+        raise fail(f"{regimen.where}: courses", f"{count} of them cannot start at times of shape {np.shape(starts)}",
+                   "give times (patient, course, cycle), as cycles(regimen, model, count) does")
+    return [np.broadcast_to(starts[:, i], (n, starts.shape[2])) for i in range(count)]
+
+
+def _collect(course: Regimen, model: Model, population: Population, starts: np.ndarray, factors: np.ndarray | None,
+             adds: list, infusions: list) -> None:
+    """Adds the doses of one course."""
+    day, numbers = float(units.ratio("day", model.time)), np.cumsum(np.isfinite(starts), axis=1)
+    for i, line in enumerate(course.doses):
+        column, amount, lag = _received(line, model, population, f"{course.where}: doses[{i + 1}]")
         amounts = np.broadcast_to(amount[:, None], starts.shape) if factors is None else amount[:, None] * factors[:, :, i]
+        if line.cycles or course.reductions:
+            amounts = amounts * course.share(line, numbers)
         for number in line.days:
             time = starts + (number - 1 + line.at) * day + lag[:, None]
             rows = np.isfinite(time) & (np.real(amounts) > 0)
@@ -104,13 +128,12 @@ def lower(regimen: Regimen, model: Model, population: Population, starts: np.nda
                 adds.append((patient, time[rows], np.full(len(patient), column), given))
             else:
                 infusions.append((patient, time[rows], np.full(len(patient), column), given, line.over * day))
-    return _combined(len(population), adds, infusions)
 
 
 def prescribed(regimen: Regimen, model: Model, population: Population) -> np.ndarray:
     """What each dose line brings on one of its days (patient, dose line), in the unit of the compartment it goes to."""
-    lines = enumerate(regimen.doses, 1)
-    return np.stack([_received(line, model, population, f"{regimen.where}: doses[{i}]")[1] for i, line in lines], axis=1)
+    lines = [(line, f"{c.where}: doses[{i}]") for c in regimen.courses for i, line in enumerate(c.doses, 1)]
+    return np.stack([_received(line, model, population, where)[1] for line, where in lines], axis=1)
 
 
 def _combined(n: int, adds: list, infusions: list) -> Schedule:
@@ -151,12 +174,7 @@ def _received(line: DoseLine, model: Model, population: Population,
     compartment = target(line.drug, model, where)
     dose = compartment.dose
     assert dose is not None
-    amount = np.full(len(population), line.amount * float(units.ratio(line.unit, compartment.unit, f"{where}.amount")))
-    if line.per:
-        if line.per not in population.covariates:
-            raise fail(f"{where}.amount", f"is scaled by {line.per}, which these patients lack",
-                       f"add {line.per} to [covariates] of a parameter file")
-        amount = amount * population.covariates[line.per]
+    amount = _prescribed(line, population, float(units.ratio(line.unit, compartment.unit, f"{where}.amount")), where)
     forms = dict(dose.forms)
     if bool(forms) != bool(line.form) or (line.form and line.form not in forms):
         raise fail(f"{where}.form", f"{line.form!r} is not a form of {line.drug}" if line.form else
@@ -169,6 +187,40 @@ def _received(line: DoseLine, model: Model, population: Population,
     if dose.lag:
         lag = population[dose.lag] * float(units.ratio(model.unit(dose.lag), model.time))
     return model.states.index(compartment.name), amount, lag
+
+
+def _prescribed(line: DoseLine, population: Population, ratio: float, where: str) -> np.ndarray:
+    """What each patient is prescribed, in a unit that is `ratio` of the line's own."""
+    if not line.per:
+        return np.full(len(population), _rounded(np.array(line.amount), line.round) * ratio)
+    if line.per not in population.covariates:
+        raise fail(f"{where}.{'bands' if line.bands else 'amount'}", f"is scaled by {line.per}, which these patients lack",
+                   f"add {line.per} to [covariates] of a parameter file")
+    size = population.covariates[line.per]
+    if line.bands:
+        return _rounded(_banded(line, size, population.numbers, f"{where}.bands"), line.round) * ratio
+    if line.cap:
+        size = np.where(np.real(size) > line.cap, line.cap, size)
+    if line.round:
+        return _rounded(line.amount * np.real(size), line.round) * ratio
+    return np.full(len(population), line.amount * ratio) * size
+
+
+def _rounded(amount: np.ndarray, step: float) -> np.ndarray:
+    """The nearest multiple of `step`, the larger of two as near; as it is without one."""
+    return np.floor(amount / step + 0.5) * step if step else amount
+
+
+def _banded(line: DoseLine, size: np.ndarray, numbers: np.ndarray, where: str) -> np.ndarray:
+    """The amount of the band that each patient lies in."""
+    low, high, amount = (np.array(x) for x in zip(*line.bands, strict=True))
+    inside = (np.real(size)[:, None] >= low) & (np.real(size)[:, None] < high)
+    if not np.all(inside.any(axis=1)):
+        outside = np.flatnonzero(~inside.any(axis=1))
+        more = f", nor {len(outside) - 1} more" if len(outside) > 1 else ""
+        raise fail(where, f"none holds patient {numbers[outside[0]]}, whose {line.per} is "
+                   f"{np.real(size)[outside[0]]:.4g} {SIZES[line.per]}{more}", "add a band for such patients")
+    return amount[inside.argmax(axis=1)]
 
 
 def target(drug: str, model: Model, where: str) -> Compartment:
@@ -188,11 +240,18 @@ def target(drug: str, model: Model, where: str) -> Compartment:
                nearest(drug, parts) if parts else "this model has no dosed compartment")
 
 
-def cycles(regimen: Regimen, model: Model, count: int, delays: dict[int, float] | None = None) -> np.ndarray:
-    """Start times (1, count) of consecutive cycles in model time; `delays` are days put before a cycle (1 = first)."""
-    wait = np.zeros(count)
-    for number, days in (delays or {}).items():
-        if not 1 <= number <= count:
-            raise fail("delays", f"there is no cycle {number} of {count}", "number cycles from 1")
-        wait[number - 1] = days
-    return (np.arange(count) * regimen.cycle + np.cumsum(wait))[None, :] * float(units.ratio("day", model.time))
+def cycles(regimen: Regimen, model: Model, count: int | None = None) -> np.ndarray:
+    """When cycles start (1, cycle), in model time; of several courses (1, course, cycle), infinite where one has fewer.
+
+    count  cycles of the first course: how long what has no number of its own goes on (see Regimen.cycles)
+    """
+    days = lasting(regimen, count, "cycles").days()
+    return packed_starts(days)[0 if len(days) == 1 else slice(None)][None] * float(units.ratio("day", model.time))
+
+
+def packed_starts(days: list[np.ndarray]) -> np.ndarray:
+    """Times of each course's cycles as one array (course, cycle), infinite where a course has fewer."""
+    found = np.full((len(days), max(map(len, days))), np.inf)
+    for row, own in zip(found, days, strict=True):
+        row[: len(own)] = own
+    return found

@@ -49,7 +49,7 @@ def show_model(model: Model, parameters: Parameters | None) -> dict:
         alone = show_parameters(parameters)
         described |= {k: alone[k] for k in ("covariates", "correlations")}
         described["set"] = {k: alone[k] for k in ("name", "title", "reference", "text", "draws")}
-    described["references"] = _references([model.reference, *_sources(rows, parameters)])
+    described["references"] = references([model.reference, *_sources(rows, parameters)])
     return described
 
 
@@ -62,7 +62,7 @@ def show_parameters(p: Parameters) -> dict:
     return {"name": p.name, "model": p.model, "title": p.title, "reference": p.reference,
             "text": p.text.strip(), "values": values, "covariates": covariates, "correlations": correlations,
             "draws": max((len(d) for d in p.draws.values()), default=0),
-            "references": _references(_sources(values, p))}
+            "references": references(_sources(values, p))}
 
 
 def _once(rows: Iterable, make: Callable[[Any, Callable[[str], str]], dict]) -> list[dict]:
@@ -149,7 +149,7 @@ def _sources(rows: list[dict], p: Parameters | None) -> list[str]:
     return [p.reference, *(r["source"] or "" for r in rows), *(c.source for c in p.covariates)] if p else []
 
 
-def _references(keys: Iterable[str]) -> dict[str, str]:
+def references(keys: Iterable[str]) -> dict[str, str]:
     """The printed reference behind each key; empty for a key that the library does not hold."""
     try:
         known = bibliography()

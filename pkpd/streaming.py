@@ -26,13 +26,16 @@ _SHOWN = 20  # failures
 
 @dataclass(frozen=True)
 class Crowd:
-    """What every block of virtual patients is simulated from: plain data. `times` are in the model's time unit."""
+    """What every block of virtual patients is simulated from: plain data. `times` are in the model's time unit.
+
+    cycles  of the regimen's first course; left out where the regimen says it itself
+    """
 
     model: Model
     parameters: Parameters
     times: tuple[float, ...]
     regimen: Regimen | None = None
-    cycles: int = 0
+    cycles: int | None = None
     seed: int | str = 0
     rtol: float = 1e-6
 
@@ -93,7 +96,7 @@ def _block(crowd: Crowd, span: tuple[int, int]) -> tuple[dict[str, Any], tuple[s
     (first, n), model = span, crowd.model
     people = draw(model, crowd.parameters, n, crowd.seed, study="simulate", first=first)
     schedule = tally = None
-    if crowd.regimen is not None and crowd.cycles:
+    if crowd.regimen is not None and crowd.cycles != 0:
         schedule, tally = given(crowd.regimen, model, people, crowd.cycles, crowd.rtol)
     run = simulate(model, people, schedule, np.array(crowd.times), rtol=crowd.rtol, strict=False)
     return {**run.columns(), "FAILED": _failed(run)}, run.failures, tally

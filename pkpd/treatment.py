@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from pkpd import units
-from pkpd.errors import ContentError, Issue, fail, nearest
-from pkpd.library import raise_issues
+from pkpd.courses import Regimen, lasting
+from pkpd.errors import fail
 from pkpd.model.schema import Model
 from pkpd.population import Population
-from pkpd.regimen import Regimen
-from pkpd.schedule import ASSIGN, Schedule, lower, packed, prescribed
+from pkpd.schedule import Schedule, lower, packed_starts, prescribed
 from pkpd.schedule import cycles as cycle_starts
-from pkpd.simulation import simulate, start_states
+from pkpd.spans import among
+from pkpd.visits import Visits
 
-DECISION = np.dtype([("patient", np.int64), ("cycle", np.int64), ("time", float), ("rule", np.int64), ("action", "U6")])
 _FINE, _SHOWN = 1000, 5  # steps in which a tally counts intensity; failures that it names
 
 
@@ -27,11 +26,14 @@ class Treatment:
     """What patients were given under a regimen's rules; times in the model's time unit.
 
     schedule   the events, to be simulated; where a decision could not be taken, the patient's course ends there
-    planned    starts of the cycles as planned (cycle,)
+    planned    starts of the cycles as planned (cycle,), without the regimen's delays
     starts     as given (patient, cycle): infinite where not given, missing where undecided
     factors    what was given of each dose (patient, cycle, dose line): 0 where not given, missing where undecided
     decisions  what rules changed, by patient and time: patient's number, cycle and rule from 1, and what was done
     failures   patients with a cycle that could not be decided on, each with the time and the reason
+
+    Of several courses, planned is (course, cycle) and starts (patient, course, cycle); dose lines and rules are numbered
+    through all courses, and a cycle is the line's or the rule's own course's.
     """
 
     model: Model
@@ -48,25 +50,49 @@ class Treatment:
     def intensity(self) -> dict[str, np.ndarray]:
         """The relative dose intensity of each drug (patient,); missing where undecided.
 
-        (amount given / amount planned) / (time taken / time planned). The time planned runs from the start of the
-        first cycle to a cycle's length after the start of the last; the time taken is longer by as much as the last
-        cycle given began later after the first than planned. So a cycle not given counts as planned in time and as
-        missed in amount, and a wait before the first cycle counts for nothing.
+        (amount given / amount planned) / (time taken / time planned), over the cycles that are planned to bring the drug,
+        of whichever course. The time planned runs from the first one's start to the last one's end; the time taken is
+        longer by as much as the last one given began later after the first than planned. So what is not given counts as
+        planned in time and as missed in amount, and a wait before the first counts for nothing.
         """
-        day = float(units.ratio("day", self.model.time))
-        length = self.planned[-1] - self.planned[0] + self.regimen.cycle * day
-        late = self.starts - self.planned
-        last = np.where(np.isfinite(late), late, -np.inf).max(axis=1)
-        delay = np.where(np.isfinite(late[:, 0]), last - late[:, 0], 0.0)
-        amount = prescribed(replace(self.regimen, rules=()), self.model, self.population)
+        amount = prescribed(self.regimen, self.model, self.population)
         amount = amount * [len(d.days) for d in self.regimen.doses]
-        given, found = np.mean(self.factors, axis=1) * amount, {}
+        bring = self._bring()  # (cycle, dose line)
+        given, planned = (self.factors * bring).sum(axis=1) * amount, bring.sum(axis=0) * amount
+        found = {}
         for drug in self.regimen.drugs:
             lines = [i for i, d in enumerate(self.regimen.doses) if d.drug == drug]
-            planned = amount[:, lines].sum(axis=1)
-            share = np.divide(given[:, lines].sum(axis=1), planned, out=np.full(len(planned), np.nan), where=planned > 0)
+            whole = planned[:, lines].sum(axis=1)
+            share = np.divide(given[:, lines].sum(axis=1), whole, out=np.full(len(whole), np.nan), where=whole > 0)
+            length, delay = self._time(bring[:, lines], [self._course[i] for i in lines])
             found[drug] = share * length / (length + delay)
         return found
+
+    @cached_property
+    def _course(self) -> list[int]:
+        """The course of each dose line, from 0."""
+        return [k for k, c in enumerate(self.regimen.courses) for _ in c.doses]
+
+    def _bring(self) -> np.ndarray:
+        """Whether a cycle is planned to bring a dose (cycle, dose line)."""
+        planned = np.atleast_2d(self.planned)
+        numbers = np.arange(1, planned.shape[1] + 1)
+        lines = enumerate(self.regimen.doses)
+        return np.stack([among(d.cycles, numbers) & np.isfinite(planned[self._course[i]]) for i, d in lines], axis=1)
+
+    def _time(self, bring: np.ndarray, courses: list[int]) -> tuple[float, np.ndarray]:
+        """The time planned from the first cycle that brings a drug to the end of the last, and each patient's delay in it."""
+        day = float(units.ratio("day", self.model.time))
+        planned, starts = np.atleast_2d(self.planned), self.starts.reshape(len(self.starts), -1, self.planned.shape[-1])
+        cells = sorted({(planned[c, k], c, k) for i, c in enumerate(courses) for k in np.flatnonzero(bring[:, i])})
+        if not cells:
+            return 1.0, np.zeros(len(starts))
+        length = max(at + self.regimen.courses[c].cycle * day for at, c, _ in cells) - cells[0][0]
+        late = np.stack([starts[:, c, k] - at for at, c, k in cells], axis=1)
+        known = np.isfinite(late)
+        first = np.take_along_axis(late, known.argmax(axis=1)[:, None], axis=1)[:, 0]
+        last = np.where(known, late, -np.inf).max(axis=1)
+        return length, np.where(known.any(axis=1), last - np.where(np.isfinite(first), first, 0.0), 0.0)
 
     def tally(self) -> Tally:
         """How many patients were held, reduced and stopped, and how intensely all were treated."""
@@ -111,7 +137,7 @@ class Tally:
         return [*found, f"… and {more} more undecided"] if more > 0 else found
 
 
-def given(regimen: Regimen, model: Model, population: Population, cycles: int,
+def given(regimen: Regimen, model: Model, population: Population, cycles: int | None = None,
           rtol: float = 1e-6) -> tuple[Schedule, Tally | None]:
     """The events of consecutive cycles; where the regimen has rules, as they decide, with a tally of it."""
     if not regimen.rules:
@@ -120,146 +146,21 @@ def given(regimen: Regimen, model: Model, population: Population, cycles: int,
     return treatment.schedule, treatment.tally()
 
 
-def treat(model: Model, population: Population, regimen: Regimen, cycles: int, *, delays: dict[int, float] | None = None,
-          rtol: float = 1e-6, executor: Executor | None = None) -> Treatment:
-    """Gives `cycles` cycles of a regimen as its rules decide on each patient's own course.
+def treat(model: Model, population: Population, regimen: Regimen, cycles: int | None = None, *, rtol: float = 1e-6,
+          executor: Executor | None = None) -> Treatment:
+    """Gives a regimen as its rules decide on each patient's own course; `cycles` as `pkpd.cycles` counts them.
 
-    At a visit, the planned start of every cycle, all rules look at the state before the cycle's doses. What a rule to
-    stop or reduce finds holds from that cycle on, a reduction once a cycle; then the first rule to hold that applies makes
-    the cycle wait, and the rules look again. What follows moves by the wait.
-
-    delays  days planned before a cycle (1 = first)
+    At a visit, the planned start of every cycle of a course, the course's rules look at the state before the cycle's
+    doses. What a rule to stop or reduce finds holds from that cycle on, a reduction once a cycle; then the first rule to
+    hold that applies makes the cycle wait, and the rules look again. What follows in the course moves by the wait, and so
+    do courses that come after it; a course that a rule has ended is followed by none.
     """
-    if cycles < 1:
-        raise fail("treat", f"{cycles} is not a number of cycles", "give 1 or more")
-    course = _Course(model, population, regimen, cycle_starts(regimen, model, cycles, delays)[0])
-    while (who := np.flatnonzero(course.cycle < cycles)).size:
-        course.visit(who, rtol, executor)
-    return course.treatment()
-
-
-def _levels(regimen: Regimen, model: Model) -> np.ndarray:
-    """Each rule's level in the model's unit; raises for every rule that the model cannot follow."""
-    known, issues, found = {r.name: r.unit for r in (*model.compartments, *model.variables)}, [], []
-    for i, rule in enumerate(regimen.rules, 1):
-        where = f"{regimen.where}: rules[{i}]"
-        if rule.of not in known:
-            issues.append(Issue(f"{where}.of", f"{model.name} has no compartment or variable {rule.of!r}",
-                                nearest(rule.of, known)))
-            continue
-        try:
-            found.append(rule.level * float(units.ratio(rule.unit, known[rule.of], f"{where}.{rule.side}")))
-        except ContentError as error:
-            issues += error.issues
-    raise_issues(issues)
-    return np.array(found)
-
-
-class _Course:
-    """Where each patient stands between two visits."""
-
-    def __init__(self, model: Model, people: Population, regimen: Regimen, planned: np.ndarray):
-        n, lines, rules = len(people), len(regimen.doses), len(regimen.rules)
-        self.model, self.people, self.regimen, self.planned = model, people, regimen, planned
-        self.plain, self.levels = replace(regimen, rules=()), _levels(regimen, model)
-        self.lines = [np.flatnonzero([r.acts_on(d.drug) for d in regimen.doses]) for r in regimen.rules]
-        self.cycle, self.waits, self.late = np.zeros(n, dtype=int), np.zeros(n, dtype=int), np.zeros(n)
-        self.factor, self.reduced = np.ones((n, lines)), np.zeros((n, rules), dtype=bool)
-        self.now, self.states = np.zeros(n), start_states(model, people)
-        self.starts, self.factors = np.full((n, len(planned)), np.inf), np.zeros((n, len(planned), lines))
-        self.log: list[np.ndarray] = []
-        self.lost: dict[int, tuple[float, str]] = {}
-
-    def visit(self, who: np.ndarray, rtol: float, executor: Executor | None) -> None:
-        """Brings some patients to their next visit and decides on their cycle."""
-        time = self.planned[self.cycle[who]] + self.late[who]
-        values = self._values(who, time, rtol, executor)
-        known = np.array([i not in self.lost for i in who], dtype=bool)
-        above = np.array([r.side == "above" for r in self.regimen.rules], dtype=bool)
-        with np.errstate(invalid="ignore"):
-            applies = np.where(above, values > self.levels, values < self.levels)
-        self._decide(who[known], time[known], applies[known])
-
-    def _values(self, who: np.ndarray, time: np.ndarray, rtol: float, executor: Executor | None) -> np.ndarray:
-        """What the rules look at (patient, rule), before anything that happens at the time of the visit."""
-        rules = self.regimen.rules
-        if not rules:
-            return np.zeros((len(who), 0))
-        people = self.people.take(who)
-        schedule = lower(self.plain, self.model, people, self.starts[who], self.factors[who])
-        earlier = schedule.patients[schedule.time < time[schedule.patients]]
-        places = np.bincount(earlier, minlength=len(who))[:, None]
-        run = simulate(self.model, people, schedule, time[:, None], begin=self.now[who], start=self.states[who], rtol=rtol,
-                       strict=False, executor=executor, places=places)
-        self.now[who], self.states[who] = time, run.states[:, 0]
-        values = np.stack([run[r.of][:, 0] for r in rules], axis=1)
-        told = {text.split(",")[0]: text for text in run.failures}
-        for k in np.flatnonzero(~np.isfinite(np.concatenate([values, run.states[:, 0]], axis=1)).all(axis=1)):
-            name = f"patient {people.numbers[k]}"
-            what = ", ".join(dict.fromkeys(r.of for r, v in zip(rules, values[k], strict=True) if not np.isfinite(v)))
-            self._lose(who[k], time[k], told.get(name, f"{name}, {self.model.time} {time[k]:.6g}: {what} has no value"))
-        return values
-
-    def _lose(self, patient: int, time: float, reason: str) -> None:
-        cycle = self.cycle[patient]
-        self.lost[patient] = time, f"{reason}; undecided from cycle {cycle + 1} on"
-        self.starts[patient, cycle:] = self.factors[patient, cycle:] = np.nan
-        self.cycle[patient] = len(self.planned)
-
-    def _decide(self, who: np.ndarray, time: np.ndarray, applies: np.ndarray) -> None:
-        for j, rule in enumerate(self.regimen.rules):
-            if rule.action != "hold":
-                self._lower_doses(j, who[applies[:, j]], time[applies[:, j]])
-        goes = self.factor[who].any(axis=1)
-        for j, rule in enumerate(self.regimen.rules):
-            if rule.action == "hold":
-                held = goes & applies[:, j]
-                self._hold(j, who[held], time[held])
-                goes &= ~held
-        ready = who[goes]
-        self.starts[ready, self.cycle[ready]] = time[goes]
-        self.factors[ready, self.cycle[ready]] = self.factor[ready]
-        self.cycle[ready] += 1
-        self.waits[ready], self.reduced[ready] = 0, False
-        self.cycle[who[~self.factor[who].any(axis=1)]] = len(self.planned)
-
-    def _lower_doses(self, j: int, who: np.ndarray, time: np.ndarray) -> None:
-        """A rule to reduce or to stop, of those to whom it applies."""
-        rule, place = self.regimen.rules[j], np.ix_(who, self.lines[j])
-        old = self.factor[place]
-        if rule.action == "stop":
-            new = np.zeros_like(old)
-        else:
-            new = np.minimum(old, np.maximum(old * rule.factor, rule.least))
-            new = np.where(self.reduced[who, j][:, None], old, new)
-            self.reduced[who, j] = True
-        self.factor[place] = new
-        changed = (new != old).any(axis=1)
-        self._note(j, who[changed], time[changed], rule.action)
-
-    def _hold(self, j: int, who: np.ndarray, time: np.ndarray) -> None:
-        rule = self.regimen.rules[j]
-        over = self.waits[who] >= rule.most
-        self._note(j, who[over], time[over], "stop")
-        self._note(j, who[~over], time[~over], "hold")
-        self.factor[who[over]] = 0.0
-        self.waits[who[~over]] += 1
-        self.late[who[~over]] += rule.wait * float(units.ratio("day", self.model.time))
-
-    def _note(self, j: int, who: np.ndarray, time: np.ndarray, action: str) -> None:
-        rows = np.empty(len(who), DECISION)
-        rows["patient"], rows["cycle"], rows["time"] = self.people.numbers[who], self.cycle[who] + 1, time
-        rows["rule"], rows["action"] = j + 1, action
-        self.log.append(rows)
-
-    def treatment(self) -> Treatment:
-        """What has been decided; a patient that was lost has no state from its last visit on."""
-        schedule = lower(self.plain, self.model, self.people, self.starts, self.factors)
-        if self.lost:
-            who, size = np.array(sorted(self.lost)), len(self.lost)
-            ends = packed(len(self.people), who, np.array([self.lost[i][0] for i in who]), np.full(size, ASSIGN),
-                          np.zeros(size), np.full(size, np.nan))
-            schedule = schedule + ends
-        decisions = np.sort(np.concatenate([np.empty(0, DECISION), *self.log]), order=["patient", "time", "rule"])
-        return Treatment(self.model, self.people, self.regimen, schedule, self.planned, self.starts, self.factors, decisions,
-                         tuple(self.lost[i][1] for i in sorted(self.lost)))
+    regimen = lasting(regimen, cycles, "treat")
+    if not any(c.count for c in regimen.courses):
+        raise fail("treat", "0 is not a number of cycles", "give 1 or more")
+    visits = Visits(model, population, regimen)
+    visits.run(rtol, executor)
+    alone = 0 if len(regimen.courses) == 1 else slice(None)
+    planned = packed_starts(regimen.days(late=False)) * float(units.ratio("day", model.time))
+    return Treatment(model, population, regimen, visits.schedule(), planned[alone], visits.starts[:, alone], visits.factors,
+                     visits.decisions(), tuple(visits.lost[i][1] for i in sorted(visits.lost)))

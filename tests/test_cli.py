@@ -118,7 +118,7 @@ BAD = [
     (("study", "neoadjuvant"), "did you mean 'neoadjuvant_cycles'"),
     (("study", "neoadjuvant_cycles", "--out", "/proc/no/where"), "cannot be written"),
     (("show", "nothing_like_this"), "the library holds nothing of this name"),
-    (("show", "folfox4", "--diagram", "x.svg"), "is no model"),
+    (("show", "eortc_40983", "--diagram", "x.svg"), "is neither model nor regimen"),
 ]
 
 

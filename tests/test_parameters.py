@@ -10,7 +10,7 @@ from pkpd.errors import ContentError, NotFound
 from pkpd.library import parse
 from pkpd.model.compose import load_model, parse_model
 from pkpd.model.schema import Model
-from pkpd.parameters import bind, load_parameters, merge
+from pkpd.parameters import _placed, bind, load_parameters, merge
 from pkpd.population import Population, draw, typical, uniform
 from pkpd.spread import Spread
 from pkpd.values import Correlation, Parameters, Value, read_parameters
@@ -342,7 +342,7 @@ def test_a_mixture_has_no_other_keys():
 
 def test_a_covariate_is_in_the_register():
     assert told(f'{HEAD}[covariates]\nAGES = {{ value = 60, unit = "year" }}\n') == [
-        ("own.toml: covariates.AGES", "is not in the register", "did you mean 'AGE' or 'LARGEST' or 'KRAS'?")
+        ("own.toml: covariates.AGES", "is not in the register", "did you mean 'AGE' or 'LARGEST' or 'LARGESTX'?")
     ]
 
 
@@ -978,3 +978,23 @@ def test_inputs_of_patients_can_be_set():
     with pytest.raises(ContentError) as caught:
         p.with_inputs({"VV": 3.0})
     assert str(caught.value) == "population: the model has no input 'VV'\n    remedy: did you mean 'V'?"
+
+
+def test_a_correlation_of_covariates_keeps_their_names_in_a_system():
+    text = """[parameters]
+model = "drugs/oxaliplatin"
+[values]
+CL = { value = 17, unit = "L/hour", spread = { law = "lognormal", cv = 0.3 } }
+[covariates]
+WT = { value = 70, unit = "kg", spread = { law = "normal", sd = 10, low = 40, high = 120 } }
+BSA = { value = 1.8, unit = "m^2", spread = { law = "normal", sd = 0.2, low = 1.2, high = 2.6 } }
+[[correlations]]
+of = ["WT", "BSA"]
+r = 0.9
+[[correlations]]
+of = ["CL", "WT"]
+r = 0.2
+"""
+    system = load_model("crlm_folfox")
+    own, _ = read_parameters(parse(text, "own"), "own", "own.toml")
+    assert [c.of for c in _placed(own, system).correlations] == [("WT", "BSA"), ("oxaliplatin.CL", "WT")]

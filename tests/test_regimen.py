@@ -3,9 +3,10 @@
 import pytest
 
 from pkpd import library, load_regimen
+from pkpd.doses import amount_of
 from pkpd.errors import ContentError, NotFound
 from pkpd.library import parse
-from pkpd.regimen import DoseLine, Regimen, amount_of, read_regimen
+from pkpd.regimen import DoseLine, Regimen, read_regimen
 
 HEAD = '[regimen]\ntitle = "own"\ncycle = "14 day"\n'
 
@@ -68,6 +69,11 @@ def test_a_rate_gives_the_length_of_an_infusion():
     assert only(amount='"1 g"', rate='"100 mg/hour"').over == pytest.approx(10 / 24)
 
 
+def test_a_dose_line_may_name_its_cycles():
+    assert only(cycles='"5-/2"') == DoseLine("a", 5.0, "mg", "", (1,), cycles="5-/2")
+    assert only().cycles == ""
+
+
 def test_a_dose_of_zero_is_allowed():
     assert only(amount='"0 mg"').amount == 0
 
@@ -111,8 +117,8 @@ def test_over_and_rate_together_are_refused():
 
 
 def test_an_unknown_key_of_a_dose_is_refused_with_the_near_one():
-    refused("unknown key", "did you mean 'amount'?", ".amounts", amounts='"5 mg"')
-    refused("unknown key", "known here: amount, at, days, drug, form, over, rate", ".zzz", zzz="1")
+    refused("unknown key", "did you mean 'amount' or 'round' or 'bands'?", ".amounts", amounts='"5 mg"')
+    refused("unknown key", "known here: amount, at, bands, cap, cycles, days, drug, form, over, rate, round", ".zzz", zzz="1")
 
 
 def test_an_unknown_section_and_an_unknown_key_of_the_head_are_refused_together():
@@ -129,6 +135,13 @@ def test_days_outside_the_cycle_or_named_twice_are_refused(days):
 @pytest.mark.parametrize(("days", "shown"), [("1", "1"), ("[]", "[]"), ("[1.5]", "[1.5]"), ("[true]", "[True]"), ('"1"', "'1'")])
 def test_days_that_are_not_a_list_of_whole_numbers_are_refused(days, shown):
     refused(f"{shown} is not a list of days", "write days = [1, 2]; day 1 is the first", ".days", days=days)
+
+
+@pytest.mark.parametrize("cycles", ['""', '"0"', "1", "[1]"])
+def test_cycles_that_name_none_are_refused(cycles):
+    ((where, what, remedy),) = told(dose(cycles=cycles))
+    assert where == "own.toml: doses[1].cycles" and what.endswith("does not say which cycles")
+    assert remedy.startswith('number cycles from 1: cycles = "1", "1-4", "2-"')
 
 
 @pytest.mark.parametrize("amount", ["5", "5 1", "5 percent", "5 g/g"])
@@ -226,7 +239,7 @@ def test_a_fault_in_one_field_does_not_hide_another():
 
 
 def test_a_regimen_that_the_library_lacks_is_refused_with_the_near_one():
-    with pytest.raises(NotFound, match=r"folfox5: no regimen of this name in the library\n.*did you mean 'folfox4'"):
+    with pytest.raises(NotFound, match=r"folfox5: no regimen of this name in the library\n.*did you mean .*'folfox4'"):
         load_regimen("folfox5")
 
 

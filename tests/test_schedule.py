@@ -297,13 +297,13 @@ def test_cycles_follow_each_other_at_the_cycle_s_length():
 
 
 def test_a_delay_moves_its_cycle_and_those_after_it():
-    assert cycles(FOLFOX4, SYSTEM, 4, {1: 2.0, 3: 7.0}).tolist() == [[2.0, 16.0, 37.0, 51.0]]
+    late = FOLFOX4.delayed({1: "2 day", 3: "1 week"})
+    assert cycles(late, SYSTEM, 4).tolist() == [[2.0, 16.0, 37.0, 51.0]]
 
 
 def test_a_delay_of_a_cycle_that_is_not_given_is_refused():
-    assert told(lambda: cycles(FOLFOX4, SYSTEM, 4, {5: 7.0})) == (
-        "delays", "there is no cycle 5 of 4", "number cycles from 1")
-    assert told(lambda: cycles(FOLFOX4, SYSTEM, 4, {0: 7.0}))[1] == "there is no cycle 0 of 4"
+    assert told(lambda: cycles(FOLFOX4.delayed({5: "7 day"}), SYSTEM, 4)) == (
+        "models/regimens/folfox4: delays", "there is no cycle 5 of 4", "delay a cycle that is given")
 
 
 def test_no_cycles_are_no_events():

@@ -64,10 +64,19 @@ def test_without_a_rule_treat_gives_what_lower_gives():
 
 def test_rules_that_never_apply_change_nothing():
     quiet = under(replace(HOLD, level=0.0), replace(ALWAYS, side="below"), replace(OWN.rules[2], level=0.0))
-    treatment = treat(MODEL, PEOPLE, quiet, 3, delays={2: 3.0})
-    assert same(treatment.schedule, lower(PLAIN, MODEL, PEOPLE, cycles(PLAIN, MODEL, 3, {2: 3.0})))
+    treatment = treat(MODEL, PEOPLE, quiet, 3)
+    assert same(treatment.schedule, lower(PLAIN, MODEL, PEOPLE, cycles(PLAIN, MODEL, 3)))
     assert treatment.decisions.size == 0 and treatment.failures == ()
     assert all(np.all(v == 1) for v in treatment.intensity.values())
+
+
+def test_delays_are_kept_by_rules_that_never_apply_and_lower_the_intensity():
+    """Three cycles of 14 days, planned to take 42, taken 45."""
+    quiet = under(replace(HOLD, level=0.0))
+    treatment = treat(MODEL, PEOPLE, quiet.delayed({2: "3 day"}), 3)
+    assert same(treatment.schedule, lower(PLAIN, MODEL, PEOPLE, np.array([[0.0, 17.0, 31.0]])))
+    assert treatment.planned.tolist() == [0.0, 14.0, 28.0]
+    assert all(v == pytest.approx(42 / 45) for v in treatment.intensity.values())
 
 
 def test_factors_of_one_leave_a_schedule_as_it_is():
@@ -134,8 +143,8 @@ def test_a_level_may_be_in_any_unit_of_its_kind(held):
     assert np.array_equal(other.starts, held.starts)
 
 
-def test_planned_delays_and_waits_add():
-    late = treat(MODEL, PEOPLE, under(HOLD), 2, delays={1: 2.0, 2: 5.0})
+def test_delays_and_waits_add():
+    late = treat(MODEL, PEOPLE, under(HOLD).delayed({1: "2 day", 2: "5 day"}), 2)
     assert np.all(late.starts[:, 0] == 2.0)
     assert set(np.unique(late.starts[:, 1])) <= {21.0, 28.0, 35.0, np.inf}
 
@@ -416,16 +425,17 @@ def test_no_cycles_are_refused():
     assert told(lambda: treat(MODEL, PEOPLE, OWN, 0)) == [("treat", "0 is not a number of cycles", "give 1 or more")]
 
 
-def test_a_trial_refuses_a_regimen_with_rules():
+@pytest.mark.parametrize(("name", "what"), [(str(HERE / "regimen.toml"), "rules"), ("folfox4_cetuximab_weekly", "courses")])
+def test_a_trial_refuses_a_regimen_that_says_itself_when_cycles_begin(name, what):
     from pkpd import library
     from pkpd.trial.protocol import read_trial
 
     data = library.read("trial", "eortc_40983").data
-    data["arms"] = [{**a, "regimen": str(HERE / "regimen.toml")} if "regimen" in a else a for a in data["arms"]]
+    data["arms"] = [{**a, "regimen": name} if "regimen" in a else a for a in data["arms"]]
     found = told(lambda: read_trial(data, "own", "own.toml"))
     number = next(i for i, a in enumerate(data["arms"], 1) if "regimen" in a)
-    assert (f"own.toml: arms[{number}].regimen", f"'{HERE}/regimen.toml' has rules; a trial's cycles begin on the days that its "
-            "protocol plans", "name a regimen without [[rules]]") in found
+    assert (f"own.toml: arms[{number}].regimen", f"{name!r} has {what}; a trial's cycles begin on the days that its "
+            "protocol plans", f"name a regimen without [[{what}]]") in found
 
 
 # --- the command line -------------------------------------------------

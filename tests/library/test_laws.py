@@ -210,7 +210,7 @@ def test_every_dosed_compartment_counts_in_a_total_of_the_closed_model(name):
 @pytest.mark.parametrize("name", WHOLE)
 def test_no_dose_means_no_drug_and_no_kill(name):
     model = MODELS[name]
-    bare = {p.name for p in model.parts if p.use.startswith(("drugs/", "links/"))}
+    bare = {p.name for p in model.parts if p.use.startswith(("drugs/", "links/", "local/"))}
     quiet = [s for s in model.states if not model.parts or s.split(".")[0] in bare]
     assert quiet
     solved = simulate(model, patients(name), None, grid(name))

@@ -258,7 +258,7 @@ def test_what_cannot_be_a_name_is_refused(name):
         (
             f"drug.toml: compartments.{name}",
             "is not a name",
-            "a letter, then letters, digits and _ (not a function, next, first, last or sum)",
+            "a letter, then letters, digits and _ (not a function, next, first or last)",
         )
     ]
 
@@ -706,7 +706,7 @@ def test_a_missing_file_and_a_missing_name_say_how_to_find_them(tmp_path):
         load_model("oxaliplatn")
     assert str(caught.value) == (
         "oxaliplatn: no model of this name in the library\n    remedy: did you mean "
-        "'drugs/oxaliplatin'? (`pkpd list models` shows all)"
+        "'drugs/oxaliplatin' or 'systems/hai_oxaliplatin' or 'local/ablation'? (`pkpd list models` shows all)"
     )
 
 
