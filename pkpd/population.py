@@ -85,19 +85,35 @@ def draw(model: Model, parameters: Parameters, n: int, seed: int | str = 0, stud
 
 
 def typical(model: Model, parameters: Parameters, covariates: Mapping[str, float] | None = None) -> Population:
-    """One patient at every typical value, with reference covariates (each effect is 1) unless some are given."""
-    own = {c.name: np.array([c.value]) for c in parameters.covariates}
-    own |= {k: np.array([float(v)]) for k, v in (covariates or {}).items()}
+    """One patient at every typical value.
+
+    Its covariates are those given, else those at which the set's effects are 1; where effects differ on that, or none names
+    a covariate, the set's own.
+    """
     lines = {v.name: v for v in parameters.values}
-    values = []
-    for p in model.parameters:
-        v = lines[line_for(p.name)]
-        factor = 1.0
-        if v.effect is not None and (covariates is not None or _copy(p.name) > 1):
-            factor = effect_of(v, p.name, own if covariates is not None else {
-                **own, **{k: np.array([x]) for k, x in v.effect.reference}})[0]
-        values.append(v.value * factor)
-    return Population(model.inputs, np.array([values]), own)
+    used = [(p.name, lines[line_for(p.name)]) for p in model.parameters]
+    features = {k: np.array([x]) for k, x in _reference(parameters, used).items()}
+    features |= {k: np.array([float(v)]) for k, v in (covariates or {}).items()}
+    values = [v.value * (1.0 if v.effect is None or _at_reference(v, name, features) else effect_of(v, name, features)[0])
+              for name, v in used]
+    return Population(model.inputs, np.array([values]), features)
+
+
+def _reference(parameters: Parameters, used: list[tuple[str, Value]]) -> dict[str, float]:
+    """The covariates of the patient that a set's values are of."""
+    named: dict[str, set[float]] = {}
+    for _, v in used:
+        for name, value in v.effect.reference if v.effect is not None else ():
+            named.setdefault(name, set()).add(value)
+    named.pop("COPY", None)
+    own = {c.name: c.value for c in parameters.covariates}
+    return {**{k: min(v) for k, v in named.items()}, **own, **{k: v.pop() for k, v in named.items() if len(v) == 1}}
+
+
+def _at_reference(v: Value, name: str, features: Mapping[str, np.ndarray]) -> bool:
+    """Whether a patient is one at whom an effect is 1 by definition, whatever its expression rounds to."""
+    assert v.effect is not None
+    return all((_copy(name) if k == "COPY" else features[k][0]) == x for k, x in v.effect.reference)
 
 
 def _scores(parameters: Parameters, key: tuple[str, ...], n: int, first: int) -> dict[str, np.ndarray]:

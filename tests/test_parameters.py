@@ -998,3 +998,19 @@ r = 0.2
     system = load_model("crlm_folfox")
     own, _ = read_parameters(parse(text, "own"), "own", "own.toml")
     assert [c.of for c in _placed(own, system).correlations] == [("WT", "BSA"), ("oxaliplatin.CL", "WT")]
+
+
+def test_a_typical_patient_is_the_one_that_the_values_are_of_and_is_dosed_as_such():
+    model = load_model("drugs/bevacizumab")
+    own = load_parameters((), model)
+    one = typical(model, own)
+    assert {v.name: v.value for v in own.values} == pytest.approx(dict(zip(one.names, one.inputs[0], strict=True)))
+    assert one.covariates["WT"][0] == dict(own["CL"].effect.reference)["WT"]
+
+
+def test_a_typical_patient_of_given_covariates_keeps_the_reference_of_the_others():
+    model = load_model("drugs/bevacizumab")
+    own = load_parameters((), model)
+    light, usual = typical(model, own, {"WT": 50}), typical(model, own)
+    assert light["CL"][0] < usual["CL"][0] and light.covariates["WT"][0] == 50
+    assert light["CL"][0] == pytest.approx(usual["CL"][0] * (50 / 70) ** 0.589)

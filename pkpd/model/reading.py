@@ -14,7 +14,7 @@ from pkpd.model.schema import Compartment, Dose, Flow, ModelFile, Parameter, Par
 from pkpd.units import ONE, parse_unit
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-_RESERVED = {*expression.FUNCTIONS, "next", "first", "last", "sum"}
+_RESERVED = {*expression.FUNCTIONS, "next", "first", "last"}
 _COPIES = 64
 _PART_KEYS = ("use", "n", "chain")
 
@@ -65,7 +65,7 @@ class _Reader:
         for name, entry in table.items():
             if not _is_name(name):
                 self.add(f"{section}.{name}", "is not a name",
-                         "a letter, then letters, digits and _ (not a function, next, first, last or sum)")
+                         "a letter, then letters, digits and _ (not a function, next, first or last)")
             elif not isinstance(entry, dict):
                 self.add(f"{section}.{name}", f"{entry!r} is not a table", "write { unit = …, … }")
             else:
