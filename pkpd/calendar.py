@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.padding import Padding
@@ -16,9 +17,9 @@ from rich.text import Text
 from pkpd.courses import Regimen
 from pkpd.doses import SIZES, DoseLine
 from pkpd.show import DISCLAIMER, references
-from pkpd.spans import spans
+from pkpd.spans import among, spans
 from pkpd.units import pretty
-from pkpd.words import number, rule_text
+from pkpd.words import length, number, rule_text
 
 _WEEKS = 4  # of a calendar's row
 _MOST = 24  # weeks that a calendar shows
@@ -38,9 +39,12 @@ class Given:
 
 
 def shown_for(regimen: Regimen) -> float:
-    """The days that a calendar shows: two cycles of every course in whole weeks, from four to 24 of them."""
-    ends = (b + min(2, c.count or 2) * c.cycle + sum(d for k, d in c.delays if k <= 2)
-            for c, b in zip(regimen.courses, regimen.begins(), strict=True))
+    """The days that a calendar shows: every dose of every course twice, in whole weeks, from four to 24 of them."""
+    ends = []
+    for course, begin in zip(regimen.courses, regimen.begins(), strict=True):
+        cycles = np.arange(1, 1 + (7 * _MOST if course.count is None else course.count))
+        last = max((cycles[among(line.cycles, cycles)][:2].max(initial=0) for line in course.doses), default=0)
+        ends.append(begin + last * course.cycle + sum(d for k, d in course.delays if k <= last))
     return 7.0 * min(max(math.ceil(max(ends) / 7 - 1e-9), _WEEKS), _MOST)
 
 
@@ -125,23 +129,23 @@ def _ordinal(n: int) -> str:
 def course_text(course: Regimen, regimen: Regimen) -> str:
     """When a course is given: `6 cycles of 14 days, from day 15`."""
     number_ = "cycles" if course.count is None else "1 cycle" if course.count == 1 else f"{course.count} cycles"
-    words = [f"{number_} of {time_text(course.cycle)}"]
+    words = [f"{number_} of {length(course.cycle)}"]
     if course.after:
         names = _listed([regimen.courses[k - 1].name for k in course.after])
-        words.append((f"{time_text(course.start)} " if course.start else "") + f"after {names}")
+        words.append((f"{length(course.start)} " if course.start else "") + f"after {names}")
     elif course.start:
         words.append(f"from day {number(course.start + 1)}")
-    words += ["as long as asked for"] if course.count is None else []
+    words += ["for as long as asked for"] if course.count is None else []
     return ", ".join(words)
 
 
 def departures(course: Regimen) -> list[str]:
     """What was given otherwise than planned, a sentence each."""
-    found = [f"cycle {k} and those after it: {time_text(d)} late" for k, d in course.delays]
+    found = [f"cycle {k} and those after it: {length(d)} late" for k, d in course.delays]
     for r in course.reductions:
         which = "every cycle" if not r.cycles else f"cycle{'' if r.cycles.isdecimal() else 's'} {cycles_text(r.cycles)}"
         given = f"{number(100 * r.factor)} % of" if r.factor else "no"
-        found.append(f"{which}: {given} {_listed(list(r.drugs or course.drugs))}")
+        found.append(f"{which}: {given} {_listed([d for d in course.drugs if d in (r.drugs or course.drugs)])}")
     return found
 
 
@@ -176,20 +180,21 @@ def print_regimen(regimen: Regimen, console: Console) -> None:
     described = show_regimen(regimen)
     console.print(Text(regimen.title, style="bold"))
     if regimen.text:
-        console.print(Text(regimen.text.strip(), style="dim"))
+        console.print(Text(_one_line(regimen.text), style="dim"))
     for course in regimen.courses:
         of = f"{course.title}: " if len(regimen.courses) > 1 else ""
         console.print(Text(f"\n{of}{course_text(course, regimen)}", style="underline"))
         for text in departures(course):
             console.print(Padding(Text(text), (0, 0, 0, 2)))
         if course.text and course is not regimen:
-            console.print(Text(course.text.strip(), style="dim"))
+            console.print(Text(_one_line(course.text), style="dim"))
         console.print(_table(course))
     if regimen.open and len(regimen.courses) > 1:
         first = regimen.courses[0]
-        console.print(Text(f"How long is asked for in cycles of {first.name}, {time_text(first.cycle)} each."))
+        console.print(Text(f"The number of cycles asked for is that of {first.name}, {length(first.cycle)} each."))
     until = shown_for(regimen)
-    console.print(Text(f"The first {number(until / 7)} weeks", style="bold underline"))
+    planned = ", as planned" if regimen.rules else ""
+    console.print(Text(f"The first {number(until / 7)} weeks{planned}", style="bold underline"))
     for line in calendar(regimen, until):
         console.print(Text(line, no_wrap=True), soft_wrap=True)
     for course in (c for c in regimen.courses if c.rules):
@@ -201,6 +206,11 @@ def print_regimen(regimen: Regimen, console: Console) -> None:
     for key, text in described["references"].items():
         console.print(Padding(Text(text or key), (0, 0, 0, 2)))
     console.print(Text(f"\n{DISCLAIMER}", style="italic"))
+
+
+def _one_line(text: str) -> str:
+    """A text of several lines as one."""
+    return " ".join(text.split())
 
 
 def _table(course: Regimen) -> Table:

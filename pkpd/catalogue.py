@@ -162,6 +162,8 @@ def _show_model(name: str, diagram: Path | None, as_json: bool, console: Console
 
     if diagram is not None:
         store.require_writable(diagram)
+        if diagram.suffix != ".svg":
+            raise fail("--diagram", f"{diagram} is not .svg, as which a model is drawn", "name the file so")
     file = model_file(name)
     if file.joins or file.gathers or not (file.parts or file.compartments):
         _show_part(name, file, diagram, as_json, console)
@@ -187,7 +189,8 @@ def _show_part(name: str, file: ModelFile, diagram: Path | None, as_json: bool, 
         print(json.dumps(library.read("model", name).data, ensure_ascii=False))
         return
     console.print(escape(Path(library.find("model", name)).read_text(encoding="utf-8")), soft_wrap=True)
-    console.print(f"A part: it joins {escape(', '.join((*file.joins, *file.gathers))) or 'nothing'} and stands in a system, not alone.")
+    joined = escape(", ".join((*file.joins, *file.gathers))) or "nothing"
+    console.print(f"A part: it joins {joined} and stands in a system, not alone.")
 
 
 def _checked(kind: str, name: str) -> dict:
@@ -234,7 +237,8 @@ def check(paths: list[str]) -> tuple[list[dict], int]:
         except ContentError as error:
             issues = list(error.issues)
         except PkpdError as error:
-            issues = [Issue(name, str(error))]
+            what, _, remedy = str(error).partition("\n    remedy: ")
+            issues = [Issue(name, what.removeprefix(f"{name}: "), remedy)]
         found += [{"file": name, "where": i.where, "what": i.what, "remedy": i.remedy} for i in issues]
     return found, len(names)
 
@@ -250,9 +254,11 @@ def _issues(kind: str, name: str) -> list[Issue]:
         return check_model(build_model(file, {})) if alone else []
     if kind in ("parameters", "result"):
         own = load_parameters(name)
+        if not own.model:
+            return []
         file = model_file(own.model)
         if file.parts:
-            load_parameters(name, build_model(file, {}))
+            load_parameters(name, build_model(file, {}), host=None)
         else:
             bind(own, file)
         return []

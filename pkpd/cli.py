@@ -94,7 +94,9 @@ def list_(
 @app.command(epilog="Example: pkpd show oxaliplatin --diagram oxaliplatin.svg")
 def show(
     name: Annotated[str, typer.Argument(help="a model, parameter set, regimen, trial, fit or study; or a file")],
-    diagram: Annotated[Path | None, typer.Option(help="Draw the model's compartments and flows into an SVG file.")] = None,
+    diagram: Annotated[
+        Path | None, typer.Option(help="Draw a model's flows (.svg) or a regimen's doses (.svg, .png) into a file.")
+    ] = None,
     exposure: Annotated[
         Path | None,
         typer.Option(help="Draw a drug's simulated concentration and its published figures into a .png or .svg file."),

@@ -11,7 +11,7 @@ import numpy as np
 from pkpd import units
 from pkpd.doses import DoseLine
 from pkpd.errors import fail, nearest
-from pkpd.library import shown, whole
+from pkpd.library import is_path, shown, whole
 from pkpd.rules import Rule
 from pkpd.spans import among, spans
 from pkpd.spread import is_number
@@ -61,7 +61,8 @@ class Regimen:
     @property
     def where(self) -> str:
         """The file, as messages name it."""
-        return self.name if self.name.endswith(".toml") or " " in self.name else f"models/regimens/{self.name}"
+        own = is_path(self.name, "regimen") or " " in self.name
+        return self.name if own else f"models/regimens/{self.name}.toml"
 
     @property
     def drugs(self) -> tuple[str, ...]:
@@ -70,8 +71,8 @@ class Regimen:
 
     @property
     def courses(self) -> tuple[Regimen, ...]:
-        """Its courses, itself if it is one."""
-        return self.parts or (self,)
+        """Its courses, itself if it is one; one taken from a sequence stands alone."""
+        return self.parts or (replace(self, after=()) if self.after else self,)
 
     @property
     def open(self) -> bool:
@@ -85,8 +86,8 @@ class Regimen:
 
     def __add__(self, other: Regimen) -> Regimen:
         """Both side by side, from the same day on."""
-        return combined(f"{self.name} + {other.name}", f"{self.title}; {other.title}",
-                         (*self.courses, *_numbered(other, len(self.courses))))
+        behind = _numbered(other, len(self.courses), "+")
+        return combined(f"{self.name} + {other.name}", f"{self.title}; {other.title}", (*self.courses, *behind))
 
     def then(self, other: Regimen) -> Regimen:
         """The other one when all cycles of this one have been given."""
@@ -110,9 +111,11 @@ class Regimen:
 
     def only(self, *drugs: str) -> Regimen:
         """What is given of some drugs, without rules: those are of the whole."""
+        if not drugs:
+            raise fail("only", "names no drug", 'name one or more: only("oxaliplatin")')
         for drug in drugs:
             if drug not in self.drugs:
-                raise fail("only", f"{self.name} gives no {drug!r}", nearest(drug, self.drugs))
+                raise fail("only", f"{self.name} gives no {drug!r}", nearest(str(drug), self.drugs))
         return _of(self, [replace(c, doses=tuple(d for d in c.doses if d.drug in drugs), rules=()) for c in self.courses])
 
     def begins(self, late: bool = True) -> list[float]:
@@ -131,7 +134,8 @@ class Regimen:
             wait = np.zeros(c.count or 0)
             for number, days in c.delays:
                 if number > len(wait):
-                    raise fail(f"{c.where}: delays", f"there is no cycle {number} of {len(wait)}", "delay a cycle that is given")
+                    raise fail(f"{self.where}: delays", f"{c.name} has no cycle {number} of {len(wait)}",
+                               "delay a cycle that is given")
                 wait[number - 1] += days
             found.append(begin + (np.arange(len(wait)) * c.cycle + np.cumsum(wait if late else 0 * wait)))
         return found
@@ -174,8 +178,10 @@ def _of(regimen: Regimen, courses: list[Regimen]) -> Regimen:
     return combined(r.name, r.title, tuple(courses), r.reference, r.text) if r.parts else courses[0]
 
 
-def _numbered(regimen: Regimen, before: int) -> tuple[Regimen, ...]:
+def _numbered(regimen: Regimen, before: int, where: str) -> tuple[Regimen, ...]:
     """Courses as they stand behind so many others."""
+    if not isinstance(regimen, Regimen):
+        raise fail(where, f"{shown(regimen)} is no regimen", 'load it: pkpd.load_regimen("folfox4")')
     return tuple(replace(c, after=tuple(k + before for k in c.after)) for c in regimen.courses)
 
 
@@ -185,7 +191,7 @@ def then(one: Regimen, other: Regimen, where: str) -> Regimen:
         raise fail(where, f"{endless.name} goes on without end, so that nothing comes after it",
                    "give it a number of cycles: in Python a.cycles(4), in a file cycles = 4")
     every = tuple(range(1, len(one.courses) + 1))
-    behind = (c if c.after else replace(c, after=every) for c in _numbered(other, len(one.courses)))
+    behind = [c if c.after else replace(c, after=every) for c in _numbered(other, len(one.courses), where)]
     return combined(f"{one.name}, then {other.name}", f"{one.title}; then {other.title}", (*one.courses, *behind))
 
 
@@ -194,48 +200,55 @@ def counted(regimen: Regimen, number: object, where: str) -> Regimen:
         raise fail(where, f"{shown(number)} is not a number of cycles", f"give a whole number from 0 to {_MOST}")
     if not regimen.open:
         raise fail(where, f"{regimen.name} has its own number of cycles", "leave the number out")
-    first, found = regimen.courses[0], []
+    courses, found = regimen.courses, []
+    first = courses[0]
     until = first.start + number * first.cycle
-    for c, begin in zip(regimen.courses, regimen.begins(late=False), strict=True):
+    for c, begin in zip(courses, regimen.begins(late=False), strict=True):
         fits = number if c is first else max(math.ceil((until - begin) / c.cycle - 1e-9), 0)
         found.append(c if c.count is not None else replace(c, count=fits))
     return _of(regimen, found)
 
 
 def starting(regimen: Regimen, time: object, where: str) -> Regimen:
-    days = units.convert(time, "day", where)  # type: ignore[arg-type]
-    if days < 0:
-        raise fail(where, f"{time!r} lies before the start of treatment", "give a time of zero or more")
+    days = units.days(time, where, "is no time to start at", 'give a time of zero or more: "14 day"')
     return _of(regimen, [c if c.after else replace(c, start=c.start + days) for c in regimen.courses])
 
 
 def delayed(regimen: Regimen, delays: object, where: str) -> Regimen:
-    if len(regimen.courses) > 1:
+    course, *more = regimen.courses
+    if more:
         raise fail(where, f"{regimen.name} has several courses", "delay a course before it is added to others")
     found = []
     for key, time in delays.items() if isinstance(delays, Mapping) else [(None, None)]:
-        number = int(key) if isinstance(key, str) and key.isdecimal() else key
+        number = int(key) if isinstance(key, str) and key.isdecimal() and len(key) < 5 else key
         if not whole(number, 1, _MOST):
             raise fail(where, f"{shown(delays)} does not say which cycle is late by how much",
                        'number cycles from 1: delays = { 3 = "7 day" }; in Python {3: "7 day"}')
-        days = units.convert(time, "day", where)  # type: ignore[arg-type]
-        if days <= 0:
-            raise fail(where, f"{time!r} is no delay", 'give a time above zero: "7 day"')
+        days = units.days(time, where, "is no delay", 'give a time above zero: "7 day"', least=1 / 24)
+        if not _has(course, str(number)):
+            raise fail(where, f"{course.name} has no cycle {number} of {course.count}", "delay a cycle that is given")
         found.append((number, days))
-    return _of(regimen, [replace(c, delays=(*c.delays, *found)) for c in regimen.courses])
+    return _of(regimen, [replace(course, delays=(*course.delays, *found))])
+
+
+def _has(course: Regimen, cycles: str) -> bool:
+    """Whether any of the cycles is one of a course; an open one may have them all."""
+    return course.count is None or bool(among(cycles, range(1, course.count + 1)).any())
 
 
 def reduced(regimen: Regimen, factor: object, drugs: object, cycles: object, where: str) -> Regimen:
     if not is_number(factor) or not 0 <= factor < 1:
         raise fail(f"{where}.factor", "is missing" if factor is None else f"{shown(factor)} does not reduce a dose",
                    "give what is left of a dose, from 0 (a missed one) to less than 1: factor = 0.75")
-    if not isinstance(drugs, list | tuple):
+    if not isinstance(drugs, list | tuple) or drugs == []:
         raise fail(f"{where}.drugs", f"{shown(drugs)} is not a list of drugs", 'write drugs = ["oxaliplatin"]; all, if left out')
     for drug in drugs:
         if drug not in regimen.drugs:
             raise fail(f"{where}.drugs", f"{regimen.name} gives no {drug!r}", nearest(str(drug), regimen.drugs))
     if cycles != "":
         spans(cycles, f"{where}.cycles")
-    less = Reduction(float(factor), tuple(drugs), str(cycles))
-    return _of(regimen, [replace(c, reductions=(*c.reductions, less)) if set(c.drugs) & set(drugs or c.drugs) else c
-                         for c in regimen.courses])
+    less, courses = Reduction(float(factor), tuple(drugs), str(cycles)), regimen.courses
+    of = [bool(set(c.drugs) & set(drugs or c.drugs)) for c in courses]
+    if cycles and not any(_has(c, less.cycles) for c, own in zip(courses, of, strict=True) if own):
+        raise fail(f"{where}.cycles", f"{regimen.name} has no cycle {less.cycles}", "reduce a cycle that is given")
+    return _of(regimen, [replace(c, reductions=(*c.reductions, less)) if own else c for c, own in zip(courses, of, strict=True)])

@@ -38,7 +38,7 @@ REGISTER = {c.name: c for c in (
     Covariate("TUMOUR", "mm", 5, 700, "sum of the diameters of the target lesions at baseline"),
     Covariate("SPDL1", "ng/L", 10, 1e4, "soluble PD-L1"),
     Covariate("LIVER", "1", 0, 1, "share of the liver that metastases take"),
-    Covariate("DPD", "1", 0, 2, "DPD activity, as a multiple of normal"),
+    Covariate("DPD", "1", 0.05, 2, "DPD activity, as a multiple of normal; at 0 nothing would eliminate 5-FU"),
     Covariate("UGT1A1", "1", 0, 2, "UGT1A1*28 alleles"),
     Covariate("KRAS", "1", 0, 1, "KRAS, 1 = mutated"),
     Covariate("LESIONS", "1", 0, 40, "number of liver metastases at baseline"),

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from pkpd import units
-from pkpd.errors import ContentError, Issue
-from pkpd.library import check_keys, raise_issues, rows, shown
+from pkpd import library, units
+from pkpd.covariates import REGISTER
+from pkpd.errors import ContentError, Issue, fail
+from pkpd.library import raise_issues, rows, shown
 from pkpd.spans import spans
 
 T = TypeVar("T")
 BASES = {"m^2": "BSA", "kg": "WT"}
 SIZES = {covariate: unit for unit, covariate in BASES.items()}
-_KEYS = ("drug", "amount", "bands", "cap", "round", "days", "at", "over", "rate", "form", "cycles")
+KEYS = ("drug", "amount", "bands", "cap", "round", "days", "at", "over", "rate", "form", "cycles")
+_MOST = 1e6  # of an amount's unit: a kilogram; more is a slip, as Mg is for mg
+_SHORTEST, _LONGEST = 1 / 86400, 36525.0  # days of an infusion: a second, a hundred years
 
 
 class Band(NamedTuple):
@@ -51,12 +54,8 @@ class DoseLine:
     bands: tuple[Band, ...] = ()
 
 
-def read_dose(entry: object, where: str, cycle: float, issues: list[Issue]) -> DoseLine | None:
+def read_dose(entry: dict, where: str, cycle: float, issues: list[Issue]) -> DoseLine | None:
     """A dose line of a cycle of so many days; what is wrong with it is added to the issues."""
-    if not isinstance(entry, dict):
-        issues.append(Issue(where, "is not a table"))
-        return None
-    check_keys(entry, _KEYS, where, issues)
     try:
         return _Reader(entry, where).line(cycle)
     except ContentError as error:
@@ -83,17 +82,18 @@ class _Reader:
 
     def line(self, cycle: float) -> DoseLine:
         entry = self.entry
-        if not isinstance(entry.get("drug"), str):
-            self.add("drug", "is missing", 'name the part it is given to: drug = "oxaliplatin"')
+        drug = library.text(entry, "drug", self.where, self.issues, need=True)
+        if not drug.isprintable() or drug != drug.strip():
+            self.add("drug", f"{shown(drug)} is not a name", 'name the part it is given to: drug = "oxaliplatin"')
+        form = library.text(entry, "form", self.where, self.issues)
         amount, unit, per, bands = self.amount()
-        cap, step = self.cap(per, bands), self.round(unit)
+        cap, step = self.cap(unit, per, bands), self.round(unit)
         days = self.days(cycle)
-        at, over = self.times(amount, unit, per, bands)
+        at, over = self.times(amount, unit, per, bands, cycle)
         if "cycles" in entry:
             self.told(lambda: spans(entry["cycles"], f"{self.where}.cycles"), ())
         raise_issues(self.issues)
-        return DoseLine(entry["drug"], amount, unit, per, days, at, over, str(entry.get("form", "")), entry.get("cycles", ""),
-                        cap, step, bands)
+        return DoseLine(drug, amount, unit, per, days, at, over, form, entry.get("cycles", ""), cap, step, bands)
 
     def amount(self) -> tuple[float, str, str, tuple[Band, ...]]:
         if "bands" in self.entry:
@@ -113,9 +113,10 @@ class _Reader:
         for place, row in rows(value, f"{self.where}.bands", ("from", "below", "amount"), self.issues):
             self.told(lambda place=place, row=row: found.append(_band(row, place)), None)
         units_, sizes = {u for _, u, _ in found}, {c for *_, c in found}
-        if len(self.issues) == before and (len(units_) != 1 or len(sizes) != 1):
-            self.add("bands", "are of " + (" and ".join(sorted({*units_, *sizes})) or "nothing"),
-                     'give at least one, all by m^2 or all by kg: bands = [{ below = "1.8 m^2", amount = "150 mg" }, …]')
+        mixed = [" and ".join(sorted(kinds)) for kinds in (sizes, units_) if len(kinds) > 1]
+        if len(self.issues) == before and (mixed or not found):
+            self.add("bands", f"mix {', '.join(mixed)}" if mixed else "hold no band",
+                     'give one or more, by m^2 or by kg, in one unit: bands = [{ below = "1.8 m^2", amount = "150 mg" }, …]')
         bands = tuple(b for b, *_ in found)
         for one, other in zip(bands, bands[1:], strict=False):
             if other.low < one.high:
@@ -124,16 +125,13 @@ class _Reader:
         unit, per = found[0][1:] if found else ("", "")
         return 0.0, unit, per, bands
 
-    def cap(self, per: str, bands: tuple[Band, ...]) -> float:
-        if "cap" not in self.entry:
+    def cap(self, unit: str, per: str, bands: tuple[Band, ...]) -> float:
+        if "cap" not in self.entry or not unit:
             return 0.0
         if bands or not per:
             self.add("cap", "has nothing to cap: the dose is not per m^2 or per kg", "remove it")
             return 0.0
-        cap = self.told(lambda: units.convert(self.entry["cap"], SIZES[per], f"{self.where}.cap"), 1.0)
-        if cap <= 0:
-            self.add("cap", f"{shown(self.entry['cap'])} is not positive", f'write cap = "2 {SIZES[per]}"')
-        return cap
+        return self.told(lambda: _size(self.entry["cap"], per, f"{self.where}.cap"), 0.0)
 
     def round(self, unit: str) -> float:
         if "round" not in self.entry:
@@ -147,21 +145,30 @@ class _Reader:
     def days(self, cycle: float) -> tuple[int, ...]:
         days = self.entry.get("days", [1])
         if not (isinstance(days, list) and days and all(isinstance(d, int) and not isinstance(d, bool) for d in days)):
-            self.add("days", f"{days!r} is not a list of days", "write days = [1, 2]; day 1 is the first")
+            self.add("days", f"{shown(days)} is not a list of days", "write days = [1, 2]; day 1 is the first")
             return (1,)
         if any(not 1 <= d <= cycle for d in days) or len(set(days)) != len(days):
-            self.add("days", f"{days!r} does not fit a cycle of {cycle:g} days", "name each day once, from 1 to the cycle's last")
+            self.add("days", f"{shown(days)} does not fit a cycle of {cycle:g} days",
+                     "name each day once, from 1 to the cycle's last")
         return tuple(days)
 
-    def times(self, amount: float, unit: str, per: str, bands: tuple[Band, ...]) -> tuple[float, float]:
+    def times(self, amount: float, unit: str, per: str, bands: tuple[Band, ...], cycle: float) -> tuple[float, float]:
         """When in the day, and over how long, in days; a rate says it by the amount."""
         entry, where = self.entry, self.where
-        at, over = (self.told(lambda k=key: units.convert(entry.get(k, "0 hour"), "day", f"{where}.{k}"), 0.0)
-                    for key in ("at", "over"))
-        if at < 0 or over < 0:
-            self.add("", "a time is negative", "at and over are zero or more")
-        if "rate" not in entry:
-            return at, over
+        at = self.told(lambda: units.days(entry.get("at", "0 hour"), f"{where}.at", "is no time within the cycle",
+                                          'write at = "2 hour", into the day; `days` says on which days', most=cycle), 0.0)
+        over = self.told(lambda: units.convert(entry.get("over", "0 hour"), "day", f"{where}.over"), 0.0)
+        if "rate" in entry:
+            over = self.rated(amount, unit, per, bands)
+        if over and not _SHORTEST <= over <= _LONGEST:
+            key = "rate" if "rate" in entry else "over"
+            self.add(key, f"{entry[key]!r} makes an infusion of {over:.4g} days",
+                     'an infusion takes a second or more: over = "2 hour"; leave it out for a dose at once')
+        return at, over
+
+    def rated(self, amount: float, unit: str, per: str, bands: tuple[Band, ...]) -> float:
+        """The days that the rate of an infusion makes it last."""
+        entry, where = self.entry, self.where
         if "over" in entry:
             self.add("", f"gives both over = {entry['over']!r} and rate = {entry['rate']!r}",
                      "an infusion's length follows from amount and rate: remove one")
@@ -172,16 +179,16 @@ class _Reader:
             self.add("rate", f"{entry['rate']!r} does not match the amount {entry['amount']!r}",
                      "give both per m^2, per kg, or flat")
         elif unit and rate_unit:
-            over = amount * self.told(lambda: float(units.ratio(unit, rate_unit, f"{where}.rate")), 1.0) / rate
-        return at, over
+            return amount * self.told(lambda: float(units.ratio(unit, rate_unit, f"{where}.rate")), 1.0) / rate
+        return 0.0
 
 
 def _band(row: dict, where: str) -> tuple[Band, str, str]:
     """A band, the unit of its amount, and the covariate that it is a range of."""
     amount, unit, per = amount_of(row.get("amount", ""), f"{where}.amount")
     if per or amount < 0:
-        raise ContentError(Issue(f"{where}.amount", f"{row['amount']!r} is not one amount for all of the band",
-                                 'give it flat, and not negative: amount = "150 mg"'))
+        raise fail(f"{where}.amount", f"{row['amount']!r} is not one amount for all of the band",
+                   'give it flat, and not negative: amount = "150 mg"')
     kinds = {units.parse_unit(unit, where).dims: c for unit, c in BASES.items()}
     found, ends = set(), {"from": 0.0, "below": math.inf}
     for key in ("from", "below"):
@@ -189,14 +196,24 @@ def _band(row: dict, where: str) -> tuple[Band, str, str]:
             _, own = units.quantity(row[key], f"{where}.{key}")
             covariate = kinds.get(units.parse_unit(own, where).dims, "")
             if not covariate:
-                raise ContentError(Issue(f"{where}.{key}", f"{row[key]!r} is neither a body surface area nor a weight",
-                                         'give it in m^2 or kg: from = "1.6 m^2"'))
-            ends[key] = units.convert(row[key], SIZES[covariate], f"{where}.{key}")
+                raise fail(f"{where}.{key}", f"{row[key]!r} is neither a body surface area nor a weight",
+                           'give it in m^2 or kg: from = "1.6 m^2"')
+            ends[key] = _size(row[key], covariate, f"{where}.{key}")
             found.add(covariate)
     if len(found) != 1 or not 0 <= ends["from"] < ends["below"]:
-        raise ContentError(Issue(where, "is no range of body surface area or of weight",
-                                 'write { from = "1.6 m^2", below = "1.8 m^2", amount = "150 mg" }; an end may be left out'))
+        raise fail(where, "is no range of body surface area or of weight",
+                   'write { from = "1.6 m^2", below = "1.8 m^2", amount = "150 mg" }; an end may be left out')
     return Band(ends["from"], ends["below"], amount), unit, found.pop()
+
+
+def _size(text: str, covariate: str, where: str) -> float:
+    """A body surface area or weight that a patient can have."""
+    c = REGISTER[covariate]
+    size = units.convert(text, c.unit, where)
+    if not c.low <= size <= c.high:
+        raise fail(where, f"{text!r} is nobody's: patients have {c.low:g} to {c.high:g} {c.unit}",
+                   f"give one within that range: \"{'2 m^2' if covariate == 'BSA' else '100 kg'}\"")
+    return size
 
 
 def amount_of(text: object, where: str, time: str = "") -> tuple[float, str, str]:
@@ -211,5 +228,8 @@ def amount_of(text: object, where: str, time: str = "") -> tuple[float, str, str
             if base == "/kg" and not re.search(r"/ *kg\b", unit):
                 continue  # mg/kg is a pure number to a registry of units: the text must say it
             if units.parse_unit(unit, where).dims == units.parse_unit(full, where).dims:
-                return number * float(units.ratio(unit, full, where)), amount_unit, covariate
-    raise ContentError(Issue(where, f"{text!r} is not a dose", "give it in mg, mg/m^2, mg/kg or the like"))
+                number *= float(units.ratio(unit, full, where))
+                if not time and abs(number) > _MOST:
+                    raise fail(where, f"{text!r} is {number:g} {full}, more than any dose", "mind the unit: mg is a milligram")
+                return number, amount_unit, covariate
+    raise fail(where, f"{text!r} is not a dose", "give it in mg, mg/m^2, mg/kg or the like")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeGuard, TypeVar
 
-from pkpd.errors import ContentError, Issue, NotFound, fail, nearest
+from pkpd.errors import ContentError, Issue, NotFound, PkpdError, fail, nearest
 
 T = TypeVar("T")
 _PACKAGE = Path(__file__).resolve().parent
@@ -179,7 +179,9 @@ def rows(value: object, where: str, known: Iterable[str], issues: list[Issue]) -
     """The place and table of each entry of a list of tables; what is no table is told and left out."""
     known = tuple(known)
     if not isinstance(value, list | None):
-        issues.append(Issue(where, f"{shown(value)} is not a list of tables", f"write [[{where.split(' ')[-1]}]]"))
+        key = where.split(" ")[-1].split(".")[-1]
+        issues.append(Issue(where, f"{shown(value)} is not a list of tables",
+                            f"write {key} = [{{ … }}, …]" if "]." in where else f"write [[{key}]]"))
         return []
     placed = [(f"{where}[{i + 1}]", entry) for i, entry in enumerate(value or ())]
     for place, entry in placed:
@@ -216,8 +218,13 @@ def check_name(kinds: tuple[str, ...], name: str, where: str, issues: list[Issue
     try:
         find(next((k for k in kinds if name in names(k)), kinds[0]), name)
     except NotFound as error:
-        what, _, remedy = str(error).partition("\n    remedy: ")
-        issues.append(Issue(where, shown(name) + what.removeprefix(name), remedy))
+        issues.append(named(error, name, where))
+
+
+def named(error: PkpdError, name: str, where: str) -> Issue:
+    """What is wrong with a name, as an issue of the place that it is used at."""
+    what, _, remedy = str(error).partition("\n    remedy: ")
+    return Issue(where, shown(name) + what.removeprefix(name), remedy)
 
 
 def raise_issues(issues: list[Issue]) -> None:

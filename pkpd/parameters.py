@@ -7,19 +7,21 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from pkpd import library
+from pkpd import hosts, library
 from pkpd.errors import ContentError, Issue, fail, nearest
 from pkpd.library import raise_issues
 from pkpd.model.schema import Model, ModelFile
 from pkpd.units import ratio
-from pkpd.values import Parameters, read_parameters, scaled
+from pkpd.values import Parameters, check_order, read_parameters, scaled
 
 
-def load_parameters(names: str | Path | Iterable[str | Path] = (), model: Model | None = None) -> Parameters:
+def load_parameters(names: str | Path | Iterable[str | Path] = (), model: Model | None = None,
+                    host: str | None = hosts.HUMAN) -> Parameters:
     """A parameter set by name or path; several are laid over each other, the last on top.
 
-    With a model, the set is bound to it: files for a part's model fill that part, and every input must have a
-    value. Without names, the model's default set of the library is taken.
+    With a model, the set is bound to it: files for a part's model fill that part, every input must have a value, and the
+    set must be of the host asked for (any, if None): a set of mice is never taken for patients unasked. Without names, the
+    model's default set of the library is taken. A context named first is laid over the set that it says it goes over.
     """
     wanted = [names] if isinstance(names, str | Path) else list(names)
     if not wanted:
@@ -27,16 +29,37 @@ def load_parameters(names: str | Path | Iterable[str | Path] = (), model: Model 
             raise ContentError(Issue("parameters", "no name given", "`pkpd list parameters` shows them"))
         wanted = [default_for(model.name)]
     total: Parameters | None = None
-    for name in wanted:
+    for name in (*_below(wanted[0]), *wanted):
         own = _resolved(name, model, ())
         total = own if total is None else merge(total, own)
     assert total is not None
-    return total if model is None else bind(total, model)
+    check_order(total)
+    return total if model is None else _of_host(bind(total, model), host)
 
 
-def load_context(name: str | Path, model: Model) -> Parameters:
+def load_context(name: str | Path, model: Model, host: str | None = hosts.HUMAN) -> Parameters:
     """A set that fills some of a model's inputs, its names carrying their parts, to be merged on top of a whole one."""
-    return _resolved(name, model, ())
+    return _of_host(_resolved(name, model, ()), host)
+
+
+def _below(name: str | Path) -> tuple[str, ...]:
+    """The set that a context says it goes over; none for a set that stands alone."""
+    kind = "parameters" if library.is_path(name, "parameters") or name in library.names("parameters") else "result"
+    head = library.read(kind, name).data.get("parameters") if kind == "parameters" or name in library.names(kind) else None
+    over = head.get("over") if isinstance(head, dict) else None
+    return (over,) if isinstance(over, str) else ()
+
+
+def _of_host(own: Parameters, host: str | None) -> Parameters:
+    """The set itself, if it is of a host."""
+    if host is not None and hosts.mixed(own.host, host):
+        raise fail(f"{_where(own)}: parameters.host", f"is {own.host!r}, where a set of host {host!r} is needed",
+                   f"name a set of {host!r}; from Python, load_parameters(NAME, model, host={own.host!r}) takes this one")
+    return own
+
+
+def _where(own: Parameters) -> str:
+    return own.name if own.name.endswith(".toml") else f"parameters/{own.name}"
 
 
 def default_for(model: str) -> str:
@@ -50,17 +73,23 @@ def default_for(model: str) -> str:
 
 
 def merge(base: Parameters, top: Parameters) -> Parameters:
-    """One set laid over another, line by line."""
+    """One set laid over another of the same host, line by line."""
+    if hosts.mixed(base.host, top.host):
+        raise fail(f"{_where(top)}: parameters.host", f"is {top.host!r}, and {base.name} below it is {base.host!r}",
+                   "lay sets of one host over each other; a set made from another one names it under include")
+    return _laid(base, top)
 
+
+def _laid(base: Parameters, top: Parameters) -> Parameters:
     def over(a: tuple, b: tuple, key) -> tuple:
         new = {key(x): x for x in b}
         kept = [new.pop(key(x), x) for x in a]
         return (*kept, *new.values())
 
-    return replace(top, values=over(base.values, top.values, lambda v: v.name),
+    return replace(top, model=top.model or base.model, values=over(base.values, top.values, lambda v: v.name),
                    covariates=over(base.covariates, top.covariates, lambda v: v.name),
                    correlations=over(base.correlations, top.correlations, lambda c: frozenset(c.of)),
-                   draws=top.draws or _draws_left(base, top))
+                   draws=top.draws or _draws_left(base, top), host=top.host or base.host)
 
 
 def _draws_left(base: Parameters, top: Parameters) -> dict[str, tuple[float, ...]]:
@@ -81,9 +110,9 @@ def _resolved(name: str | Path, model: Model | None, path: tuple[str, ...]) -> P
     total: Parameters | None = None
     for other in included:
         low = _resolved(other, model, (*path, source.path))
-        total = low if total is None else merge(total, low)
+        total = low if total is None else _laid(total, low)
     placed = _placed(own, model)
-    return placed if total is None else merge(total, placed)
+    return placed if total is None else _laid(total, placed)
 
 
 def _placed(own: Parameters, model: Model | None) -> Parameters:
@@ -117,7 +146,7 @@ def bind(parameters: Parameters, model: Model | ModelFile) -> Parameters:
     issues: list[Issue] = []
     wanted = {line_for(p.name): p for p in model.parameters}
     given = {v.name: v for v in parameters.values}
-    where = f"parameters/{parameters.name}" if not parameters.name.endswith(".toml") else parameters.name
+    where = _where(parameters)
     for name in given:
         if name not in wanted:
             issues.append(Issue(f"{where}: values.{name}", f"{model.name} has no such parameter", nearest(name, wanted)))
@@ -133,6 +162,8 @@ def bind(parameters: Parameters, model: Model | ModelFile) -> Parameters:
                 bound.append(v if factor == 1 else scaled(v, factor, wanted[name].unit))
             except ContentError as error:
                 issues += error.issues
+    uses = {"": model.name, **{p.name: p.use for p in model.parts}}
+    issues += hosts.outside(parameters.host, uses, {v.name: v.value for v in bound}, where)
     raise_issues(issues)
     return replace(parameters, model=model.name, values=tuple(bound))
 
@@ -145,5 +176,6 @@ def bibliography() -> dict[str, str]:
         f = dict(re.findall(r"(\w+)\s*=\s*\{(.*?)\}", body, re.S))
         doi = f" doi:{f['doi']}" if "doi" in f else ""
         note = f" ({f['note']})" if "note" in f else ""
-        found[key] = f"{f.get('author', '')}. {f.get('title', '')}. {f.get('journal', '')} {f.get('year', '')}.{doi}{note}"
+        place = " ".join(filter(None, (f.get("journal"), f.get("year")))).rstrip(".")
+        found[key] = f"{f.get('author', '')}. {f.get('title', '')}. {place}.{doi}{note}"
     return found

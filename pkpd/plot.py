@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pkpd.study.sweep import Study
 from pkpd.trial.figures import MONTH
+
+if TYPE_CHECKING:
+    from pkpd.study.sweep import Study
 
 Rows = Sequence[dict]
 Plan = tuple[int, int]

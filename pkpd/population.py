@@ -144,13 +144,13 @@ def _scores(parameters: Parameters, key: tuple[str, ...], n: int, first: int) ->
 
 def _covariates(parameters: Parameters, scores: dict, n: int, given: Mapping, first: int) -> dict[str, np.ndarray]:
     features: dict[str, np.ndarray] = {}
-    for c in parameters.covariates:
-        values = np.full(n, c.value)
-        features[c.name] = c.spread.quantile(scores[c.name], values) if c.spread is not None else values
-    for name, value in given.items():
+    for name in given:
         if name not in REGISTER:
             raise fail("covariates", f"{name!r} is not in the register", nearest(name, REGISTER))
-        features[name] = np.broadcast_to(np.asarray(value, dtype=float), (n,)).copy()
+    own = {c.name: c for c in parameters.covariates}
+    for name in (*own, *(k for k in given if k not in own)):
+        features[name] = (np.broadcast_to(np.asarray(given[name], dtype=float), (n,)).copy() if name in given
+                          else _feature(own[name], features, scores, n))
     for name, values in features.items():
         c = REGISTER[name]
         bad = np.flatnonzero(~((values >= c.low) & (values <= c.high)))
@@ -158,6 +158,16 @@ def _covariates(parameters: Parameters, scores: dict, n: int, given: Mapping, fi
             raise fail(f"covariates.{name}", f"patient {first + bad[0] + 1} has {values[bad[0]]:g} {c.unit}; "
                        f"plausible is {c.low:g} to {c.high:g}", "mend the value, or bound its spread with low and high")
     return features
+
+
+def _feature(c: Value, features: Mapping[str, np.ndarray], scores: dict, n: int) -> np.ndarray:
+    """A covariate of every patient; one that follows others stays in the register's range."""
+    values = np.full(n, c.value)
+    if c.spread is not None:
+        values = c.spread.quantile(scores[c.name], values)
+    if c.effect is None:
+        return values
+    return np.clip(values * effect_of(c, c.name, features), REGISTER[c.name].low, REGISTER[c.name].high)
 
 
 def _copy(name: str) -> int:

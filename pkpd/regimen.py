@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pkpd import library, units
 from pkpd.courses import Regimen, combined, counted, delayed, reduced, starting, then
-from pkpd.doses import BASES as BASES
-from pkpd.doses import DoseLine, read_dose
+from pkpd.doses import KEYS, DoseLine, read_dose
 from pkpd.errors import ContentError, Issue, PkpdError
 from pkpd.library import check_keys, raise_issues, shown
 from pkpd.rules import Rule, read_rules
+from pkpd.spans import spans
 
 _HEAD = ("title", "reference", "cycle", "text")
 _COURSE = ("use", "cycles", "start", "after", "delays", "reduce")
@@ -31,7 +31,8 @@ def read_regimen(data: dict, name: str, where: str, within: tuple[str, ...] = ()
         issues.append(Issue(f"{where}: regimen", "is not a table", "write [regimen]"))
         head = {}
     check_keys(head, _HEAD, f"{where}: regimen", issues)
-    title, reference, text = (str(head.get(k, "")) for k in ("title", "reference", "text"))
+    title = library.text(head, "title", f"{where}: regimen", issues, need=True)
+    reference, text = (library.text(head, k, f"{where}: regimen", issues) for k in ("reference", "text"))
     if "courses" not in data:
         cycle = _cycle(head, where, issues)
         doses, rules = _content(data, cycle, where, issues)
@@ -48,22 +49,19 @@ def read_regimen(data: dict, name: str, where: str, within: tuple[str, ...] = ()
 
 def _cycle(head: dict, where: str, issues: list[Issue]) -> float:
     try:
-        cycle = units.convert(head.get("cycle", ""), "day", f"{where}: regimen.cycle")
-        if cycle > 0:
-            return cycle
-        issues.append(Issue(f"{where}: regimen.cycle", "is not positive", 'write cycle = "14 day"'))
+        return units.days(head.get("cycle", ""), f"{where}: regimen.cycle", "is no length of a cycle",
+                          'write cycle = "14 day", from one day on', least=1.0)
     except ContentError as error:
         issues += error.issues
     return math.inf  # an unknown cycle holds any day
 
 
 def _content(data: dict, cycle: float, where: str, issues: list[Issue]) -> tuple[tuple[DoseLine, ...], tuple[Rule, ...]]:
-    entries = data.get("doses")
-    if not isinstance(entries, list) or not entries:
+    entries = library.rows(data.get("doses"), f"{where}: doses", KEYS, issues)
+    if not data.get("doses"):
         issues.append(Issue(f"{where}: doses", "holds no dose", "add [[doses]] tables"))
-        entries = []
-    doses = [read_dose(entry, f"{where}: doses[{i}]", cycle, issues) for i, entry in enumerate(entries, 1)]
-    named = tuple(r["drug"] for r in entries if isinstance(r, dict) and isinstance(r.get("drug"), str))
+    doses = [read_dose(entry, place, cycle, issues) for place, entry in entries]
+    named = tuple(entry["drug"] for _, entry in entries if isinstance(entry.get("drug"), str))
     rules = read_rules(data.get("rules"), named, f"{where}: rules", issues)
     return tuple(d for d in doses if d is not None), rules
 
@@ -106,16 +104,21 @@ def _course(entry: dict, place: str, within: tuple[str, ...], issues: list[Issue
         issues += error.issues
         return None
     except PkpdError as error:
-        what, _, remedy = str(error).partition("\n    remedy: ")
-        issues.append(Issue(f"{place}.use", f"{use!r}{what.removeprefix(use)}", remedy))
+        issues.append(library.named(error, use, f"{place}.use"))
         return None
     changes = [(starting, "start"), (counted, "cycles"), (delayed, "delays")]
     less = library.rows(entry.get("reduce"), f"{place}.reduce", ("factor", "drugs", "cycles"), issues)
     steps = [lambda r, f=f, k=k: f(r, entry[k], f"{place}.{k}") for f, k in changes if k in entry]
-    steps += [lambda r, e=e, p=p: reduced(r, e.get("factor"), e.get("drugs", ()), e.get("cycles", ""), p) for p, e in less]
+    steps += [lambda r, e=e, p=p: _reduced(r, e, p) for p, e in less]
     for step in steps:
         try:
             course = step(course)
         except ContentError as error:
             issues += error.issues
     return course
+
+
+def _reduced(course: Regimen, entry: dict, place: str) -> Regimen:
+    if "cycles" in entry:
+        spans(entry["cycles"], f"{place}.cycles")
+    return reduced(course, entry.get("factor"), entry.get("drugs", ()), entry.get("cycles", ""), place)

@@ -18,7 +18,7 @@ _KEYS = ("of", "below", "above", "action", *dict.fromkeys(k for keys in _OWN.val
 class Rule:
     """What is done at a visit where a quantity of the model, `of`, lies below or above a level.
 
-    hold    the cycle waits `wait` days; after `most` waits in a row, all ends
+    hold    the cycle waits `wait` days; after `most` waits in a row, the course ends
     reduce  doses of `drugs` (all if empty) are multiplied by `factor` from that cycle on, down to `least` of the first
     stop    `drugs` are given no more
     """
@@ -78,9 +78,7 @@ def _level(entry: dict, where: str, issues: list[Issue]) -> tuple[str, float, st
 def _hold(entry: dict, where: str, issues: list[Issue]) -> dict:
     wait, most = math.nan, entry.get("most")
     try:
-        wait = units.convert(entry.get("wait", ""), "day", f"{where}.wait")
-        if wait <= 0:
-            issues.append(Issue(f"{where}.wait", f"{entry['wait']!r} is no time to wait", 'write wait = "7 day"'))
+        wait = units.days(entry.get("wait", ""), f"{where}.wait", "is no time to wait", 'write wait = "7 day"', least=1 / 24)
     except ContentError as error:
         issues += error.issues
     if not whole(most, 1, 100):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,9 @@ from pkpd import library, store, units
 from pkpd.errors import fail
 
 Tell = Callable[[str, int, int], None]
+# kind of study: what runs it, what writes its page
+_STUDIES = {"neoadjuvant": (("pkpd.study.run", "run_study"), ("pkpd.report.page", "write_page")),
+            "platforms": (("pkpd.study.translation", "run_platforms"), ("pkpd.report.platforms", "write_platforms"))}
 NOTICE = "Research software: a simulation, not advice on any patient."
 
 
@@ -38,20 +43,27 @@ def stream_to_file(
 
     require_table(path)
     model = load_model(system)
-    end, step = (units.convert(t, model.time, f"--{w}") for t, w in ((until, "until"), (every, "every")))
-    if not 0 < step <= end or end / step > 200_000:
-        raise fail("--every", f"{every!r} does not divide {until!r} into 1 to 200,000 steps", "choose another")
-    times = (*np.arange(0, end - 1e-9 * end, step).tolist(), end)
-    given = load_regimen(regimen) if regimen else None
+    given, said = load_regimen(regimen) if regimen else None, []
     if given is not None and cycles is None and given.open:
         cycles = 6
-    crowd = Crowd(model, load_parameters(parameters, model), times, given, cycles, seed)
+        said = [f"{cycles} cycles of {given.courses[0].name}, as --cycles was left out"]
+    crowd = Crowd(model, load_parameters(parameters, model), _times(until, every, model.time), given, cycles, seed)
     done = simulate_to_file(crowd, patients, path, tell)
     failed = [f"failed and kept, its later rows empty: {f}" for f in done.failures[:5]]
     if done.failed > 5:
         failed.append(f"… and {done.failed - 5} more of {patients} patients, named in the column FAILED")
-    ruled = done.tally.lines() if done.tally else []
-    return "\n".join([*_told(path, done.rows, done.units, patients, system), *ruled, *failed, NOTICE])
+    said += done.tally.lines() if done.tally else []
+    return "\n".join([*_told(path, done.rows, done.units, patients, system), *said, *failed, NOTICE])
+
+
+def _times(until: str, every: str, unit: str) -> tuple[float, ...]:
+    """When rows are written, the end of the run included."""
+    end, step = (units.convert(t, unit, f"--{w}") for t, w in ((until, "until"), (every, "every")))
+    if not 0 < end < math.inf:
+        raise fail("--until", f"{until!r} is no length of a run", "give a time above zero: '1 year'")
+    if not 0 < step <= end or end / step > 200_000:
+        raise fail("--every", f"{every!r} does not divide {until!r} into 1 to 200,000 steps", "choose another")
+    return (*np.arange(0, end - 1e-9 * end, step).tolist(), end)
 
 
 def records_to_file(system: str, data: Path | None, path: Path, seed: int, parameters: list[str], typical: bool,
@@ -92,20 +104,25 @@ def _told(path: Path, rows: int, columns: dict[str, str], patients: int, system:
 def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Tell) -> dict:
     """The predicted figures of a trial under a fit's posterior, or under uncalibrated values."""
     from pkpd.fit.predict import predict
-    from pkpd.fit.result import load_result
+    from pkpd.fit.result import fitted, load_result
     from pkpd.parameters import load_parameters
     from pkpd.trial.exposure import daily_model
     from pkpd.trial.protocol import load_trial
 
     trial = load_trial(name)
+    if link and not trial.treatments:
+        raise fail("--link", f"{trial.name} has no kill link to choose", "leave it out")
     if fit is None and trial.name in library.names("result"):
         fit = trial.name
     if fit is None or fit == "none":
         parameters = load_parameters(trial.parameters, daily_model(trial.disease))
         return {**predict(trial, parameters, patients, link, fitted=(), tell=tell), "fit": None}
     parameters, account = load_result(fit)
-    fitted = tuple(account["figures"]) if account["trial"] == trial.name else ()
-    result = predict(trial, parameters, patients, link or account.get("link", ""), fitted=fitted, tell=tell)
+    if parameters.model != daily_model(trial.disease).name:
+        raise fail("--fit", f"{fit!r} is of {parameters.model}, but {trial.name} has {trial.disease}",
+                   'name a fit of this disease, or "none"')
+    own = fitted(account, trial.name)
+    result = predict(trial, parameters, patients, link or account.get("link", ""), fitted=own, tell=tell)
     return {**result, "fit": fit}
 
 
@@ -180,21 +197,22 @@ def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell) -> str:
         f"posterior: {result.draws.exact} draws evaluated exactly, worth {result.draws.effective:.0f}; "
         f"emulator error {result.draws.error:.2f} standard errors",
     ]
+    for t in result.terms:
+        lines.append(f"  {t['trial']}: {t['kind']} of {t['figures']} figure{'s' * (t['figures'] > 1)}, "
+                     f"log likelihood {t['log_likelihood']:.2f}, squared distance {t['distance_squared']:.2f}")
     for r in summary(result):
         lines.append(
             f"  {r['name']}: {r['median']:.3g} ({r['low']:.3g} to {r['high']:.3g}); prior {r['prior']:.3g} "
-            f"({r['prior_low']:.3g} to {r['prior_high']:.3g}); "
-            + ("the data say little" if r["contraction"] < 0.2 else f"narrowed by {100 * r['contraction']:.0f} %")
+            f"({r['prior_low']:.3g} to {r['prior_high']:.3g}); {r['says']}"
         )
     return "\n".join(lines)
 
 
 def study_to_page(name: str, folder: Path, tell: Tell) -> Path:
     """Runs a study and writes its page and tables."""
-    from pkpd.report.page import write_page
-    from pkpd.study.run import run_study
     from pkpd.study.sweep import load_study
 
     study = load_study(name)
     store.require_folder(folder)
-    return write_page(run_study(study, tell), folder)
+    run, write = (getattr(import_module(module), verb) for module, verb in _STUDIES[study.kind])
+    return write(run(study, tell), folder)

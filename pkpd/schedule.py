@@ -93,7 +93,10 @@ def lower(regimen: Regimen, model: Model, population: Population, starts: np.nda
         raise fail(f"{regimen.where}: rules", "are decided visit by visit, on each patient's own course",
                    "use treat(model, population, regimen, cycles) in place of lower")
     adds, infusions, first = [], [], 0
-    for course, own in zip(regimen.courses, _of_courses(regimen, len(population), starts), strict=True):
+    each = _of_courses(regimen, len(population), starts)
+    if factors is not None:
+        _require(factors, (len(population), each[0].shape[1], len(regimen.doses)), f"{regimen.where}: factors")
+    for course, own in zip(regimen.courses, each, strict=True):
         given = factors if factors is None else factors[:, : own.shape[1], first : first + len(course.doses)]
         _collect(course, model, population, own, given, adds, infusions)
         first += len(course.doses)
@@ -108,7 +111,18 @@ def _of_courses(regimen: Regimen, n: int, starts: np.ndarray) -> list[np.ndarray
     if starts.ndim != 3 or starts.shape[1] != count:
         raise fail(f"{regimen.where}: courses", f"{count} of them cannot start at times of shape {np.shape(starts)}",
                    "give times (patient, course, cycle), as cycles(regimen, model, count) does")
+    if len(starts) not in (1, n):
+        raise fail(f"{regimen.where}: starts", f"are of {len(starts)} patients, and there are {n}",
+                   "give them for one or for all")
     return [np.broadcast_to(starts[:, i], (n, starts.shape[2])) for i in range(count)]
+
+
+def _require(factors: np.ndarray, shape: tuple[int, int, int], where: str) -> None:
+    """Refuses factors that are not one for each patient, cycle and dose line, or below zero."""
+    if np.shape(factors) != shape:
+        raise fail(where, f"are of shape {np.shape(factors)}, and {shape} is needed", "give them as (patient, cycle, dose line)")
+    if np.any(np.real(factors) < 0):
+        raise fail(where, "hold a number below zero", "give what is given of a dose: 0 or more")
 
 
 def _collect(course: Regimen, model: Model, population: Population, starts: np.ndarray, factors: np.ndarray | None,
@@ -122,7 +136,7 @@ def _collect(course: Regimen, model: Model, population: Population, starts: np.n
             amounts = amounts * course.share(line, numbers)
         for number in line.days:
             time = starts + (number - 1 + line.at) * day + lag[:, None]
-            rows = np.isfinite(time) & (np.real(amounts) > 0)
+            rows = np.isfinite(time) & ~(np.real(amounts) == 0)  # what is no number is told by the simulation
             patient, given = np.nonzero(rows)[0], amounts[rows]
             if line.over == 0:
                 adds.append((patient, time[rows], np.full(len(patient), column), given))
@@ -183,6 +197,9 @@ def _received(line: DoseLine, model: Model, population: Population,
     for name in (dose.bioavailability, forms.get(line.form, "")):
         if name:
             amount = amount * population[name]
+    negative = population.numbers[np.real(amount) < 0]
+    if negative.size:
+        raise fail(where, f"brings patient {negative[0]} a negative dose", "mend the amount, or the share of it that arrives")
     lag = np.zeros(len(population))
     if dose.lag:
         lag = population[dose.lag] * float(units.ratio(model.unit(dose.lag), model.time))
@@ -192,23 +209,30 @@ def _received(line: DoseLine, model: Model, population: Population,
 def _prescribed(line: DoseLine, population: Population, ratio: float, where: str) -> np.ndarray:
     """What each patient is prescribed, in a unit that is `ratio` of the line's own."""
     if not line.per:
-        return np.full(len(population), _rounded(np.array(line.amount), line.round) * ratio)
+        return _rounded(np.full(len(population), line.amount), line, population, where) * ratio
     if line.per not in population.covariates:
         raise fail(f"{where}.{'bands' if line.bands else 'amount'}", f"is scaled by {line.per}, which these patients lack",
                    f"add {line.per} to [covariates] of a parameter file")
     size = population.covariates[line.per]
     if line.bands:
-        return _rounded(_banded(line, size, population.numbers, f"{where}.bands"), line.round) * ratio
+        return _rounded(_banded(line, size, population.numbers, f"{where}.bands"), line, population, where) * ratio
     if line.cap:
         size = np.where(np.real(size) > line.cap, line.cap, size)
     if line.round:
-        return _rounded(line.amount * np.real(size), line.round) * ratio
+        return _rounded(line.amount * np.real(size), line, population, where) * ratio
     return np.full(len(population), line.amount * ratio) * size
 
 
-def _rounded(amount: np.ndarray, step: float) -> np.ndarray:
-    """The nearest multiple of `step`, the larger of two as near; as it is without one."""
-    return np.floor(amount / step + 0.5) * step if step else amount
+def _rounded(amount: np.ndarray, line: DoseLine, population: Population, where: str) -> np.ndarray:
+    """The nearest multiple of a dose line's step, the larger of two as near; as it is without one."""
+    if not line.round:
+        return amount
+    found = np.floor(amount / line.round + (0.5 + 1e-9)) * line.round  # half a step, as a person reckons it
+    lost = np.flatnonzero((found == 0) & (amount > 0))
+    if lost.size:
+        raise fail(f"{where}.round", f"makes nothing of the {amount[lost[0]]:.4g} {line.unit} of patient "
+                   f"{population.numbers[lost[0]]}", "round to a smaller amount")
+    return found
 
 
 def _banded(line: DoseLine, size: np.ndarray, numbers: np.ndarray, where: str) -> np.ndarray:

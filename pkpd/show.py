@@ -182,7 +182,7 @@ def print_model(description: dict, console: Console) -> None:
 def print_parameters(description: dict, console: Console) -> None:
     """Prints what `show_parameters` described."""
     draws = f"; {description['draws']} draws" if description["draws"] else ""
-    _title(description, f"{description['name']}; for {description['model']}{draws}", console)
+    _title(description, f"{description['name']}; for {description['model'] or 'any model: patients'}{draws}", console)
     _print_lines(description, description["values"], "Values", console)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from dataclasses import dataclass, replace
 from textwrap import shorten
 
@@ -18,6 +19,7 @@ from pkpd.doses import DoseLine
 from pkpd.plot import STYLE, svg
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6b7280")
+_PLAIN = STYLE | {"text.parse_math": False}  # a title may hold a $
 _INK, _FAINT, _SHADE = "#222222", "#6b7280", ("#e8eef5", "#f6f8fb")
 _WIDTH, _LANE, _HEAD = 11.0, 0.44, 0.5  # inches: the picture, a lane, a course's heading
 _LEAST = 0.006  # of the width: an infusion is drawn at least so long
@@ -36,12 +38,12 @@ class _Lane:
 def dosing_diagram(regimen: Regimen, until: float | None = None) -> Figure:
     """Doses over the first days: boluses as stems, infusions as bars to scale, cycles shaded; a block a course.
 
-    until  days shown; two cycles of every course if left out
+    until  days shown; until every dose has been given twice if left out
     """
     days = shown_for(regimen) if until is None else until
     given, blocks, lanes = agenda(regimen, days), *_lanes(regimen)
     foot = blocks[-1][1]
-    with rc_context(STYLE):
+    with rc_context(_PLAIN):
         picture = Figure(figsize=(_WIDTH, foot + 1.4))
         axes = picture.add_axes((0.13, 0.95 / (foot + 1.4), 0.85, foot / (foot + 1.4)))
         axes.set_xlim(0, days)
@@ -98,12 +100,14 @@ def _doses(axes: Axes, lane: _Lane, given: list[Given], until: float) -> None:
             length = min(max(g.end - g.start, _LEAST * until), until - g.start)
             axes.add_patch(Rectangle((g.start, lane.y), length, -0.2 * g.share, color=lane.colour, linewidth=0, zorder=3))
         else:
-            axes.plot([g.start, g.start], [lane.y, lane.y - 0.2 * g.share], color=lane.colour, linewidth=1.4, zorder=3)
+            axes.plot([g.start, g.start], [lane.y, lane.y - 0.2 * g.share], color=lane.colour, linewidth=1.4, zorder=3,
+                      clip_on=False)
             axes.plot(g.start, lane.y - 0.2 * g.share, marker="o", color=lane.colour, markersize=4, zorder=3, clip_on=False)
     axes.hlines(lane.y, 0, until, color="#c9ced6", linewidth=0.6, zorder=1)
     if given:
-        days = sorted({d for g in given for d in g.line.days})
-        words = f"{amount_text(lane.line)} {over_text(lane.line)}, day{'s' if len(days) > 1 else ''} {days_text(days)}"
+        times = Counter(day for day, _ in {(day, g.line.at) for g in given for day in g.line.days})
+        often = {1: "", 2: ", twice a day"}.get(max(times.values()), f", {max(times.values())} times a day")
+        words = f"{amount_text(lane.line)} {over_text(lane.line)}{often}, day{'s' if len(times) > 1 else ''} {days_text(times)}"
         late = given[0].start > 0.6 * until
         axes.text(until if late else given[0].start, lane.y - 0.25, shorten(words, 80 if late else 120, placeholder=" …"),
                   fontsize=8, color=_INK, ha="right" if late else "left", va="bottom", zorder=5)
@@ -124,7 +128,7 @@ def _dress(picture: Figure, axes: Axes, regimen: Regimen, until: float, given: l
     axes.set_yticks([])
     for side in ("left", "right", "top"):
         axes.spines[side].set_visible(False)
-    axes.set_xlabel("day of treatment")
+    axes.set_xlabel("day of treatment" + (", as planned: rules may hold, reduce or stop" if regimen.rules else ""))
     picture.text(0.012, 1 - 0.2 / picture.get_figheight(), shorten(regimen.title, 105, placeholder=" …"), fontsize=11.5,
                  fontweight="bold", color=_INK, va="center")
     grey: dict = {"color": _FAINT}
@@ -134,7 +138,7 @@ def _dress(picture: Figure, axes: Axes, regimen: Regimen, until: float, given: l
     if any(g.share and g.line.over for g in given):
         handles.append(Patch(label="infusion (to scale; short ones drawn longer)", **grey))
     if any(0 < g.share < 1 for g in given):
-        handles.append(Line2D([], [], linestyle="none", label="height: share given of the planned dose"))
+        handles.append(Line2D([], [], linestyle="none", label="height: share of the planned dose"))
     if any(not g.share for g in given):
         handles.append(Line2D([], [], marker="x", linestyle="none", label="missed dose", **grey))
     handles.append(Patch(facecolor=_SHADE[0], edgecolor="#c9ced6", linewidth=0.5, label="cycle, with its number"))

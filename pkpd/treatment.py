@@ -18,7 +18,7 @@ from pkpd.schedule import cycles as cycle_starts
 from pkpd.spans import among
 from pkpd.visits import Visits
 
-_FINE, _SHOWN = 1000, 5  # steps in which a tally counts intensity; failures that it names
+_FINE, _TOP, _SHOWN = 1000, 2, 5  # steps in which a tally counts intensity, up to twice the planned; failures that it names
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,9 @@ class Treatment:
         """The relative dose intensity of each drug (patient,); missing where undecided.
 
         (amount given / amount planned) / (time taken / time planned), over the cycles that are planned to bring the drug,
-        of whichever course. The time planned runs from the first one's start to the last one's end; the time taken is
-        longer by as much as the last one given began later after the first than planned. So what is not given counts as
-        planned in time and as missed in amount, and a wait before the first counts for nothing.
+        of whichever course. Time runs from the start of the first to the end of the last. A cycle without the drug is
+        taken to be as late as the last with it, or, before all with it, as the first: what is not given counts as planned
+        in time and as missed in amount, and a wait before the first dose counts for nothing.
         """
         amount = prescribed(self.regimen, self.model, self.population)
         amount = amount * [len(d.days) for d in self.regimen.doses]
@@ -64,8 +64,8 @@ class Treatment:
             lines = [i for i, d in enumerate(self.regimen.doses) if d.drug == drug]
             whole = planned[:, lines].sum(axis=1)
             share = np.divide(given[:, lines].sum(axis=1), whole, out=np.full(len(whole), np.nan), where=whole > 0)
-            length, delay = self._time(bring[:, lines], [self._course[i] for i in lines])
-            found[drug] = share * length / (length + delay)
+            length, taken = self._time(lines, bring)
+            found[drug] = share * length / taken
         return found
 
     @cached_property
@@ -80,25 +80,31 @@ class Treatment:
         lines = enumerate(self.regimen.doses)
         return np.stack([among(d.cycles, numbers) & np.isfinite(planned[self._course[i]]) for i, d in lines], axis=1)
 
-    def _time(self, bring: np.ndarray, courses: list[int]) -> tuple[float, np.ndarray]:
-        """The time planned from the first cycle that brings a drug to the end of the last, and each patient's delay in it."""
+    def _time(self, lines: list[int], bring: np.ndarray) -> tuple[float, np.ndarray]:
+        """From the first cycle that brings a drug to the end of the last: the time planned, and that taken (patient,)."""
         day = float(units.ratio("day", self.model.time))
-        planned, starts = np.atleast_2d(self.planned), self.starts.reshape(len(self.starts), -1, self.planned.shape[-1])
-        cells = sorted({(planned[c, k], c, k) for i, c in enumerate(courses) for k in np.flatnonzero(bring[:, i])})
+        planned = np.atleast_2d(self.planned)
+        starts = self.starts.reshape(len(self.starts), *planned.shape)
+        cells = sorted({(planned[self._course[i], k], self._course[i], k) for i in lines for k in np.flatnonzero(bring[:, i])})
         if not cells:
-            return 1.0, np.zeros(len(starts))
-        length = max(at + self.regimen.courses[c].cycle * day for at, c, _ in cells) - cells[0][0]
-        late = np.stack([starts[:, c, k] - at for at, c, k in cells], axis=1)
-        known = np.isfinite(late)
-        first = np.take_along_axis(late, known.argmax(axis=1)[:, None], axis=1)[:, 0]
-        last = np.where(known, late, -np.inf).max(axis=1)
-        return length, np.where(known.any(axis=1), last - np.where(np.isfinite(first), first, 0.0), 0.0)
+            return 1.0, np.ones(len(starts))
+        at = np.array([begin for begin, *_ in cells])
+        length = np.array([self.regimen.courses[c].cycle * day for _, c, _ in cells])
+        known = np.stack([np.any(self.factors[:, k, [i for i in lines if self._course[i] == c]] > 0, axis=1)
+                          for _, c, k in cells], axis=1)
+        late = np.stack([np.where(own, starts[:, c, k] - begin, 0.0) for (begin, c, k), own in zip(cells, known.T, strict=True)],
+                        axis=1)
+        rows = np.arange(len(late))
+        first, last = late[rows, known.argmax(axis=1)], late[rows, -1 - known[:, ::-1].argmax(axis=1)]
+        begins = np.min(at + np.where(known, late, first[:, None]), axis=1)
+        ends = np.max(at + length + np.where(known, late, last[:, None]), axis=1)
+        return max(at + length) - at[0], ends - begins
 
     def tally(self) -> Tally:
         """How many patients were held, reduced and stopped, and how intensely all were treated."""
         held, reduced, stopped = (len(set(self.decisions["patient"][self.decisions["action"] == action]))
                                   for action in ("hold", "reduce", "stop"))
-        counts = {drug: np.bincount(np.round(x[np.isfinite(x)] * _FINE).astype(int), minlength=_FINE + 1)
+        counts = {drug: np.bincount(np.round(np.minimum(x[np.isfinite(x)], _TOP) * _FINE).astype(int), minlength=_TOP * _FINE + 1)
                   for drug, x in self.intensity.items()}
         return Tally(len(self.population), held, reduced, stopped, len(self.failures), self.failures[:_SHOWN], counts)
 

@@ -113,10 +113,12 @@ def ratio(source: str, target: str, where: str = "unit") -> Fraction:
 
 def quantity(text: str, where: str) -> tuple[float, str]:
     """A number and its unit from a text such as `85 mg/m^2`."""
+    if text == "":
+        raise fail(where, "is missing", "write a number and a unit, as in '85 mg/m^2'")
     short = isinstance(text, str) and len(text) < 100
     match = re.match(r"^\s*([-+]?[0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*$", text) if short else None
     if match is None or not math.isfinite(float(match[1])):
-        raise fail(where, f"{text!r} is not a quantity", "write a number and a unit, as in '85 mg/m^2'")
+        raise fail(where, f"{text!r:.80} is not a quantity", "write a number and a unit, as in '85 mg/m^2'")
     number, unit = float(match[1]), match[2] or "1"
     parse_unit(unit, where)
     return number, unit
@@ -125,7 +127,17 @@ def quantity(text: str, where: str) -> tuple[float, str]:
 def convert(text: str, unit: str, where: str) -> float:
     """The value of a quantity such as `2 year` in another unit."""
     number, own = quantity(text, where)
+    if own == "1" and parse_unit(unit).dims:
+        raise fail(where, f"{text!r} has no unit", f"write it with one: '{text} {unit}'")
     return number * float(ratio(own, unit, where))
+
+
+def days(text: object, where: str, what: str, remedy: str, least: float = 0.0, most: float = 36525.0) -> float:
+    """A time such as `2 week` in days, from `least` to a hundred years; `what` says of another that it is none."""
+    found = convert(text, "day", where)  # type: ignore[arg-type]  # what is no text is refused there
+    if not least <= found <= most:
+        raise fail(where, f"{text!r} {what}", remedy)
+    return found
 
 
 def pretty(unit: str) -> str:

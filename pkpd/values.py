@@ -9,7 +9,8 @@ import numpy as np
 from pkpd import store
 from pkpd.covariates import REGISTER
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.library import check_keys, raise_issues
+from pkpd.hosts import HOSTS
+from pkpd.library import check_keys, raise_issues, shown
 from pkpd.model import expression
 from pkpd.model.expression import Tree
 from pkpd.spread import Spread, is_number, read_spread
@@ -56,7 +57,7 @@ class Correlation:
 
 @dataclass(frozen=True)
 class Parameters:
-    """Values for the inputs of one model, and the covariates of its patients."""
+    """Values for the inputs of one model, and the covariates of its patients; without a model, patients alone."""
 
     name: str
     model: str
@@ -67,6 +68,7 @@ class Parameters:
     covariates: tuple[Value, ...] = ()
     correlations: tuple[Correlation, ...] = ()
     draws: dict[str, tuple[float, ...]] = field(default_factory=dict, compare=False, hash=False)
+    host: str = ""
 
     @property
     def hash(self) -> str:
@@ -84,6 +86,9 @@ class Parameters:
         return replace(self, values=(*rest, replace(value, name=name)))
 
 
+_HEAD = ("model", "title", "reference", "text", "default", "include", "over", "host")
+
+
 def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list[str]]:
     """A parameter file from its tables, and the names of the sets it includes."""
     issues: list[Issue] = []
@@ -96,9 +101,9 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
         issues.append(Issue(f"{where}: correlations", "is not a list of tables", "write [[correlations]]"))
     raise_issues(issues)
     head = data.get("parameters", {})
-    check_keys(head, ("model", "title", "reference", "text", "default", "include"), f"{where}: parameters", issues)
-    if not isinstance(head.get("model"), str):
-        issues.append(Issue(f"{where}: parameters.model", "is missing", 'name the model: model = "drugs/…"'))
+    check_keys(head, _HEAD, f"{where}: parameters", issues)
+    _check_model(data, head, where, issues)
+    _check_place(head, f"{where}: parameters", issues)
     include = head.get("include", [])
     if not isinstance(include, list) or not all(isinstance(i, str) for i in include):
         issues.append(Issue(f"{where}: parameters.include", "is not a list of names", 'write include = ["…"]'))
@@ -112,9 +117,29 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
     correlations = _correlations(data.get("correlations", []), values, where, issues)
     raise_issues(issues)
     draws = {k: tuple(map(float, v)) for k, v in data.get("draws", {}).items()}
-    return Parameters(name, head["model"], str(head.get("title", "")), str(head.get("reference", "")),
+    return Parameters(name, head.get("model", ""), str(head.get("title", "")), str(head.get("reference", "")),
                       str(head.get("text", "")), tuple(values), tuple(covariates), correlations,
-                      draws), list(include)
+                      draws, head.get("host", "")), list(include)
+
+
+def _check_model(data: dict, head: dict, where: str, issues: list[Issue]) -> None:
+    """A set without a model is a set of patients: it holds covariates, and no values."""
+    model, place = head.get("model", ""), f"{where}: parameters.model"
+    if not isinstance(model, str) or not (model or data.get("covariates")):
+        issues.append(Issue(place, "is missing", 'name the model: model = "drugs/…"'))
+    elif not model and (data.get("values") or data.get("draws")):
+        issues.append(Issue(place, "is missing, so that the set is of patients, but it has values",
+                            'name the model: model = "drugs/…", or keep [covariates] alone'))
+    elif not model and "default" in head:
+        issues.append(Issue(f"{where}: parameters.default", "has no meaning in a set of patients", "remove it"))
+
+
+def _check_place(head: dict, where: str, issues: list[Issue]) -> None:
+    """Where a set's tumour grows, and the set that a context goes over."""
+    if head.get("host", HOSTS[0]) not in HOSTS:
+        issues.append(Issue(f"{where}.host", f"{shown(head['host'])} is not where a tumour grows", "one of " + ", ".join(HOSTS)))
+    if not isinstance(head.get("over", ""), str):
+        issues.append(Issue(f"{where}.over", f"{shown(head['over'])} is not a name", 'write over = "NAME" of the set below'))
 
 
 def _values(table: dict, where: str, prefix: str, source: str, issues: list[Issue]) -> list[Value]:
@@ -137,8 +162,8 @@ def _value(name: str, entry: dict, where: str, source: str, issues: list[Issue])
     check_keys(entry, ("value", "unit", "where", "seen", "source", "text", "spread", "copies", "effect"), place, issues)
     number = entry.get("value")
     if not is_number(number):
-        shown = repr(number) if not isinstance(number, int) or isinstance(number, bool) else "an integer over 1e300"
-        issues.append(Issue(place, f"value = {shown} is not a number" if "value" in entry else "has no value",
+        told = repr(number) if not isinstance(number, int) or isinstance(number, bool) else "an integer over 1e300"
+        issues.append(Issue(place, f"value = {told} is not a number" if "value" in entry else "has no value",
                             "give value = NUMBER"))
         return []
     if not isinstance(entry.get("unit"), str):
@@ -188,14 +213,27 @@ def _effect(entry: object, where: str, issues: list[Issue]) -> Effect | None:
 
 
 def _check_covariate(c: Value, where: str, issues: list[Issue]) -> None:
-    if c.copies is not None or c.effect is not None or (c.spread is not None and c.spread.factors):
-        issues.append(Issue(f"{where}: covariates.{c.name}", "a covariate has no copies, effect or mixture",
-                            "give it value, unit and a spread"))
+    if c.copies is not None or (c.spread is not None and c.spread.factors):
+        issues.append(Issue(f"{where}: covariates.{c.name}", "a covariate has no copies or mixture",
+                            "give it value, unit, a spread, an effect"))
+    if c.effect is not None and "COPY" in dict(c.effect.reference):
+        issues.append(Issue(f"{where}: covariates.{c.name}.effect", "a patient has no COPY", "name covariates alone"))
     if c.name not in REGISTER:
         issues.append(Issue(f"{where}: covariates.{c.name}", "is not in the register", nearest(c.name, REGISTER)))
     elif c.unit != REGISTER[c.name].unit:
         issues.append(Issue(f"{where}: covariates.{c.name}.unit", f"{c.unit!r} is given, the register has "
                             f"{REGISTER[c.name].unit!r}", "use the register's unit"))
+
+
+def check_order(p: Parameters) -> None:
+    """Refuses a covariate that follows one which does not stand above it."""
+    issues, above = [], set[str]()
+    for c in p.covariates:
+        lack = [n for n, _ in c.effect.reference if n not in above] if c.effect is not None else []
+        issues += [Issue(f"{p.name}: covariates.{c.name}", f"follows {n}, which does not stand above it",
+                         f"give {n} under [covariates], above {c.name}") for n in lack]
+        above.add(c.name)
+    raise_issues(issues)
 
 
 def _correlations(table: object, values: list[Value], where: str, issues: list[Issue]) -> tuple[Correlation, ...]:

@@ -79,7 +79,7 @@ class Visits:
             if course.after:
                 before = [j - 1 for j in course.after]
                 given = ~self.ended[:, before].any(axis=1) & (self.cycle[:, before] == self.counts[before]).all(axis=1)
-                wait = np.max([self._end(j, self.starts[:, j]) + 0.0 for j in before], axis=0)
+                wait = np.max([self._end(j, self.starts[:, j]) for j in before], axis=0)
                 wait = wait - max(self._end(j, self.due[None, j])[0] for j in before)
                 self.late[:, k] = np.where(np.isinf(self.late[:, k]) & given, wait, self.late[:, k])
         number = np.minimum(self.cycle, np.maximum(self.counts - 1, 0))

@@ -25,6 +25,11 @@ def number(value: float) -> str:
     return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
 
 
+def length(days: float) -> str:
+    """`1 day`, `14 days`."""
+    return f"{number(days)} day{'' if days == 1 else 's'}"
+
+
 def times(factor: Fraction) -> str:
     """A factor before a name, its sign left to the caller; nothing for one."""
     return "" if abs(factor) == 1 else f"{number(abs(float(factor)))}·"
@@ -119,12 +124,12 @@ def _covariate_unit(name: str) -> str:
 
 def rule_text(r: Rule) -> str:
     """A rule of a regimen in words: `hold the cycle 7 days at a time while …`."""
-    level = f"{r.of} is {r.side} {number(r.level)}{'' if r.unit == '1' else ' ' + pretty(r.unit)}"
+    unit = "" if r.unit == "1" else pretty(r.unit)[1:] if r.unit.startswith("1/") else " " + pretty(r.unit)
+    level = f"{r.of} is {r.side} {number(r.level)}{unit}"
     drugs = " and ".join(r.drugs) or "every drug"
     if r.action == "stop":
         return f"stop {drugs} for good if {level}"
     if r.action == "reduce":
         floor = f", to no less than {100 * r.least:.3g} % of the first dose" if r.least else ""
         return f"multiply the doses of {drugs} by {number(r.factor)} from the cycle at which {level}{floor}"
-    days = "1 day" if r.wait == 1 else f"{number(r.wait)} days"
-    return f"hold the cycle {days} at a time while {level}; after {r.most} in a row, stop all for good"
+    return f"hold the cycle {length(r.wait)} at a time while {level}; after {r.most} in a row, end the course"

@@ -71,7 +71,7 @@ def test_a_course_says_when_it_is_given():
     regimen = load_regimen("nivolumab_ipilimumab")
     assert [course_text(c, regimen) for c in regimen.courses] == [
         "4 cycles of 21 days", "4 cycles of 21 days",
-        "cycles of 14 days, after nivolumab_3_q3w and ipilimumab_1_q3w, as long as asked for"]
+        "cycles of 14 days, after nivolumab_3_q3w and ipilimumab_1_q3w, for as long as asked for"]
     later = MFOLFOX6.cycles(1).starting("14 day")
     assert course_text(later, later) == "1 cycle of 14 days, from day 15"
 
@@ -79,6 +79,9 @@ def test_a_course_says_when_it_is_given():
 def test_what_was_given_otherwise_than_planned_is_told():
     assert departures(HISTORY.courses[0]) == ["cycle 2 and those after it: 7 days late", "cycles from 2 on: 75 % of oxaliplatin",
                                               "cycle 2: no fluorouracil"]
+    assert departures(HISTORY.reduced(0.5, ["cetuximab", "leucovorin"]).courses[1]) == ["every cycle: 50 % of cetuximab"]
+    assert departures(MFOLFOX6.delayed({2: "1 day"}).delayed({3: "3 day"})) == [
+        "cycle 2 and those after it: 1 day late", "cycle 3 and those after it: 3 days late"]
     assert departures(MFOLFOX6.reduced(0.5)) == ["every cycle: 50 % of oxaliplatin, leucovorin and fluorouracil"]
 
 
@@ -94,8 +97,9 @@ def test_an_agenda_has_every_dose_with_its_day_and_share():
 
 
 @pytest.mark.parametrize(("name", "weeks"), [
-    ("folfox4", 4), ("cetuximab_weekly", 4), ("capox", 6), ("botensilimab_balstilimab", 12), ("nivolumab_ipilimumab", 16)])
-def test_a_calendar_shows_two_cycles_of_every_course(name, weeks):
+    ("folfox4", 4), ("cetuximab_weekly", 4), ("capox", 6), ("botensilimab_balstilimab", 12), ("nivolumab_ipilimumab", 16),
+    ("dostarlimab_500_q3w_1000_q6w", 21), ("radioembolisation_1_5", 12), ("sbrt_3x20", 4)])
+def test_a_calendar_shows_every_dose_twice(name, weeks):
     assert shown_for(load_regimen(name)) == 7 * weeks
 
 
@@ -122,6 +126,15 @@ def test_every_regimen_prints_within_its_width_and_names_its_drugs(name):
     text = printed(load_regimen(name))
     assert max(map(len, text.splitlines())) <= 115
     assert all(drug in text for drug in load_regimen(name).drugs) and "Research software: not advice" in text
+
+
+def test_a_calendar_under_rules_is_the_plan():
+    assert "The first 4 weeks, as planned" in printed(load_regimen("mfolfox6_neutrophil_rules"))
+    assert "The first 4 weeks\n" in printed(MFOLFOX6)
+
+
+def test_a_text_of_several_lines_is_told_as_one():
+    assert printed(replace(MFOLFOX6, text="\nof two\nlines\n")).splitlines()[1] == "of two lines"
 
 
 def test_doses_that_differ_in_the_hour_alone_are_one_row():
@@ -207,7 +220,8 @@ def pkpd(monkeypatch, capsys):
 
 def test_show_prints_doses_and_calendar(pkpd):
     code, said, _ = pkpd("show", "folfox4_cetuximab_weekly")
-    assert code == 0 and "The first 4 weeks" in said and "How long is asked for in cycles of folfox4, 14 days each." in said
+    assert code == 0 and "The first 4 weeks" in said
+    assert "The number of cycles asked for is that of folfox4, 14 days each." in said
 
 
 def test_show_gives_the_regimen_as_json_alone(pkpd):
@@ -241,3 +255,32 @@ def test_simulate_gives_a_regimen_its_own_number_of_cycles(pkpd, tmp_path):
     assert [day for day in range(1, 61) if amount[day] > 1] == [1, 2, 15, 16]  # the pump runs until a cycle's second day is over
     code, _, said = pkpd(*common, "--cycles", 6)
     assert code == 2 and "has its own number of cycles" in said
+
+
+def words_of(name: str) -> list[str]:
+    (axes,) = dosing_diagram(load_regimen(name)).axes
+    return [t.get_text() for t in axes.texts]
+
+
+def test_a_diagram_says_how_often_a_day_a_drug_is_taken():
+    assert "1000 mg/m² at once, twice a day, days 1–14" in words_of("capox")
+    assert "160 mg at once, days 1–21" in words_of("regorafenib_160")
+
+
+def test_a_diagram_of_a_regimen_with_rules_says_that_it_is_the_plan():
+    told = [dosing_diagram(load_regimen(n)).axes[0].get_xlabel() for n in ("mfolfox6", "mfolfox6_neutrophil_rules")]
+    assert told == ["day of treatment", "day of treatment, as planned: rules may hold, reduce or stop"]
+
+
+def test_the_words_below_a_diagram_stay_on_it():
+    picture = dosing_diagram(HISTORY)
+    FigureCanvasAgg(picture).draw()
+    (legend,) = picture.legends
+    box = legend.get_window_extent()
+    assert len(legend.get_texts()) == 5 and box.x0 >= 0 and box.x1 <= picture.bbox.x1
+
+
+def test_a_title_is_drawn_as_it_is_written():
+    picture = dosing_diagram(replace(MFOLFOX6, title=r"$\frac{$ a cycle"))
+    FigureCanvasAgg(picture).draw()
+    assert [t.get_text() for t in picture.texts] == [r"$\frac{$ a cycle"] and image(picture, ".png")

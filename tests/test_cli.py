@@ -70,6 +70,13 @@ def test_show_draws_a_diagram(pkpd, tmp_path):
     assert (tmp_path / "m.svg").read_text().startswith("<svg") or "<svg" in (tmp_path / "m.svg").read_text()[:300]
 
 
+def test_a_set_of_patients_is_listed_shown_and_checked(pkpd):
+    assert "patients_crc" in [r["name"] for r in json.loads(pkpd("list", "parameters", "--json")[1])]
+    shown = pkpd("show", "patients_crc")[1]
+    assert "patients_crc; for any model: patients" in shown and "(BSA / 1.8)^1.7" in shown
+    assert json.loads(pkpd("check", "patients_crc", "--json")[1]) == []
+
+
 def test_the_whole_library_passes_its_check(pkpd):
     code, out, _ = pkpd("check", "--json")
     assert (code, json.loads(out)) == (0, [])
@@ -86,6 +93,20 @@ def test_check_of_a_bad_file_tells_every_issue_and_exits_with_2(pkpd, tmp_path):
     assert code == 2 and len(issues) == 2
     assert {"file", "where", "what", "remedy"} <= set(issues[0])
     assert any("did you mean 'K'" in i["remedy"] for i in issues)
+
+
+def test_check_of_a_file_that_is_not_there_names_it_once_with_its_remedy(pkpd):
+    code, out, _ = pkpd("check", "nowhere.toml", "folfox5")
+    assert code == 2 and out.startswith("nowhere.toml: no such file\n    remedy: a library name has no slash")
+    assert "folfox5: the library holds nothing of this name\n    remedy: did you mean" in out
+    assert [i["what"] for i in json.loads(pkpd("check", "nowhere.toml", "--json")[1])] == ["no such file"]
+
+
+def test_simulate_tells_the_number_of_cycles_that_was_not_asked_for(pkpd, tmp_path):
+    common = ("simulate", "folfox_auc_linear", "--regimen", "folfox4", "--patients", 1, "--until", "2 day", "--out",
+              tmp_path / "a.csv")
+    assert "6 cycles of folfox4, as --cycles was left out" in pkpd(*common)[1]
+    assert "left out" not in pkpd(*common, "--cycles", 6)[1]
 
 
 def test_simulate_writes_csv_and_parquet_with_the_same_numbers(pkpd, tmp_path):
@@ -105,6 +126,9 @@ BAD = [
     (("simulate", "oxaliplatin", "--regimen", "folfox4", "--out", "a.csv"), "cannot receive"),
     (("simulate", "crlm", "--until", "2 yeer", "--out", "a.csv"), "is not a unit"),
     (("simulate", "crlm", "--until", "2 mg", "--out", "a.csv"), "cannot be converted"),
+    (("simulate", "crlm", "--until", "60", "--out", "a.csv"), "--until: '60' has no unit"),
+    (("simulate", "crlm", "--until", "0 day", "--out", "a.csv"), "--until: '0 day' is no length of a run"),
+    (("simulate", "crlm", "--every", "0 day", "--out", "a.csv"), "--every: '0 day' does not divide '1 year'"),
     (("simulate", "crlm", "--out", "a.txt"), "neither .csv nor .parquet"),
     (("simulate", "crlm", "--out", "nowhere/a.csv"), "the folder nowhere does not exist"),
     (("simulate", "crlm", "--parameters", "oxaliplatin_bastian_2003", "--out", "a.csv"), "is no part of systems/crlm"),
@@ -119,6 +143,7 @@ BAD = [
     (("study", "neoadjuvant_cycles", "--out", "/proc/no/where"), "cannot be written"),
     (("show", "nothing_like_this"), "the library holds nothing of this name"),
     (("show", "eortc_40983", "--diagram", "x.svg"), "is neither model nor regimen"),
+    (("show", "oxaliplatin", "--diagram", "x.png"), "x.png is not .svg, as which a model is drawn"),
 ]
 
 

@@ -66,8 +66,8 @@ def test_a_file_that_leads_back_to_itself_is_refused(tmp_path):
     ({"use": "folfox4", "cycles": "4"}, (".cycles", "'4' is not a number of cycles", "give a whole number from 0 to 1000")),
     ({"use": "tremelimumab_300_once", "after": True}, (".after", "follows no course",
                                                        "write after = true in a course below those it follows")),
-    ({"use": "folfox4", "start": "-1 day"}, (".start", "'-1 day' lies before the start of treatment",
-                                             "give a time of zero or more")),
+    ({"use": "folfox4", "start": "-1 day"}, (".start", "'-1 day' is no time to start at",
+                                             'give a time of zero or more: "14 day"')),
     ({"use": "folfox4", "delays": {"a": "7 day"}}, (".delays", "{'a': '7 day'} does not say which cycle is late by how much",
                                                     'number cycles from 1: delays = { 3 = "7 day" }; in Python {3: "7 day"}')),
     ({"use": "folfox4", "delays": 7}, (".delays", "7 does not say which cycle is late by how much",
@@ -76,7 +76,15 @@ def test_a_file_that_leads_back_to_itself_is_refused(tmp_path):
         ".reduce[1].factor", "is missing", "give what is left of a dose, from 0 (a missed one) to less than 1: factor = 0.75")),
     ({"use": "folfox4", "reduce": [{"factor": 0.5, "drugs": ["cetuximab"]}]}, (
         ".reduce[1].drugs", "folfox4 gives no 'cetuximab'", "known here: fluorouracil, leucovorin, oxaliplatin")),
-    ({"use": "folfox4", "reduce": 3}, (".reduce", "3 is not a list of tables", None))])
+    ({"use": "folfox4", "reduce": [{"factor": 0.5, "drugs": []}]}, (
+        ".reduce[1].drugs", "[] is not a list of drugs", 'write drugs = ["oxaliplatin"]; all, if left out')),
+    ({"use": "folfox4", "reduce": [{"factor": 0.5, "cycles": ""}]}, (
+        ".reduce[1].cycles", "'' does not say which cycles", None)),
+    ({"use": "folfox4", "cycles": 4, "reduce": [{"factor": 0.5, "cycles": "5-"}]}, (
+        ".reduce[1].cycles", "folfox4 has no cycle 5-", "reduce a cycle that is given")),
+    ({"use": "folfox4", "cycles": 4, "delays": {"5": "7 day"}}, (
+        ".delays", "folfox4 has no cycle 5 of 4", "delay a cycle that is given")),
+    ({"use": "folfox4", "reduce": 3}, (".reduce", "3 is not a list of tables", "write reduce = [{ … }, …]"))])
 def test_a_course_that_cannot_be_followed_is_refused(entry, issue):
     ((where, what, remedy),) = told(lambda: read(entry))
     assert (where, what) == (f"own.toml: courses[1]{issue[0]}", issue[1]) and issue[2] in (remedy, None)
@@ -127,6 +135,22 @@ def test_weekly_cetuximab_is_given_twice_as_often_as_folfox4():
 def test_nivolumab_follows_four_doses_with_ipilimumab():
     assert agenda("nivolumab_ipilimumab", 6) == {"nivolumab_3_q3w": [0, 21, 42, 63], "ipilimumab_1_q3w": [0, 21, 42, 63],
                                                  "nivolumab_240_q2w": [84, 98, 112]}
+
+
+def test_dostarlimab_is_given_every_three_weeks_four_times_and_then_twice_as_much_every_six():
+    """Weeks 0, 3, 6 and 9, then 12, 18 and 24, as in GARNET's part 2B."""
+    from pkpd.calendar import agenda as doses_until
+
+    given = [(g.start / 7, g.line.amount) for g in doses_until(load_regimen("dostarlimab_500_q3w_1000_q6w"), 7 * 25)]
+    assert given == [(0, 500), (3, 500), (6, 500), (9, 500), (12, 1000), (18, 1000), (24, 1000)]
+
+
+@pytest.mark.parametrize(("name", "times"), [("sbrt_3x20", 3), ("sbrt_1x35", 1), ("radioembolisation_1_5", 1),
+                                             ("tremelimumab_300_once", 1)])
+def test_what_is_given_once_is_not_given_again_in_later_cycles(name, times):
+    regimen = load_regimen(name)
+    given = [sum(regimen.share(line, range(1, 7))) * len(line.days) for line in regimen.doses]
+    assert given == [times] * len(given)
 
 
 def test_tremelimumab_is_given_once():

@@ -152,6 +152,33 @@ def test_a_start_moves_a_course_and_behind_another_it_is_a_pause():
     assert events((A.cycles(1).then(B.cycles(1))).starting("2 day")) == [(2, "a", 100), (16, "b", 10)]
 
 
+def test_a_course_taken_from_a_sequence_stands_alone():
+    second = A.cycles(2).then(B.starting("1 week").cycles(2)).courses[1]
+    assert days(second, "b") == [7, 14] and days(C.cycles(1) + second, "b") == [7, 14]
+    assert days(second.starting("1 day"), "b") == [8, 15] and days(second.then(C.cycles(1)), "c") == [21]
+    assert days(A.cycles(1).then(B).courses[1], "b", 2) == [0, 7]
+
+
+def test_a_course_of_no_cycles_takes_no_time():
+    assert events(A.cycles(0).then(B.cycles(2))) == events(B.cycles(2)) == events(B.cycles(2) + A.cycles(0))
+    assert events((A + B).cycles(0)) == []
+
+
+PIECES = (A.cycles(2), B.cycles(3), C.cycles(1), A.cycles(1).delayed({1: "3 day"}), LOAD.cycles(3), A.cycles(0),
+          B.cycles(2).starting("5 day"), C.cycles(2).reduced(0.5), A.cycles(1).then(B.cycles(2)), A.cycles(1) + A.cycles(1))
+
+
+@pytest.mark.parametrize("a", PIECES, ids=lambda r: r.name)
+@pytest.mark.parametrize("b", PIECES, ids=lambda r: r.name)
+def test_sums_and_sequences_keep_their_laws(a, b):
+    for c in PIECES:
+        assert events((a + b) + c) == events(a + (b + c))
+        assert events(a.then(b).then(c)) == events(a.then(b.then(c)))
+    assert sorted(events(a + b)) == sorted(events(b + a)) == sorted(events(a) + events(b))
+    assert events((a + b).starting("4 day")) == [(t + 4, drug, v) for t, drug, v in events(a + b)]
+    assert events((a + b).reduced(0.5)) == [(t, drug, v * 0.5) for t, drug, v in events(a + b)]
+
+
 # --- delays, reductions, missed doses ---------------------------------
 
 
@@ -240,7 +267,7 @@ def test_a_regimen_says_whether_it_must_be_told_how_long():
     (lambda: cycles(A, MODEL), ("cycles", "A does not say for how many cycles it is given", "give their number")),
     (lambda: A.cycles(-1), ("cycles", "-1 is not a number of cycles", "give a whole number from 0 to 1000")),
     (lambda: A.cycles(2.5), ("cycles", "2.5 is not a number of cycles", "give a whole number from 0 to 1000")),
-    (lambda: A.starting("-1 day"), ("starting", "'-1 day' lies before the start of treatment", "give a time of zero or more")),
+    (lambda: A.starting("-1 day"), ("starting", "'-1 day' is no time to start at", 'give a time of zero or more: "14 day"')),
     (lambda: A.starting(3), ("starting", "3 is not a quantity", "write a number and a unit, as in '85 mg/m^2'")),
     (lambda: A.delayed({0: "7 day"}), ("delayed", "{0: '7 day'} does not say which cycle is late by how much",
                                        'number cycles from 1: delays = { 3 = "7 day" }; in Python {3: "7 day"}')),
@@ -253,6 +280,20 @@ def test_a_regimen_says_whether_it_must_be_told_how_long():
      ("reduced.drugs", "'a' is not a list of drugs", 'write drugs = ["oxaliplatin"]; all, if left out')),
     (lambda: A.reduced(0.5, ["aa"]), ("reduced.drugs", "A gives no 'aa'", "did you mean 'a'?")),
     (lambda: A.only("b"), ("only", "A gives no 'b'", "known here: a")),
+    (lambda: A.only(3), ("only", "A gives no 3", "known here: a")),
+    (lambda: A.only(), ("only", "names no drug", 'name one or more: only("oxaliplatin")')),
+    (lambda: A + "folfox4", ("+", "'folfox4' is no regimen", 'load it: pkpd.load_regimen("folfox4")')),
+    (lambda: A.cycles(2).then(None), ("then", "None is no regimen", 'load it: pkpd.load_regimen("folfox4")')),
+    (lambda: A.starting("1e308 day"), ("starting", "'1e308 day' is no time to start at",
+                                       'give a time of zero or more: "14 day"')),
+    (lambda: A.cycles(2).delayed({3: "7 day"}), ("delayed", "A has no cycle 3 of 2", "delay a cycle that is given")),
+    (lambda: A.delayed({"9" * 5000: "7 day"}), ("delayed", "{'" + 75 * "9" + "… does not say which cycle is late by how much",
+                                                'number cycles from 1: delays = { 3 = "7 day" }; in Python {3: "7 day"}')),
+    (lambda: A.cycles(2).reduced(0, cycles="3-"), ("reduced.cycles", "A has no cycle 3-", "reduce a cycle that is given")),
+    (lambda: (A.cycles(2) + B.cycles(5)).reduced(0, ["a"], "4"),
+     ("reduced.cycles", "A + B has no cycle 4", "reduce a cycle that is given")),
+    (lambda: A.reduced(0.5, []),
+     ("reduced.drugs", "[] is not a list of drugs", 'write drugs = ["oxaliplatin"]; all, if left out')),
     (lambda: replace(A + B, doses=A.doses), ("A + B", "has the doses and rules of its courses",
                                              "change a course before it is added to others")),
     (lambda: lower(A + B, MODEL, ONE, np.zeros((1, 2))),

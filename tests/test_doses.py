@@ -71,10 +71,18 @@ def test_a_cap_of_what_does_not_grow_is_refused(line):
     refused(f'{line}\ncap = "2 m^2"', ".cap", "has nothing to cap: the dose is not per m^2 or per kg", "remove it")
 
 
-def test_a_cap_is_above_nought_and_of_the_same_kind():
-    refused('amount = "85 mg/m^2"\ncap = "0 m^2"', ".cap", "'0 m^2' is not positive", 'write cap = "2 m^2"')
-    refused('amount = "85 mg/m^2"\ncap = "100 kg"', ".cap", "'kg' cannot be converted to 'm^2'",
-            "give it in a unit of the same kind")
+@pytest.mark.parametrize(("line", "cap", "patients", "remedy"), [
+    ('amount = "85 mg/m^2"', "0 m^2", "1 to 3 m^2", "2 m^2"), ('amount = "85 mg/m^2"', "-2 m^2", "1 to 3 m^2", "2 m^2"),
+    ('amount = "85 mg/m^2"', "200 m^2", "1 to 3 m^2", "2 m^2"), ('amount = "2 mg/kg"', "2 kg", "30 to 200 kg", "100 kg")])
+def test_a_cap_is_one_that_some_patients_reach(line, cap, patients, remedy):
+    refused(f'{line}\ncap = "{cap}"', ".cap", f"'{cap}' is nobody's: patients have {patients}",
+            f'give one within that range: "{remedy}"')
+
+
+def test_a_cap_is_of_the_same_kind_as_the_dose():
+    remedy = "give it in a unit of the same kind"
+    refused('amount = "85 mg/m^2"\ncap = "100 kg"', ".cap", "'kg' cannot be converted to 'm^2'", remedy)
+    refused('amount = "2 mg/kg"\ncap = "2 m^2"', ".cap", "'m^2' cannot be converted to 'kg'", remedy)
 
 
 # --- rounding ---------------------------------------------------------
@@ -84,6 +92,18 @@ def test_a_dose_is_rounded_to_the_nearest_multiple_and_upwards_from_the_middle()
     assert given('amount = "85 mg/m^2"\nround = "5 mg"') == [85.0, 135.0, 135.0, 155.0, 170.0, 205.0]
     assert given('amount = "62.5 mg"\nround = "5 mg"') == [65.0] * 6
     assert given('amount = "85 mg/m^2"\ncap = "2 m^2"\nround = "50 mg"') == [100.0, 150.0, 150.0, 150.0, 150.0, 150.0]
+
+
+def test_the_middle_is_where_a_person_reckons_it_although_a_computer_falls_short_of_it():
+    """250 mg/m² x 2.01 m² = 502.5 mg, which in binary is a little less."""
+    people = Population(MODEL.inputs, np.full((1, 1), 0.1), {"BSA": np.array([2.01])})
+    assert 250 * 2.01 < 502.5 and given('amount = "250 mg/m^2"\nround = "5 mg"', people) == [505.0]
+
+
+def test_a_dose_that_rounding_makes_nothing_of_is_refused_and_one_of_nought_is_not():
+    assert told(lambda: given('amount = "85 mg/m^2"\nround = "200 mg"')) == [
+        ("own.toml: doses[1].round", "makes nothing of the 85 mg of patient 1", "round to a smaller amount")]
+    assert given('amount = "0 mg/m^2"\nround = "200 mg"') == []
 
 
 @pytest.mark.parametrize("step", ["0 mg", "-5 mg", "5 mg/m^2", "5 umol"])
@@ -134,17 +154,25 @@ def test_a_rate_beside_bands_is_refused():
     ('[{ from = "1 m^2", amount = "5 mg/m^2" }]', "[1].amount", "'5 mg/m^2' is not one amount for all of the band"),
     ('[{ from = "1 m^2", amount = "-5 mg" }]', "[1].amount", "'-5 mg' is not one amount for all of the band"),
     ('[{ from = "1 hour", amount = "5 mg" }]', "[1].from", "'1 hour' is neither a body surface area nor a weight"),
+    ('[{ below = "160 m^2", amount = "5 mg" }]', "[1].below", "'160 m^2' is nobody's: patients have 1 to 3 m^2"),
+    ('[{ from = "0 kg", amount = "5 mg" }]', "[1].from", "'0 kg' is nobody's: patients have 30 to 200 kg"),
     ('[{ amount = "5 mg" }]', "[1]", "is no range of body surface area or of weight"),
     ('[{ from = "1 m^2", below = "80 kg", amount = "5 mg" }]', "[1]", "is no range of body surface area or of weight"),
     ('[{ from = "2 m^2", below = "1 m^2", amount = "5 mg" }]', "[1]", "is no range of body surface area or of weight"),
     ('[{ from = "1 m^2", amount = "5 mg", zzz = 1 }]', "[1].zzz", "unknown key"),
     ('[{ from = "1 m^2", amount = "5 mg" }, { from = "2 m^2", amount = "6 mg" }]', "",
      "the one from 2 begins before the one below inf ends"),
-    ('[{ below = "2 m^2", amount = "5 mg" }, { from = "80 kg", amount = "6 mg" }]', "", "are of BSA and WT and mg"),
-    ("[]", "", "are of nothing"), ("3", "", "3 is not a list of tables")])
+    ('[{ below = "2 m^2", amount = "5 mg" }, { from = "80 kg", amount = "6 mg" }]', "", "mix BSA and WT"),
+    ('[{ below = "2 m^2", amount = "5 mg" }, { from = "2 m^2", amount = "6 umol" }]', "", "mix mg and umol"),
+    ("[]", "", "hold no band"), ("3", "", "3 is not a list of tables")])
 def test_bands_that_cannot_be_followed_are_refused(bands, place, what):
     (where, told_what, remedy), *_ = told(lambda: read(f"bands = {bands}"))
     assert (where, told_what) == (f"own.toml: doses[1].bands{place}", what) and remedy
+
+
+def test_a_band_of_nought_gives_nothing_to_those_it_holds():
+    text = 'bands = [{ below = "1.6 m^2", amount = "0 mg" }, { from = "1.6 m^2", amount = "150 mg" }]'
+    assert given(text) == [150.0] * 4
 
 
 def test_caps_and_bands_act_on_each_patient_s_own_covariate_whatever_the_others_are():

@@ -360,12 +360,84 @@ def test_a_covariate_has_the_unit_of_the_register():
     "extra",
     [
         'copies = { law = "normal", sd = 1 }',
-        'effect = { is = "AGE / 60", reference = { AGE = 60 } }',
+        'effect = { is = "COPY", reference = { COPY = 1 } }',
         'spread = { law = "lognormal", sd = 0.1, mixture = { factors = [1, 2], weights = [0.5, 0.5] } }',
     ],
 )
 def test_what_a_covariate_cannot_honour_is_refused(extra):
     assert told(f'{HEAD}[covariates]\nBSA = {{ value = 1.75, unit = "m^2", {extra} }}\n')
+
+
+WEIGHT = 'WT = { value = 69, unit = "kg", effect = { is = "(BSA / 1.8)**1.7", reference = { BSA = 1.8 } } }\n'
+SURFACE = 'BSA = { value = 1.8, unit = "m^2", spread = { law = "normal", sd = 0.19, low = 1.3, high = 2.5 } }\n'
+PATIENTS = f"[parameters]\ntitle = 'people'\n[covariates]\n{SURFACE}{WEIGHT}"
+
+
+def test_a_set_without_a_model_is_of_patients():
+    people = read(PATIENTS)
+    assert (people.model, people.values) == ("", ()) and [c.name for c in people.covariates] == ["BSA", "WT"]
+
+
+@pytest.mark.parametrize(("extra", "key", "what"), [
+    (VALUES, "model", "is missing, so that the set is of patients, but it has values"),
+    ("[draws]\nCL = [1]\n", "model", "is missing, so that the set is of patients, but it has values"),
+])
+def test_a_set_of_patients_holds_no_values(extra, key, what):
+    [(where, told_what, remedy)] = told(PATIENTS + extra)
+    assert (where, told_what) == (f"own.toml: parameters.{key}", what)
+    assert remedy == 'name the model: model = "drugs/…", or keep [covariates] alone'
+
+
+def test_a_set_of_patients_is_no_models_default():
+    assert told(PATIENTS.replace("title", "default = true\ntitle")) == [
+        ("own.toml: parameters.default", "has no meaning in a set of patients", "remove it")
+    ]
+
+
+def test_patients_laid_over_a_drugs_set_take_the_place_of_its_own_and_leave_the_drug(tmp_path):
+    (tmp_path / "people.toml").write_text(PATIENTS.replace("value = 1.8,", "value = 2,"))
+    model, own = load_model("drugs/oxaliplatin"), load_parameters("oxaliplatin_bastian_2003")
+    total = load_parameters(["oxaliplatin_bastian_2003", tmp_path / "people.toml"], model)
+    assert total.model == "drugs/oxaliplatin" and total["BSA"].value == 2 and total.values == own.values
+    assert load_parameters(["oxaliplatin_bastian_2003", tmp_path / "people.toml"]).model == "drugs/oxaliplatin"
+
+
+def people(covariates: str) -> Parameters:
+    return bind(read(HEAD + VALUES + "[covariates]\n" + covariates), DRUG)
+
+
+def test_a_covariate_follows_another_and_does_not_move_it():
+    alone, both = draw(DRUG, people(SURFACE), 500, seed=3), draw(DRUG, people(SURFACE + WEIGHT), 500, seed=3)
+    assert np.array_equal(alone["BSA"], both["BSA"])
+    assert both["WT"] == pytest.approx(69 * (both["BSA"] / 1.8) ** 1.7)
+
+
+def test_a_covariate_follows_the_one_that_is_given_unless_it_is_given_too():
+    p = people(SURFACE + WEIGHT)
+    assert draw(DRUG, p, 2, covariates={"BSA": 2.0})["WT"] == pytest.approx(69 * (2 / 1.8) ** 1.7)
+    assert draw(DRUG, p, 2, covariates={"WT": 80.0, "BSA": 2.0})["WT"].tolist() == [80, 80]
+
+
+def test_a_covariate_that_follows_keeps_its_own_spread():
+    drawn = draw(DRUG, people(SURFACE + WEIGHT.replace("effect", 'spread = { law = "lognormal", sd = 0.05 }, effect')), N)
+    own = np.log(drawn["WT"] / (69 * (drawn["BSA"] / 1.8) ** 1.7))
+    assert own.std() == pytest.approx(0.05, rel=0.03) and abs(np.corrcoef(own, drawn["BSA"])[0, 1]) < 0.03
+
+
+def test_a_covariate_that_follows_stays_in_the_range_of_the_register():
+    p = people(SURFACE + WEIGHT.replace("1.7", "9").replace("0.5", "1"))
+    assert draw(DRUG, p, 2, covariates={"BSA": np.array([1.0, 3.0])})["WT"].tolist() == [30, 200]
+
+
+@pytest.mark.parametrize("covariates", [WEIGHT, WEIGHT + SURFACE])
+def test_a_covariate_follows_only_one_that_stands_above_it(covariates, tmp_path):
+    (tmp_path / "people.toml").write_text("[parameters]\n[covariates]\n" + covariates)
+    with pytest.raises(ContentError) as caught:
+        load_parameters(tmp_path / "people.toml")
+    [issue] = caught.value.issues
+    assert issue.where.endswith("people.toml: covariates.WT")
+    assert issue.what == "follows BSA, which does not stand above it"
+    assert issue.remedy == "give BSA under [covariates], above WT"
 
 
 def test_an_effect_is_one_at_its_reference_patient():

@@ -127,7 +127,11 @@ TRIAL = [
 ]
 FIT = [
     (("fit",), 1, "mine.toml: fit: 1 is not a table"),
-    (("fit", "trial"), "eortc", "fit.trial: 'eortc': no trial of this name in the library\n    remedy: did you mean"),
+    (("fit", "trials"), ["eortc"], "fit.trials[1]: 'eortc': no trial of this name in the library\n    remedy: did you mean"),
+    (("fit", "trials"), "eortc_40983", "fit.trials: 'eortc_40983' is not a list of trials"),
+    (("fit", "trials"), GONE, "fit.trials: names no trial\n    remedy: write trials = ["),
+    (("fit", "trials"), ["eortc_40983"] * 2, "fit.trials: 'eortc_40983' is named twice"),
+    (("fit", "trial"), "eortc_40983", "fit.trial: unknown key\n    remedy: did you mean 'trials'"),
     (("fit", "parameters"), "none", "fit.parameters: 'none': no parameters of this name"),
     (("fit", "patients"), 49, "fit.patients: 49 is not a whole number of at least 50"),
     (("fit", "replicates"), 0, "fit.replicates: 0 is not a whole number of at least 50"),
@@ -136,13 +140,20 @@ FIT = [
     (("fit", "starts"), 0, "fit.starts: 0 is not a whole number of at least 1"),
     (("fit", "link"), "auc_linaer", "fit.link: 'auc_linaer' is not a treatment of eortc_40983\n    remedy: did you"),
     (("fit", "leave_out"), "x", "fit.leave_out: 'x' is not a list of figures"),
-    (("fit", "leave_out"), ["pfs_hr:periop", "pfs_3y:periop", "pfs_3y:surgery", "pfs_median:periop", "pfs_median:surgery",
-                            "resected:periop"], "fit: fewer than two figures of eortc_40983 are left to fit"),
+    (("fit", "leave_out"), ["pfs_hr:periop"], "fit.leave_out: 'pfs_hr:periop' is not a fitted figure of eortc_40983"),
+    (("fit", "leave_out"), [f"eortc_40983/{f}" for f in (
+        "pfs_hr:periop", "pfs_3y:periop", "pfs_3y:surgery", "pfs_median:periop", "pfs_median:surgery", "resected:periop",
+        "resected:surgery")], "fit: no figure of eortc_40983 is left to fit\n    remedy: leave out less"),
     (("free", 0, "scale"), [], "free[1].scale: [] is not a scale"),
     (("free", 3, "scale"), "log", "free[4].scale: 'log' does not suit a mixture\n    remedy: write scale = \"logit\""),
     (("free", 0, "prior", "sd"), float("inf"), "free[1].prior: {'at': 0.8, 'sd': inf} is not a prior on the logit scale"),
     (("free", 0, "prior", "sd"), 0, "free[1].prior: {'at': 0.8, 'sd': 0} is not a prior"),
     (("free", 1, "line"), "occult.PRESENT", "free: 'occult.PRESENT' is free twice"),
+    (("free", 1, "tie"), ["occult.PRESENT"], "free: 'occult.PRESENT' is free twice"),
+    (("free", 1, "tie"), "occult.ALPHA", "free[2].tie: 'occult.ALPHA' is not a list of lines"),
+    (("free", 4, "tie"), ["kill.SENZ"], "free: 'kill.SENZ' is not a line of crlm_resectable\n    remedy: did you"),
+    (("free", 4, "tie"), ["imaging.D50CT"], "free: imaging.D50CT is in mm, but course.PUNRES in 1\n    remedy: tie lines of one"),
+    (("free", 1, "set"), "biology_msi_h", "free: 'biology_msi_h' is laid on no patients that a fitted figure counts"),
 ]
 STUDY = [
     (("study",), 1, "mine.toml: study: 1 is not a table"),

@@ -122,7 +122,7 @@ def test_an_unknown_key_of_a_dose_is_refused_with_the_near_one():
 
 
 def test_an_unknown_section_and_an_unknown_key_of_the_head_are_refused_together():
-    text = dose().replace('title = "own"', 'name = "own"') + "[dosing]\n"
+    text = dose().replace('title = "own"', 'title = "own"\nname = "own"') + "[dosing]\n"
     assert told(text) == [("own.toml.dosing", "unknown key", "did you mean 'doses'?"),
                           ("own.toml: regimen.name", "unknown key", "known here: cycle, reference, text, title")]
 
@@ -165,23 +165,58 @@ def test_an_amount_that_is_no_quantity_is_refused(amount, shown):
 
 
 def test_a_missing_amount_is_refused():
-    refused("'' is not a quantity", "write a number and a unit, as in '85 mg/m^2'", ".amount", amount="")
+    refused("is missing", "write a number and a unit, as in '85 mg/m^2'", ".amount", amount="")
 
 
-@pytest.mark.parametrize("drug", ["", "3"])
-def test_a_missing_drug_is_refused(drug):
-    refused("is missing", 'name the part it is given to: drug = "oxaliplatin"', ".drug", drug=drug)
+def test_a_dose_names_its_drug():
+    refused("is missing", 'add drug = "…"', ".drug", drug="")
+    refused("is missing", 'add drug = "…"', ".drug", drug='""')
+    refused("3 is not text", 'write drug = "…"', ".drug", drug="3")
+    remedy = 'name the part it is given to: drug = "oxaliplatin"'
+    refused("' ' is not a name", remedy, ".drug", drug='" "')
+    refused(r"'\x1b[31ma' is not a name", remedy, ".drug", drug=r'"\u001b[31ma"')
+
+
+def test_a_form_is_a_text():
+    refused("['racemate'] is not text", 'write form = "…"', ".form", form='["racemate"]')
+
+
+@pytest.mark.parametrize("key", ["title", "reference", "text"])
+def test_the_words_of_the_head_are_texts(key):
+    (found,) = told(dose().replace('title = "own"', f'{key} = 3' if key == "title" else f'title = "own"\n{key} = 3'))
+    assert found == (f"own.toml: regimen.{key}", "3 is not text", f'write {key} = "…"')
+
+
+def test_a_regimen_has_a_title():
+    assert told(dose().replace('title = "own"', "")) == [("own.toml: regimen.title", "is missing", 'add title = "…"')]
 
 
 @pytest.mark.parametrize("key", ["at", "over"])
 def test_a_time_without_a_unit_or_of_the_wrong_kind_is_refused(key):
-    refused("'1' cannot be converted to 'day'", "give it in a unit of the same kind", f".{key}", **{key: '"2"'})
+    refused("'2' has no unit", "write it with one: '2 day'", f".{key}", **{key: '"2"'})
     refused("'mg' cannot be converted to 'day'", "give it in a unit of the same kind", f".{key}", **{key: '"2 mg"'})
 
 
-@pytest.mark.parametrize("key", ["at", "over"])
-def test_a_negative_time_is_refused(key):
-    refused("a time is negative", "at and over are zero or more", **{key: '"-2 hour"'})
+@pytest.mark.parametrize("at", ["-2 hour", "15 day", "1e308 day"])
+def test_a_dose_is_given_at_a_time_of_its_cycle(at):
+    refused(f"'{at}' is no time within the cycle", 'write at = "2 hour", into the day; `days` says on which days', ".at",
+            at=f'"{at}"')
+
+
+@pytest.mark.parametrize(("over", "days"), [("-2 hour", "-0.08333"), ("1e-308 day", "1e-308"), ("1e308 day", "1e+308")])
+def test_an_infusion_has_a_length(over, days):
+    remedy = 'an infusion takes a second or more: over = "2 hour"; leave it out for a dose at once'
+    refused(f"'{over}' makes an infusion of {days} days", remedy, ".over", over=f'"{over}"')
+
+
+def test_a_rate_gives_an_infusion_a_length_too():
+    remedy = 'an infusion takes a second or more: over = "2 hour"; leave it out for a dose at once'
+    refused("'1e-300 mg/hour' makes an infusion of 2.083e+299 days", remedy, ".rate", rate='"1e-300 mg/hour"')
+
+
+@pytest.mark.parametrize(("amount", "shown"), [("5 Mg", "5e+09 mg"), ("2 kg/m^2", "2e+06 mg/m^2"), ("1e308 kg", "inf mg")])
+def test_more_than_any_dose_is_refused_as_a_slip_of_the_unit(amount, shown):
+    refused(f"'{amount}' is {shown}, more than any dose", "mind the unit: mg is a milligram", ".amount", amount=f'"{amount}"')
 
 
 @pytest.mark.parametrize("rate", ["0 mg/hour", "-5 mg/hour", "5 mg/m^2/hour", "5 mg/kg/hour"])
@@ -194,14 +229,15 @@ def test_a_rate_in_moles_of_an_amount_in_grams_is_refused():
     assert where == "own.toml: doses[1].rate" and "cannot be converted" in what
 
 
-@pytest.mark.parametrize("cycle", ["0 day", "-14 day"])
-def test_a_cycle_without_length_is_the_only_thing_told(cycle):
-    assert told(dose().replace("14 day", cycle)) == [("own.toml: regimen.cycle", "is not positive", 'write cycle = "14 day"')]
+@pytest.mark.parametrize("cycle", ["0 day", "-14 day", "12 hour", "1e308 day"])
+def test_a_cycle_without_a_fit_length_is_the_only_thing_told(cycle):
+    assert told(dose().replace("14 day", cycle)) == [
+        ("own.toml: regimen.cycle", f"'{cycle}' is no length of a cycle", 'write cycle = "14 day", from one day on')]
 
 
 @pytest.mark.parametrize(("cycle", "what", "remedy"), [
     ('"14 mg"', "'mg' cannot be converted to 'day'", "give it in a unit of the same kind"),
-    ('"14"', "'1' cannot be converted to 'day'", "give it in a unit of the same kind"),
+    ('"14"', "'14' has no unit", "write it with one: '14 day'"),
     ("14", "14 is not a quantity", "write a number and a unit, as in '85 mg/m^2'")])
 def test_a_cycle_of_the_wrong_kind_is_the_only_thing_told(cycle, what, remedy):
     assert told(dose().replace('"14 day"', cycle)) == [("own.toml: regimen.cycle", what, remedy)]
@@ -212,13 +248,14 @@ def test_a_regimen_without_doses_is_refused(text):
     assert told(text) == [("own.toml: doses", "holds no dose", "add [[doses]] tables")]
 
 
-@pytest.mark.parametrize("text", ["doses = 5\n" + HEAD, 'doses = "ab"\n' + HEAD, "[doses]\na = 1\n" + HEAD])
-def test_doses_that_are_not_tables_are_refused_once(text):
-    assert told(text) == [("own.toml: doses", "holds no dose", "add [[doses]] tables")]
+@pytest.mark.parametrize(("text", "shown"), [("doses = 5\n", "5"), ('doses = "ab"\n', "'ab'"), ("[doses]\na = 1\n", "{'a': 1}")])
+def test_doses_that_are_not_tables_are_refused_once(text, shown):
+    assert told(text + HEAD) == [("own.toml: doses", f"{shown} is not a list of tables", "write [[doses]]")]
 
 
 def test_a_dose_that_is_not_a_table_is_refused():
-    assert told("doses = [3]\n" + HEAD) == [("own.toml: doses[1]", "is not a table", "")]
+    ((where, what, remedy),) = told("doses = [3]\n" + HEAD)
+    assert (where, what) == ("own.toml: doses[1]", "3 is not a table") and remedy.startswith("it holds drug, amount")
 
 
 def test_a_head_that_is_not_a_table_is_refused():
@@ -229,7 +266,7 @@ def test_a_head_that_is_not_a_table_is_refused():
 def test_every_fault_of_a_file_is_told_at_once():
     text = dose(amount='"-5 mg"', days="[15]", at='"-1 hour"') + '[[doses]]\ndrug = "b"\namount = "1 L"\nzzz = 1\n'
     assert [i[0] for i in told(text)] == [
-        "own.toml: doses[1].amount", "own.toml: doses[1].days", "own.toml: doses[1]", "own.toml: doses[2].zzz",
+        "own.toml: doses[2].zzz", "own.toml: doses[1].amount", "own.toml: doses[1].days", "own.toml: doses[1].at",
         "own.toml: doses[2].amount"]
 
 

@@ -99,13 +99,13 @@ def test_a_rule_to_hold_says_after_how_many_waits_treatment_ends(most, what):
     refused(what, "give the waits in a row after which treatment ends, from 1 to 100", ".most", HOLD, most=most)
 
 
-@pytest.mark.parametrize("wait", ["0 day", "-7 day"])
+@pytest.mark.parametrize("wait", ["0 day", "-7 day", "1e-308 day", "1e308 day"])
 def test_a_wait_takes_time(wait):
     refused(f"'{wait}' is no time to wait", 'write wait = "7 day"', ".wait", HOLD, wait=f'"{wait}"')
 
 
 def test_a_missing_wait_is_refused():
-    refused("'' is not a quantity", "write a number and a unit, as in '85 mg/m^2'", ".wait", HOLD, wait="")
+    refused("is missing", "write a number and a unit, as in '85 mg/m^2'", ".wait", HOLD, wait="")
 
 
 @pytest.mark.parametrize(("factor", "what"), [
@@ -155,10 +155,10 @@ def test_every_fault_of_rules_and_doses_is_told_at_once():
 
 
 @pytest.mark.parametrize(("entries", "more", "words"), [
-    (HOLD, {}, "hold the cycle 7 days at a time while anc is below 1.5 1/nL; after 2 in a row, stop all for good"),
-    (REDUCE, {}, "multiply the doses of every drug by 0.75 from the cycle at which anc is below 1.5 1/nL"),
+    (HOLD, {}, "hold the cycle 7 days at a time while anc is below 1.5/nL; after 2 in a row, end the course"),
+    (REDUCE, {}, "multiply the doses of every drug by 0.75 from the cycle at which anc is below 1.5/nL"),
     (REDUCE, {"drugs": '["a", "b"]', "least": "0.5"}, "multiply the doses of a and b by 0.75 from the cycle at which anc is "
-     "below 1.5 1/nL, to no less than 50 % of the first dose"),
+     "below 1.5/nL, to no less than 50 % of the first dose"),
     (STOP, {"drugs": '["b"]', "below": "", "above": '"3"'}, "stop b for good if anc is above 3")])
 def test_a_rule_reads_as_a_sentence(entries, more, words):
     assert rule_text(only(entries, **more)) == words

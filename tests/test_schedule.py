@@ -181,18 +181,18 @@ def test_200_mg_of_racemic_leucovorin_are_100_mg_of_levoleucovorin():
 
 def test_leucovorin_without_a_form_is_refused():
     assert told(lambda: given(line("leucovorin", 200))) == (
-        "models/regimens/own: doses[1].form", "leucovorin comes in forms, and the dose does not say which",
+        "models/regimens/own.toml: doses[1].form", "leucovorin comes in forms, and the dose does not say which",
         "one of racemate, levoleucovorin")
 
 
 def test_a_form_that_the_drug_does_not_come_in_is_refused():
     assert told(lambda: given(line("leucovorin", 200, form="tablet"))) == (
-        "models/regimens/own: doses[1].form", "'tablet' is not a form of leucovorin", "one of racemate, levoleucovorin")
+        "models/regimens/own.toml: doses[1].form", "'tablet' is not a form of leucovorin", "one of racemate, levoleucovorin")
 
 
 def test_a_form_of_a_drug_without_forms_is_refused():
     assert told(lambda: given(line(form="racemate"))) == (
-        "models/regimens/own: doses[1].form", "'racemate' is not a form of fluorouracil", "remove it")
+        "models/regimens/own.toml: doses[1].form", "'racemate' is not a form of fluorouracil", "remove it")
 
 
 def test_oxaliplatin_arrives_as_its_mass_of_platinum():
@@ -229,22 +229,46 @@ def test_a_lag_and_a_bioavailability_are_each_patient_s_own():
 # --- what cannot be given ---------------------------------------------
 
 
+@pytest.mark.parametrize(("starts", "factors", "issue"), [
+    (np.zeros((3, 2)), None, ("starts", "are of 3 patients, and there are 2", "give them for one or for all")),
+    (np.zeros((1, 2)), np.ones((2, 2, 3)), ("factors", "are of shape (2, 2, 3), and (2, 2, 4) is needed",
+                                            "give them as (patient, cycle, dose line)")),
+    (np.zeros((1, 2)), -np.ones((2, 2, 4)), ("factors", "hold a number below zero", "give what is given of a dose: 0 or more"))])
+def test_starts_and_factors_are_of_the_patients_cycles_and_doses(starts, factors, issue):
+    people = PATIENT.take(np.array([0, 0]))
+    where, *rest = issue
+    assert told(lambda: lower(FOLFOX4, SYSTEM, people, starts, factors)) == (f"models/regimens/folfox4.toml: {where}", *rest)
+
+
+def test_a_share_below_nought_is_refused_and_names_the_patient():
+    people = Population(LATE.inputs, np.array([[1.0, 0.0, 0.5], [1.0, 0.0, -0.5]]), {})
+    assert told(lambda: lower(regimen(line("late")), LATE, people, np.zeros(1))) == (
+        "models/regimens/own.toml: doses[1]", "brings patient 2 a negative dose",
+        "mend the amount, or the share of it that arrives")
+
+
+def test_a_dose_that_is_no_number_is_not_left_out_but_told_of_its_patient_alone():
+    people = Population(LATE.inputs, np.array([[1.0, 0.0, 0.5], [1.0, 0.0, np.nan]]), {})
+    run = simulate(LATE, people, lower(regimen(line("late")), LATE, people, np.zeros(1)), [1.0, 2.0], strict=False)
+    assert [text.split(",")[0] for text in run.failures] == ["patient 2"] and np.isfinite(run.states[0]).all()
+
+
 def test_a_dose_per_square_metre_needs_the_body_surface_area():
     bare = replace(PATIENT, covariates={})
     assert told(lambda: given(line(per="BSA"), people=bare)) == (
-        "models/regimens/own: doses[1].amount", "is scaled by BSA, which these patients lack",
+        "models/regimens/own.toml: doses[1].amount", "is scaled by BSA, which these patients lack",
         "add BSA to [covariates] of a parameter file")
 
 
 def test_a_drug_that_the_model_lacks_is_refused_with_the_near_one():
     assert told(lambda: given(line("fluorouracyl"))) == (
-        "models/regimens/own: doses[1].drug", "systems/folfox_auc_linear cannot receive 'fluorouracyl'",
+        "models/regimens/own.toml: doses[1].drug", "systems/folfox_auc_linear cannot receive 'fluorouracyl'",
         "did you mean 'fluorouracil'?")
 
 
 def test_a_drug_unlike_any_of_the_model_is_refused_with_all_of_them():
     assert told(lambda: given(line(), line("zzz"))) == (
-        "models/regimens/own: doses[2].drug", "systems/folfox_auc_linear cannot receive 'zzz'",
+        "models/regimens/own.toml: doses[2].drug", "systems/folfox_auc_linear cannot receive 'zzz'",
         "known here: fluorouracil, leucovorin, oxaliplatin")
 
 
@@ -252,13 +276,13 @@ def test_a_system_without_drugs_receives_nothing():
     disease = load_model("systems/crlm")
     people = typical(disease, load_parameters(model=disease))
     assert told(lambda: given(line(), people=people, model=disease)) == (
-        "models/regimens/own: doses[1].drug", "systems/crlm cannot receive 'fluorouracil'",
+        "models/regimens/own.toml: doses[1].drug", "systems/crlm cannot receive 'fluorouracil'",
         "this model has no dosed compartment")
 
 
 def test_a_dose_in_micromoles_of_a_drug_kept_in_milligrams_is_refused():
     where, what, _ = told(lambda: given(line(unit="umol")))
-    assert (where, what) == ("models/regimens/own: doses[1].amount", "'umol' cannot be converted to 'mg'")
+    assert (where, what) == ("models/regimens/own.toml: doses[1].amount", "'umol' cannot be converted to 'mg'")
 
 
 def test_a_drug_with_two_dosed_compartments_is_given_to_the_one_named():
@@ -269,7 +293,7 @@ def test_a_drug_with_two_dosed_compartments_is_given_to_the_one_named():
 def test_a_drug_with_two_dosed_compartments_is_not_given_to_its_model_s_name():
     people = Population(TWO_WAYS.inputs, np.array([[1.0]]), {})
     assert told(lambda: given(line("capsule"), people=people, model=TWO_WAYS)) == (
-        "models/regimens/own: doses[1].drug", "'capsule' has several dosed compartments", "name one: gut, central")
+        "models/regimens/own.toml: doses[1].drug", "'capsule' has several dosed compartments", "name one: gut, central")
 
 
 def test_a_drug_file_of_one_s_own_is_dosed_by_its_name(tmp_path):
@@ -303,7 +327,7 @@ def test_a_delay_moves_its_cycle_and_those_after_it():
 
 def test_a_delay_of_a_cycle_that_is_not_given_is_refused():
     assert told(lambda: cycles(FOLFOX4.delayed({5: "7 day"}), SYSTEM, 4)) == (
-        "models/regimens/folfox4: delays", "there is no cycle 5 of 4", "delay a cycle that is given")
+        "models/regimens/folfox4.toml: delays", "folfox4 has no cycle 5 of 4", "delay a cycle that is given")
 
 
 def test_no_cycles_are_no_events():

@@ -26,7 +26,7 @@ from pkpd.values import Value, read_parameters
 from pkpd.words import number, spread_text, write
 
 FILES = {n: library.read("model", n).data for n in library.names("model")}
-ALONE = [n for n, d in FILES.items() if "joins" not in d["model"] and ("compartments" in d or "parts" in d)]
+ALONE = [n for n, d in FILES.items() if not {"joins", "gathers"} & set(d["model"]) and ("compartments" in d or "parts" in d)]
 SVG = "{http://www.w3.org/2000/svg}"
 PARAMETERS = """
 [parameters]

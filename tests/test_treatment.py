@@ -497,8 +497,8 @@ def test_simulate_refuses_rules_that_the_model_cannot_follow_and_leaves_no_file(
 
 def test_show_tells_the_rules_in_words_and_check_finds_nothing(pkpd):
     code, said, _ = pkpd("show", HERE / "regimen.toml")
-    assert code == 0 and "1. hold the cycle 7 days at a time while anc is below 1.5 1/nL; after 2 in a row, stop all" in said
-    assert "3. stop oxaliplatin for good if anc is below 0.5 1/nL" in said
+    assert code == 0 and "1. hold the cycle 7 days at a time while anc is below 1.5/nL; after 2 in a row, end the course" in said
+    assert "3. stop oxaliplatin for good if anc is below 0.5/nL" in said
     assert "0 issues" in pkpd("check", HERE / "regimen.toml")[1]
 
 

@@ -141,7 +141,17 @@ def test_a_quantity_is_a_number_and_a_unit(text, expected):
     assert quantity(text, "here") == expected
 
 
-@pytest.mark.parametrize("text", ["mg", "", "two mg", "nan mg", 5, None, "+ 5 mg"])
+def test_an_empty_quantity_is_missing():
+    assert told(quantity, "") == ("here", "is missing", "write a number and a unit, as in '85 mg/m^2'")
+
+
+def test_a_bare_number_has_no_unit():
+    with pytest.raises(ContentError, match=r"here: '60' has no unit\n +remedy: write it with one: '60 day'"):
+        convert("60", "day", "here")
+    assert convert("0.5", "1", "here") == 0.5 and convert("50 %", "1", "here") == 0.5
+
+
+@pytest.mark.parametrize("text", ["mg", "two mg", "nan mg", 5, None, "+ 5 mg"])
 def test_what_is_no_quantity_is_refused(text):
     assert told(quantity, text) == (
         "here",

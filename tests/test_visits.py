@@ -167,6 +167,34 @@ def test_intensity_is_over_all_courses_that_give_a_drug():
     assert treatment.intensity["fluorouracil"] == [1.0]
 
 
+def test_a_delay_in_a_course_that_is_over_long_before_the_end_takes_no_time():
+    """100 mg on days 0 and 21 (planned 14), 50 mg weekly to day 56 as planned: all is given in the 56 days planned."""
+    both = course("oxaliplatin", 100.0, 14.0).cycles(2).delayed({2: "7 day"}) + WEEKLY.cycles(8)
+    assert treat(MODEL, TYPICAL, both).intensity["oxaliplatin"] == [1.0]
+
+
+def test_a_delay_beyond_the_end_of_the_course_beside_it_takes_what_it_adds_to_the_whole():
+    """Days 0 to 28 and 0 to 14, planned; the second of 100 mg on day 35, so that it ends on day 49."""
+    both = course("oxaliplatin", 100.0, 14.0).cycles(2).delayed({2: "21 day"}) + WEEKLY.cycles(2)
+    assert treat(MODEL, TYPICAL, both).intensity["oxaliplatin"] == pytest.approx([28 / 49])
+
+
+def test_a_delay_after_a_drug_was_stopped_does_not_lower_its_intensity_further():
+    """Oxaliplatin in 2 of 4 cycles, then stopped; the fourth cycle, a week late, is one without it."""
+    whole = replace(MAIN, doses=(*MAIN.doses, *WEEKLY.doses)).delayed({4: "7 day"}).reduced(0, ["oxaliplatin"], "3-")
+    treatment = treat(MODEL, TYPICAL, whole, 4)
+    assert treatment.starts[0].tolist() == [0, 14, 28, 49]
+    assert treatment.intensity["oxaliplatin"] == [0.5] and treatment.intensity["fluorouracil"] == pytest.approx([56 / 63])
+
+
+def test_an_intensity_above_the_planned_is_told():
+    """One course waits before its first dose and the other does not: 63 days are planned, 56 taken."""
+    late = course("oxaliplatin", 1.0, 7.0).cycles(1).delayed({1: "14 day"}) + WEEKLY.starting("7 day").cycles(8)
+    treatment = treat(MODEL, TYPICAL, late)
+    assert treatment.intensity["oxaliplatin"] == pytest.approx([63 / 56])
+    assert "relative dose intensity of oxaliplatin: median 1.12" in treatment.tally().lines()[1]
+
+
 def test_missed_doses_lower_the_intensity_and_take_no_time():
     treatment = treat(MODEL, TYPICAL, WEEKLY.reduced(0, cycles="2, 4"), 5)
     assert treatment.intensity["oxaliplatin"] == pytest.approx([3 / 5])

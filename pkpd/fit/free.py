@@ -1,58 +1,20 @@
-"""A fit as its file says: the trial, the free parameters with their priors, and what is left out."""
+"""A fit as its file says: the trials, the free parameters with their priors, and what is left out."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from scipy.special import expit, logit
-
 from pkpd import library
-from pkpd.errors import Issue, nearest
+from pkpd.errors import ContentError, Issue, nearest
+from pkpd.fit.quantity import SCALES, WHATS, Free, put_all
+from pkpd.fit.reach import check_fit
 from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text
 from pkpd.spread import is_number
 from pkpd.trial.protocol import Trial, load_trial
-from pkpd.values import Parameters
+from pkpd.trial.published import Figure
 
-SCALES = {"log": (np.log, np.exp), "logit": (logit, expit), "linear": (lambda x: x, lambda x: x)}
-
-
-@dataclass(frozen=True)
-class Free:
-    """One free quantity: a line's value, its spread's sd, or the share of a mixture's last component.
-
-    The prior is normal on the scale: `at` is its centre in the line's unit, `sd` its size on the scale.
-    """
-
-    name: str
-    line: str
-    what: str
-    scale: str
-    at: float
-    sd: float
-
-    @property
-    def key(self) -> str:
-        return self.line if self.what == "value" else f"{self.line}:{self.what}"
-
-    def to_scale(self, value: np.ndarray | float) -> np.ndarray | float:
-        return SCALES[self.scale][0](value)
-
-    def from_scale(self, score: np.ndarray | float) -> np.ndarray | float:
-        return SCALES[self.scale][1](score)
-
-    def put(self, parameters: Parameters, value: float) -> Parameters:
-        """The parameters with this quantity set."""
-        line = parameters[self.line]
-        if self.what == "value":
-            return parameters.with_value(self.line, replace(line, value=value))
-        assert line.spread is not None
-        if self.what == "sd":
-            return parameters.with_value(self.line, replace(line, spread=replace(line.spread, sd=value)))
-        rest = np.array(line.spread.weights[:-1])
-        weights = (*(rest / rest.sum() * (1 - value)).tolist(), value)
-        return parameters.with_value(self.line, replace(line, spread=replace(line.spread, weights=weights)))
+__all__ = ["Fit", "Free", "load_fit", "put_all", "read_fit"]
 
 
 @dataclass(frozen=True)
@@ -62,7 +24,7 @@ class Fit:
     name: str
     title: str
     text: str
-    trial: str
+    trials: tuple[str, ...]
     parameters: str
     link: str
     free: tuple[Free, ...]
@@ -74,22 +36,20 @@ class Fit:
     draws: int = 200
     seed: int = 1
 
-
-def put_all(free: tuple[Free, ...], parameters: Parameters, scores: np.ndarray) -> Parameters:
-    """The parameters at a point on the free scales."""
-    for f, score in zip(free, scores, strict=True):
-        parameters = f.put(parameters, float(f.from_scale(score)))
-    return parameters
+    def figures(self, trial: Trial) -> tuple[Figure, ...]:
+        """The figures of a trial that are fitted."""
+        return tuple(f for f in trial.figures if f.use == "fit" and f"{trial.name}/{f.key}" not in self.leave_out)
 
 
-_HEAD = ("title", "text", "trial", "parameters", "link")
+_HEAD = ("title", "text", "parameters", "link")
 _LIMITS = {"patients": (50, 1_000_000), "replicates": (50, 100_000), "starts": (1, 1000), "design": (10, 100_000),
            "draws": (10, 100_000), "seed": (0, 2**63)}  # of a file: fewer would give no covariance or no posterior
 _SUITS = {"value": tuple(SCALES), "sd": ("log",), "mixture": ("logit",)}
+_FREE = ("name", "line", "set", "what", "scale", "prior", "tie")
 
 
 def load_fit(name: str | Path) -> Fit:
-    """A fit by library name or path, checked against its trial and parameters."""
+    """A fit by library name or path, checked against its trials and parameters."""
     return library.load("fit", name, read_fit)
 
 
@@ -97,39 +57,62 @@ def read_fit(data: dict, name: str, where: str) -> Fit:
     """A fit from its tables; raises every issue at once."""
     issues: list[Issue] = []
     check_keys(data, ("fit", "free"), where, issues)
-    head = table(data.get("fit"), f"{where}: fit", (*_HEAD, "leave_out", *_LIMITS), issues)
-    words = {k: text(head, k, f"{where}: fit", issues, need=k in ("trial", "parameters")) for k in _HEAD}
+    head = table(data.get("fit"), f"{where}: fit", ("trials", *_HEAD, "leave_out", *_LIMITS), issues)
+    words = {k: text(head, k, f"{where}: fit", issues, need=k == "parameters") for k in _HEAD}
     numbers = library.counts(head, _LIMITS, f"{where}: fit", issues)
-    left = head.get("leave_out", [])
-    if not isinstance(left, list) or not all(isinstance(x, str) for x in left):
-        issues.append(Issue(f"{where}: fit.leave_out", f"{shown(left)} is not a list of figures",
-                            'write leave_out = ["FIGURE:ARM"]'))
-        left = []
-    entries = rows(data.get("free"), f"{where}: free", ("name", "line", "what", "scale", "prior"), issues)
-    free = [f for place, entry in entries if (f := _free(entry, place, issues)) is not None]
+    left = _listed(head, "leave_out", "figures", 'leave_out = ["TRIAL/FIGURE:ARM"]', f"{where}: fit", issues)
+    named = _listed(head, "trials", "trials", 'trials = ["eortc_40983"]', f"{where}: fit", issues)
+    entries = rows(data.get("free"), f"{where}: free", _FREE, issues)
+    free = [f for place, entry in entries if (f := _free(entry, words["parameters"], place, issues)) is not None]
     if not data.get("free"):
         issues.append(Issue(f"{where}: free", "names nothing to calibrate", "add [[free]] tables"))
-    for key in sorted({f.key for f in free if [g.key for g in free].count(f.key) > 1}):
+    keys = [k for f in free for k in f.keys]
+    for key in sorted({k for k in keys if keys.count(k) > 1}):
         issues.append(Issue(f"{where}: free", f"{key!r} is free twice", "remove one of the two"))
-    fit = Fit(name, words["title"], words["text"], words["trial"], words["parameters"], words["link"], tuple(free),
-              tuple(left), **numbers)
-    if fit.trial:
-        check_name(("trial",), fit.trial, f"{where}: fit.trial", issues)
-    if fit.parameters:
-        check_name(("parameters", "result"), fit.parameters, f"{where}: fit.parameters", issues)
+    if words["parameters"]:
+        check_name(("parameters", "result"), words["parameters"], f"{where}: fit.parameters", issues)
+    trials = _trials(named, f"{where}: fit.trials", issues)
     raise_issues(issues)
-    check_fit(fit, load_trial(fit.trial), where)
+    fit = Fit(name, words["title"], words["text"], named, words["parameters"], words["link"], tuple(free), left, **numbers)
+    check_fit(fit, trials, where)
     return fit
 
 
-def _free(entry: dict, where: str, issues: list[Issue]) -> Free | None:
+def _listed(data: dict, key: str, of: str, remedy: str, where: str, issues: list[Issue]) -> tuple[str, ...]:
+    """A list of texts; empty where it is left out."""
+    value = data.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(x, str) and x for x in value):
+        issues.append(Issue(f"{where}.{key}", f"{shown(value)} is not a list of {of}", f"write {remedy}"))
+        return ()
+    return tuple(value)
+
+
+def _trials(named: tuple[str, ...], where: str, issues: list[Issue]) -> tuple[Trial, ...]:
+    """The trials of a fit; what is wrong with one is told."""
+    if not named and not any(i.where == where for i in issues):
+        issues.append(Issue(where, "names no trial", 'write trials = ["eortc_40983"]'))
+    for name in sorted({n for n in named if named.count(n) > 1}):
+        issues.append(Issue(where, f"{name!r} is named twice", "remove one of the two"))
+    found = []
+    for k, name in enumerate(named, 1):
+        before = len(issues)
+        check_name(("trial",), name, f"{where}[{k}]", issues)
+        try:
+            found += [load_trial(name)] if len(issues) == before else []
+        except ContentError as error:
+            issues += error.issues
+    return tuple(found)
+
+
+def _free(entry: dict, parameters: str, where: str, issues: list[Issue]) -> Free | None:
     before = len(issues)
     line = text(entry, "line", where, issues)
     if "line" not in entry or entry["line"] == "":
         issues.append(Issue(f"{where}.line", "is missing", 'name a line of the parameters: line = "occult.N0"'))
-    name = text(entry, "name", where, issues) or line
+    name, own = text(entry, "name", where, issues) or line, text(entry, "set", where, issues)
+    tie = _listed(entry, "tie", "lines", 'tie = ["elsewhere.KAPPA"]: lines that take the same value', where, issues)
     what, scale, prior = entry.get("what", "value"), entry.get("scale", "log"), entry.get("prior", {})
-    if what not in ("value", "sd", "mixture"):
+    if what not in WHATS:
         issues.append(Issue(f"{where}.what", f"{shown(what)} cannot be free", "one of value, sd, mixture"))
     if scale not in tuple(SCALES):
         issues.append(Issue(f"{where}.scale", f"{shown(scale)} is not a scale",
@@ -145,31 +128,5 @@ def _free(entry: dict, where: str, issues: list[Issue]) -> Free | None:
                             "write prior = { at = CENTRE, sd = SIZE ON THE SCALE }, sd finite and above zero"))
     if len(issues) > before:
         return None
-    return Free(name, line, what, scale, float(at), float(sd))  # type: ignore[arg-type]
-
-
-def check_fit(fit: Fit, trial: Trial, where: str) -> None:
-    """A fit names figures and a link of its trial, and lines of its parameters."""
-    from pkpd.parameters import load_parameters
-    from pkpd.trial.exposure import daily_model
-
-    issues: list[Issue] = []
-    keys = [f.key for f in trial.figures if f.use == "fit"]
-    for key in fit.leave_out:
-        if key not in keys:
-            issues.append(Issue(f"{where}: fit.leave_out", f"{key!r} is not a fitted figure of {trial.name}", nearest(key, keys)))
-    if len(set(keys) - set(fit.leave_out)) < 2:
-        issues.append(Issue(f"{where}: fit", f"fewer than two figures of {trial.name} are left to fit",
-                            'leave out less, or give the trial figures with use = "fit"'))
-    links = [k for k, _ in trial.treatments]
-    if fit.link and fit.link not in links:
-        issues.append(Issue(f"{where}: fit.link", f"{fit.link!r} is not a treatment of {trial.name}", nearest(fit.link, links)))
-    parameters = load_parameters(fit.parameters, daily_model(trial.disease))
-    known = {v.name: v for v in parameters.values}
-    for f in fit.free:
-        if f.line not in known:
-            issues.append(Issue(f"{where}: free", f"{f.line!r} is not a line of {fit.parameters}", nearest(f.line, known)))
-        elif f.what != "value" and (known[f.line].spread is None or (
-                f.what == "mixture" and not known[f.line].spread.weights)):  # type: ignore[union-attr]
-            issues.append(Issue(f"{where}: free", f"{f.line} has no {f.what}", "free its value, or give it a spread"))
-    raise_issues(issues)
+    apart = own == parameters
+    return Free(name, line, what, scale, float(at), float(sd), "" if apart else own, apart, tie)  # type: ignore[arg-type]

@@ -1,49 +1,35 @@
-"""One joint term a trial: its figures, their covariance from simulated trials of the trial's size."""
+"""The log posterior of a fit: one likelihood term a trial, read from arms of patients that are drawn once."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from pkpd.fit.free import Fit, put_all
-from pkpd.trial.figures import MONTH, figure_values, replicates
+from pkpd.errors import ContentError
+from pkpd.executor import run_all
+from pkpd.fit.free import Fit
+from pkpd.fit.quantity import Point, put_all
+from pkpd.fit.reach import arms_read
+from pkpd.fit.terms import Arms, Counts, Joint, term
+from pkpd.trial.endpoints import Followed, Readout
 from pkpd.trial.protocol import Trial
-from pkpd.trial.published import Figure
-from pkpd.trial.run import Prepared, prepare, run_arm
+from pkpd.trial.run import Prepared, admit, run_arm, setting, warm
 from pkpd.values import Parameters
 
-_TRIALS = 150  # simulated trials whose mean figures stand for the expected ones
 
-
-def scaled(trial: Trial, figures: tuple[Figure, ...], values: np.ndarray) -> np.ndarray:
-    """Figures on scales where they are near normal: log for ratios and medians, shares for counts and landmarks.
-
-    A median that is not reached counts as the longest follow-up.
-    """
-    rows = []
-    for figure, value in zip(figures, values, strict=True):
-        if figure.kind == "median":
-            value = np.minimum(value, trial.follow_up[1] / MONTH)
-        rows.append(np.log(value) if figure.kind in ("median", "hazard ratio") else
-                    value / figure.n if figure.kind == "count" else value)
-    return np.array(rows)
-
-
-@dataclass
+@dataclass(frozen=True)
 class Objective:
-    """The log posterior of a fit: patients and dates are drawn once (common random numbers)."""
+    """The log posterior of a fit: patients and dates are drawn once (common random numbers).
+
+    `patients` are those of each term's arms. Each trial has patients of its own.
+    """
 
     fit: Fit
-    trial: Trial
     base: Parameters
-    figures: tuple[Figure, ...]
-    prepared: tuple[Prepared, ...]
-    covariance: np.ndarray = field(default_factory=lambda: np.eye(0))
-
-    @property
-    def observed(self) -> np.ndarray:
-        return scaled(self.trial, self.figures, np.array([f.value for f in self.figures], dtype=float))
+    terms: tuple[Counts | Joint, ...]
+    patients: tuple[tuple[Prepared, ...], ...]
 
     @property
     def centre(self) -> np.ndarray:
@@ -54,47 +40,58 @@ class Objective:
     def width(self) -> np.ndarray:
         return np.array([f.sd for f in self.fit.free])
 
-    def arms(self, scores: np.ndarray):
-        """Readouts of every arm at a point."""
-        parameters = put_all(self.fit.free, self.base, scores)
-        return {p.arm.name: run_arm(p, parameters) for p in self.prepared}
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """The fitted figures, TRIAL/FIGURE:ARM."""
+        return tuple(f"{t.trial.name}/{f.key}" for t in self.terms for f in t.figures)
 
-    def trials(self, scores: np.ndarray, count: int) -> np.ndarray:
-        """Figures of simulated trials of the trial's own size at a point, on their scales (figure, trial)."""
-        small = replicates(self.trial, self.arms(scores), count, self.fit.seed)
-        values = scaled(self.trial, self.figures, figure_values(self.trial, small, self.figures))
-        return values[:, np.all(np.isfinite(values), axis=0)]
+    def arms(self, scores: np.ndarray) -> list[Arms]:
+        """Readouts of every arm of each trial at a point."""
+        task = partial(_readout, put_all(self.fit.free, self.base, scores))
+        found = iter(run_all(task, [p for own in self.patients for p in own]))
+        return [{p.arm.name: next(found) for p in own} for own in self.patients]
 
     def expected(self, scores: np.ndarray) -> np.ndarray:
-        """The figures expected of a trial of this size at a point: a mean, since medians jump from visit to visit."""
-        return self.trials(scores, _TRIALS).mean(axis=1)
+        """The figures expected at a point, trial by trial, on the scales of their terms; none where a value is no patient's."""
+        try:
+            found = self.arms(scores)
+        except ContentError:  # a value beyond what its line can be; the prior's centre is checked before
+            return np.full(len(self.figures), np.nan)
+        return np.concatenate([t.read(arms) for t, arms in zip(self.terms, found, strict=True)])
 
-    def estimate_covariance(self, scores: np.ndarray) -> np.ndarray:
-        """Covariance of the figures over simulated trials at a point, with the large sample's own error."""
-        kept = self.trials(scores, self.fit.replicates)
-        inflation = 1 + max(f.n for f in self.figures) / len(self.trial.arms) / self.fit.patients
-        return np.cov(kept) * inflation
+    def settled(self, scores: np.ndarray) -> Objective:
+        """The objective with covariances as they are at a point, where patients must be possible."""
+        return replace(self, terms=tuple(t.settled(a) for t, a in zip(self.terms, self.arms(scores), strict=True)))
 
-    def log_prior(self, scores: np.ndarray) -> float:
+    def split(self, values: np.ndarray) -> list[np.ndarray]:
+        """Figures on the last axis, apart by trial."""
+        return np.split(values, np.cumsum([len(t.figures) for t in self.terms])[:-1], axis=-1)
+
+    def log_prior(self, scores: np.ndarray) -> np.ndarray:
+        """Up to a constant; nothing beyond five prior sds. Points have the free quantities on their last axis."""
         z = (scores - self.centre) / self.width
-        return float(-0.5 * z @ z) if np.all(np.abs(z) < 5) else -np.inf
+        return np.where(np.all(np.abs(z) < 5, axis=-1), -0.5 * np.sum(z * z, axis=-1), -np.inf)
 
-    def log_likelihood(self, expected: np.ndarray) -> float:
-        """The joint normal term of the published figures around the expected ones."""
-        gap = self.observed - expected
-        if not np.all(np.isfinite(gap)):
-            return -np.inf
-        _, logdet = np.linalg.slogdet(self.covariance)
-        return float(-0.5 * (gap @ np.linalg.solve(self.covariance, gap) + logdet + len(gap) * np.log(2 * np.pi)))
+    def log_likelihood(self, values: np.ndarray) -> np.ndarray:
+        """The sum of the terms, for figures as `expected` gives them."""
+        return np.sum([t.log_likelihood(v) for t, v in zip(self.terms, self.split(values), strict=True)], axis=0)
 
     def __call__(self, scores: np.ndarray) -> float:
         """The log posterior, up to a constant."""
         prior = self.log_prior(scores)
-        return prior + self.log_likelihood(self.expected(scores)) if np.isfinite(prior) else -np.inf
+        return float(prior + self.log_likelihood(self.expected(scores))) if np.isfinite(prior) else -np.inf
 
 
-def objective(fit: Fit, trial: Trial, base: Parameters) -> Objective:
-    """The objective of a fit, its patients drawn and their drugs solved."""
-    figures = tuple(f for f in trial.figures if f.use == "fit" and f.key not in fit.leave_out)
-    prepared = tuple(prepare(trial, a, base, fit.patients, fit.link, fit.seed) for a in trial.arms)
-    return Objective(fit, trial, base, figures, prepared)
+def _readout(point: Point, prepared: Prepared) -> Readout | Followed:
+    return run_arm(point.of(prepared), point.parameters)
+
+
+def objective(fit: Fit, trials: tuple[Trial, ...], base: Parameters) -> Objective:
+    """The objective of a fit: patients drawn and their drugs solved, of those arms that its figures are read from."""
+    figures = [fit.figures(t) for t in trials]
+    places = [setting(t, arm, fit.link) for t, own in zip(trials, figures, strict=True) for arm in arms_read(t, own)]
+    warm(places)
+    seeds = {t.name: fit.seed + k for k, t in enumerate(trials)}
+    admitted = [admit(place, base, fit.patients, seeds[place.trial.name]) for place in places]
+    terms = tuple(term(t, own, seeds[t.name], fit.replicates) for t, own in zip(trials, figures, strict=True))
+    return Objective(fit, base, terms, tuple(tuple(p for p in admitted if p.trial.name == t.name) for t in trials))

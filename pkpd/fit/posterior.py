@@ -16,6 +16,7 @@ from pkpd.fit.likelihood import Objective
 from pkpd.population import uniform
 
 Tell = Callable[[str, int, int], None]
+Emulator = Callable[[np.ndarray], np.ndarray]
 _STEPS, _BURN, _WALKERS, _KEEP_EVERY = 4000, 1000, 48, 10
 
 
@@ -40,34 +41,48 @@ def sample(target: Objective, state: dict, keep: Callable[[], None], tell: Tell)
     state.setdefault("points", np.empty((0, size)))
     state.setdefault("values", np.empty((0, len(target.figures))))
     total = 2 * fit.design + fit.draws
-    z = _normals(fit.seed, "design", fit.design, size)
-    _evaluate(target, state, state["best"] + 0.6 * target.width * z, 0, total, keep, tell)
-    chain, _ = _chain(target, _emulator(target, state, fit.design), state["best"], fit.seed)
-    spread = 1.4 * (chain - chain.mean(axis=0)) + chain.mean(axis=0)
-    _evaluate(target, state, _pick(spread, fit.design), fit.design, total, keep, tell)
-    emulator = _emulator(target, state, 2 * fit.design)
-    chain, acceptance = _chain(target, emulator, state["best"], fit.seed)
-    chosen = _pick(chain, fit.draws)
-    done = 2 * fit.design
-    _evaluate(target, state, chosen, done, total, keep, tell)
+
+    def told(i: int) -> None:
+        tell("sampling", i, total)
+
+    def design() -> np.ndarray:
+        return state["best"] + 0.6 * target.width * _normals(fit.seed, "design", fit.design, size)
+
+    def wider() -> np.ndarray:
+        chain, _ = _chain(target, emulator(target, state, fit.design), state["best"], fit.seed)
+        return _pick(1.4 * (chain - chain.mean(axis=0)) + chain.mean(axis=0), fit.design)
+
+    def drawn() -> np.ndarray:
+        chain, state["acceptance"] = _chain(target, emulator(target, state, 2 * fit.design), state["best"], fit.seed)
+        return _pick(chain, fit.draws)
+
+    for done, count, propose in ((0, fit.design, design), (fit.design, fit.design, wider), (2 * fit.design, fit.draws, drawn)):
+        evaluate(target, state, propose, done, count, keep, told)
     tell("sampling", total, total)
-    return _weighted(target, emulator, state, done, acceptance)
+    return _weighted(target, emulator(target, state, 2 * fit.design), state, slice(2 * fit.design, total))
 
 
-def _weighted(target: Objective, emulator: Callable, state: dict, done: int, acceptance: float) -> Draws:
-    points, values = state["points"][done:], state["values"][done:]
-    guess = emulator(points)
-    exact = np.array([target.log_likelihood(v) for v in values])
-    logs = exact - np.array([target.log_likelihood(g) for g in guess])
+def _weighted(target: Objective, guess: Emulator, state: dict, which: slice) -> Draws:
+    points, values = state["points"][which], state["values"][which]
+    guessed = guess(points)
+    exact = target.log_likelihood(values)
+    logs = exact - target.log_likelihood(guessed)
     weights = np.exp(logs - logs.max())
     weights /= weights.sum()
-    error = np.sqrt(np.mean((guess - values) ** 2 / np.diag(target.covariance)))
+    known = np.all(np.isfinite(values), axis=1)
+    errors = np.concatenate([t.errors(v) for t, v in zip(target.terms, target.split(values[known]), strict=True)], axis=1)
+    error = np.sqrt(np.mean(((guessed - values)[known] / errors) ** 2))
     u = (np.arange(len(points)) + 0.5) / len(points)
     picked = np.searchsorted(np.cumsum(weights), u).clip(0, len(points) - 1)
-    full = exact + np.array([target.log_prior(x) for x in points])
+    return Draws(points[picked], len(points), float(1 / np.sum(weights**2)), float(error), state["acceptance"])
+
+
+def best_point(target: Objective, state: dict) -> tuple[np.ndarray, float]:
+    """The point of the highest log posterior of all that were evaluated, the climbs' best among them, and its value."""
+    full = target.log_likelihood(state["values"]) + target.log_prior(state["points"])
     if full.max() > state["best_value"]:
-        state["best"], state["best_value"] = points[int(full.argmax())], float(full.max())
-    return Draws(points[picked], len(points), float(1 / np.sum(weights**2)), float(error), acceptance)
+        return state["points"][int(full.argmax())], float(full.max())
+    return state["best"], state["best_value"]
 
 
 def _normals(seed: int, name: str, n: int, size: int) -> np.ndarray:
@@ -80,20 +95,23 @@ def _pick(chain: np.ndarray, count: int) -> np.ndarray:
     return chain[np.linspace(0, len(chain) - 1, count).astype(int)]
 
 
-def _evaluate(target: Objective, state: dict, points: np.ndarray, done: int, total: int, keep: Callable[[], None],
-              tell: Tell) -> None:
-    """Evaluates points not evaluated yet; the state holds them in order and is kept after every twenty."""
+def evaluate(target: Objective, state: dict, propose: Callable[[], np.ndarray], done: int, count: int,
+             keep: Callable[[], None], told: Callable[[int], None]) -> None:
+    """Evaluates the points proposed after `done` others, unless that has been done; the state is kept after every twenty."""
     skip = max(len(state["points"]) - done, 0)
+    if skip >= count:
+        return
+    points = propose()
     for i, value in enumerate(stream(target.expected, points[skip:]), skip):
-        tell("sampling", done + i, total)
+        told(done + i)
         state["points"] = np.vstack([state["points"], points[i]])
         state["values"] = np.vstack([state["values"], value])
         state["calls"] += 1
-        if i % 20 == 19 or i == len(points) - 1:
+        if i % 20 == 19 or i == count - 1:
             keep()
 
 
-def _emulator(target: Objective, state: dict, count: int) -> Callable[[np.ndarray], np.ndarray]:
+def emulator(target: Objective, state: dict, count: int) -> Emulator:
     """A smoothing spline (radial basis functions) of the figures over the free scales, on the first `count` points.
 
     The count is what a resumed run shares with one that was never broken.
@@ -106,17 +124,12 @@ def _emulator(target: Objective, state: dict, count: int) -> Callable[[np.ndarra
     return lambda x: spline(np.atleast_2d(x) / target.width)
 
 
-def _chain(target: Objective, emulator: Callable, best: np.ndarray, seed: int) -> tuple[np.ndarray, float]:
+def _chain(target: Objective, guess: Emulator, best: np.ndarray, seed: int) -> tuple[np.ndarray, float]:
     """An affine-invariant ensemble (emcee) on the emulated posterior."""
     import emcee
 
-    inverse = np.linalg.inv(target.covariance)
-
     def log_posterior(x: np.ndarray) -> np.ndarray:
-        z = (x - target.centre) / target.width
-        gap = target.observed - emulator(x)
-        inside = np.all(np.abs(z) < 5, axis=1)
-        return np.where(inside, -0.5 * np.sum(z * z, axis=1) - 0.5 * np.einsum("ki,ij,kj->k", gap, inverse, gap), -np.inf)
+        return target.log_prior(x) + target.log_likelihood(guess(x))
 
     start = best + 0.1 * target.width * _normals(seed, "walkers", _WALKERS, len(best))
     sampler = emcee.EnsembleSampler(_WALKERS, len(best), log_posterior, vectorize=True)

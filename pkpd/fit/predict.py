@@ -8,8 +8,9 @@ from functools import partial
 import numpy as np
 
 from pkpd.executor import stream
-from pkpd.fit.likelihood import scaled
-from pkpd.fit.result import posterior
+from pkpd.fit.quantity import Point
+from pkpd.fit.result import points
+from pkpd.fit.terms import scaled
 from pkpd.trial.figures import figure_values, replicates
 from pkpd.trial.protocol import Trial
 from pkpd.trial.published import Figure
@@ -30,7 +31,7 @@ def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: st
     places = [setting(trial, a, link) for a in trial.arms]
     warm(places)
     prepared = tuple(admit(place, parameters, patients, seed) for place in places)
-    sets = posterior(parameters, DRAWS)
+    sets = points(parameters, DRAWS)
     per = PER_DRAW if len(sets) > 1 else DRAWS * PER_DRAW
     tables, failures = [], []
     tell("predicting", 0, len(sets))
@@ -39,7 +40,7 @@ def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: st
         failures += failed
         tell("predicting", len(tables), len(sets))
     values = np.concatenate(tables, axis=1)
-    chance = np.sqrt(np.mean([np.var(scaled(trial, trial.figures, t), axis=1) for t in tables], axis=0))
+    chance = np.sqrt(np.mean([_variance(scaled(trial, trial.figures, t)) for t in tables], axis=0))
     used = [f for f in trial.figures if f.use == "fit" and (fitted is None or f.key in fitted)]
     return {"trial": trial.name, "title": trial.title, "parameters": parameters.name, "link": link,
             "patients": patients, "draws": len(sets), "trials": values.shape[1], "seed": seed,
@@ -47,11 +48,19 @@ def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: st
             "joint": _joint(trial, used, values), "failures": failures}
 
 
+def _variance(values: np.ndarray) -> np.ndarray:
+    """Over trials; of the trials that have it where a figure is missing in some."""
+    known = ~np.isnan(values)
+    if known.all():
+        return np.var(values, axis=1)
+    return np.array([np.var(v[k]) if k.any() else 0.0 for v, k in zip(values, known, strict=True)])
+
+
 def _draw(trial: Trial, prepared: tuple[Prepared, ...], per: int, seed: int,
-          numbered: tuple[int, Parameters]) -> tuple[list[str], np.ndarray]:
+          numbered: tuple[int, Point]) -> tuple[list[str], np.ndarray]:
     """Failures, and figures of `per` trials (figure, trial), under one draw of the posterior."""
-    i, parameters = numbered
-    arms = {a.arm.name: run_arm(a.others(f"{a.arm.name} {i}"), parameters) for a in prepared}
+    i, point = numbered
+    arms = {a.arm.name: run_arm(point.of(a.others(f"{a.arm.name} {i}")), point.parameters) for a in prepared}
     failures = [f"{name}: {text}" for name, r in arms.items() for text in r.failures]
     return failures, figure_values(trial, replicates(trial, arms, per, seed + i))
 
@@ -62,15 +71,20 @@ def _number(x: float) -> float | None:
 
 def _row(trial: Trial, figure: Figure, values: np.ndarray, chance: float, fitted: tuple[str, ...] | None) -> dict:
     """One figure; `chance` is its standard error over trials of one parameter set, on its scale."""
-    low, middle, high = np.quantile(values, [0.025, 0.5, 0.975], method="nearest")
+    values = values[~np.isnan(values)] if np.isnan(values).any() else values
+    low, middle, high = np.quantile(values, [0.025, 0.5, 0.975], method="nearest") if values.size else [np.nan] * 3
     use = figure.use
     if use == "fit" and fitted is not None and figure.key not in fitted:
         use = "predict"
     interval, seen = figure.interval, "published"
     if figure.kind == "count" and interval is not None:
         seen = "exact binomial"
-    if interval is None and figure.value is not None:
-        interval, seen = (figure.value * np.exp(-1.96 * chance), figure.value * np.exp(1.96 * chance)), "derived"
+    reached = values.size > 0 and np.mean(np.isfinite(values)) > 0.5
+    if interval is None and figure.value is not None and chance > 0 and reached:
+        around = np.array([-1.96, 1.96]) * chance
+        share = figure.kind == "landmark"
+        interval = tuple(np.clip(figure.value + around, 0, 1) if share else figure.value * np.exp(around))
+        seen = "derived"
     return {"trial": trial.name, "arm": figure.arm, "figure": figure.name, "kind": figure.kind, "use": use,
             "unit": figure.unit, "n": figure.n, "published": figure.value,
             "interval": None if interval is None else [float(x) for x in interval], "interval_from": seen if interval else None,
@@ -86,7 +100,7 @@ def _joint(trial: Trial, figures: list[Figure], values: np.ndarray) -> dict | No
     index = [trial.figures.index(f) for f in figures]
     cloud = scaled(trial, tuple(figures), values[index])
     cloud = cloud[:, np.all(np.isfinite(cloud), axis=0)]
-    centre, inverse = cloud.mean(axis=1), np.linalg.pinv(np.cov(cloud))
+    centre, inverse = cloud.mean(axis=1), np.linalg.pinv(np.atleast_2d(np.cov(cloud)))
     observed = scaled(trial, tuple(figures), np.array([f.value for f in figures], dtype=float))
 
     def distance(x: np.ndarray) -> np.ndarray:

@@ -10,14 +10,15 @@ import tomli_w
 import pkpd
 from pkpd import library, store
 from pkpd.errors import fail
-from pkpd.fit.free import Free
+from pkpd.fit.quantity import Point, point
 from pkpd.fit.run import FitResult, calibrated, summary
 from pkpd.model.expression import unparse
 from pkpd.parameters import load_parameters
 from pkpd.spread import Spread
 from pkpd.trial.exposure import daily_model
-from pkpd.trial.protocol import load_trial
 from pkpd.values import Parameters, Value
+
+_SEVERAL = "calibration"  # in the bibliography: several trials at once
 
 
 def _spread(spread: Spread) -> dict:
@@ -49,32 +50,41 @@ def _line(value: Value, rows: list[dict], source: str, fit: str) -> dict:
 
 def to_toml(result: FitResult) -> str:
     """The text of a result file."""
-    fit, trial = result.fit, load_trial(result.fit.trial)
-    base = load_parameters(fit.parameters, daily_model(trial.disease))
+    fit, trials = result.fit, result.trials
+    disease, source = trials[0].disease, trials[0].reference if len(trials) == 1 else _SEVERAL
+    base = load_parameters(fit.parameters, daily_model(disease))
     best = calibrated(result, base)
     rows = summary(result)
     values: dict = {}
-    for line in dict.fromkeys(f.line for f in fit.free):
-        own = [r for r, f in zip(rows, fit.free, strict=True) if f.line == line]
+    for line in dict.fromkeys(x for f in fit.free if not f.context for x in f.lines):
+        own = [r for r, f in zip(rows, fit.free, strict=True) if line in f.lines and not f.context]
         part, _, name = line.rpartition(".")
         table = values.setdefault(part, {}) if part else values
-        table[name] = _line(best[line], own, trial.reference, fit.name)
+        table[name] = _line(best[line], own, source, fit.name)
+    text = f"Fitted to {'; '.join(t.title for t in trials)}. {fit.text}".strip()
     data = {
-        "parameters": {"model": trial.disease, "title": fit.title, "reference": trial.reference,
-                       "text": f"Fitted to {trial.title}. {fit.text}", "include": [fit.parameters]},
+        "parameters": {"model": disease, "title": fit.title, "reference": source, "text": text, "include": [fit.parameters]},
         "values": values,
-        "draws": {f.key: [float(f"{f.from_scale(x):.6g}") for x in result.draws.scores[:, i]]
-                  for i, f in enumerate(fit.free)},
-        "fit": {"name": fit.name, "trial": fit.trial, "figures": list(result.figures),
-                "version": pkpd.__version__, "link": fit.link, "patients": fit.patients,
-                "evaluations": result.calls, "effective_draws": round(result.draws.effective, 1),
-                "exact_draws": result.draws.exact, "emulator_error": round(result.draws.error, 3),
-                "acceptance": round(result.draws.acceptance, 3),
-                "best_log_posterior": round(result.best_value, 3), "distance_squared": round(result.distance, 3),
-                "start_log_posteriors": [round(float(v), 3) for v in result.start_values], "free": rows},
+        "draws": {key: [float(f"{f.from_scale(x):.6g}") for x in result.draws.scores[:, i]]
+                  for i, f in enumerate(fit.free) for key in f.keys},
+        "fit": account(result, rows),
     }
     head = "# Made by `pkpd fit " + fit.name + "`; do not edit.\n"
     return head + tomli_w.dumps(data)
+
+
+def account(result: FitResult, rows: list[dict]) -> dict:
+    """How a result was made: the trials, each one's term at the best point, the search, the sampling, the free quantities."""
+    fit, draws, terms = result.fit, result.draws, result.terms
+    numbers = ("log_likelihood", "distance_squared")
+    return {"name": fit.name, "trials": list(fit.trials), "figures": list(result.target.figures),
+            "version": pkpd.__version__, "link": fit.link, "patients": fit.patients, "evaluations": result.calls,
+            "effective_draws": round(draws.effective, 1), "exact_draws": draws.exact,
+            "emulator_error": round(draws.error, 3), "acceptance": round(draws.acceptance, 3),
+            "best_log_posterior": round(result.best_value, 3),
+            "distance_squared": round(sum(t["distance_squared"] for t in terms), 3),
+            "start_log_posteriors": [round(float(v), 3) for v in result.start_values],
+            "terms": [t | {k: round(t[k], 3) for k in numbers} for t in terms], "free": rows}
 
 
 def save(result: FitResult, path: Path) -> Path:
@@ -83,29 +93,37 @@ def save(result: FitResult, path: Path) -> Path:
 
 
 def load_result(name: str | Path) -> tuple[Parameters, dict]:
-    """A calibrated set with its draws, and its account of the fit."""
+    """A calibrated set with its draws, and its account of the fit, which names its `trials` and its figures by trial.
+
+    An account that names one `trial` is told as one of several trials would be.
+    """
     source = library.read("result", name)
     data = source.data
-    if not {"parameters", "fit", "draws"} <= set(data) or not {"name", "trial", "figures"} <= set(data["fit"]):
+    own = set(data["fit"]) if {"parameters", "fit", "draws"} <= set(data) else set()
+    if not {"name", "figures"} <= own or not {"trial", "trials"} & own:
         raise fail(source.path, "is not a fit's result", "make one with `pkpd fit NAME`")
     model = daily_model(data["parameters"]["model"])
-    own = source.path if library.is_path(name, "result") else source.name
-    return load_parameters(own, model), data["fit"]
+    named = source.path if library.is_path(name, "result") else source.name
+    told = data["fit"]
+    if "trials" not in told:
+        told = {**told, "trials": [told["trial"]], "figures": [f"{told['trial']}/{f}" for f in told["figures"]]}
+    return load_parameters(named, model), told
+
+
+def fitted(told: dict, trial: str) -> tuple[str, ...]:
+    """The figures of a trial that a fit used, by its account."""
+    return tuple(f.removeprefix(f"{trial}/") for f in told["figures"] if f.startswith(f"{trial}/"))
+
+
+def points(parameters: Parameters, count: int) -> list[Point]:
+    """The parameters, and what lies on contexts of arms, at `count` draws of a result, evenly taken."""
+    if not parameters.draws:
+        return [Point(parameters)]
+    total = len(next(iter(parameters.draws.values())))
+    picked = np.unique(np.linspace(0, total - 1, min(count, total)).astype(int))
+    return [point(parameters, ((key, values[i]) for key, values in parameters.draws.items())) for i in picked]
 
 
 def posterior(parameters: Parameters, count: int) -> list[Parameters]:
     """Parameter sets at `count` draws of a result, evenly taken."""
-    if not parameters.draws:
-        return [parameters]
-    columns = list(parameters.draws)
-    total = len(parameters.draws[columns[0]])
-    picked = np.unique(np.linspace(0, total - 1, min(count, total)).astype(int))
-    sets = []
-    for i in picked:
-        at = parameters
-        for key in columns:
-            line, _, what = key.partition(":")
-            at = Free(key, line, what or "value", "linear", 0.0, 1.0).put(at, parameters.draws[key][i])
-        sets.append(at)
-    return sets
-
+    return [p.parameters for p in points(parameters, count)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -12,11 +12,13 @@ import numpy as np
 import pkpd
 from pkpd import library, store
 from pkpd.executor import run_all, stream
-from pkpd.fit.free import Fit, put_all
+from pkpd.fit.free import Fit
 from pkpd.fit.likelihood import Objective, objective
-from pkpd.fit.posterior import Draws, sample
+from pkpd.fit.posterior import Draws, best_point, sample
+from pkpd.fit.profile import Profile, narrowed, profiles
+from pkpd.fit.quantity import put_all
 from pkpd.model.compose import load_model
-from pkpd.parameters import load_parameters
+from pkpd.parameters import load_context, load_parameters
 from pkpd.population import uniform
 from pkpd.regimen import load_regimen
 from pkpd.trial.exposure import daily_model
@@ -24,62 +26,76 @@ from pkpd.trial.protocol import Trial, load_trial
 from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]
+_FAR = 999.0  # no larger fall of a profile is told
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a fit found: its starts, its best point, and draws of the posterior on the free scales."""
+    """What a fit found: its starts, its best point, draws of the posterior on the free scales, and profiles.
+
+    `target` is the objective with its covariances as the posterior has them; `expected` are the figures at the best point.
+    """
 
     fit: Fit
+    trials: tuple[Trial, ...]
+    target: Objective
     starts: np.ndarray
     start_values: np.ndarray
     best: np.ndarray
     best_value: float
-    draws: Draws
-    observed: np.ndarray
     expected: np.ndarray
-    covariance: np.ndarray
-    figures: tuple[str, ...]
+    draws: Draws
+    profiles: tuple[Profile, ...]
     calls: int
 
     @property
-    def distance(self) -> float:
-        """The squared Mahalanobis distance of the published figures from the best point's."""
-        gap = self.observed - self.expected
-        return float(gap @ np.linalg.solve(self.covariance, gap))
+    def terms(self) -> list[dict]:
+        """Each trial's term at the best point: its log likelihood, and how far the published figures lie from the expected."""
+        return [{"trial": t.trial.name, "kind": t.kind, "figures": len(t.figures),
+                 "log_likelihood": float(t.log_likelihood(v)), "distance_squared": float(t.distance(v))}
+                for t, v in zip(self.target.terms, self.target.split(self.expected), strict=True)]
 
 
 def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: None) -> FitResult:
-    """Calibrates: covariance at the prior's centre, several starts, covariance again at the best, posterior."""
-    trial = load_trial(fit.trial)
-    base = load_parameters(fit.parameters, daily_model(trial.disease))
-    key = store.content_hash(fit, trial, base.values, base.correlations, base.covariates, *_rests_on(trial))
+    """Calibrates: covariances at the prior's centre, several starts, covariances again at the best, posterior, profiles."""
+    trials = tuple(load_trial(name) for name in fit.trials)
+    base = load_parameters(fit.parameters, daily_model(trials[0].disease))
+    rest = [x for t in trials for x in _rests_on(t)]
+    key = store.content_hash(fit, trials, base.values, base.correlations, base.covariates, *rest)
     state = (store.restore("fits", key) if resume else None) or {}
-    target = objective(fit, trial, base)
-    if "covariance" not in state:
-        target.covariance = target.estimate_covariance(target.centre)
+    target = objective(fit, trials, base)
+    if "best" not in state:
+        target = target.settled(target.centre)
         found = _optimise(target, state, key, tell)
-        best = found[int(np.argmax([v for _, v, _ in found]))][0]
-        target.covariance = target.estimate_covariance(best)
-        found.extend(run_all(partial(_climb, target, 40 * len(best)), [best]))
-        state |= {"covariance": target.covariance, "best": found[-1][0], "best_value": found[-1][1],
+        at = found[int(np.argmax([v for _, v, _ in found]))][0]
+        target = target.settled(at)
+        found.extend(run_all(partial(_climb, target, 40 * len(at)), [at]))
+        state |= {"terms": target.terms, "best": found[-1][0], "best_value": found[-1][1],
                   "calls": sum(calls for *_, calls in found)}
         store.checkpoint("fits", key, state)
-    target.covariance = state["covariance"]
-    draws = sample(target, state, lambda: store.checkpoint("fits", key, state), tell)
-    best, value, starts = state["best"], state["best_value"], state["climbs"][:fit.starts]
-    result = FitResult(fit, np.array([s for s, *_ in starts]), np.array([v for _, v, _ in starts]), best,
-                       value, draws, target.observed, target.expected(best), target.covariance,
-                       tuple(f.key for f in target.figures), state["calls"])
+    target = replace(target, terms=state["terms"])
+
+    def keep() -> None:
+        store.checkpoint("fits", key, state)
+
+    draws = sample(target, state, keep, tell)
+    found = profiles(target, draws, state, keep, tell)
+    best, value = best_point(target, state)
+    starts = state["climbs"][:fit.starts]
+    result = FitResult(fit, trials, target, np.array([s for s, *_ in starts]), np.array([v for _, v, _ in starts]), best, value,
+                       target.expected(best), draws, found, state["calls"])
     store.forget("fits", key)
     return result
 
 
 def _rests_on(trial: Trial) -> list[str]:
     """Hashes of all else that a fit computes with, so that a checkpoint of other content is never resumed."""
-    systems = [load_model(system) for _, system in trial.treatments]
-    found = [daily_model(trial.disease).hash, pkpd.__version__]
-    found += [h for m in systems for h in (m.hash, load_parameters((), m).hash)]
+    disease = daily_model(trial.disease)
+    solved = [(load_model(system), "") for _, system in trial.treatments]
+    solved += [(load_model(t.model), t.parameters) for t in trial.therapies]
+    found = [disease.hash, pkpd.__version__]
+    found += [h for m, own in solved for h in (m.hash, load_parameters(own or (), m).hash)]
+    found += [load_context(c, disease).hash for a in trial.arms for g in a.patients for c in g.contexts]
     return found + [store.content_hash(load_regimen(a.regimen)) for a in trial.arms if a.regimen]
 
 
@@ -122,18 +138,21 @@ def result_file(name: str) -> Path:
 
 
 def summary(result: FitResult) -> list[dict]:
-    """Prior and posterior of each free quantity in its own unit, and how far the data moved it."""
+    """Prior, posterior and profile of each free quantity in its own unit, and what the data say of it."""
     rows = []
-    for i, f in enumerate(result.fit.free):
+    for i, (f, profile) in enumerate(zip(result.fit.free, result.profiles, strict=True)):
         draws = result.draws.scores[:, i]
         low, mid, high = f.from_scale(np.quantile(draws, [0.025, 0.5, 0.975]))  # type: ignore[misc]
         prior_low, prior_high = (float(f.from_scale(f.to_scale(f.at) + z * f.sd)) for z in (-1.96, 1.96))
+        contraction = float(1 - np.std(draws) / f.sd)
         rows.append({"name": f.name, "line": f.key, "median": float(mid), "low": float(low), "high": float(high),
-                     "prior": f.at, "prior_low": prior_low, "prior_high": prior_high,
-                     "contraction": float(1 - np.std(draws) / f.sd)})
+                     "prior": f.at, "prior_low": prior_low, "prior_high": prior_high, "contraction": contraction,
+                     "profile_at": [float(f"{f.from_scale(x):.6g}") for x in profile.scores],
+                     "profile_drop": [round(float(min(x, _FAR)), 3) for x in profile.drops],
+                     "says": f"{profile.says} ({narrowed(contraction)})"})
     return rows
 
 
 def calibrated(result: FitResult, base: Parameters) -> Parameters:
-    """The base set at the posterior's median point."""
-    return put_all(result.fit.free, base, np.median(result.draws.scores, axis=0))
+    """The base set at the posterior's median point; what the fit set in contexts is among the draws only."""
+    return put_all(result.fit.free, base, np.median(result.draws.scores, axis=0)).parameters

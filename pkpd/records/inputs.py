@@ -20,8 +20,9 @@ def row_inputs(table: Table, rows: Rows, model: Model, parameters: Parameters, s
                faults: Faults) -> tuple[Population, np.ndarray]:
     """The patients as they are at their first row, and the model's inputs (row, input) at every row.
 
-    A covariate of the table replaces the patient's own, and the parameters that depend on it follow. A typical patient
-    has no spread, and the covariates that the table does not give stand at each effect's reference.
+    A covariate of the table replaces the patient's own, and the parameters that depend on it follow; covariates that follow
+    it do so as it is at the first row. A typical patient has no spread, and the covariates that the table does not give stand
+    at each effect's reference.
     """
     given = {n: _carried(table, n, rows, faults) for n in table.cells if n in REGISTER or n in model.inputs}
     for name in [n for n in given if n in REGISTER]:
@@ -36,7 +37,8 @@ def row_inputs(table: Table, rows: Rows, model: Model, parameters: Parameters, s
     if typical:
         plain = replace(plain, correlations=(), values=tuple(replace(v, spread=None, copies=None) for v in plain.values),
                         covariates=tuple(replace(c, spread=None) for c in plain.covariates))
-    people = draw(model, plain, len(rows.ids), seed, study="simulate")
+    people = draw(model, plain, len(rows.ids), seed, study="simulate",
+                  covariates={n: v[rows.first] for n, v in given.items() if n in REGISTER})
     inputs = people.inputs[rows.patient]
     features = {} if typical else {n: v[rows.patient] for n, v in people.covariates.items()}
     features |= {n: v for n, v in given.items() if n in REGISTER}

@@ -43,7 +43,7 @@ def write_page(result: StudyResult, folder: Path) -> Path:
     seen = view(result)
     figures = draw_figures(seen)
     lines = [*protocol_lines(result), *parameter_lines(result)]
-    page = _template().render(page_data(seen, figures, lines))
+    page = template("page").render(page_data(seen, figures, lines))
     table, data = flat(result), account(seen, lines)
     store.write_json(folder / "results.json", data)
     store.write_text(folder / "results.csv", table)
@@ -136,12 +136,12 @@ def _lines(kind: str, use: str, own: Parameters | None) -> Iterator[dict]:
                "where": c["where"], "source": "", "text": "correlation between patients, on the normal scale", "spread": ""}
 
 
-def _template() -> jinja2.Template:
-    """The page's template, every value escaped."""
+def template(name: str) -> jinja2.Template:
+    """A page's template, every value escaped."""
     rooms = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
                                undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     rooms.filters |= {"number": number, "pretty": pretty, "link": plot.link_words, "sig": significant, "keep": kept}
-    return rooms.get_template("page.html.jinja")
+    return rooms.get_template(f"{name}.html.jinja")
 
 
 def page_data(seen: View, figures: dict, lines: list[dict]) -> dict[str, Any]:

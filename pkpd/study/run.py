@@ -13,7 +13,8 @@ from pkpd.fit.result import load_result, posterior
 from pkpd.study.neoadjuvant import FIGURES, arm, basis, metrics
 from pkpd.study.sweep import Study
 from pkpd.trial.protocol import VANISHED, Trial, load_trial
-from pkpd.trial.run import Setting, admit, run_arm, setting, warm
+from pkpd.trial.run import Setting, admit, setting, warm
+from pkpd.trial.run import run_operated as run_arm
 from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pkpd.errors import ContentError, Issue, NotFound, fail, nearest
 from pkpd.fit.result import load_result
 from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
 from pkpd.spread import is_number
+from pkpd.study.platforms import PlatformStudy, read_platforms
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import Trial, load_trial
 from pkpd.values import SEEN
@@ -61,9 +63,15 @@ _DROPS = ("drop_before", "drop_after")
 _MOST = 40  # cycles
 
 
-def load_study(name: str | Path) -> Study:
-    """A study by library name or path."""
-    return library.load("study", name, read_study)
+def load_study(name: str | Path) -> Study | PlatformStudy:
+    """A study by library name or path, read as its kind is."""
+    return library.load("study", name, _read_by_kind)
+
+
+def _read_by_kind(data: dict, name: str, where: str) -> Study | PlatformStudy:
+    head = data.get("study")
+    kind = head.get("kind") if isinstance(head, dict) else None
+    return READERS.get(kind if isinstance(kind, str) else "", read_study)(data, name, where)
 
 
 def read_study(data: dict, name: str, where: str) -> Study:
@@ -74,7 +82,8 @@ def read_study(data: dict, name: str, where: str) -> Study:
     head = table(data.get("study"), f"{where}: study", keys, issues)
     words = {k: text(head, k, f"{where}: study", issues, need=k in _WORDS[2:]) for k in _WORDS}
     if words["kind"] not in ("", "neoadjuvant"):
-        issues.append(Issue(f"{where}: study.kind", f"{words['kind']!r} is not a kind of study", 'write kind = "neoadjuvant"'))
+        issues.append(Issue(f"{where}: study.kind", f"{words['kind']!r} is not a kind of study",
+                            "write kind = " + " or ".join(f'"{k}"' for k in READERS)))
     numbers = library.counts(head, _LIMITS, f"{where}: study", issues)
     adherence = table(data.get("adherence"), f"{where}: adherence", _DROPS, issues)
     drop = [_share(adherence, key, where, issues) for key in _DROPS]
@@ -216,3 +225,6 @@ def _sweep(entry: dict, where: str, issues: list[Issue]) -> Sweep | None:
         issues.append(Issue(f"{where}.before", f"{max(before)} cycles before are more than {entry['total']} in all",
                             "lower before or raise total"))
     return Sweep(name, title, tuple(before), entry.get("after"), entry.get("total"))
+
+
+READERS: dict[str, Callable[[dict, str, str], Study | PlatformStudy]] = {"neoadjuvant": read_study, "platforms": read_platforms}

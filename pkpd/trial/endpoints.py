@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 
 
+class Patients:
+    """What readouts have in common: in every field but the first and the last, one entry a patient."""
+
+    pfs_time: np.ndarray
+    pfs_event: np.ndarray
+    os_time: np.ndarray
+    os_event: np.ndarray
+    response: np.ndarray
+    failures: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.pfs_time)
+
+    def take(self, which: np.ndarray) -> Self:
+        """Some patients of the arm (or replicates of it, from a table of indices)."""
+        return replace(self, **{f.name: getattr(self, f.name)[which] for f in fields(self)[1:-1]})  # type: ignore[type-var]
+
+
 @dataclass(frozen=True)
-class Readout:
+class Readout(Patients):
     """What a trial's database would hold of one arm, one entry a patient; times in days from randomisation."""
 
     arm: str
@@ -26,12 +45,30 @@ class Readout:
     largest: np.ndarray
     failures: tuple[str, ...] = ()
 
-    def __len__(self) -> int:
-        return len(self.pfs_time)
 
-    def take(self, which: np.ndarray) -> Readout:
-        """Some patients of the arm (or replicates of it, from a table of indices)."""
-        return replace(self, **{f.name: getattr(self, f.name)[which] for f in fields(self)[1:-1]})
+@dataclass(frozen=True)
+class Followed(Patients):
+    """What a trial's database would hold of an arm followed by scans; times in days from the start of treatment.
+
+    dor       time from the first scan that shows a response to progression or death; 0, censored, without one
+    planned   the planned day of the first scan that progression or death comes before, infinite if there is none
+    change    the largest fall of the sum of targets before progression, as a share of the baseline (a rise is positive)
+    cleared   whether less viable tumour is left at the operation than pathology sees
+    """
+
+    arm: str
+    pfs_time: np.ndarray
+    pfs_event: np.ndarray
+    os_time: np.ndarray
+    os_event: np.ndarray
+    dor_time: np.ndarray
+    dor_event: np.ndarray
+    response: np.ndarray
+    change: np.ndarray
+    planned: np.ndarray
+    cleared: np.ndarray
+    group: np.ndarray
+    failures: tuple[str, ...] = ()
 
 
 def join(readouts: list[Readout]) -> Readout:
@@ -56,6 +93,17 @@ def visit_grid(plan: tuple[tuple[float, float], ...], longest: float) -> np.ndar
             t += every
             days.append(t)
     return np.array(days or [longest])
+
+
+def death_by_hazard(times: np.ndarray, cumulative: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """When a cumulative hazard (patient, time), linear between its times, reaches -log(u); infinite if it does not."""
+    due = -np.log(u)[:, None]
+    risen = cumulative - cumulative[:, :1]
+    later = np.argmax(risen >= due, axis=1)[:, None]
+    rows = (np.take_along_axis(x, k, axis=1) for x in (times, risen) for k in (np.maximum(later - 1, 0), later))
+    t0, t1, h0, h1 = (x[:, 0] for x in rows)
+    share = np.divide(due[:, 0] - h0, h1 - h0, out=np.zeros(len(u)), where=h1 > h0)
+    return np.where((risen >= due).any(axis=1), t0 + share * (t1 - t0), np.inf)
 
 
 def death_times(progression: np.ndarray, operation: np.ndarray, resected: np.ndarray, rates: dict[str, np.ndarray],

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from pkpd.population import uniform
 from pkpd.trial import survival
-from pkpd.trial.endpoints import Readout
+from pkpd.trial.admission import horizon
+from pkpd.trial.endpoints import Followed, Readout, visit_grid
 from pkpd.trial.protocol import Trial
 from pkpd.trial.published import Figure
 
 MONTH = 365.25 / 12
-Arms = dict[str, Readout]
+Arms = Mapping[str, Readout | Followed]
 
 
 def figure_values(trial: Trial, arms: Arms, figures: tuple[Figure, ...] | None = None) -> np.ndarray:
     """Each figure's value (figure,) or (figure, replicate) for readouts with a leading replicate axis.
 
-    Medians are in months (infinite if not reached), landmarks are shares, counts are scaled to the figure's n.
+    Medians are in months (infinite if not reached), landmarks are shares, counts are scaled to the figure's n (of a
+    replicate, counted in as many of its patients). The duration of response is missing where no one responded.
     """
     chosen = trial.figures if figures is None else figures
     return np.array([_value(trial, f, arms) for f in chosen])
@@ -32,22 +36,33 @@ def _value(trial: Trial, figure: Figure, arms: Arms) -> np.ndarray:
                 for x in ("time", "event"))
         treated = np.concatenate([np.ones_like(event), np.zeros_like(getattr(control, f"{figure.endpoint}_event"))], axis=-1)
         return np.exp(survival.log_hazard_ratio(t, e, treated)[0])
-    if figure.kind == "landmark":
-        return np.asarray(survival.kaplan_meier(time, event, np.array([figure.at])))[..., 0]
-    if figure.kind == "median":
-        return survival.median(time, event) / MONTH
-    return np.mean(_happened(arm, figure.endpoint), axis=-1) * figure.n
+    if figure.kind in ("landmark", "median"):
+        value = survival.median(time, event) / MONTH if figure.kind == "median" else np.asarray(
+            survival.kaplan_meier(time, event, np.array([figure.at])))[..., 0]
+        responded = figure.endpoint != "dor" or _happened(trial, figure, arm, "response").any(axis=-1)
+        return value if responded is True else np.where(responded, value, np.nan)
+    happened = _happened(trial, figure, arm, figure.endpoint)
+    return np.mean(happened[..., : figure.n] if happened.ndim > 1 else happened, axis=-1) * figure.n
 
 
-def _happened(arm: Readout, endpoint: str) -> np.ndarray:
+def _happened(trial: Trial, figure: Figure, arm: Readout | Followed, endpoint: str) -> np.ndarray:
+    """Whether a patient counts, (patient,) or (replicate, patient)."""
     if endpoint == "dead":
         return arm.os_event
     if endpoint == "response":
         return np.isin(arm.response, ("CR", "PR"))
+    if isinstance(arm, Followed):
+        if endpoint == "complete":
+            return arm.response == "CR"
+        if endpoint == "control":
+            days = visit_grid(trial.scans, horizon(trial))
+            late = days[np.minimum(np.searchsorted(days, figure.at - 1e-9), len(days) - 1)]
+            return arm.planned > late
+        return arm.cleared
     return getattr(arm, endpoint)
 
 
-def replicates(trial: Trial, arms: Arms, count: int, seed: int = 0) -> Arms:
+def replicates(trial: Trial, arms: Arms, count: int, seed: int = 0) -> dict[str, Readout | Followed]:
     """Trials of the trial's own size, resampled from large simulated arms; leading axis = trial."""
     small = {}
     for name, readout in arms.items():

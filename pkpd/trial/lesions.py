@@ -36,6 +36,14 @@ def thresholds(d50: np.ndarray, width: np.ndarray, baseline: np.ndarray, seen: b
     return np.maximum(d50[:, None] + width[:, None] * logit(np.clip(p, 1e-12, 1 - 1e-12)), _SMALLEST)
 
 
+def occult_seen(simulation: Simulation, limits: np.ndarray, key: tuple[str, ...]) -> np.ndarray:
+    """Whether a scan at each time shows an occult focus that is not extinct, (patient, time); limits (patient, focus), mm."""
+    size, extinct = (copies(simulation, "occult", v) for v in ("diameter", "extinct"))
+    n, _, foci = size.shape
+    u = np.stack([uniform((*key, "extinction", str(j)), n) for j in range(foci)], axis=1)
+    return np.any((u[:, None, :] >= extinct) & (size >= limits[:, None, :]), axis=2)
+
+
 def measured(diameter: np.ndarray, error: np.ndarray, key: tuple[str, ...], first: int = 0) -> np.ndarray:
     """Diameters with log-normal measurement error, (patient, visit, lesion)."""
     n, visits, lesions = diameter.shape

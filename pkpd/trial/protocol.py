@@ -2,53 +2,32 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 from pathlib import Path
 
-from pkpd import library, units
+from pkpd import library
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
-from pkpd.regimen import load_regimen
-from pkpd.spread import is_number
-from pkpd.trial.published import Figure, read_figures
+from pkpd.library import check_keys, check_name, raise_issues, shown, table, text
+from pkpd.model.schema import Model
+from pkpd.trial.arms import Arm, Cycles, Group, Local, arms_told, check_arms, read_arms
+from pkpd.trial.published import AROUND, FOLLOWED, Figure, read_figures
+from pkpd.trial.reading import Reader, told
 from pkpd.trial.response import CRITERIA
-from pkpd.values import SEEN
+from pkpd.trial.therapies import Therapy, check_given, check_therapies, read_therapies, therapies_told
 
+__all__ = ["VANISHED", "Arm", "Cycles", "Group", "Local", "Trial", "load_trial", "read_trial"]
 MODALITIES = ("CT", "MRI")
 VANISHED = ("left", "searched", "resected")  # what becomes of lesions that the scan before the operation has lost
 
 
 @dataclass(frozen=True)
-class Cycles:
-    """How many cycles patients receive: numbers and their shares; `start` is the share that starts at all."""
-
-    numbers: tuple[int, ...]
-    weights: tuple[float, ...]
-    start: float = 1.0
-
-    @property
-    def most(self) -> int:
-        return max(self.numbers)
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One arm; days. The operation is `operation` days after the last dose before it (or randomisation)."""
-
-    name: str
-    title: str
-    n: int
-    regimen: str = ""
-    before: Cycles | None = None
-    after: Cycles | None = None
-    operation: tuple[float, float] = (14.0, 35.0)
-    resume: tuple[float, float] = (28.0, 56.0)
-
-
-@dataclass(frozen=True)
 class Trial:
-    """A protocol and what was reported; times in days from each patient's randomisation."""
+    """A protocol and what was reported; times in days from each patient's randomisation.
+
+    Arms are operated between `scans_before` and `scans_after`, or, where there are `scans`, followed from the start of
+    treatment by them. Before that a `run_in` is simulated, of which nothing is read. `elsewhere` is the modality whose
+    detection holds for lesions outside the liver.
+    """
 
     name: str
     title: str
@@ -70,6 +49,12 @@ class Trial:
     scans_after: tuple[tuple[float, float], ...]
     jitter: float
     provenance: tuple[tuple[str, str, str, str], ...] = ()
+    scans: tuple[tuple[float, float], ...] = ()
+    run_in: float = 0.0
+    confirmed: bool = False
+    pathology: float = 0.0
+    elsewhere: str = ""
+    therapies: tuple[Therapy, ...] = ()
 
     def arm(self, name: str) -> Arm:
         for a in self.arms:
@@ -84,182 +69,110 @@ def load_trial(name: str | Path) -> Trial:
 
 
 _HEAD = ("title", "reference", "population", "disease", "parameters", "control", "text")
-_PROTOCOL = {"accrual": ("from", "to"), "cut": ("date",), "modality": ("is",), "criteria": ("is",), "unresected": ("is",),
-             "vanished": ("is",), "before": ("every",), "after": ("every", "until"), "jitter": ("sd",)}
+_FOLLOW_UP = {"accrual": ("from", "to"), "cut": ("date",)}
+_AROUND = {**_FOLLOW_UP, "modality": ("is",), "criteria": ("is",), "unresected": ("is",), "vanished": ("is",),
+           "before": ("every",), "after": ("every", "until"), "jitter": ("sd",)}
+_FOLLOWED = {**_FOLLOW_UP, "follow_up": ("from", "to"), "modality": ("is", "elsewhere"), "criteria": ("is",),
+             "confirmed": ("is",), "scans": ("every", "until"), "jitter": ("sd",), "run_in": ("lasts",), "pathology": ("sees",)}
 _CHOICES = {"modality": MODALITIES, "criteria": tuple(CRITERIA), "unresected": ("event", "follow"),
-            "vanished": VANISHED}
-_ARM = {"before": ("cycles", "weights"), "after": ("start", "cycles", "weights"), "operation": ("from", "to"),
-        "resume": ("from", "to")}
-_LONGEST = 36525.0  # days: no time of a protocol is longer than a century
+            "vanished": VANISHED, "confirmed": ("yes", "no")}
 
 
 def read_trial(data: dict, name: str, where: str) -> Trial:
     """A trial from its tables; raises every issue at once."""
     issues: list[Issue] = []
-    check_keys(data, ("trial", "treatments", "protocol", "arms", "figures"), where, issues)
+    protocol = data.get("protocol")
+    followed = isinstance(protocol, dict) and "scans" in protocol
+    tables = ("trial", "treatments", *(("therapies",) if followed else ()), "protocol", "arms", "figures")
+    check_keys(data, tables, where, issues)
     head = table(data.get("trial"), f"{where}: trial", _HEAD, issues)
-    words = {k: text(head, k, f"{where}: trial", issues, need=k in ("disease", "parameters", "control")) for k in _HEAD}
+    needed = ("disease", "parameters", *(() if followed else ("control",)))
+    words = {k: text(head, k, f"{where}: trial", issues, need=k in needed) for k in _HEAD}
     for key, kinds in (("disease", ("model",)), ("parameters", ("parameters", "result"))):
         if words[key]:
             check_name(kinds, words[key], f"{where}: trial.{key}", issues)
-    reader = _Reader(where, issues)
-    lines = reader.lines(table(data.get("protocol"), f"{where}: protocol", _PROTOCOL, issues), _PROTOCOL, "protocol")
-    for key in _PROTOCOL:
-        if key not in lines:
-            reader.add(f"protocol.{key}", "is missing", "write it as { …, where = …, seen = … }")
-    choices = {k: reader.choice(lines.get(k), k) for k in _CHOICES}
-    follow_up = _follow_up(reader, lines)
-    visits = reader.visits(lines.get("after"))
-    every = reader.every(lines["before"].get("every", ""), "protocol.before.every") if "before" in lines else 1.0
-    jitter = reader.days(lines["jitter"].get("sd", ""), "protocol.jitter.sd") if "jitter" in lines else 0.0
-    entries = rows(data.get("arms"), f"{where}: arms", ("name", "title", "n", "regimen", *_ARM), issues)
-    arms = tuple(_arm(reader, entry, place.removeprefix(f"{where}: ")) for place, entry in entries)
-    treatments = _treatments(reader, data, arms)
-    _check_arms(reader, words["control"], arms)
-    figures = read_figures(data.get("figures"), where, tuple(a.name for a in arms), words["control"], follow_up[1], issues)
+    reader = Reader(where, issues)
+    known = _FOLLOWED if followed else _AROUND
+    lines = reader.lines(table(protocol, f"{where}: protocol", known, issues), known, "protocol")
+    for key in _missing(lines, known, data.get("arms")):
+        reader.add(f"protocol.{key}", "is missing", "write it as { …, where = …, seen = … }")
+    choices = {k: reader.choice(lines.get(k), k, _CHOICES[k]) for k in _CHOICES if k in known}
+    elsewhere = lines.get("modality", {}).get("elsewhere", choices["modality"])
+    if elsewhere != choices["modality"]:
+        elsewhere = reader.choice({"is": elsewhere}, "modality.elsewhere", MODALITIES)
+    follow_up, times = reader.follow_up(lines), _times(reader, lines)
+    arms = read_arms(reader, data.get("arms"), followed)
+    treatments = _treatments(reader, data, arms, followed)
+    therapies = read_therapies(reader, data) if followed else ()
+    check_arms(reader, words["control"], arms)
+    if followed and not issues:
+        _check_followed(reader, words["disease"], arms, therapies, treatments, times["scans"])
+    operated = tuple(a.name for a in arms if followed and a.operation[0] < float("inf"))
+    figures = read_figures(data.get("figures"), where, tuple(a.name for a in arms), words["control"], follow_up[1], issues,
+                           FOLLOWED if followed else AROUND, operated)
     raise_issues(issues)
-    told = [(k, _told(lines[k]), lines[k].get("where", ""), lines[k].get("seen", "user")) for k in _PROTOCOL]
-    told += [(f"{a['name']}: {k}", _told(a[k]), a[k].get("where", ""), a[k].get("seen", "user"))
-             for _, a in entries for k in _ARM if k in a]
+    provenance = [(k, told(lines[k]), lines[k].get("where", ""), lines[k].get("seen", "user")) for k in known if k in lines]
+    confirmed = choices.pop("confirmed", "") == "yes"
     return Trial(name, words["title"], words["reference"], words["text"], words["population"], words["disease"],
-                 words["parameters"], words["control"], treatments, arms, figures, follow_up, **choices,
-                 scans_before=every, scans_after=visits, jitter=jitter, provenance=tuple(told))
+                 words["parameters"], words["control"], treatments, arms, figures, follow_up,
+                 **{"unresected": "", "vanished": "", **choices}, **times, confirmed=confirmed, elsewhere=elsewhere,
+                 therapies=therapies, provenance=(*provenance, *therapies_told(therapies, data), *arms_told(data["arms"])))
 
 
-def _told(entry: dict) -> str:
-    """A protocol line's content as a reader wants it."""
-    rest = {k: v for k, v in entry.items() if k not in ("where", "seen")}
-    if set(rest) == {"is"}:
-        return str(rest["is"])
-    words = {k: ", ".join(map(str, v)) if isinstance(v, list) else str(v) for k, v in rest.items()}
-    return "; ".join(f"{k} {v}" for k, v in words.items())
+def _missing(lines: dict[str, dict], known: dict, arms: object) -> list[str]:
+    """Lines that the protocol lacks: how long patients are followed is said by one line or by two."""
+    spare = set(_FOLLOW_UP) if "follow_up" in lines else {"follow_up"}
+    if not any(isinstance(a, dict) and "operation" in a for a in (arms if isinstance(arms, list) else ())):
+        spare.add("pathology")
+    return [k for k in known if k not in lines and k not in spare]
 
 
-class _Reader:
-    """Reads the lines of a protocol, times into days, and keeps the issues."""
-
-    def __init__(self, where: str, issues: list[Issue]):
-        self.where, self.issues = where, issues
-
-    def add(self, place: str, what: str, remedy: str = "") -> None:
-        self.issues.append(Issue(f"{self.where}: {place}", what, remedy))
-
-    def lines(self, data: dict, known: dict[str, tuple[str, ...]], place: str) -> dict[str, dict]:
-        """The lines that are tables, with their keys, source and how they were seen checked."""
-        found = {}
-        for key in (k for k in known if k in data):
-            at = f"{self.where}: {place}.{key}"
-            check_keys(data[key], (*known[key], "where", "seen"), at, self.issues)
-            found[key] = data[key] if isinstance(data[key], dict) else {}
-            text(found[key], "where", at, self.issues)
-            if found[key].get("seen", "user") not in SEEN:
-                self.issues.append(Issue(f"{at}.seen", f"{shown(found[key]['seen'])} is not a way of seeing",
-                                         "one of " + ", ".join(SEEN)))
-        return found
-
-    def choice(self, line: dict | None, key: str) -> str:
-        chosen = (line or {}).get("is")
-        if line is not None and chosen not in _CHOICES[key]:
-            self.add(f"protocol.{key}", f"{shown(chosen)} is not one of them",
-                     nearest(chosen if isinstance(chosen, str) else "", _CHOICES[key]))
-        return chosen if isinstance(chosen, str) else ""
-
-    def days(self, value: object, place: str) -> float:
-        if not isinstance(value, str):
-            self.add(place, f"{shown(value)} is not a quantity", "write a number and a unit, as in '3 month'")
-            return 1.0
-        try:
-            days = units.convert(value, "day", f"{self.where}: {place}")
-        except ContentError as error:
-            self.issues += error.issues
-            return 1.0
-        if not 0 <= days <= _LONGEST:
-            self.add(place, f"{value!r} is {'negative' if days < 0 else 'over a century'}", "mend the number or its unit")
-        return days
-
-    def every(self, value: object, place: str) -> float:
-        days = self.days(value, place)
-        if 0 <= days < 1:
-            self.add(place, f"{value!r} is less than a day", 'write every = "6 week"')
-        return days
-
-    def span(self, entry: dict, place: str) -> tuple[float, float]:
-        low, high = (self.days(entry.get(k, ""), f"{place}.{k}") for k in ("from", "to"))
-        if low > high:
-            self.add(place, "ends before it begins", "put from before to")
-        return low, high
-
-    def visits(self, line: dict | None) -> tuple[tuple[float, float], ...]:
-        """Scans after the operation: how often, and until when."""
-        if line is None:
-            return ()
-        every, until = (x if isinstance(x, list) else [] for x in (line.get("every"), line.get("until")))
-        plan = [(self.every(e, "protocol.after.every"), self.days(u, "protocol.after.until"))
-                for e, u in zip(every, until, strict=False)]
-        ends = [u for _, u in plan]
-        if not plan or len(every) != len(until) or sorted(set(ends)) != ends:
-            self.add("protocol.after", "is not a visit plan", 'write every = ["3 month"], until = ["2 year"]')
-        return tuple(plan)
-
-    def cycles(self, entry: dict | None, place: str, start: object = 1.0) -> Cycles | None:
-        if entry is None:
-            return None
-        numbers, weights = entry.get("cycles"), entry.get("weights", [1.0])
-        good = (isinstance(numbers, list) and numbers and all(whole(n, 0, 60) for n in numbers)
-                and len(set(numbers)) == len(numbers) and isinstance(weights, list) and len(numbers) == len(weights)
-                and all(is_number(w) and w >= 0 for w in weights) and abs(sum(weights) - 1) < 1e-9)
-        if not good:
-            self.add(place, "is not a plan of cycles", "write cycles = [5, 6], weights = [0.2, 0.8]; shares sum to 1")
-        if not is_number(start) or not 0 <= start <= 1:
-            self.add(f"{place}.start", "is missing" if start is None else f"{shown(start)} is not a share",
-                     "write start = SHARE that starts at all, from 0 to 1")
-            return None
-        return Cycles(tuple(numbers), tuple(map(float, weights)), float(start)) if good and numbers else None
+def _times(reader: Reader, lines: dict[str, dict]) -> dict:
+    """What a protocol's lines say of times; and the volume that pathology sees."""
+    every = reader.every(lines["before"].get("every", ""), "protocol.before.every") if "before" in lines else 1.0
+    after, scans = (reader.visits(lines.get(k), k) for k in ("after", "scans"))
+    jitter = reader.days(lines["jitter"].get("sd", ""), "protocol.jitter.sd") if "jitter" in lines else 0.0
+    run_in = reader.days(lines["run_in"].get("lasts", ""), "protocol.run_in.lasts") if "run_in" in lines else 0.0
+    pathology = 0.0
+    if "pathology" in lines:
+        pathology = reader.volume(lines["pathology"].get("sees", ""), "protocol.pathology.sees")
+    return {"scans_before": every, "scans_after": after, "jitter": jitter, "scans": scans, "run_in": run_in,
+            "pathology": pathology}
 
 
-def _arm(reader: _Reader, entry: dict, place: str) -> Arm:
-    at = f"{reader.where}: {place}"
-    name, title, regimen = (text(entry, k, at, reader.issues, need=k == "name") for k in ("name", "title", "regimen"))
-    n = entry.get("n")
-    if not whole(n, 1, 100_000):
-        reader.add(f"{place}.n", "is missing" if n is None else f"{shown(n)} is not a number of patients",
-                   "give n, its patients: a whole number from 1 to 100,000")
-    lines = reader.lines(entry, _ARM, place)
-    if ("before" in lines or "after" in lines) and not regimen:
-        reader.add(place, "plans cycles of no regimen", 'add regimen = "…"')
-    if regimen:
-        _check_regimen(reader, regimen, f"{place}.regimen")
-    for key in ("operation", *(("resume",) if "after" in lines else ())):
-        if key not in lines:
-            reader.add(f"{place}.{key}", "is missing", f'write {key} = {{ from = "4 week", to = "8 week", where = …, seen = … }}')
-    spans = {k: reader.span(lines[k], f"{place}.{k}") for k in ("operation", "resume") if k in lines}
-    after = lines.get("after")
-    return Arm(name, title, n if whole(n, 1, 100_000) else 1, regimen, reader.cycles(lines.get("before"), f"{place}.before"),
-               reader.cycles(after, f"{place}.after", (after or {}).get("start")), **spans)
+def _check_followed(reader: Reader, disease: str, arms: tuple[Arm, ...], therapies: tuple[Therapy, ...],
+                    treatments: tuple[tuple[str, str], ...], scans: tuple[tuple[float, float], ...]) -> None:
+    """What followed arms need of the disease and of the drugs."""
+    from pkpd.trial.exposure import daily_model
 
-
-def _check_regimen(reader: _Reader, name: str, place: str) -> None:
-    before = len(reader.issues)
-    check_name(("regimen",), name, f"{reader.where}: {place}", reader.issues)
     try:
-        if len(reader.issues) == before and load_regimen(name).rules:
-            reader.add(place, f"{name!r} has rules; a trial's cycles begin on the days that its protocol plans",
-                       "name a regimen without [[rules]]")
+        model = daily_model(disease)
+        links = {key: daily_model(system) for key, system in treatments}
     except ContentError as error:
         reader.issues += error.issues
+        return
+    uses = {p.use for p in model.parts}
+    for use in ("tumours/lesion", "host/imaging", "host/hazard"):
+        if use not in uses:
+            reader.add("trial.disease", f"{disease!r} has no part that uses {use!r}", "a trial followed by scans needs it; "
+                       "systems/crlm_immune has it")
+    check_therapies(reader, therapies, model)
+    check_given(reader, arms, therapies, links)
+    for k, arm in enumerate(arms, 1):
+        if arm.local is not None:
+            _check_local(reader, f"arms[{k}].local", arm, model, scans)
 
 
-def _check_arms(reader: _Reader, control: str, arms: tuple[Arm, ...]) -> None:
-    names = [a.name for a in arms if a.name]
-    for name in sorted({n for n in names if names.count(n) > 1}):
-        reader.add("arms", f"two arms are named {name!r}", "rename one of the two")
-    if not arms:
-        reader.add("arms", "holds no arm", "add [[arms]] tables")
-    elif control and control not in names:
-        reader.add("trial.control", f"{control!r} is not an arm", nearest(control, names))
+def _check_local(reader: Reader, place: str, arm: Arm, model: Model, scans: tuple[tuple[float, float], ...]) -> None:
+    assert arm.local is not None
+    lesions = [s.rsplit(".", 1)[0] for s in model.states if s.endswith(".sensitive")]
+    if arm.local.lesion not in lesions:
+        reader.add(f"{place}.lesion", f"{model.name} has no lesion {arm.local.lesion!r}", nearest(arm.local.lesion, lesions))
+    if arm.local.days[1] >= min(every for every, _ in scans):
+        reader.add(place, "is not over before the first scan", "put it earlier: it is simulated between the start and that scan")
 
 
-def _treatments(reader: _Reader, data: dict, arms: tuple[Arm, ...]) -> tuple[tuple[str, str], ...]:
+def _treatments(reader: Reader, data: dict, arms: tuple[Arm, ...], followed: bool) -> tuple[tuple[str, str], ...]:
     """The systems that carry the drugs' effect, by the name of the link; the library must hold each."""
     entries = data.get("treatments", {})
     if not isinstance(entries, dict):
@@ -270,25 +183,6 @@ def _treatments(reader: _Reader, data: dict, arms: tuple[Arm, ...]) -> tuple[tup
     for key, system in found:
         if system:
             check_name(("model",), system, f"{place}.{key}", reader.issues)
-    if not found and any(a.regimen for a in arms):
+    if not found and not followed and any(a.regimen for a in arms):
         reader.add("treatments", "is empty, but an arm has a regimen", 'write LINK = "systems/…"')
     return tuple(found)
-
-
-def _follow_up(reader: _Reader, lines: dict[str, dict]) -> tuple[float, float]:
-    """The shortest and longest follow-up: the cut after the last and the first patient's entry."""
-    dates = []
-    for line, key in (("accrual", "from"), ("accrual", "to"), ("cut", "date")):
-        value = lines.get(line, {}).get(key, "")
-        try:
-            dates.append(datetime.date.fromisoformat(str(value)))
-        except ValueError:
-            if line in lines:
-                reader.add(f"protocol.{line}.{key}", f"{shown(value)} is not a date", "write it as 2004-07-05")
-    if len(dates) < 3:
-        return 0.0, 0.0
-    first, last, cut = dates
-    if not first < last <= cut or (cut - first).days > _LONGEST:
-        reader.add("protocol.accrual", "does not end before the cut" if last > cut or first >= last else
-                   "begins over a century before the cut", "put the dates in order")
-    return float((cut - last).days), float((cut - first).days)

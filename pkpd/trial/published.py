@@ -11,12 +11,16 @@ from pkpd.spread import is_number
 from pkpd.values import SEEN
 
 KINDS = ("hazard ratio", "landmark", "median", "count")
-ENDPOINTS = ("pfs", "os", "resected", "started_after", "dead", "response")
+AROUND = ("pfs", "os", "resected", "started_after", "dead", "response")  # what is read around an operation
+FOLLOWED = ("pfs", "os", "dor", "dead", "response", "complete", "control", "pcr")  # and of patients followed by scans
+ENDPOINTS = tuple(dict.fromkeys((*AROUND, *FOLLOWED)))
 USES = ("fit", "predict", "context")
 _KEYS = ("name", "kind", "at", "arm", "endpoint", "value", "low", "high", "level", "unit", "n", "use", "where",
          "seen", "source")
-_SURVIVAL, _COUNTED = ENDPOINTS[:2], ENDPOINTS[2:]
-_SUITS = {"hazard ratio": _SURVIVAL, "landmark": _SURVIVAL, "median": _SURVIVAL, "count": _COUNTED}
+_SURVIVAL = ("pfs", "os", "dor")
+_COUNTED = tuple(e for e in ENDPOINTS if e not in _SURVIVAL)
+_SUITS = {"hazard ratio": _SURVIVAL[:2], "landmark": _SURVIVAL, "median": _SURVIVAL, "count": _COUNTED}
+_AT_OPERATION = ("pcr",)  # what is read of an arm that an operation ends
 _MOST = 1_000_000  # patients: a figure of more is a slip of the pen
 
 
@@ -24,7 +28,8 @@ _MOST = 1_000_000  # patients: a figure of more is a slip of the pen
 class Figure:
     """One published figure. `value` is None where none was seen; a count's interval follows from k of n.
 
-    `at` is a landmark's time in days. Medians are in months (`unit`), the rest are pure numbers.
+    `at` is a landmark's time in days, or how long disease is controlled in those counted. Medians are in months (`unit`),
+    the rest are pure numbers.
     """
 
     name: str
@@ -59,14 +64,25 @@ class Figure:
         return (self.low, self.high) if self.low is not None and self.high is not None else None
 
 
-def read_figures(entries: object, where: str, arms: tuple[str, ...], control: str, longest: float,
-                 issues: list[Issue]) -> tuple[Figure, ...]:
-    """The published figures of a trial, each named once; `longest` is its longest follow-up in days."""
+def read_figures(entries: object, where: str, arms: tuple[str, ...], control: str, longest: float, issues: list[Issue],
+                 endpoints: tuple[str, ...] = AROUND, operated: tuple[str, ...] = ()) -> tuple[Figure, ...]:
+    """The published figures of a trial, each named once.
+
+    longest    its longest follow-up in days
+    endpoints  what is read of its patients
+    operated   the arms that are followed to an operation only
+    """
     figures: dict[str, Figure] = {}
     for place, entry in rows(entries, f"{where}: figures", _KEYS, issues):
-        figure = _figure(entry, place, arms, issues)
+        figure = _figure(entry, place, arms, endpoints, issues)
         if figure is None:
             continue
+        if (figure.endpoint in _AT_OPERATION) != (figure.arm in operated) and endpoints is FOLLOWED:
+            issues.append(Issue(f"{place}.endpoint", f"{figure.endpoint!r} is not read in the arm {figure.arm!r}",
+                                "an operation ends that arm: it takes one of " + ", ".join(_AT_OPERATION)
+                                if figure.arm in operated else "give the arm an operation, or name another endpoint"))
+        if figure.kind == "hazard ratio" and not control:
+            issues.append(Issue(f"{place}.kind", "is a ratio to no control", 'name one: control = "ARM" under [trial]'))
         if figure.key in figures:
             issues.append(Issue(place, f"a second figure {figure.key!r}", "give one of the two another name"))
         if figure.kind == "hazard ratio" and figure.arm == control:
@@ -79,10 +95,10 @@ def read_figures(entries: object, where: str, arms: tuple[str, ...], control: st
     return tuple(figures.values())
 
 
-def _figure(entry: dict, where: str, arms: tuple[str, ...], issues: list[Issue]) -> Figure | None:
+def _figure(entry: dict, where: str, arms: tuple[str, ...], endpoints: tuple[str, ...], issues: list[Issue]) -> Figure | None:
     """A figure from its table, medians brought to months; faults are added to the issues."""
     before = len(issues)
-    for key, known in (("kind", KINDS), ("endpoint", ENDPOINTS), ("use", USES), ("arm", arms), ("seen", SEEN)):
+    for key, known in (("kind", KINDS), ("endpoint", endpoints), ("use", USES), ("arm", arms), ("seen", SEEN)):
         if entry.get(key) not in known:
             issues.append(Issue(f"{where}.{key}", f"{shown(entry.get(key))} is not one of them",
                                 nearest(str(entry[key]) if isinstance(entry.get(key), str) else "", known)))
@@ -92,9 +108,9 @@ def _figure(entry: dict, where: str, arms: tuple[str, ...], issues: list[Issue])
     name = text(entry, "name", where, issues, need=True) if "name" in entry else kind
     if entry.get("use") != "context" and "value" not in entry:
         issues.append(Issue(where, "has no value", 'give it, or use = "context"'))
-    if kind in KINDS and entry.get("endpoint") in ENDPOINTS and entry["endpoint"] not in _SUITS[kind]:
+    if kind in KINDS and entry.get("endpoint") in endpoints and entry["endpoint"] not in _SUITS[kind]:
         issues.append(Issue(f"{where}.endpoint", f"{entry['endpoint']!r} does not suit a {kind}",
-                            "it takes one of " + ", ".join(_SUITS[kind])))
+                            "it takes one of " + ", ".join(e for e in _SUITS[kind] if e in endpoints)))
     at = _landmark(entry, where, issues)
     months = _months(entry, where, issues)
     if len(issues) > before:
@@ -120,8 +136,9 @@ def _check_numbers(entry: dict, where: str, issues: list[Issue]) -> None:
 
 
 def _landmark(entry: dict, where: str, issues: list[Issue]) -> float:
-    """A landmark's time in days."""
-    if entry.get("kind") != "landmark":
+    """A landmark's time in days, or that until which disease is controlled."""
+    controlled = entry.get("kind") == "count" and entry.get("endpoint") == "control"
+    if entry.get("kind") != "landmark" and not controlled:
         if "at" in entry:
             issues.append(Issue(f"{where}.at", "only a landmark has a time", "remove it"))
         return 0.0
@@ -131,7 +148,8 @@ def _landmark(entry: dict, where: str, issues: list[Issue]) -> float:
         issues += error.issues
         return 0.0
     if not 0 < at < 36525:
-        issues.append(Issue(f"{where}.at", f"{entry['at']!r} is not a time after randomisation", 'write at = "3 year"'))
+        issues.append(Issue(f"{where}.at", f"{entry['at']!r} is not a time after randomisation",
+                            f'write at = "{"12 week" if controlled else "3 year"}"'))
     return at
 
 

@@ -9,9 +9,11 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Criteria:
-    """RECIST as numbers: targets, response and progression of the sum of longest diameters.
+    """Response criteria as numbers: targets, response and progression of the sum of diameters (or of their products).
 
-    `rise` is on the nadir; `least` is the absolute rise (mm) that progression needs as well.
+    `rise` is on the nadir; `least` is the absolute rise (mm) that progression needs as well. Where a new lesion is not
+    progression by itself, it is added to the sum. `confirms` is the time (days) after which a second scan must show a
+    response or progression again, 0 if one scan is enough.
     """
 
     smallest: float
@@ -20,12 +22,16 @@ class Criteria:
     rise: float
     least: float
     new_lesion: bool
+    dimensions: int = 1
+    confirms: float = 0.0
 
 
 CRITERIA = {
     "RECIST 1.0": Criteria(10.0, 5, 0.30, 0.20, 0.0, True),  # Therasse 2000, J Natl Cancer Inst 92:205
     "RECIST 1.1": Criteria(10.0, 2, 0.30, 0.20, 5.0, True),  # Eisenhauer 2009, doi:10.1016/j.ejca.2008.10.026
+    "irRC": Criteria(5.0, 5, 0.50, 0.25, 0.0, False, 2, 28.0),  # Wolchok 2009, doi:10.1158/1078-0432.CCR-09-1624
 }
+CONFIRMED = 28.0  # days after which RECIST 1.1 confirms a response, where a trial asks for it
 
 
 def target_sum(diameter: np.ndarray, baseline: np.ndarray, criteria: Criteria) -> np.ndarray:
@@ -45,6 +51,28 @@ def progressed(total: np.ndarray, criteria: Criteria) -> np.ndarray:
     before = np.concatenate([nadir[:, :1], nadir[:, :-1]], axis=1)
     rise = total - before
     return (total > 0) & (rise >= criteria.rise * before - 1e-12) & (rise >= criteria.least) & (rise > 0)
+
+
+def again(shown: np.ndarray, made: np.ndarray, days: np.ndarray, wait: float) -> np.ndarray:
+    """Whether what a scan shows is shown by the first scan planned at least `wait` days after it too.
+
+    shown, made  of each patient's visits, (patient, visit); a scan that was not made confirms nothing
+    days         when visits are planned, (visit,)
+    """
+    if wait <= 0:
+        return shown
+    after = np.searchsorted(days, days + wait - 1e-9)
+    held = np.append(shown & made, np.zeros((len(shown), 1), dtype=bool), axis=1)
+    return shown & held[:, np.minimum(after, shown.shape[1])]
+
+
+def standing(total: np.ndarray, visible: np.ndarray, criteria: Criteria) -> tuple[np.ndarray, np.ndarray]:
+    """Whether each visit shows a partial and a complete response against the baseline, (patient, visit)."""
+    baseline = total[:, :1]
+    partial = (total <= (1 - criteria.shrink) * baseline + 1e-12) & (baseline > 0)
+    complete = (visible == 0) & (baseline > 0)
+    partial[:, 0] = complete[:, 0] = False
+    return partial | complete, complete
 
 
 def best_response(total: np.ndarray, visible: np.ndarray, worse: np.ndarray, criteria: Criteria) -> np.ndarray:

@@ -2,121 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 
 import numpy as np
 
-from pkpd.errors import fail, nearest
-from pkpd.model.schema import Model
-from pkpd.parameters import load_parameters
 from pkpd.population import Population, draw, uniform
-from pkpd.schedule import nothing
 from pkpd.simulation import Simulation, simulate
 from pkpd.trial import lesions, response
-from pkpd.trial.endpoints import Readout, censored, death_times, first_time, visit_grid
-from pkpd.trial.exposure import Drugs, Exposure, daily_model, drugs, kill_rates
-from pkpd.trial.protocol import Arm, Trial
-from pkpd.trial.surgery import Plan, plan, removed
+from pkpd.trial.admission import Prepared, Setting, admit, prepare, setting, warm
+from pkpd.trial.endpoints import Followed, Readout, censored, death_times, first_time, visit_grid
+from pkpd.trial.exposure import records
+from pkpd.trial.followed import follow
+from pkpd.trial.protocol import Trial
+from pkpd.trial.surgery import removed
 from pkpd.values import Parameters
 
+__all__ = ["Prepared", "Setting", "admit", "prepare", "run_arm", "run_trial", "setting", "warm"]
 _RTOL = 1e-4
-
-
-@dataclass(frozen=True)
-class Setting:
-    """An arm with all that its names stand for: plain data, that means the same on another machine.
-
-    `tied` are the covariates that its drugs depend on.
-    """
-
-    trial: Trial
-    arm: Arm
-    link: str
-    disease: Model
-    drugs: Drugs | None
-    tied: frozenset[str]
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What of an arm does not depend on the disease's parameters: dates and kill rates of its patients."""
-
-    trial: Trial
-    arm: Arm
-    link: str
-    disease: Model
-    tied: frozenset[str]
-    key: tuple[str, str, str]
-    plan: Plan
-    exposure: Exposure | None
-    n: int
-    covariates: dict[str, np.ndarray]
-
-    def others(self, stream: str) -> Prepared:
-        """Other patients with these dates, kill rates and the covariates that the drugs depend on; the rest is drawn anew."""
-        kept = {k: v for k, v in self.covariates.items() if k in self.tied}
-        return replace(self, key=(*self.key[:2], stream), covariates=kept)
-
-    def repeated(self, times: int) -> Prepared:
-        """Several patients on each of these dates, kill rates and covariates."""
-        again = np.tile(np.arange(self.n), times)
-        exposure = None if self.exposure is None else Exposure(self.exposure.edges[again], self.exposure.rates[again])
-        dates = Plan(self.plan.before[again], self.plan.operation[again], self.plan.after[again], self.plan.follow_up[again])
-        return replace(self, plan=dates, exposure=exposure, n=self.n * times,
-                       covariates={k: v[again] for k, v in self.covariates.items()})
-
-    @property
-    def treated(self) -> bool:
-        """Whether cycles before the operation are planned."""
-        return self.plan.before.shape[1] > 0
-
-
-def setting(trial: Trial, arm: Arm, link: str = "") -> Setting:
-    """Reads what an arm's names stand for, under one kill link (the trial's first if left out)."""
-    links = dict(trial.treatments)
-    link = link or next(iter(links), "")
-    if link not in links and arm.regimen:
-        raise fail(f"{trial.name}: treatments", f"there is no link {link!r}", nearest(link, links))
-    given = drugs(links[link], arm.regimen) if arm.regimen else None
-    return Setting(trial, arm, link, daily_model(trial.disease), given, _tied(trial.treatments))
-
-
-@lru_cache(16)
-def _tied(treatments: tuple[tuple[str, str], ...]) -> frozenset[str]:
-    """The covariates of treatment systems: what ties a patient's drugs to the patient."""
-    return frozenset(c.name for _, system in treatments for c in load_parameters((), daily_model(system)).covariates)
-
-
-def warm(settings: Iterable[Setting]) -> None:
-    """Compiles what arms need, once, before work is spread over threads."""
-    from pkpd.solve.compile import kernels
-
-    for model in {m.hash: m for s in settings for m in (s.disease, *((s.drugs.model,) if s.drugs else ()))}.values():
-        kernels(model)
-
-
-def prepare(trial: Trial, arm: Arm, parameters: Parameters, n: int, link: str = "", seed: int = 0,
-            stream: str | None = None) -> Prepared:
-    """Draws dates and solves the drugs of n patients of an arm; see `admit`."""
-    return admit(setting(trial, arm, link), parameters, n, seed, stream)
-
-
-def admit(place: Setting, parameters: Parameters, n: int, seed: int = 0, stream: str | None = None) -> Prepared:
-    """Draws dates and solves the drugs of n patients.
-
-    stream  the name under which patients are drawn: arms of one stream treat the same patients
-    """
-    trial, arm = place.trial, place.arm
-    key = (str(seed), f"trial {trial.disease}", arm.name if stream is None else stream)
-    dates = plan(trial, arm, place.drugs.regimen if place.drugs else None, n, key)
-    starts = np.concatenate([dates.before, dates.after], axis=1)
-    people = draw(place.disease, parameters, n, *key)
-    exposure = None
-    if place.drugs is not None and starts.size and np.isfinite(starts).any():
-        exposure = kill_rates(place.drugs, starts, people.covariates, key)
-    return Prepared(trial, arm, place.link, place.disease, place.tied, key, dates, exposure, n, people.covariates)
 
 
 @dataclass(frozen=True)
@@ -128,17 +30,22 @@ class _Eyes:
     occult: np.ndarray
 
 
-def run_arm(prepared: Prepared, parameters: Parameters) -> Readout:
+def run_arm(prepared: Prepared, parameters: Parameters) -> Readout | Followed:
     """The readout of one arm under one set of disease parameters."""
+    return follow(prepared, parameters) if prepared.trial.scans else run_operated(prepared, parameters)
+
+
+def run_operated(prepared: Prepared, parameters: Parameters) -> Readout:
+    """The readout of one arm around an operation."""
     trial, dates, n = prepared.trial, prepared.plan, prepared.n
     model = prepared.disease
     people = draw(model, parameters, n, *prepared.key, covariates=prepared.covariates)
     criteria = response.CRITERIA[trial.criteria]
     visits = _visits_before(prepared)
-    schedule = prepared.exposure.schedule(model) if prepared.exposure else nothing(n)
+    schedule = records(prepared.exposures, model, n)
     early = simulate(model, people, schedule, np.concatenate([np.zeros((n, 1)), visits], axis=1), rtol=_RTOL, strict=False)
     eyes = _eyes(trial, early, prepared.key)
-    diameter, new = lesions.copies(early, "lesion", "diameter"), _occult_seen(early, eyes, prepared.key)
+    diameter, new = lesions.copies(early, "lesion", "diameter"), lesions.occult_seen(early, eyes.occult, prepared.key)
     total = _read_before(prepared, early, diameter, criteria)
     seen = diameter >= eyes.lesion[:, None, :]
     worse = response.progressed(total, criteria) | (new & criteria.new_lesion)
@@ -189,14 +96,6 @@ def _eyes(trial: Trial, early: Simulation, key: tuple[str, str, str]) -> _Eyes:
                  lesions.thresholds(d50, width, hidden, False, (*key, "sight of occult")))
 
 
-def _occult_seen(simulation: Simulation, eyes: _Eyes, key: tuple[str, str, str]) -> np.ndarray:
-    """Whether a scan at each time shows an occult focus that is not extinct, (patient, time)."""
-    size, extinct = (lesions.copies(simulation, "occult", v) for v in ("diameter", "extinct"))
-    n, _, foci = size.shape
-    u = np.stack([uniform((*key, "extinction", str(j)), n) for j in range(foci)], axis=1)
-    return np.any((u[:, None, :] >= extinct) & (size >= eyes.occult[:, None, :]), axis=2)
-
-
 def _follow(prepared: Prepared, people: Population, early: Simulation, resected: np.ndarray,
             taken: np.ndarray) -> Simulation:
     """The course after the operation: taken lesions are gone, an unresected patient gets no more cycles."""
@@ -208,9 +107,7 @@ def _follow(prepared: Prepared, people: Population, early: Simulation, resected:
     grid = visit_grid(trial.scans_after, trial.follow_up[1])
     shift = np.stack([uniform((*prepared.key, "protocol", "visit", str(i)), len(people)) for i in range(len(grid))], axis=1)
     times = operation[:, None] + grid + np.clip(_normal(shift) * trial.jitter, -30, 30)
-    schedule = nothing(len(people))
-    if prepared.exposure is not None:
-        schedule = prepared.exposure.schedule(model, np.where(resected, np.inf, operation))
+    schedule = records(prepared.exposures, model, len(people), np.where(resected, np.inf, operation))
     return simulate(model, people, schedule, np.maximum.accumulate(times, axis=1), begin=operation, start=states,
                     rtol=_RTOL, strict=False)
 
@@ -224,7 +121,7 @@ def _normal(u: np.ndarray) -> np.ndarray:
 def _recurrence(late: Simulation, eyes: _Eyes, key: tuple[str, str, str]) -> np.ndarray:
     """The first visit that shows an occult focus, or a lesion that had vanished and was left."""
     back = np.any(lesions.copies(late, "lesion", "diameter") >= eyes.lesion[:, None, :], axis=2)
-    return first_time(late.times, _occult_seen(late, eyes, key) | back)
+    return first_time(late.times, lesions.occult_seen(late, eyes.occult, key) | back)
 
 
 def _followed(late: Simulation, before: np.ndarray, criteria: response.Criteria, key: tuple[str, str, str]) -> np.ndarray:
@@ -253,6 +150,6 @@ def _readout(prepared: Prepared, early: Simulation, late: Simulation, progressio
 
 
 def run_trial(trial: Trial, parameters: Parameters, patients: int = 1000, link: str = "",
-              seed: int = 0) -> dict[str, Readout]:
+              seed: int = 0) -> dict[str, Readout | Followed]:
     """Every arm of a trial with `patients` virtual patients each, under one set of disease parameters."""
     return {arm.name: run_arm(prepare(trial, arm, parameters, patients, link, seed), parameters) for arm in trial.arms}

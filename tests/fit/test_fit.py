@@ -27,14 +27,13 @@ def fit():
 
 @pytest.fixture(scope="module")
 def base(fit):
-    return load_parameters(fit.parameters, daily_model(load_trial(fit.trial).disease))
+    return load_parameters(fit.parameters, daily_model(load_trial("eortc_40983").disease))
 
 
 @pytest.fixture(scope="module")
 def target(fit, base):
-    made = objective(fit, load_trial(fit.trial), base)
-    made.covariance = made.estimate_covariance(made.centre)
-    return made
+    made = objective(fit, (load_trial("eortc_40983"),), base)
+    return made.settled(made.centre)
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def message(data):
 def test_the_two_fits_differ_by_the_medians_alone():
     a, b = load_fit("eortc_40983"), load_fit("eortc_40983_without_medians")
     assert replace(b, name=a.name, title=a.title, leave_out=()) == a
-    assert b.leave_out == ("pfs_median:periop", "pfs_median:surgery")
+    assert b.leave_out == ("eortc_40983/pfs_median:periop", "eortc_40983/pfs_median:surgery")
 
 
 def test_every_fitted_figure_has_a_published_value():
@@ -72,8 +71,10 @@ def test_a_prior_that_does_not_suit_its_scale_is_refused(data):
 
 
 def test_leaving_out_an_unknown_figure_is_refused(data):
-    data["fit"]["leave_out"] = ["pfs_median:perioperative"]
-    assert "fit.leave_out: 'pfs_median:perioperative' is not a fitted figure" in message(data)
+    data["fit"]["leave_out"] = ["eortc_40983/pfs_median:perioperative"]
+    told = message(data)
+    assert "fit.leave_out: 'eortc_40983/pfs_median:perioperative' is not a fitted figure" in told
+    assert "did you mean 'eortc_40983/pfs_median:periop'" in told
 
 
 def test_a_free_mixture_needs_a_mixture(data):
@@ -95,10 +96,20 @@ def test_the_objective_is_the_same_every_time_it_is_asked(target):
     assert target(target.centre) == target(target.centre)
 
 
+def test_the_joint_term_of_one_trial_is_what_it_was_before_there_could_be_several(target):
+    """Evaluated by the code of version 0.1.0, which knew one trial, at this point."""
+    at = target.centre + 0.3 * target.width
+    assert target(at) == pytest.approx(4.206355112454036, abs=1e-6)
+    assert target.expected(at) == pytest.approx([-0.26030261136013566, 0.28534798534798594, 0.21678197037686975,
+                                                 3.055394807966638, 2.7990693771949284, 0.8220512820512814, 0.8440293040293037])
+    assert np.diag(target.terms[0].covariance)[:2] == pytest.approx([0.03319101505976753, 0.0034009302714834676])
+
+
 def test_the_covariance_of_the_figures_is_not_diagonal(target):
-    d = np.sqrt(np.diag(target.covariance))
-    r = target.covariance / d[:, None] / d
-    assert np.abs(r - np.eye(len(r))).max() > 0.4 and np.linalg.eigvalsh(target.covariance).min() > 0
+    covariance = target.terms[0].covariance
+    d = np.sqrt(np.diag(covariance))
+    r = covariance / d[:, None] / d
+    assert np.abs(r - np.eye(len(r))).max() > 0.4 and np.linalg.eigvalsh(covariance).min() > 0
 
 
 def test_a_share_far_from_the_published_count_is_unlikely(target):
@@ -117,14 +128,14 @@ def result(fit):
 
 
 def test_a_fit_finds_a_better_point_than_its_start(result, target):
-    same = replace(target, covariance=result.covariance)
-    assert result.best_value >= same(target.centre)
+    assert result.best_value >= result.target(target.centre)
     assert result.draws.scores.shape == (12, 2) and 1 <= result.draws.effective <= 12
 
 
 def test_the_count_of_the_resected_narrows_the_unresectable_share(result):
     rows = {r["line"]: r for r in summary(result)}
     assert rows["course.PUNRES"]["contraction"] > 0.4
+    assert rows["course.PUNRES"]["says"].startswith("identified")
     assert 0.08 < rows["course.PUNRES"]["median"] < 0.25
 
 
@@ -141,13 +152,17 @@ def test_a_result_is_a_parameter_file_that_reloads_by_its_draws(result, base, tm
     assert len(sets) == 5 and sets[0]["occult.N0"].value != sets[-1]["occult.N0"].value
 
 
-@pytest.mark.parametrize("at", [14, 34], ids=["while designing", "while weighing"])
-def test_an_interrupted_fit_goes_on_from_its_checkpoint(fit, result, monkeypatch, tmp_path, at):
-    """Stopped in the sampling and resumed, it gives the very draws of an undisturbed run."""
+@pytest.mark.parametrize("stage, at", [
+    pytest.param("sampling", 14, id="while designing", marks=pytest.mark.slow),
+    pytest.param("sampling", 34, id="while weighing", marks=pytest.mark.slow),
+    pytest.param("profiling", 12, id="while profiling"),
+])
+def test_an_interrupted_fit_goes_on_from_its_checkpoint(fit, result, monkeypatch, tmp_path, stage, at):
+    """Stopped and resumed, it gives the very draws and profiles of an undisturbed run."""
     monkeypatch.setattr(store, "cache_folder", lambda: tmp_path)
 
     def stop(what, done, of):
-        if what == "sampling" and done == at:
+        if what == stage and done == at:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -155,6 +170,7 @@ def test_an_interrupted_fit_goes_on_from_its_checkpoint(fit, result, monkeypatch
     assert list(tmp_path.rglob("*.checkpoint"))
     again = run_fit(fit, resume=True)
     assert np.array_equal(again.draws.scores, result.draws.scores)
+    assert summary(again) == summary(result) and again.terms == result.terms and again.calls == result.calls
     assert not list(tmp_path.rglob("*.checkpoint"))
 
 
@@ -173,6 +189,6 @@ def test_prediction_says_inside_or_outside_and_derives_what_was_not_published(ba
 
 def test_a_figure_far_off_is_called_outside(base):
     trial = load_trial("eortc_40983")
-    wrong = put_all(load_fit("eortc_40983").free[4:5], base, np.array([0.0]))
+    wrong = put_all(load_fit("eortc_40983").free[4:5], base, np.array([0.0])).parameters
     rows = {(r["figure"], r["arm"]): r for r in predict(trial, wrong, patients=150, fitted=())["figures"]}
     assert rows["resected", "surgery"]["inside"] is False

@@ -52,6 +52,12 @@ def test_a_covariate_of_the_table_is_the_patient_s():
     assert np.array_equal(records.population.inputs, drawn.inputs) and np.all(records.population["BSA"] == 1.6)
 
 
+def test_what_follows_a_covariate_of_the_table_follows_its_first_row():
+    records = read_records(visits([1, 2], BSA=[1.6, 1.6, 2.1, 2.0, 2.0, 2.0]), OXALIPLATIN, VALUES, seed=5)
+    drawn = draw(OXALIPLATIN, VALUES, 2, 5, study="simulate", covariates={"BSA": np.array([1.6, 2.0])})
+    assert np.array_equal(records.population["WT"], drawn["WT"])
+
+
 def test_what_depends_on_a_covariate_follows_it_from_its_row_on():
     rows = visits([1], BSA=[1.6, ".", 2.1])
     records = read_records(rows, OXALIPLATIN, VALUES, seed=5)

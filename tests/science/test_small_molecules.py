@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from pkpd import cycles, draw, load_model, load_parameters, load_regimen, lower, simulate, typical
+from pkpd.errors import ContentError
 from pkpd.model.schema import Model
 from pkpd.regimen import read_regimen
 
@@ -136,6 +137,13 @@ def test_patients_without_a_dpd_or_a_liver_set_are_at_the_reference():
     usual = draw(model, bound, 50, seed=1)
     assert np.array_equal(usual.inputs, draw(model, bound, 50, seed=1, covariates={"DPD": 1.0, "LIVER": 0.1}).inputs)
     assert np.all(draw(model, bound, 50, seed=1, covariates={"DPD": 0.5})["VMAX"] == 0.5 * usual["VMAX"])
+
+
+def test_a_patient_without_any_dpd_is_refused_as_nothing_would_eliminate_the_drug():
+    model, bound = load_model("fluorouracil"), load_parameters((), load_model("fluorouracil"))
+    assert draw(model, bound, 1, covariates={"DPD": 0.05})["VMAX"][0] > 0
+    with pytest.raises(ContentError, match="DPD: patient 1 has 0 1; plausible is 0.05 to 2"):
+        draw(model, bound, 1, covariates={"DPD": 0.0})
 
 
 def test_the_linear_set_of_fluorouracil_gives_dose_over_clearance():

@@ -1,0 +1,119 @@
+"""Whom a fit reaches: its figures and link are those of its trials, its lines those of patients that the figures count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from pkpd.errors import ContentError, Issue, nearest
+from pkpd.library import raise_issues
+from pkpd.trial.exposure import daily_model
+from pkpd.trial.protocol import Arm, Trial
+from pkpd.trial.published import Figure
+from pkpd.values import Parameters
+
+if TYPE_CHECKING:
+    from pkpd.fit.free import Fit, Free
+
+
+def arms_read(trial: Trial, figures: tuple[Figure, ...]) -> tuple[Arm, ...]:
+    """The arms that figures are read from; a hazard ratio is read from the control too."""
+    names = {f.arm for f in figures} | {trial.control for f in figures if f.kind == "hazard ratio"}
+    return tuple(a for a in trial.arms if a.name in names)
+
+
+def check_fit(fit: Fit, trials: tuple[Trial, ...], where: str) -> None:
+    """A fit names figures and a link of its trials, and lines of its parameters or of contexts of its arms."""
+    issues: list[Issue] = []
+    _check_figures(fit, trials, where, issues)
+    _check_link(fit, trials, where, issues)
+    diseases = {daily_model(t.disease).name: t.name for t in trials}
+    if len(diseases) > 1:
+        told = ", ".join(f"{trial} has {disease}" for disease, trial in diseases.items())
+        issues.append(Issue(f"{where}: fit.trials", f"do not share a disease: {told}",
+                            "fit them apart: free lines are one model's"))
+    else:
+        try:
+            _check_lines(fit, trials, where, issues)
+        except ContentError as error:
+            issues += error.issues
+    raise_issues(issues)
+
+
+def _check_figures(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[Issue]) -> None:
+    keys = [f"{t.name}/{f.key}" for t in trials for f in t.figures if f.use == "fit"]
+    for key in fit.leave_out:
+        if key not in keys:
+            issues.append(Issue(f"{where}: fit.leave_out", f"{key!r} is not a fitted figure of {_listed(t.name for t in trials)}",
+                                nearest(key, keys)))
+    for trial in trials:
+        if not fit.figures(trial):
+            issues.append(Issue(f"{where}: fit", f"no figure of {trial.name} is left to fit",
+                                'leave out less, give the trial figures with use = "fit", or remove it from trials'))
+
+
+def _check_link(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[Issue]) -> None:
+    """The kill link is one of every trial that has any."""
+    with_links = [t for t in trials if t.treatments]
+    for trial in with_links:
+        links = [k for k, _ in trial.treatments]
+        if fit.link and fit.link not in links:
+            issues.append(Issue(f"{where}: fit.link", f"{fit.link!r} is not a treatment of {trial.name}",
+                                nearest(fit.link, links)))
+    if fit.link and not with_links:
+        issues.append(Issue(f"{where}: fit.link", f"{fit.link!r} is given, but the trials have no treatments", "remove it"))
+
+
+def _check_lines(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[Issue]) -> None:
+    from pkpd.parameters import load_context, load_parameters
+
+    model = daily_model(trials[0].disease)
+    base = load_parameters(fit.parameters, model)
+    if laid := [k for k in base.draws if "/" in k]:
+        issues.append(Issue(f"{where}: fit.parameters", f"{fit.parameters} calibrated lines of contexts ({', '.join(laid)}), "
+                            "which a later fit would lose", "free them here too, or write their values into the contexts' files"))
+    stacks = [g for t in trials for a in arms_read(t, fit.figures(t)) for g in [p.contexts for p in a.patients] or [()]]
+    contexts = {c: load_context(c, model) for stack in stacks for c in stack}
+    for f in fit.free:
+        own = contexts.get(f.context) if f.context else base
+        if own is None:
+            remedy = f'name a context of these arms, or set = "{fit.parameters}"; {nearest(f.context, contexts)}'
+            issues.append(Issue(f"{where}: free", f"{f.context!r} is laid on no patients that a fitted figure counts", remedy))
+            continue
+        before = len(issues)
+        _check_free(f, own, f.context or fit.parameters, where, issues)
+        if len(issues) == before:
+            _check_covered(f, fit.parameters, stacks, contexts, where, issues)
+
+
+def _check_free(f: Free, own: Parameters, name: str, where: str, issues: list[Issue]) -> None:
+    """Each line is one of the set, and has what is free."""
+    known = {v.name: v for v in own.values}
+    for line in f.lines:
+        if line not in known:
+            issues.append(Issue(f"{where}: free", f"{line!r} is not a line of {name}", nearest(line, known)))
+        elif f.what != "value" and (known[line].spread is None or (
+                f.what == "mixture" and not known[line].spread.weights)):  # type: ignore[union-attr]
+            issues.append(Issue(f"{where}: free", f"{line} has no {f.what}", "free its value, or give it a spread"))
+        elif known[line].unit != known.get(f.line, known[line]).unit:
+            issues.append(Issue(f"{where}: free", f"{line} is in {known[line].unit}, but {f.line} in {known[f.line].unit}",
+                                "tie lines of one unit"))
+
+
+def _check_covered(f: Free, parameters: str, stacks: list[tuple[str, ...]], contexts: Mapping[str, Parameters], where: str,
+                   issues: list[Issue]) -> None:
+    """Its lines are those of patients that the figures count, not hidden by contexts that are laid over them."""
+    for line in f.lines:
+        holding = [c for c, own in contexts.items() if any(v.name == line for v in own.values)]
+        own = [s[s.index(f.context) + 1:] if f.context else s for s in stacks if not f.context or f.context in s]
+        over = list(dict.fromkeys(c for s in own for c in s if c in holding))
+        if own and all(any(c in holding for c in s) for s in own):
+            issues.append(Issue(f"{where}: free", f"{line!r} of {f.context or parameters} reaches no patient: "
+                                f"{_listed(over)} lies over it", f'free the context\'s own line: set = "{over[0]}"'))
+        elif over and not f.apart and not f.context:
+            issues.append(Issue(f"{where}: free", f"{line!r} is overridden by {_listed(over)} in some patients",
+                                f'say whose it is: set = "{over[0]}", or set = "{parameters}" for all other patients'))
+
+
+def _listed(words: Iterable[str]) -> str:
+    return " and ".join(words)

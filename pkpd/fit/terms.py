@@ -1,0 +1,165 @@
+"""The likelihood terms of a fit, one a trial: exact binomials of its counts, or one joint normal of all its figures.
+
+A term reads simulated arms to one number a figure, on a scale where it is near normal, and weighs such numbers. Numbers have
+the figures on their last axis; leading axes are points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.special import expit, gammaln, logit, xlogy
+
+from pkpd.errors import fail
+from pkpd.trial.endpoints import Followed, Readout
+from pkpd.trial.figures import MONTH, figure_values, replicates
+from pkpd.trial.protocol import Trial
+from pkpd.trial.published import Figure
+
+Arms = Mapping[str, Readout | Followed]
+_TRIALS = 150  # simulated trials whose mean figures stand for the expected ones
+
+
+def scaled(trial: Trial, figures: tuple[Figure, ...], values: np.ndarray) -> np.ndarray:
+    """Figures on scales where they are near normal: log for ratios and medians, shares for counts and landmarks.
+
+    A median that is not reached counts as the longest follow-up.
+    """
+    rows = []
+    for figure, value in zip(figures, values, strict=True):
+        if figure.kind == "median":
+            value = np.minimum(value, trial.follow_up[1] / MONTH)
+        rows.append(np.log(value) if figure.kind in ("median", "hazard ratio") else
+                    value / figure.n if figure.kind == "count" else value)
+    return np.array(rows)
+
+
+def term(trial: Trial, figures: tuple[Figure, ...], seed: int, replicates: int) -> Counts | Joint:
+    """The term of a trial: exact where its figures are all counts, one an arm, since arms do not depend on one another."""
+    apart = len({f.arm for f in figures}) == len(figures)
+    if apart and all(f.kind == "count" for f in figures):
+        return Counts(trial, figures)
+    return Joint(trial, figures, seed, replicates)
+
+
+def shares(trial: Trial, figures: tuple[Figure, ...], arms: Arms) -> np.ndarray:
+    """The expected share of each count from one large simulated arm, k of n patients: (k + 0.5) / (n + 1), never 0 or 1."""
+    n = np.array([len(arms[f.arm]) for f in figures])
+    found = figure_values(trial, arms, figures) / [f.n for f in figures]
+    return (found * n + 0.5) / (n + 1)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Independent binomials of a trial's counts; each figure is read as the logit of its expected share."""
+
+    trial: Trial
+    figures: tuple[Figure, ...]
+    kind = "exact binomials"
+
+    @cached_property
+    def _counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Patients who count, and all patients, of each figure."""
+        return (np.array([f.value for f in self.figures], dtype=float), np.array([f.n for f in self.figures], dtype=float))
+
+    def settled(self, arms: Arms) -> Counts:
+        return self
+
+    def read(self, arms: Arms) -> np.ndarray:
+        return logit(shares(self.trial, self.figures, arms))
+
+    def log_likelihood(self, values: np.ndarray) -> np.ndarray:
+        (k, n), known = self._counts, np.all(np.isfinite(values), axis=-1)
+        logits = np.where(known[..., None], values, 0.0)
+        chosen = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+        return np.where(known, np.sum(chosen + k * logits - n * np.logaddexp(0, logits), axis=-1), -np.inf)
+
+    def errors(self, values: np.ndarray) -> np.ndarray:
+        """Standard errors of the figures at points, on their scales."""
+        share = expit(values)
+        return 1 / np.sqrt(self._counts[1] * share * (1 - share))
+
+    def distance(self, values: np.ndarray) -> np.ndarray:
+        """The deviance of the published counts."""
+        k, n = self._counts
+        best = np.sum(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1) + xlogy(k, k / n) + xlogy(n - k, 1 - k / n))
+        return 2 * (best - self.log_likelihood(values))
+
+
+@dataclass(frozen=True)
+class Joint:
+    """One normal of all figures of a trial around the expected ones, with the covariance of simulated trials of its size."""
+
+    trial: Trial
+    figures: tuple[Figure, ...]
+    seed: int
+    replicates: int
+    covariance: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    kind = "joint normal"
+
+    @cached_property
+    def _observed(self) -> np.ndarray:
+        return scaled(self.trial, self.figures, np.array([f.value for f in self.figures], dtype=float))
+
+    @cached_property
+    def _weight(self) -> tuple[np.ndarray, float]:
+        """The covariance's inverse and its log determinant."""
+        return np.linalg.inv(self.covariance), float(np.linalg.slogdet(self.covariance)[1])
+
+    def trials(self, arms: Arms, count: int) -> np.ndarray:
+        """Figures of simulated trials of the trial's own size, on their scales (figure, trial)."""
+        small = replicates(self.trial, arms, count, self.seed)
+        return scaled(self.trial, self.figures, figure_values(self.trial, small, self.figures))
+
+    def read(self, arms: Arms) -> np.ndarray:
+        """The figures expected of a trial of this size: a mean, since medians jump from visit to visit."""
+        values = self.trials(arms, _TRIALS)
+        kept = values[:, np.all(np.isfinite(values), axis=0)]
+        return kept.mean(axis=1) if kept.size else np.full(len(values), np.nan)
+
+    def settled(self, arms: Arms) -> Joint:
+        """This term with the covariance that figures have in these arms, and the large sample's own error."""
+        values = self.trials(arms, self.replicates)
+        known = np.all(np.isfinite(values), axis=0)
+        if known.mean() < 0.5:
+            self._refuse(np.mean(np.isfinite(values), axis=1) < 0.5, "is missing in most simulated trials")
+        patients = len(next(iter(arms.values())))
+        inflation = 1 + max(f.n for f in self.figures) / len(self.trial.arms) / patients
+        found = np.atleast_2d(np.cov(values[:, known])) * inflation
+        counts = np.array([f.kind == "count" for f in self.figures])
+        still = np.ptp(values[:, known], axis=1) == 0
+        if np.any(still & ~counts):
+            self._refuse(still & ~counts, "is the same in every simulated trial")
+        for i in np.flatnonzero(still):  # none or all of the patients count: as wide as the corrected share
+            share = shares(self.trial, (self.figures[i],), arms)[0]
+            found[i, i] = share * (1 - share) / self.figures[i].n
+        errors = np.sqrt(np.diag(found))
+        if np.linalg.matrix_rank(found / np.outer(errors, errors)) < len(found):
+            self._refuse(np.ones(len(found), dtype=bool), "say the same in every simulated trial")
+        return replace(self, covariance=found)
+
+    def _refuse(self, which: np.ndarray, what: str) -> None:
+        keys = [f"{self.trial.name}/{f.key}" for f, bad in zip(self.figures, which, strict=True) if bad]
+        raise fail(", ".join(keys), f"{what} at a point of the fit, so that it has no covariance",
+                   "leave it out of the fit (leave_out), or put the priors' centres where the trial could have been")
+
+    def _squared(self, values: np.ndarray) -> np.ndarray:
+        gap = self._observed - values
+        return np.einsum("...i,ij,...j->...", gap, self._weight[0], gap)
+
+    def log_likelihood(self, values: np.ndarray) -> np.ndarray:
+        known = np.all(np.isfinite(values), axis=-1)
+        squared = self._squared(np.where(known[..., None], values, 0.0))
+        constant = self._weight[1] + len(self.figures) * np.log(2 * np.pi)
+        return np.where(known, -0.5 * (squared + constant), -np.inf)
+
+    def errors(self, values: np.ndarray) -> np.ndarray:
+        """Standard errors of the figures, on their scales."""
+        return np.broadcast_to(np.sqrt(np.diag(self.covariance)), values.shape)
+
+    def distance(self, values: np.ndarray) -> np.ndarray:
+        """The squared Mahalanobis distance of the published figures."""
+        return self._squared(values)

@@ -1,0 +1,236 @@
+"""Patients before the disease is simulated: what an arm's names stand for, dates drawn, drugs solved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache, reduce
+
+import numpy as np
+
+from pkpd.courses import Regimen, lasting
+from pkpd.errors import fail, nearest
+from pkpd.model.schema import Model
+from pkpd.parameters import load_context, load_parameters, merge
+from pkpd.population import draw, uniform
+from pkpd.regimen import load_regimen
+from pkpd.schedule import packed_starts
+from pkpd.trial.exposure import Drugs, Exposure, daily_model, drugs, kill_rates, levels
+from pkpd.trial.protocol import Arm, Trial
+from pkpd.trial.surgery import Plan, plan
+from pkpd.trial.therapies import receives
+from pkpd.values import Parameters
+
+
+@dataclass(frozen=True)
+class Setting:
+    """An arm with all that its names stand for: plain data, that means the same on another machine.
+
+    `tied` are the covariates that its drugs depend on, or that say which patients the arm has.
+    """
+
+    trial: Trial
+    arm: Arm
+    link: str
+    disease: Model
+    drugs: tuple[Drugs, ...]
+    tied: frozenset[str]
+    contexts: tuple[tuple[str, Parameters], ...] = ()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What of an arm does not depend on the disease's parameters: dates, groups and exposure of its patients.
+
+    `group` is the group of the arm that each patient is of; `contexts` are the sets that groups lay on top, by name.
+    """
+
+    trial: Trial
+    arm: Arm
+    link: str
+    disease: Model
+    tied: frozenset[str]
+    key: tuple[str, str, str]
+    plan: Plan
+    exposures: tuple[Exposure, ...]
+    n: int
+    covariates: dict[str, np.ndarray]
+    group: np.ndarray
+    contexts: tuple[tuple[str, Parameters], ...] = ()
+
+    def others(self, stream: str) -> Prepared:
+        """Other patients with these dates, exposures and the covariates that are tied to them; the rest is drawn anew."""
+        kept = {k: v for k, v in self.covariates.items() if k in self.tied}
+        return replace(self, key=(*self.key[:2], stream), covariates=kept)
+
+    def repeated(self, times: int) -> Prepared:
+        """Several patients on each of these dates, exposures and covariates."""
+        again = np.tile(np.arange(self.n), times)
+        dates = Plan(self.plan.before[again], self.plan.operation[again], self.plan.after[again], self.plan.follow_up[again])
+        return replace(self, plan=dates, exposures=tuple(e.take(again) for e in self.exposures), n=self.n * times,
+                       covariates={k: v[again] for k, v in self.covariates.items()}, group=self.group[again])
+
+    @property
+    def treated(self) -> bool:
+        """Whether cycles before the operation are planned."""
+        return self.plan.before.shape[1] > 0
+
+    def sets(self, parameters: Parameters) -> list[Parameters]:
+        """The parameters of each group: those given, with its contexts on top."""
+        known = dict(self.contexts)
+        return [reduce(merge, (known[c] for c in g.contexts), parameters) for g in self.arm.patients] or [parameters]
+
+
+def setting(trial: Trial, arm: Arm, link: str = "") -> Setting:
+    """Reads what an arm's names stand for, under one kill link (the trial's first if left out)."""
+    links, disease = dict(trial.treatments), daily_model(trial.disease)
+    link = link or next(iter(links), "")
+    if link not in links and (links if trial.scans else arm.regimen):
+        raise fail(f"{trial.name}: treatments", f"there is no link {link!r}", nearest(link, links))
+    if not trial.scans:
+        given = (drugs(links[link], arm.regimen),) if arm.regimen else ()
+        return Setting(trial, arm, link, disease, given, _tied(trial.treatments))
+    given = _suppliers(trial, arm, links.get(link, "")) if arm.regimen else ()
+    tied = {c.name for d in given for c in d.parameters.covariates} | {k for g in arm.patients for k, _ in g.covariates}
+    names = dict.fromkeys(c for g in arm.patients for c in g.contexts)
+    return Setting(trial, arm, link, disease, given, frozenset(tied), tuple((c, _context(c, disease)) for c in names))
+
+
+def _context(name: str, disease: Model) -> Parameters:
+    found = load_context(name, disease)
+    if found.covariates:
+        raise fail(f"{found.name}: covariates", "have no place in a context: it is laid on top of patients already drawn",
+                   "write covariates = { … } in the group of the arm")
+    return found
+
+
+@lru_cache(16)
+def _tied(treatments: tuple[tuple[str, str], ...]) -> frozenset[str]:
+    """The covariates of treatment systems: what ties a patient's drugs to the patient."""
+    return frozenset(c.name for _, system in treatments for c in load_parameters((), daily_model(system)).covariates)
+
+
+def _suppliers(trial: Trial, arm: Arm, system: str) -> tuple[Drugs, ...]:
+    """The models that solve an arm's drugs: the kill link for what it receives, one for each other drug."""
+    from pkpd.model.compose import load_model
+
+    regimen, found = _lasting(trial, arm), []
+    chemotherapy = tuple(d for d in regimen.drugs if system and receives(daily_model(system), d))
+    if chemotherapy:
+        found.append(drugs(system, regimen.only(*chemotherapy)))
+    own = [t for t in trial.therapies if t.drug in regimen.drugs and t.drug not in chemotherapy]
+    for model, drug, parameters in dict.fromkeys((t.model, t.drug, t.parameters) for t in own):
+        solved = load_model(model)
+        sets = tuple((t.input, t.variable, t.times * _factor(solved, t.variable, trial.disease, t.input))
+                     for t in own if (t.drug, t.parameters) == (drug, parameters))
+        found.append(Drugs(solved, load_parameters(parameters or (), solved), regimen.only(drug), sets))
+    return tuple(found)
+
+
+def _factor(model: Model, variable: str, disease: str, name: str) -> float:
+    from pkpd import units
+
+    return float(units.ratio(model.unit(variable), daily_model(disease).unit(name), name))
+
+
+def horizon(trial: Trial) -> float:
+    """The last day of which anything is read: of a scan, or of survival."""
+    last = max((until for _, until in trial.scans), default=0.0)
+    return trial.follow_up[1] if reads_survival(trial) else min(last, trial.follow_up[1])
+
+
+def reads_survival(trial: Trial) -> bool:
+    """Whether a figure of the trial counts deaths after progression."""
+    return any(f.endpoint in ("os", "dead") for f in trial.figures)
+
+
+def _lasting(trial: Trial, arm: Arm) -> Regimen:
+    """An arm's regimen with a number of cycles in every course: as the arm says, or for as long as patients are followed."""
+    regimen = load_regimen(arm.regimen)
+    if arm.cycles is not None or not regimen.open:
+        return lasting(regimen, arm.cycles, f"{trial.name}: arms")
+    return regimen.cycles(max(1, math.ceil(horizon(trial) / regimen.courses[0].cycle)))
+
+
+def warm(settings: Iterable[Setting]) -> None:
+    """Compiles what arms need, once, before work is spread over threads."""
+    from pkpd.solve.compile import kernels
+
+    for model in {m.hash: m for s in settings for m in (s.disease, *(d.model for d in s.drugs))}.values():
+        kernels(model)
+
+
+def prepare(trial: Trial, arm: Arm, parameters: Parameters, n: int, link: str = "", seed: int = 0,
+            stream: str | None = None) -> Prepared:
+    """Draws dates and solves the drugs of n patients of an arm; see `admit`."""
+    return admit(setting(trial, arm, link), parameters, n, seed, stream)
+
+
+def admit(place: Setting, parameters: Parameters, n: int, seed: int = 0, stream: str | None = None) -> Prepared:
+    """Draws dates and solves the drugs of n patients.
+
+    stream  the name under which patients are drawn: arms of one stream treat the same patients
+    """
+    trial, arm = place.trial, place.arm
+    key = (str(seed), f"trial {trial.disease}", arm.name if stream is None else stream)
+    people = draw(place.disease, parameters, n, *key)
+    if trial.scans:
+        return _followed(place, people.covariates, key, n)
+    dates = plan(trial, arm, place.drugs[0].regimen if place.drugs else None, n, key)
+    starts = np.concatenate([dates.before, dates.after], axis=1)
+    exposures: tuple[Exposure, ...] = ()
+    if place.drugs and starts.size and np.isfinite(starts).any():
+        exposures = (kill_rates(place.drugs[0], starts, people.covariates, key),)
+    return Prepared(trial, arm, place.link, place.disease, place.tied, key, dates, exposures, n, people.covariates,
+                    np.zeros(n, dtype=int))
+
+
+def _followed(place: Setting, covariates: dict[str, np.ndarray], key: tuple[str, str, str], n: int) -> Prepared:
+    """Patients of an arm that is followed: each in a group, all on the arm's planned days."""
+    trial, arm = place.trial, place.arm
+    shares = np.cumsum([g.share for g in arm.patients])[:-1]
+    group = np.searchsorted(shares, uniform((*key, "protocol", "group"), n), side="right")
+    own = covariates | _features(place, covariates, group)
+    exposures, last = [], 0.0
+    for given in place.drugs:
+        days = given.regimen.days()
+        last = max([last, *(float(d[-1]) for d in days if len(d))])
+        if given.sets:
+            found, people = levels(given, packed_starts(days), own, key)
+            exposures += found
+            own |= {k: v for k, v in people.covariates.items() if k not in own}
+        else:
+            exposures.append(_kill(given, days, own, key, n))
+    low, high = trial.follow_up
+    wait = arm.operation[0] + (0 if math.isinf(arm.operation[0]) else arm.operation[1] - arm.operation[0]) * uniform(
+        (*key, "protocol", "operation"), n)
+    never = np.full((n, 0), np.inf)
+    dates = Plan(never, last + wait, never, low + (high - low) * uniform((*key, "protocol", "accrual"), n))
+    return Prepared(trial, arm, place.link, place.disease, place.tied, key, dates, tuple(exposures), n, own, group,
+                    place.contexts)
+
+
+def _features(place: Setting, covariates: dict[str, np.ndarray], group: np.ndarray) -> dict[str, np.ndarray]:
+    """The covariates that groups of an arm give to their patients."""
+    found: dict[str, np.ndarray] = {}
+    for i, g in enumerate(place.arm.patients):
+        for name, value in g.covariates:
+            before = found.get(name, covariates.get(name, np.full(len(group), np.nan)))
+            found[name] = np.where(group == i, value, before)
+    for name, values in found.items():
+        if np.isnan(values).any():
+            raise fail(f"{place.trial.name}: arms", f"{name} is given to some groups of {place.arm.name!r} only",
+                       "give it to every group: the disease's patients have none of their own")
+    return found
+
+
+def _kill(given: Drugs, days: list[np.ndarray], covariates: dict[str, np.ndarray], key: tuple[str, str, str],
+          n: int) -> Exposure:
+    """The kill rate of chemotherapy that is one course of the regimen."""
+    own = [(c, d) for c, d in zip(given.regimen.courses, days, strict=True) if c.doses]
+    if len(own) != 1:
+        raise fail(f"{given.regimen.where}: courses", "give chemotherapy in more than one",
+                   "a kill link is solved for one course of cycles")
+    course, starts = own[0]
+    return kill_rates(Drugs(given.model, given.parameters, course), np.repeat(starts[None], n, axis=0), covariates, key)
