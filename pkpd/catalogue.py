@@ -17,6 +17,7 @@ from pkpd.model.schema import ModelFile
 KINDS = ("models", "drugs", "parameters", "regimens", "trials", "fits", "studies")
 _TABLES = {"model": "model", "parameters": "parameters", "regimen": "regimen", "trial": "trial", "fit": "fit", "study": "study",
            "exposures": "exposures"}
+_DIAGRAMS = {"model": (".svg", ".png", ".pdf"), "regimen": (".svg", ".png")}
 _CHECKED = ("model", "parameters", "regimen", "trial", "fit", "result", "study", "exposures")
 
 
@@ -69,24 +70,38 @@ def kinds_of(name: str) -> list[str]:
     raise NotFound(f"{name}: the library holds nothing of this name\n    remedy: {nearest(name, set(known))}")
 
 
-def show(name: str, diagram: Path | None, as_json: bool, console: Console, exposure: Path | None = None) -> None:
+def show(name: str, diagram: str | None, as_json: bool, console: Console, exposure: Path | None = None) -> None:
     """Prints all that a name stands for (as JSON, the first); the diagram of a model or regimen goes to a file.
 
+    diagram   the file; NAME.svg if it is empty
     exposure  draws a drug's concentration and its published figures there, and prints these in place of the model
     """
     kinds = kinds_of(name)
+    if exposure is not None and diagram is not None:
+        raise fail("--diagram", "cannot be drawn along with --exposure", "ask for one at a time")
     if exposure is not None:
         _show_exposure(name, kinds, exposure, as_json, console)
         return
-    if diagram is not None and kinds not in (["model"], ["regimen"]):
-        raise fail("--diagram", f"{name!r} is neither model nor regimen", "a model's flows and a regimen's doses can be drawn")
-    for kind in kinds[:1] if as_json else kinds:
+    kinds = kinds[:1] if as_json else kinds
+    path = _diagram_file(name, kinds, diagram) if diagram is not None else None
+    for kind in kinds:
         if kind == "model":
-            _show_model(name, diagram, as_json, console)
+            _show_model(name, path, as_json, console)
         elif kind == "regimen":
-            _show_regimen(name, diagram, as_json, console)
+            _show_regimen(name, path if "model" not in kinds else None, as_json, console)
         else:
             _show_other(kind, name, as_json, console)
+
+
+def _diagram_file(name: str, kinds: list[str], file: str) -> Path:
+    """Where a diagram goes, checked before anything is computed."""
+    drawn = next((k for k in kinds if k in _DIAGRAMS), None)
+    if drawn is None:
+        raise fail("--diagram", f"{name!r} is neither model nor regimen", "a model's flows and a regimen's doses can be drawn")
+    path = Path(file or f"{name.rsplit('/', 1)[-1].removesuffix('.toml')}.svg")
+    if path.suffix not in _DIAGRAMS[drawn]:
+        raise fail("--diagram", f"{path} is neither {' nor '.join(_DIAGRAMS[drawn])}", "name the file so")
+    return store.require_writable(path)
 
 
 def _show_exposure(name: str, kinds: list[str], path: Path, as_json: bool, console: Console) -> None:
@@ -140,10 +155,6 @@ def _show_regimen(name: str, diagram: Path | None, as_json: bool, console: Conso
     from pkpd.calendar import print_regimen, show_regimen
     from pkpd.regimen import load_regimen
 
-    if diagram is not None:
-        store.require_writable(diagram)
-        if diagram.suffix not in (".svg", ".png"):
-            raise fail("--diagram", f"{diagram} is neither .svg nor .png", "name the file so")
     regimen = load_regimen(name)
     print(json.dumps(show_regimen(regimen), ensure_ascii=False)) if as_json else print_regimen(regimen, console)
     if diagram is not None:
@@ -155,15 +166,10 @@ def _show_regimen(name: str, diagram: Path | None, as_json: bool, console: Conso
 
 
 def _show_model(name: str, diagram: Path | None, as_json: bool, console: Console) -> None:
-    from pkpd.diagram import diagram as draw
     from pkpd.model.compose import load_model, model_file
     from pkpd.parameters import load_parameters
     from pkpd.show import print_model, show_model
 
-    if diagram is not None:
-        store.require_writable(diagram)
-        if diagram.suffix != ".svg":
-            raise fail("--diagram", f"{diagram} is not .svg, as which a model is drawn", "name the file so")
     file = model_file(name)
     if file.joins or file.gathers or not (file.parts or file.compartments):
         _show_part(name, file, diagram, as_json, console)
@@ -176,7 +182,10 @@ def _show_model(name: str, diagram: Path | None, as_json: bool, console: Console
     described = show_model(model, parameters)
     print(json.dumps(described, ensure_ascii=False)) if as_json else print_model(described, console)
     if diagram is not None:
-        store.write_text(diagram, draw(model))
+        from pkpd.diagram import diagram as draw
+        from pkpd.diagram import image
+
+        store.write_bytes(diagram, image(draw(model), diagram.suffix))
         if not as_json:
             console.print(escape(f"{diagram}: written"))
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.core import TyperCommand
 
 from pkpd import __version__
 from pkpd.errors import PkpdError, fail
@@ -91,11 +92,23 @@ def list_(
             out.print(f"  {r['name']:<34}{escape(r['title'])}", soft_wrap=True)
 
 
-@app.command(epilog="Example: pkpd show oxaliplatin --diagram oxaliplatin.svg")
+class _Show(TyperCommand):
+    """`--diagram` may stand without a file: an empty one is put in, which stands for NAME.svg."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        given = [*args, "--"]
+        filled = [[a, ""] if a == "--diagram" and following.startswith("-") else [a]
+                  for a, following in zip(args, given[1:], strict=True)]
+        return super().parse_args(ctx, [a for pair in filled for a in pair])
+
+
+@app.command(cls=_Show, epilog="Example: pkpd show oxaliplatin --diagram oxaliplatin.svg")
 def show(
     name: Annotated[str, typer.Argument(help="a model, parameter set, regimen, trial, fit or study; or a file")],
     diagram: Annotated[
-        Path | None, typer.Option(help="Draw a model's flows (.svg) or a regimen's doses (.svg, .png) into a file.")
+        str | None,
+        typer.Option(metavar="[FILE]", help="Draw a model's parts and flows (.svg, .png, .pdf) or a regimen's doses (.svg, .png) "
+                                            "into a file; NAME.svg in this folder if none is named."),
     ] = None,
     exposure: Annotated[
         Path | None,
@@ -179,7 +192,9 @@ def _said(ctx: typer.Context, name: str) -> bool:
 @app.command(epilog="Example: pkpd trial eortc_40983 --json figures.json")
 def trial(
     name: Annotated[str, typer.Argument(help="a trial: a library name or a file")],
-    fit: Annotated[str | None, typer.Option(help='a fit\'s result; "none" for the values before any fit')] = None,
+    fit: Annotated[
+        str | None, typer.Option(help='a fit\'s result, the library\'s own if left out; "none": the values of its files')
+    ] = None,
     patients: Annotated[int, typer.Option(min=20, help="virtual patients an arm and draw")] = 1000,
     link: Annotated[str, typer.Option(help="kill link; the fit's own if left out")] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to a JSON file.")] = None,

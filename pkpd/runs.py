@@ -18,7 +18,10 @@ from pkpd.errors import fail
 Tell = Callable[[str, int, int], None]
 # kind of study: what runs it, what writes its page
 _STUDIES = {"neoadjuvant": (("pkpd.study.run", "run_study"), ("pkpd.report.page", "write_page")),
-            "platforms": (("pkpd.study.translation", "run_platforms"), ("pkpd.report.platforms", "write_platforms"))}
+            "platforms": (("pkpd.study.translation", "run_platforms"), ("pkpd.report.platforms", "write_platforms")),
+            "resistance": (("pkpd.study.resistance", "run_resistance"), ("pkpd.report.resistance", "write_resistance")),
+            "order": (("pkpd.study.order", "run_order"), ("pkpd.report.order", "write_order")),
+            "stability": (("pkpd.study.stability", "run_stability"), ("pkpd.report.stability", "write_stability"))}
 NOTICE = "Research software: a simulation, not advice on any patient."
 
 
@@ -104,7 +107,7 @@ def _told(path: Path, rows: int, columns: dict[str, str], patients: int, system:
 def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Tell) -> dict:
     """The predicted figures of a trial under a fit's posterior, or under uncalibrated values."""
     from pkpd.fit.predict import predict
-    from pkpd.fit.result import fitted, load_result
+    from pkpd.fit.result import fitted, load_result, result_for
     from pkpd.parameters import load_parameters
     from pkpd.trial.exposure import daily_model
     from pkpd.trial.protocol import load_trial
@@ -112,8 +115,7 @@ def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Te
     trial = load_trial(name)
     if link and not trial.treatments:
         raise fail("--link", f"{trial.name} has no kill link to choose", "leave it out")
-    if fit is None and trial.name in library.names("result"):
-        fit = trial.name
+    fit = fit or result_for(trial)
     if fit is None or fit == "none":
         parameters = load_parameters(trial.parameters, daily_model(trial.disease))
         return {**predict(trial, parameters, patients, link, fitted=(), tell=tell), "fit": None}
@@ -126,31 +128,17 @@ def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Te
     return {**result, "fit": fit}
 
 
-def _figure(kind: str, value: float | None) -> str:
-    if value is None:
-        return "not reached"
-    if kind == "landmark":
-        return f"{100 * value:.1f} %"
-    return f"{value:.{ {'count': 0, 'hazard ratio': 2}.get(kind, 1)}f}"
-
-
-def _span(kind: str, interval: list | None) -> str:
-    return "" if interval is None else f"({_figure(kind, interval[0])}–{_figure(kind, interval[1])})"
-
-
 def print_figures(result: dict, console: Console) -> None:
     """The figures of a trial: published, predicted, inside or outside; a miss in red."""
+    from pkpd.fit.page import predicted_text, published_text, unit_text
+
     table = Table(title=escape(result["title"]), show_lines=False)
     for column in ("figure", "arm", "unit", "use", "published", "predicted (95 %)", ""):
         table.add_column(column, overflow="fold")
     for r in result["figures"]:
         verdict = {True: "[green]inside[/green]", False: "[bold red]OUTSIDE[/bold red]", None: "[dim]context[/dim]"}[r["inside"]]
-        mark = " †" if r["interval_from"] == "derived" else ""
-        unit = {"count": f"of {r['n']}", "landmark": "%", "median": r["unit"]}.get(r["kind"], "–")
-        told = [f"{_figure(r['kind'], r[k])} {_span(r['kind'], r[i])}"
-                for k, i in (("published", "interval"), ("predicted", "predicted_interval"))]
-        published = "none seen" if r["published"] is None else told[0] + mark
-        table.add_row(escape(r["figure"]), escape(r["arm"]), escape(unit), r["use"], published, told[1], verdict)
+        table.add_row(escape(r["figure"]), escape(r["arm"]), escape(unit_text(r)), r["use"], published_text(r), predicted_text(r),
+                      verdict)
     console.print(table)
     _print_account(result, console)
 

@@ -143,7 +143,7 @@ BAD = [
     (("study", "neoadjuvant_cycles", "--out", "/proc/no/where"), "cannot be written"),
     (("show", "nothing_like_this"), "the library holds nothing of this name"),
     (("show", "eortc_40983", "--diagram", "x.svg"), "is neither model nor regimen"),
-    (("show", "oxaliplatin", "--diagram", "x.png"), "x.png is not .svg, as which a model is drawn"),
+    (("show", "oxaliplatin", "--diagram", "x.txt"), "x.txt is neither .svg nor .png nor .pdf"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""A model shown as a description, as tables on a console, and as a picture."""
+"""A model shown as a description and as tables on a console."""
 
 from __future__ import annotations
 
@@ -7,16 +7,12 @@ import json
 import re
 import tomllib
 from functools import lru_cache
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from pkpd import library, show
-from pkpd.diagram import diagram
-from pkpd.diagram.lanes import arrange
-from pkpd.diagram.routes import stack
 from pkpd.model import expression
 from pkpd.model.compose import load_model, parse_model
 from pkpd.parameters import line_for
@@ -27,7 +23,6 @@ from pkpd.words import number, spread_text, write
 
 FILES = {n: library.read("model", n).data for n in library.names("model")}
 ALONE = [n for n, d in FILES.items() if not {"joins", "gathers"} & set(d["model"]) and ("compartments" in d or "parts" in d)]
-SVG = "{http://www.w3.org/2000/svg}"
 PARAMETERS = """
 [parameters]
 model = "drugs/oxaliplatin"
@@ -216,78 +211,3 @@ def test_a_missing_bibliography_is_no_error(monkeypatch):
 
 def test_brackets_in_a_text_are_not_styles():
     assert "[6S]-leucovorin in plasma" in printed(print_model, show_model(model("drugs/leucovorin"), None))
-
-
-@pytest.mark.parametrize("name", ALONE)
-def test_every_model_that_stands_alone_draws_valid_svg(name):
-    root = ElementTree.fromstring(diagram(model(name)))
-    texts = [t.text for t in root.iter(f"{SVG}text")]
-    assert root.tag == f"{SVG}svg"
-    for state in model(name).states:
-        assert line_for(state).split(".")[-1] in texts
-    assert min(float(t.get("font-size")) for t in root.iter(f"{SVG}text")) >= 11
-    assert "nan" not in diagram(model(name)) and diagram(model(name)) == diagram(model(name))
-
-
-@pytest.mark.parametrize("name", ALONE)
-def test_everything_drawn_lies_on_the_page(name):
-    root = ElementTree.fromstring(diagram(model(name)))
-    width, height = float(root.get("width")), float(root.get("height"))
-    rects = [r for r in root.iter(f"{SVG}rect") if r.get("x")]
-    for x, y, w, h in ([float(r.get(k)) for k in ("x", "y", "width", "height")] for r in rects):
-        assert min(x, y) >= 0 and x + w <= width and y + h <= height
-
-
-@pytest.mark.parametrize("name", ALONE)
-def test_boxes_never_overlap_and_arrows_keep_their_lanes(name):
-    g = arrange(model(name))
-    stack(g, 0.0)
-    for frame in g.frames.values():
-        nodes = [n for n in frame.nodes if not n.is_end]
-        taken = [(n.column, lane) for n in nodes for lane in range(n.top, n.top + n.lanes)]
-        assert len(taken) == len(set(taken))
-        for side in ("left", "right"):
-            kept = [k for k in frame.links if getattr(k, side)]
-            ends = [(id(getattr(k, side)), getattr(k, f"lane_{side}")) for k in kept]
-            assert len(ends) == len(set(ends))
-    spans = sorted((f.column, f.y, f.y + f.height) for f in g.frames.values())
-    assert all(a[0] != b[0] or a[2] < b[1] for a, b in zip(spans, spans[1:], strict=False))
-
-
-def test_copies_are_drawn_once():
-    text = diagram(model("systems/crlm"))
-    assert "lesion ×4" in text and "occult ×3" in text and text.count(">sensitive<") == 1
-    assert "damage, chain of 3" in diagram(model("systems/folfox_damage_transit"))
-
-
-def test_dashed_lines_say_what_drives_a_flow():
-    g = arrange(model("systems/crlm"))
-    driven = {a.name: a.drivers for f in g.frames.values() for a in f.arrows if a.drivers}
-    assert driven == {"kill.1.sensitive": ("effect.rate",), "kill.1.resistant": ("effect.rate",),
-                      "occult.1.net_growth": ("effect.rate",), "occult.1.quadrature": ("effect.rate",)}
-    assert "stroke-dasharray" in diagram(model("systems/crlm"))
-    assert "stroke-dasharray" not in diagram(model("drugs/oxaliplatin"))
-
-
-def test_texts_are_escaped_and_two_way_flows_are_drawn():
-    text = diagram(parse_model(TWO_WAYS))
-    assert "Odd &lt;things&gt; &amp; more" in text
-    assert all(f">{flow}<" in text for flow in ("there", "back", "far", "on"))
-
-
-def test_flows_between_parts_and_feedback_are_drawn(tmp_path):
-    (tmp_path / "source.toml").write_text(
-        '[model]\ntitle = "s"\ntime = "day"\njoins = ["sink"]\n[parameters]\nK = { unit = "1/day" }\n'
-        '[compartments]\nx = { unit = "mg" }\nw = { unit = "mg" }\n[flows]\n'
-        'pass_on = { from = "x", to = "sink.y", rate = "K * x * sink.level" }\n'
-        'within = { from = "x", to = "w", rate = "K * x" }\n'
-        'made = { to = "x", rate = "K * w * sink.level" }\n')
-    (tmp_path / "sink.toml").write_text(
-        '[model]\ntitle = "t"\ntime = "day"\n[compartments]\ny = { unit = "mg" }\nz = { unit = "mg" }\n'
-        '[variables]\nlevel = { unit = "1", is = "y / (y + z)" }\n[parameters]\nK = { unit = "1/day" }\n'
-        '[flows]\nafter = { from = "z", to = "y", rate = "K * z" }\n')
-    m = parse_model('[model]\ntitle = "two"\ntime = "day"\n[parts]\n'
-                    f'sink = {{ use = "{tmp_path}/sink.toml" }}\n'
-                    f'source = {{ use = "{tmp_path}/source.toml", sink = "sink" }}\n')
-    assert len(arrange(m).crossing) == 1
-    ElementTree.fromstring(diagram(m))

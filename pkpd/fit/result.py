@@ -16,6 +16,7 @@ from pkpd.model.expression import unparse
 from pkpd.parameters import load_parameters
 from pkpd.spread import Spread
 from pkpd.trial.exposure import daily_model
+from pkpd.trial.protocol import Trial
 from pkpd.values import Parameters, Value
 
 _SEVERAL = "calibration"  # in the bibliography: several trials at once
@@ -108,6 +109,16 @@ def load_result(name: str | Path) -> tuple[Parameters, dict]:
     if "trials" not in told:
         told = {**told, "trials": [told["trial"]], "figures": [f"{told['trial']}/{f}" for f in told["figures"]]}
     return load_parameters(named, model), told
+
+
+def result_for(trial: Trial) -> str | None:
+    """The library's result that speaks for a trial: that of its name, else the only one of its disease; None if there is none."""
+    names = library.names("result")
+    if trial.name in names:
+        return trial.name
+    disease = daily_model(trial.disease).name
+    found = [n for n in names if daily_model(library.read("result", n).data["parameters"]["model"]).name == disease]
+    return found[0] if len(found) == 1 else None
 
 
 def fitted(told: dict, trial: str) -> tuple[str, ...]:

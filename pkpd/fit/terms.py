@@ -1,4 +1,4 @@
-"""The likelihood terms of a fit, one a trial: exact binomials of its counts, or one joint normal of all its figures.
+"""The likelihood terms of a fit, one a trial: exact counts, or one joint normal of all its figures.
 
 A term reads simulated arms to one number a figure, on a scale where it is near normal, and weighs such numbers. Numbers have
 the figures on their last axis; leading axes are points.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.special import expit, gammaln, logit, xlogy
+from scipy.special import expit, gammaln, logit, xlog1py, xlogy
 
 from pkpd.errors import fail
 from pkpd.trial.endpoints import Followed, Readout
@@ -38,11 +38,24 @@ def scaled(trial: Trial, figures: tuple[Figure, ...], values: np.ndarray) -> np.
 
 
 def term(trial: Trial, figures: tuple[Figure, ...], seed: int, replicates: int) -> Counts | Joint:
-    """The term of a trial: exact where its figures are all counts, one an arm, since arms do not depend on one another."""
-    apart = len({f.arm for f in figures}) == len(figures)
+    """The term of a trial: exact where its figures are all counts, one an arm or one within the other.
+
+    Arms do not depend on one another.
+    """
+    outer = _within(figures)
+    apart = len({f.arm for f in figures}) == len(figures) - sum(j >= 0 for j in outer)
     if apart and all(f.kind == "count" for f in figures):
         return Counts(trial, figures)
     return Joint(trial, figures, seed, replicates)
+
+
+def _within(figures: tuple[Figure, ...]) -> tuple[int, ...]:
+    """For each figure, the other of its arm among whose patients its own are (-1: none): who responds has disease controlled."""
+    def outer(f: Figure) -> int:
+        found = [j for j, g in enumerate(figures) if g.arm == f.arm and g.endpoint == "control" and g.n == f.n
+                 and (f.value or 0) <= (g.value or 0)]
+        return found[0] if f.endpoint == "response" and len(found) == 1 else -1
+    return tuple(outer(f) for f in figures)
 
 
 def shares(trial: Trial, figures: tuple[Figure, ...], arms: Arms) -> np.ndarray:
@@ -54,16 +67,21 @@ def shares(trial: Trial, figures: tuple[Figure, ...], arms: Arms) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Counts:
-    """Independent binomials of a trial's counts; each figure is read as the logit of its expected share."""
+    """Independent binomials of a trial's counts; each figure is read as the logit of its expected share.
+
+    A count of patients who are among those of another count is a binomial of these, so that the two are a multinomial.
+    """
 
     trial: Trial
     figures: tuple[Figure, ...]
-    kind = "exact binomials"
+    kind = "exact counts"
 
     @cached_property
-    def _counts(self) -> tuple[np.ndarray, np.ndarray]:
-        """Patients who count, and all patients, of each figure."""
-        return (np.array([f.value for f in self.figures], dtype=float), np.array([f.n for f in self.figures], dtype=float))
+    def _counts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of each figure: patients who count, patients of whom they are, and the figure that counts those (-1: the whole arm)."""
+        outer = np.array(_within(self.figures))
+        k = np.array([f.value for f in self.figures], dtype=float)
+        return k, np.where(outer >= 0, k[outer], [f.n for f in self.figures]), outer
 
     def settled(self, arms: Arms) -> Counts:
         return self
@@ -71,22 +89,27 @@ class Counts:
     def read(self, arms: Arms) -> np.ndarray:
         return logit(shares(self.trial, self.figures, arms))
 
-    def log_likelihood(self, values: np.ndarray) -> np.ndarray:
-        (k, n), known = self._counts, np.all(np.isfinite(values), axis=-1)
-        logits = np.where(known[..., None], values, 0.0)
+    def _log(self, share: np.ndarray) -> np.ndarray:
+        """The log likelihood where each count has a share of the patients of whom it is."""
+        k, n, _ = self._counts
         chosen = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
-        return np.where(known, np.sum(chosen + k * logits - n * np.logaddexp(0, logits), axis=-1), -np.inf)
+        return np.sum(chosen + xlogy(k, share) + xlog1py(n - k, -share), axis=-1)
+
+    def log_likelihood(self, values: np.ndarray) -> np.ndarray:
+        known, outer = np.all(np.isfinite(values), axis=-1), self._counts[2]
+        share = expit(np.where(known[..., None], values, 0.0))
+        of = np.where(outer >= 0, share[..., outer], 1.0)
+        return np.where(known, self._log(np.minimum(share / of, 1 - 1e-9)), -np.inf)
 
     def errors(self, values: np.ndarray) -> np.ndarray:
         """Standard errors of the figures at points, on their scales."""
         share = expit(values)
-        return 1 / np.sqrt(self._counts[1] * share * (1 - share))
+        return 1 / np.sqrt([f.n for f in self.figures] * share * (1 - share))
 
     def distance(self, values: np.ndarray) -> np.ndarray:
         """The deviance of the published counts."""
-        k, n = self._counts
-        best = np.sum(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1) + xlogy(k, k / n) + xlogy(n - k, 1 - k / n))
-        return 2 * (best - self.log_likelihood(values))
+        k, n, _ = self._counts
+        return 2 * (self._log(k / np.maximum(n, 1)) - self.log_likelihood(values))
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
 import platform
 import re
 from collections import Counter
@@ -17,10 +14,11 @@ import numpy as np
 from markupsafe import Markup, escape
 
 import pkpd
-from pkpd import plot, store
+from pkpd import plot
 from pkpd.model.compose import load_model
 from pkpd.parameters import bibliography, load_parameters
 from pkpd.report.reading import View, cell, monte_carlo, picked, published, says, view
+from pkpd.report.writing import Figures, as_csv, embedded, write_report
 from pkpd.show import show_model, show_parameters
 from pkpd.study.neoadjuvant import FIGURES
 from pkpd.study.run import StudyResult
@@ -38,18 +36,11 @@ AFTER = ("pfs_median", "pfs_3y")
 
 def write_page(result: StudyResult, folder: Path) -> Path:
     """Writes results.json, results.csv, figures/*.svg and, last, index.html; returns the page's path."""
-    folder = store.require_folder(folder)
-    store.require_folder(folder / "figures")
     seen = view(result)
     figures = draw_figures(seen)
     lines = [*protocol_lines(result), *parameter_lines(result)]
     page = template("page").render(page_data(seen, figures, lines))
-    table, data = flat(result), account(seen, lines)
-    store.write_json(folder / "results.json", data)
-    store.write_text(folder / "results.csv", table)
-    for name, figure in figures.items():
-        store.write_text(folder / "figures" / f"{name}.svg", figure["svg"])
-    return store.write_text(folder / "index.html", page)
+    return write_report(folder, page, account(seen, lines), flat(result), figures)
 
 
 def account(seen: View, lines: list[dict]) -> dict:
@@ -70,17 +61,12 @@ def made(result: StudyResult) -> dict:
 
 def flat(result: StudyResult) -> str:
     """The rows and the reference as CSV; an empty cell where a figure is not reached or not compared."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    for row in (*result.rows, *result.reference):
-        gap = row.get("difference") or {}
-        writer.writerow({**row, "informed": str(bool(row["informed"])).lower(), "difference": gap.get("value"),
-                         "difference_low": gap.get("low"), "difference_high": gap.get("high")})
-    return file.getvalue()
+    gaps = [(row, row.get("difference") or {}) for row in (*result.rows, *result.reference)]
+    return as_csv(COLUMNS, [{**row, "informed": str(bool(row["informed"])).lower(), "difference": gap.get("value"),
+                             "difference_low": gap.get("low"), "difference_high": gap.get("high")} for row, gap in gaps])
 
 
-def draw_figures(seen: View) -> dict[str, dict[str, str]]:
+def draw_figures(seen: View) -> Figures:
     """Every figure of the page: its SVG, the same as a data address, and its caption."""
     r, s = seen.result, seen.result.study
     limit = f"The dashed vertical line is the two-month limit, {s.limit / seen.cycle:.1f} cycles of {seen.cycle:g} days."
@@ -94,12 +80,7 @@ def draw_figures(seen: View) -> dict[str, dict[str, str]]:
         pictures["difference_3y"] = (plot.difference_figure(r.rows, s, seen.cycle),
                                      f"Difference in 3-year progression-free survival from {seen.own[0]} before and "
                                      f"{seen.own[1]} after, in the same virtual patients; bars are 95 % intervals. {limit}")
-    found = {}
-    for name, (picture, caption) in pictures.items():
-        text = plot.svg(picture)
-        address = "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
-        found[name] = {"svg": text, "address": address, "caption": caption}
-    return found
+    return embedded(pictures)
 
 
 def protocol_lines(result: StudyResult) -> list[dict]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
 import math
 import platform as machine
 from pathlib import Path
@@ -13,10 +10,10 @@ from typing import Any
 import numpy as np
 
 import pkpd
-from pkpd import plot, store
 from pkpd.parameters import bibliography
 from pkpd.report import platform_figures as draw
 from pkpd.report.page import NOTICE, template
+from pkpd.report.writing import as_csv, embedded, write_report
 from pkpd.show import show_parameters
 from pkpd.study.experiment import IMMUNE
 from pkpd.study.platforms import Platform, PlatformStudy, Share, Uncertain
@@ -25,6 +22,7 @@ from pkpd.study.translation import AXES, T_CELLS, PlatformResult
 COLUMNS = ("table", "platform", "host", "treatment", "class", "level", "axis", "measure", "unit", "value", "low", "high", "over")
 _DRAWS = "draws, central 95 %"
 _TABLES = (("doses", "subjects, middle 80 %"), ("effects", _DRAWS), ("windows", ""), ("scores", _DRAWS))
+_PICTURES = {"doses": draw.dose_figure, "bias": draw.bias_figure, "scores": draw.score_figure}
 _CAPTIONS = {
     "doses": "Dose and effect: log-kill a day, the median of the same virtual subjects without uncertainty of the constants. "
              "Scales differ between panels. Nothing but the values of the platform differs between the lines.",
@@ -37,15 +35,9 @@ _CAPTIONS = {
 
 def write_platforms(result: PlatformResult, folder: Path) -> Path:
     """Writes results.json, results.csv, figures/*.svg and, last, index.html; returns the page's path."""
-    folder = store.require_folder(folder)
-    store.require_folder(folder / "figures")
-    figures = _figures(result)
+    figures = embedded({name: (make(result), _CAPTIONS[name]) for name, make in _PICTURES.items()})
     page = template("platforms").render(page_data(result, figures))
-    store.write_json(folder / "results.json", account(result))
-    store.write_text(folder / "results.csv", flat(result))
-    for name, figure in figures.items():
-        store.write_text(folder / "figures" / f"{name}.svg", figure["svg"])
-    return store.write_text(folder / "index.html", page)
+    return write_report(folder, page, account(result), flat(result), figures)
 
 
 def account(result: PlatformResult) -> dict[str, Any]:
@@ -68,24 +60,7 @@ def made(study: PlatformStudy) -> dict[str, Any]:
 
 def flat(result: PlatformResult) -> str:
     """Every row as CSV; an empty cell where a number is not defined."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for name, over in _TABLES:
-        for row in getattr(result, name):
-            writer.writerow({**row, "table": name, "over": over})
-    return file.getvalue()
-
-
-def _figures(result: PlatformResult) -> dict[str, dict[str, str]]:
-    """Every figure of the page: its SVG, the same as a data address, and its caption."""
-    pictures = {"doses": draw.dose_figure, "bias": draw.bias_figure, "scores": draw.score_figure}
-    found = {}
-    for name, make in pictures.items():
-        text = plot.svg(make(result))
-        address = "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
-        found[name] = {"svg": text, "address": address, "caption": _CAPTIONS[name]}
-    return found
+    return as_csv(COLUMNS, [{**row, "table": name, "over": over} for name, over in _TABLES for row in getattr(result, name)])
 
 
 def assumed(study: PlatformStudy) -> list[dict[str, str]]:

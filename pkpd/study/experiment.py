@@ -15,6 +15,7 @@ from pkpd.study.platforms import Platform, PlatformStudy, Share, Treatment
 from pkpd.trial.endpoints import first_time
 from pkpd.trial.lesions import copies
 from pkpd.trial.response import CRITERIA, progressed, target_sum
+from pkpd.trial.run_in import settled
 
 PLACES = {"hepatic": ("liver", "growth", "kill"), "extrahepatic": ("elsewhere", "growth_elsewhere", "kill_elsewhere")}
 IMMUNE = ("effector", "exhausted", "regulatory", "myeloid", "stroma", "inhibition", "lag")
@@ -82,8 +83,8 @@ def _measured(study: PlatformStudy, platform: Platform, people: Population, some
     given = [_arm(study, platform, people, arm) for arm in some]
     inputs = np.concatenate([p.inputs for p, _ in given])
     crowd = Population(model.inputs, inputs, {}, rows=np.arange(len(inputs)))
-    days = platform.run_in + _days(study, platform)
-    run = simulate(model, crowd, _joined([s for _, s in given]), days, rtol=_RTOL)
+    start = settled(model, crowd, platform.run_in, _RTOL).states[:, 0]
+    run = simulate(model, crowd, _joined([s for _, s in given]), _days(study, platform), start=start, rtol=_RTOL)
     return [_read(study, platform, Simulation(model, p, s, run.times[c], run.states[c]))
             for i, (p, s) in enumerate(given) for c in [slice(i * n, (i + 1) * n)]]
 
@@ -142,12 +143,12 @@ def _out_of_reach(platform: Platform, names: Iterable[str]) -> list[str]:
 def _course(study: PlatformStudy, platform: Platform, treatment: Treatment) -> tuple[np.ndarray, np.ndarray]:
     """When inputs are set, and to which share of their level: at once, or day by day as a depot empties."""
     if not treatment.release:
-        return np.array([platform.run_in]), np.ones(1)
+        return np.zeros(1), np.ones(1)
     length = study.horizon if platform.name == study.human else platform.until
     day = np.arange(0.0, length)
     since = day % treatment.every
     mean = np.exp(-treatment.release * since) * -np.expm1(-treatment.release) / treatment.release
-    return platform.run_in + day, mean
+    return day, mean
 
 
 def _joined(schedules: Sequence[Schedule]) -> Schedule:
@@ -160,7 +161,7 @@ def _joined(schedules: Sequence[Schedule]) -> Schedule:
 
 def _read(study: PlatformStudy, platform: Platform, run: Simulation) -> Measured:
     site, growth, _ = PLACES[platform.reads]
-    days = run.times[0] - platform.run_in
+    days = run.times[0]
     end = int(np.searchsorted(days, platform.until - 1e-6))
     viable = {name: copies(run, name, "viable") for name in PLACES}
     own = viable[platform.reads]

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from pkpd import library, units
 from pkpd.errors import ContentError, Issue, NotFound, fail, nearest
 from pkpd.fit.result import load_result
 from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
 from pkpd.spread import is_number
-from pkpd.study.platforms import PlatformStudy, read_platforms
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import Trial, load_trial
 from pkpd.values import SEEN
@@ -63,15 +63,16 @@ _DROPS = ("drop_before", "drop_after")
 _MOST = 40  # cycles
 
 
-def load_study(name: str | Path) -> Study | PlatformStudy:
+def load_study(name: str | Path) -> Any:
     """A study by library name or path, read as its kind is."""
     return library.load("study", name, _read_by_kind)
 
 
-def _read_by_kind(data: dict, name: str, where: str) -> Study | PlatformStudy:
+def _read_by_kind(data: dict, name: str, where: str) -> Any:
     head = data.get("study")
     kind = head.get("kind") if isinstance(head, dict) else None
-    return READERS.get(kind if isinstance(kind, str) else "", read_study)(data, name, where)
+    module, verb = READERS.get(kind if isinstance(kind, str) else "", READERS["neoadjuvant"])
+    return getattr(import_module(module), verb)(data, name, where)
 
 
 def read_study(data: dict, name: str, where: str) -> Study:
@@ -227,4 +228,7 @@ def _sweep(entry: dict, where: str, issues: list[Issue]) -> Sweep | None:
     return Sweep(name, title, tuple(before), entry.get("after"), entry.get("total"))
 
 
-READERS: dict[str, Callable[[dict, str, str], Study | PlatformStudy]] = {"neoadjuvant": read_study, "platforms": read_platforms}
+# kind of study: what reads its file
+READERS = {"neoadjuvant": ("pkpd.study.sweep", "read_study"), "platforms": ("pkpd.study.platforms", "read_platforms"),
+           "resistance": ("pkpd.study.resistance", "read_resistance"), "order": ("pkpd.study.order", "read_order"),
+           "stability": ("pkpd.study.stability", "read_stability")}

@@ -14,6 +14,7 @@ from pkpd.trial import lesions, response
 from pkpd.trial.admission import Prepared, horizon, reads_survival
 from pkpd.trial.endpoints import Followed, censored, death_by_hazard, first_time, visit_grid
 from pkpd.trial.exposure import records
+from pkpd.trial.run_in import settled
 from pkpd.values import Parameters
 
 _RTOL = 1e-4
@@ -81,12 +82,20 @@ def _course(prepared: Prepared, people: Population, due: np.ndarray) -> Simulati
     trial, model, operation = prepared.trial, prepared.disease, prepared.plan.operation
     last = np.where(np.isfinite(operation), operation, np.maximum(due[:, -1], horizon(trial)))
     times = np.append(np.minimum(due, last[:, None]), last[:, None], axis=1)
-    schedule, begin = records(prepared.exposures, model, len(people)), -trial.run_in
-    local = prepared.arm.local
+    before = settled(model, people, trial.run_in, _RTOL)
+    course = _treated(prepared, people, times, np.nan_to_num(before.states[:, 0]))
+    states = np.where(np.isnan(before.states).any(axis=2)[:, :, None], np.nan, course.states)
+    return replace(course, states=states, failures=tuple(dict.fromkeys((*before.failures, *course.failures))))
+
+
+def _treated(prepared: Prepared, people: Population, times: np.ndarray, start: np.ndarray) -> Simulation:
+    """The disease from the first day of treatment on; a lesion that is treated locally is killed on its day."""
+    model, local = prepared.disease, prepared.arm.local
+    schedule = records(prepared.exposures, model, len(people))
     if local is None:
-        return simulate(model, people, schedule, times, begin=begin, rtol=_RTOL, strict=False)
+        return simulate(model, people, schedule, times, start=start, rtol=_RTOL, strict=False)
     at = local.days[0] + (local.days[1] - local.days[0]) * uniform((*prepared.key, "protocol", "local"), len(people))
-    early = simulate(model, people, schedule, np.stack([times[:, 0], at], axis=1), begin=begin, rtol=_RTOL, strict=False)
+    early = simulate(model, people, schedule, np.stack([times[:, 0], at], axis=1), start=start, rtol=_RTOL, strict=False)
     states = _killed(early, local.lesion, local.dies)
     late = simulate(model, people, schedule, np.maximum(times[:, 1:], at[:, None]), begin=at, start=states, rtol=_RTOL,
                     strict=False)

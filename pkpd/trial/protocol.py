@@ -25,7 +25,7 @@ class Trial:
     """A protocol and what was reported; times in days from each patient's randomisation.
 
     Arms are operated between `scans_before` and `scans_after`, or, where there are `scans`, followed from the start of
-    treatment by them. Before that a `run_in` is simulated, of which nothing is read. `elsewhere` is the modality whose
+    treatment by them, immune states having settled in a `run_in`. `elsewhere` is the modality whose
     detection holds for lesions outside the liver.
     """
 

@@ -57,7 +57,7 @@ def trial(arms, figures):
 
 ONE = trial([{"name": "all", "n": 60}, {"name": "shifted", "n": 50, "patients": [{"contexts": ["shifted.toml"]}]}],
             [count("response", "all", 24, 60), count("response", "shifted", 8, 50)])
-TWO = trial([{"name": "all", "n": 80}], [count("response", "all", 31, 80), count("control", "all", 76, 80, at="12 week")])
+TWO = trial([{"name": "all", "n": 80}], [count("response", "all", 31, 80), count("control", "all", 75, 79, at="12 week")])
 FIT = {"fit": {"trials": ["one.toml", "two.toml"], "parameters": "patients.toml", "patients": 2000, "replicates": 400,
                "starts": 1, "design": 20, "draws": 100},
        "free": [{"name": "growth", "line": "growth.RATE", "set": "patients.toml", "scale": "linear",

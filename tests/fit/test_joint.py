@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import tomli_w
 from scipy.special import expit, logit
-from scipy.stats import binom, multivariate_normal, norm
+from scipy.stats import binom, multinomial, multivariate_normal, norm
 
 from pkpd import load_trial, run_fit, store
 from pkpd.errors import ContentError
+from pkpd.fit import terms
 from pkpd.fit.free import Free
 from pkpd.fit.likelihood import objective
 from pkpd.fit.predict import predict
@@ -56,6 +57,23 @@ def test_the_exact_term_is_the_product_of_binomials(target, shares):
     assert target.terms[0].distance(values) == pytest.approx(2 * (best - want))
 
 
+@pytest.mark.parametrize("shares", [(0.4, 0.9), (0.01, 0.5), (0.3, 0.3000001)])
+def test_responders_among_the_controlled_are_a_multinomial(folder, made_up, shares):
+    """Responded, stable and worse are three kinds of one patient; the order in which a file tells them does not matter."""
+    told = [{"name": e, "kind": "count", "arm": "all", "endpoint": e, "value": k, "n": 80, "use": "fit", "seen": "user",
+             **({"at": "12 week"} if e == "control" else {})} for e, k in (("response", 31), ("control", 76))]
+    (folder / "nested.toml").write_text(tomli_w.dumps(made_up([{"name": "all", "n": 80}], told)))
+    trial = load_trial("nested.toml")
+    want = float(multinomial.logpmf([31, 45, 4], 80, [shares[0], max(shares[1] - shares[0], 0), 1 - shares[1]]))
+    for order in (slice(None), slice(None, None, -1)):
+        made = terms.term(trial, trial.figures[order], 1, 100)
+        assert isinstance(made, Counts)
+        found = made.log_likelihood(logit(np.array([shares, shares])[:, order]))
+        assert found == pytest.approx([want, want], rel=1e-6)
+        best = float(multinomial.logpmf([31, 45, 4], 80, [31 / 80, 45 / 80, 4 / 80]))
+        assert made.distance(logit(np.array(shares)[order])) == pytest.approx(2 * (best - want), rel=1e-6)
+
+
 def test_a_share_of_none_or_all_of_the_simulated_patients_is_half_a_patient_off(target, base):
     term = target.terms[0]
     for mean, wanted in ((1.0, 0.5 / 2001), (-1.0, 2000.5 / 2001)):
@@ -78,7 +96,7 @@ def test_the_joint_term_is_a_normal_with_the_covariance_of_nested_counts(target)
     wanted = np.array([[p * (1 - p), p * (1 - q)], [p * (1 - q), q * (1 - q)]]) / 80 * (1 + 80 / 2000)
     assert term.covariance == pytest.approx(wanted, rel=0.3)
     values = np.array([[0.4, 0.95], [0.3, 0.99]])
-    want = multivariate_normal.logpdf([31 / 80, 76 / 80] - values, cov=term.covariance)
+    want = multivariate_normal.logpdf([31 / 80, 75 / 79] - values, cov=term.covariance)
     assert term.log_likelihood(values) == pytest.approx(want)
     assert term.log_likelihood(np.array([np.nan, 0.95])) == -np.inf
 
@@ -174,7 +192,7 @@ def test_the_profile_of_each_value_is_its_likelihood_in_closed_form(result, whic
 
 def test_each_trial_is_told_apart_at_the_best_point(result):
     one, two = result.terms
-    assert (one["trial"], one["kind"], two["trial"], two["kind"]) == ("one.toml", "exact binomials", "two.toml", "joint normal")
+    assert (one["trial"], one["kind"], two["trial"], two["kind"]) == ("one.toml", "exact counts", "two.toml", "joint normal")
     told = one["log_likelihood"] + two["log_likelihood"] + float(result.target.log_prior(result.best))
     assert result.best_value == pytest.approx(told)
     assert 0 <= one["distance_squared"] < 2 and 0 <= two["distance_squared"] < 2
@@ -216,7 +234,7 @@ def test_a_result_names_its_trials_and_its_figures_by_trial(saved):
     _, told = load_result(saved)
     assert told["trials"] == ["one.toml", "two.toml"] and "trial" not in told
     assert fitted(told, "two.toml") == ("response:all", "control:all") and fitted(told, "three.toml") == ()
-    assert [t["kind"] for t in told["terms"]] == ["exact binomials", "joint normal"]
+    assert [t["kind"] for t in told["terms"]] == ["exact counts", "joint normal"]
     assert all("identified" in row["says"] and len(row["profile_at"]) == len(row["profile_drop"]) for row in told["free"])
 
 

@@ -1,0 +1,46 @@
+"""How a page is written: its figures as SVG and inside the page, its rows as CSV and JSON, the page itself last."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from pkpd import plot, store
+
+Figures = dict[str, dict[str, str]]
+
+
+def embedded(pictures: Mapping[str, tuple[Figure, str]]) -> Figures:
+    """Each picture and its caption as SVG, and as a data address for the page."""
+    found = {}
+    for name, (picture, caption) in pictures.items():
+        text = plot.svg(picture)
+        address = "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
+        found[name] = {"svg": text, "address": address, "caption": caption}
+    return found
+
+
+def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV; an empty cell where a number is not defined."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, lineterminator="\n", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def write_report(folder: Path, page: str, account: dict, table: str, figures: Figures) -> Path:
+    """Writes results.json, results.csv, figures/*.svg and, last, index.html; returns the page's path."""
+    folder = store.require_folder(folder)
+    store.require_folder(folder / "figures")
+    store.write_json(folder / "results.json", account)
+    store.write_text(folder / "results.csv", table)
+    for name, figure in figures.items():
+        store.write_text(folder / "figures" / f"{name}.svg", figure["svg"])
+    return store.write_text(folder / "index.html", page)

@@ -1,0 +1,242 @@
+"""The liver's effect on a lesion elsewhere, in paired virtual patients, split by the terms of the liver's tolerance.
+
+Both patients of a pair have the same two lesions. The one that is read lies outside the liver in both; the other lies in the
+liver of one, and in an organ of its own outside it in the other. All else is equal: with the terms of tolerance at zero the two
+patients do not differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from math import factorial
+
+import numpy as np
+
+from pkpd.errors import Issue
+from pkpd.executor import stream
+from pkpd.fit.quantity import Point
+from pkpd.library import shown
+from pkpd.model.schema import Model
+from pkpd.population import Population
+from pkpd.spread import is_number
+from pkpd.study import lesion_pairs as pairs
+from pkpd.study.lesion_pairs import Kept
+from pkpd.study.mechanism import (
+    Biology,
+    Mechanism,
+    biology_reader,
+    cell,
+    crowd,
+    followed,
+    given_reader,
+    people,
+    read_all,
+    read_head,
+    term_reader,
+    thinned,
+)
+from pkpd.study.subjects import Given
+from pkpd.trial.reading import Reader
+from pkpd.trial.run_in import settled
+
+Tell = Callable[[str, int, int], None]
+Rows = tuple[dict, ...]
+
+# measure of the lesion that is read: its name for a reader, its unit, the unit of a difference
+MEASURES = {
+    "log_kill": ("Log-kill of the lesion over treatment", "1", "1"),
+    "shrunk": ("Patients whose lesion shrinks by the plan's share of its diameter", "%", "points"),
+    "diameter": ("Change of the lesion's diameter over treatment", "%", "points"),
+    "circulating": ("Logarithm of circulating CD8 cells at the end", "1", "1"),
+}
+TABLES = ("arms", "differences", "split", "ratios", "steps")
+_STEP = 4.0  # days between outputs, between which growth is integrated
+_AT_ONCE = 2400  # patients solved together: memory does not grow with the number of arms and draws
+_RTOL = 1e-6
+_LIMITS = {"patients": (4, 100_000), "draws": (2, 10_000), "seed": (0, 2**31)}
+_TIMES = ("run_in", "visits", "until")
+
+
+@dataclass(frozen=True)
+class LiverPlan:
+    """What is compared, in whom, under which treatments; times in days.
+
+    terms     the terms of the liver's tolerance, each with the lines that are set to zero to take it out
+    visits    scans, how often; `until` is the last one, and the day on which all is read
+    shrinks   the share of its diameter by which a lesion shrinks to count as shrunk
+    """
+
+    system: Model = field(repr=False)
+    biologies: tuple[Biology, ...]
+    treatments: tuple[Given, ...]
+    terms: tuple[Mechanism, ...]
+    title: str
+    text: str
+    run_in: float
+    visits: float
+    until: float
+    patients: int = 100
+    draws: int = 16
+    seed: int = 0
+    shrinks: float = 0.3
+
+    @property
+    def subsets(self) -> list[Kept]:
+        """Every choice of terms that are left, from none to all."""
+        return pairs.subsets(len(self.terms))
+
+
+@dataclass(frozen=True)
+class LiverResult:
+    """Rows of plain data: biology, treatment, measure, unit, value, low, high in every row.
+
+    Values are medians over draws with central 95 % intervals; a draw has patients of its own, the same ones in every arm.
+
+    arms         arm (of lesion_pairs.ARMS): the mean of each measure, of patients whose other lesion lies there
+    differences  kept (names of terms): the liver, with these terms of its tolerance alone, less the organ apart
+    split        what, term: the whole difference ("whole"), what is left without a term ("left"), with it alone ("alone"), each
+                 term's part averaged over the orders in which terms can be taken out ("part"), what is left without any
+                 ("remainder"), the whole less remainder and what terms add alone ("interaction")
+    ratios       kept: circulating CD8 cells with the liver over those without, geometric means
+    steps        step (of lesion_pairs.STEPS): one arm less another; "all" is the sum of the others
+    """
+
+    plan: LiverPlan
+    arms: Rows
+    differences: Rows
+    split: Rows
+    ratios: Rows
+    steps: Rows
+    draws: int
+    failures: tuple[str, ...] = ()
+
+
+def read_liver_effect(data: object, where: str, system: Model, issues: list[Issue]) -> LiverPlan | None:
+    """The plan of a file's table [liver_effect], the file's place being `where`; none where the table has issues."""
+    reader, before = Reader(where, issues), len(issues)
+    head, numbers = read_head(reader, data, "liver_effect", ("biologies", "treatments", "terms", "shrinks"), _TIMES, _LIMITS)
+    if not head:
+        return None
+    biologies = read_all(reader, head, "liver_effect", "biologies", biology_reader(system))
+    treatments = read_all(reader, head, "liver_effect", "treatments", given_reader(system))
+    terms = read_all(reader, head, "liver_effect", "terms", term_reader(system))
+    shrinks = head.get("shrinks", 0.3)
+    if not is_number(shrinks) or not 0 < shrinks < 1:
+        reader.add("liver_effect.shrinks", f"{shown(shrinks)} is not a share", "write shrinks = 0.3")
+    if len(terms) > 4:
+        reader.add("liver_effect.terms", f"{len(terms)} terms make {2 ** len(terms)} combinations", "name four at most")
+    missing = [x for x in pairs.INPUTS if x not in system.inputs]
+    if missing:
+        reader.add("liver_effect", f"{system.name} has no input {missing[0]!r}", "use systems/crlm_immune, or one with its parts")
+    if {"visits", "until"} <= set(head) and numbers["until"] < numbers["visits"]:
+        reader.add("liver_effect.until", "comes before the first scan", "let it be the day of a scan")
+    return None if len(issues) > before else LiverPlan(system, biologies, treatments, terms, shrinks=float(shrinks), **numbers)
+
+
+def liver_effect(plan: LiverPlan, points: Sequence[Point], tell: Tell = lambda what, done, of: None) -> LiverResult:
+    """Runs a plan at draws of the parameters (see `pkpd.fit.result.points`); of one point, at patients drawn anew each time."""
+    from pkpd.solve.compile import kernels
+
+    kernels(plan.system)
+    sets = thinned(points, plan.draws)
+    tasks = [(at, k, b) for b in plan.biologies for k, at in enumerate(sets)]
+    found, failures = [], []
+    tell("pairing lesions", 0, len(tasks))
+    for values, failed in stream(partial(_task, plan), tasks):
+        found.append(values)
+        failures += failed
+        tell("pairing lesions", len(found), len(tasks))
+    tables = []
+    for i, biology in enumerate(plan.biologies):
+        own = found[i * len(sets): (i + 1) * len(sets)]
+        tables += [_Table(plan, biology, t, m, {arm: np.array([f[arm][j, k] for f in own]) for arm in own[0]})
+                   for j, t in enumerate(plan.treatments) for k, m in enumerate(MEASURES)]
+    rows = {name: tuple(row for t in tables for row in getattr(t, name)()) for name in TABLES}
+    return LiverResult(plan, **rows, draws=len(sets), failures=tuple(dict.fromkeys(failures)))
+
+
+def _task(plan: LiverPlan, task: tuple[Point, int, Biology]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Of each arm the means over patients (treatment, measure), and failures, under one draw."""
+    at, k, biology = task
+    key = (plan.seed, "liver effect", f"draw {k + 1}")
+    patients = people(plan.system, at, biology.contexts, pairs.COVARIATES, plan.patients, key)
+    arms = pairs.placed(plan.system, plan.terms, patients, at)
+    values, failures = [], []
+    size = max(1, _AT_ONCE // plan.patients)
+    for some in (list(arms.values())[i: i + size] for i in range(0, len(arms), size)):
+        own, failed = _measured(plan, some)
+        values += own
+        failures += [f"liver effect, {biology.name}, draw {k + 1}, {f}" for f in failed]
+    known = ~np.isnan(np.array(values)).any(axis=(0, 1, 3))
+    return {arm: v[:, known].mean(axis=1) for arm, v in zip(arms, values, strict=True)}, failures
+
+
+def _measured(plan: LiverPlan, arms: list[Population]) -> tuple[list[np.ndarray], list[str]]:
+    """The measures of some arms, each (treatment, patient, measure), and who failed."""
+    many = crowd(arms[0].names, np.concatenate([p.inputs for p in arms]))
+    start = settled(plan.system, many, plan.run_in, _RTOL)
+    visits = np.arange(0, plan.until + 1e-6, plan.visits).round(6)
+    days = np.union1d(np.linspace(0, plan.until, int(np.ceil(plan.until / _STEP)) + 1).round(6), visits)
+    runs = [followed(plan.system, many, t, start.states[:, 0], days, _RTOL) for t in plan.treatments]
+    values = np.array([pairs.measured(run, np.isin(days, visits), plan.shrinks) for run in runs])
+    values = values.reshape(len(runs), len(arms), len(arms[0]), -1)
+    return [values[:, i] for i in range(len(arms))], [f for run in (start, *runs) for f in run.failures]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """One measure of one biology under one treatment: its mean over patients in each arm, draw by draw."""
+
+    plan: LiverPlan
+    biology: Biology
+    given: Given
+    measure: str
+    means: dict[str, np.ndarray]
+
+    def _row(self, draws: np.ndarray, difference: bool = True, **head: object) -> dict:
+        return {"biology": self.biology.name, "treatment": self.given.name, **head, "measure": self.measure,
+                "unit": MEASURES[self.measure][1 + difference], **cell(draws)}
+
+    def _with(self, kept: Kept) -> np.ndarray:
+        return self.means[pairs.arm(kept, len(self.plan.terms))] - self.means["apart"]
+
+    def _names(self, kept: Kept) -> list[str]:
+        return [self.plan.terms[i].name for i in kept]
+
+    def arms(self) -> list[dict]:
+        return [self._row(self.means[arm], False, arm=arm) for arm in pairs.ARMS]
+
+    def differences(self) -> list[dict]:
+        return [self._row(self._with(kept), kept=self._names(kept)) for kept in self.plan.subsets]
+
+    def ratios(self) -> list[dict]:
+        if self.measure != "circulating":
+            return []
+        return [{**self._row(np.exp(self._with(kept)), kept=self._names(kept)), "measure": "ratio"} for kept in self.plan.subsets]
+
+    def steps(self) -> list[dict]:
+        return [self._row(self.means[one] - self.means[other], step=step) for step, (one, other) in pairs.STEPS.items()]
+
+    def split(self) -> list[dict]:
+        every = self.plan.subsets[-1]
+        whole, remainder = self._with(every), self._with(())
+        alone = [self._with((i,)) for i in every]
+        rows = [self._row(whole, what="whole", term="")]
+        for i in every:
+            left = self._with(tuple(j for j in every if j != i))
+            rows += [self._row(x, what=what, term=self.plan.terms[i].name)
+                     for what, x in (("left", left), ("alone", alone[i]), ("part", self._part(i)))]
+        together = sum((a - remainder for a in alone), np.zeros(len(whole)))
+        return [*rows, self._row(remainder, what="remainder", term=""),
+                self._row(whole - remainder - together, what="interaction", term="")]
+
+    def _part(self, i: int) -> np.ndarray:
+        """Shapley's value of a term: what it adds to those before it, averaged over all orders; the parts add up."""
+        count, found = len(self.plan.terms), np.zeros(len(self.means["apart"]))
+        for kept in self.plan.subsets:
+            if i not in kept:
+                weight = factorial(len(kept)) * factorial(count - len(kept) - 1) / factorial(count)
+                found += weight * (self._with(tuple(sorted((*kept, i)))) - self._with(kept))
+        return found

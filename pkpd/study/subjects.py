@@ -1,0 +1,164 @@
+"""Whom a study of stability asks about, and under which constant treatment: virtual patients with tumour in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pkpd.fit.quantity import Point, point, put
+from pkpd.fit.result import load_result, points
+from pkpd.model.schema import Model
+from pkpd.parameters import line_for, load_context, load_parameters, merge
+from pkpd.population import Population, draw, typical
+from pkpd.study.reduction import Place
+from pkpd.values import Parameters
+
+
+@dataclass(frozen=True)
+class Group:
+    """Virtual patients of one biology with tumour in one place."""
+
+    name: str
+    title: str
+    contexts: tuple[str, ...]
+    covariates: tuple[tuple[str, float], ...]
+    place: Place
+
+
+@dataclass(frozen=True)
+class Given:
+    """Inputs that a treatment sets, at constant values; none of them: untreated. Some are for the laws alone."""
+
+    name: str
+    title: str
+    sets: tuple[tuple[str, float], ...]
+    laws_only: bool = False
+
+
+@dataclass(frozen=True)
+class Strength:
+    """A line that the search at fixed volume multiplies by each of some factors; `site.` is the site of a group's tumour."""
+
+    name: str
+    line: str
+    times: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Term:
+    """A term of the model that is taken out, by lines that are set to zero."""
+
+    name: str
+    title: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StabilityStudy:
+    """What is asked of a system: times in days, volumes in mL of viable tumour, effectors relative to their reference.
+
+    below, above, held  control is less than `below` for the last `held` days without net growth, escape more than `above`
+    treated, followed   how long treatment lasts, and how long patients are followed, where the laws are measured
+    expected            real parts (1/day) that were expected before any were computed
+    """
+
+    name: str
+    title: str
+    text: str
+    system: Model = field(repr=False)
+    parameters: str
+    fit: str
+    groups: tuple[Group, ...]
+    treatments: tuple[Given, ...]
+    strengths: tuple[Strength, ...]
+    terms: tuple[Term, ...]
+    volumes: tuple[float, ...]
+    effectors: tuple[float, ...]
+    run_in: float
+    horizon: float
+    below: float
+    above: float
+    held: float
+    treated: float
+    followed: float
+    expected: tuple[float, float] = (0.0, 0.0)
+    assumed: tuple[tuple[str, str, str, str], ...] = ()
+    patients: int = 200
+    draws: int = 24
+    seed: int = 0
+
+    @property
+    def kind(self) -> str:
+        return "stability"
+
+    @property
+    def compared(self) -> tuple[Given, ...]:
+        """Treatments under which equilibria are sought."""
+        return tuple(t for t in self.treatments if not t.laws_only)
+
+
+def central(study: StabilityStudy) -> tuple[Point, dict]:
+    """The parameters at the values before calibration, or at the medians of a fit, with its account."""
+    if study.fit == "none":
+        return Point(load_parameters(study.parameters, study.system)), {}
+    own, account = load_result(study.fit)
+    medians = ((key, float(np.median(x))) for key, x in own.draws.items())
+    return point(own, medians), account
+
+
+def drawn(study: StabilityStudy) -> list[Point]:
+    """The parameters under each draw: of the fit's posterior, or the same ones before calibration."""
+    if study.fit == "none":
+        return [central(study)[0]] * study.draws
+    found = points(load_result(study.fit)[0], study.draws)
+    return [found[k % len(found)] for k in range(study.draws)]
+
+
+def parameters(study: StabilityStudy, group: Group, at: Point) -> Parameters:
+    """The values of a group: its contexts laid on top, with what a fit has set in them."""
+    own = at.parameters
+    for name in group.contexts:
+        context = load_context(name, study.system)
+        for laid, line, what, value in at.laid:
+            if laid == name:
+                context = put(context, line, what, value)
+        own = merge(own, context)
+    return own
+
+
+def people(study: StabilityStudy, group: Group, at: Point, stream: str = "patients") -> Population:
+    """Virtual patients of a group; those of one number and stream are at the same quantiles in every group."""
+    return draw(study.system, parameters(study, group, at), study.patients, study.seed, "stability", stream,
+                covariates=dict(group.covariates))
+
+
+def average(study: StabilityStudy, group: Group, at: Point) -> Population:
+    """The typical patient of a group; what some have and others have not (presentation of antigen) is as in most."""
+    own = parameters(study, group, at)
+    one = typical(study.system, own, dict(group.covariates))
+    split = {v.name for v in own.values if v.spread is not None and v.spread.law == "bernoulli"}
+    return one.with_inputs({n: float(np.round(one[n][0])) for n in one.names if line_for(n) in split})
+
+
+def treated(patients: Population, given: Given) -> Population:
+    """The same patients with a treatment that is constant from the begin."""
+    return patients.with_inputs(dict(given.sets))
+
+
+def scaled(patients: Population, group: Group, line: str, factor: np.ndarray | float) -> Population:
+    """The same patients with a line times a factor, one or one a patient; `site.` is the site of the group's tumour."""
+    names = named(patients, group, line)
+    return patients.with_inputs({n: patients[n] * factor for n in names})
+
+
+def named(patients: Population, group: Group, line: str) -> list[str]:
+    """The inputs that a line fills; `site.` is the site of the group's tumour."""
+    own = line.replace("site.", f"{group.place.site}.", 1) if line.startswith("site.") else line
+    return [n for n in patients.names if line_for(n) == own]
+
+
+def repeated(patients: Population, times: int) -> Population:
+    """Each patient several times in a row."""
+    which = np.repeat(np.arange(len(patients)), times)
+    return replace(patients, inputs=patients.inputs[which], covariates={}, rows=np.arange(len(which)))

@@ -1,0 +1,71 @@
+"""The page of a fit: its tables say what the result's file says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pkpd import library, load_result, load_trial
+from pkpd.errors import ContentError
+from pkpd.fit.page import figures, filled, published_text, quantities, terms
+from pkpd.fit.result import result_for
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROW = {"figure": "response", "arm": "all", "kind": "count", "n": 40, "unit": "1", "use": "fit", "published": 4.0,
+       "interval": [1.1, 9.5], "interval_from": "exact binomial", "predicted": 12.0,
+       "predicted_interval": [8.0, 17.0], "inside": False}
+
+
+@pytest.mark.parametrize("trial, result", [("eortc_40983", "eortc_40983"), ("keynote_016", "immune"),
+                                           ("cercek_dostarlimab", "immune")])
+def test_a_trial_is_predicted_by_the_fit_of_its_name_or_of_its_disease(trial, result):
+    assert result_for(load_trial(trial)) == result
+
+
+def test_every_quantity_is_told_with_its_prior_and_posterior():
+    _, account = load_result("immune")
+    lines = quantities(account)[2:]
+    assert len(lines) == len(account["free"])
+    for line, row in zip(lines, account["free"], strict=True):
+        cells = [c.strip() for c in line.strip("|").split("|")]
+        assert cells[0] == row["name"] and cells[4] == row["says"]
+        found = [float(x) for x in re.findall(r"[\d.]+(?:e[+-]?\d+)?", cells[3].replace("–", " "))]
+        assert found == pytest.approx([row["median"], row["low"], row["high"]], rel=6e-3)
+
+
+def test_a_miss_stands_in_the_table():
+    line = figures([{"trial": "mine", "figures": [ROW, ROW | {"inside": True, "use": "predict"}]}])
+    assert line[2] == "| mine | response | all | of 40 | fitted | 4 (1–10) | 12 (8–17) | **OUTSIDE** |"
+    assert line[3].endswith("| held out | 4 (1–10) | 12 (8–17) | inside |")
+
+
+def test_a_derived_interval_is_marked_and_a_missing_figure_named():
+    assert published_text(ROW | {"interval_from": "derived"}) == "4 (1–10) †"
+    assert published_text(ROW | {"published": None}) == "none seen"
+
+
+def test_blocks_are_filled_and_the_rest_stays():
+    text = "before\n<!-- fit immune: terms -->\nold\n<!-- end -->\nafter"
+    made = filled(text, [])
+    assert made.startswith("before\n<!-- fit immune: terms -->\n| trial |") and made.endswith("\n\n<!-- end -->\nafter")
+    assert "old" not in made and filled(made, []) == made
+
+
+def test_a_block_without_an_end_is_refused():
+    with pytest.raises(ContentError, match="a block of a fit has no end"):
+        filled("<!-- fit immune: terms -->\n", [])
+
+
+@pytest.mark.parametrize("what, table", [("quantities", quantities), ("terms", terms)])
+def test_the_page_says_what_the_result_says(what, table):
+    page = (DOCS / "immune_fit.md").read_text(encoding="utf-8")
+    _, account = load_result("immune")
+    assert "\n".join(table(account)) in page
+
+
+def test_the_page_has_every_figure_of_the_trials_of_the_disease():
+    page = (DOCS / "immune_fit.md").read_text(encoding="utf-8")
+    trials = [t for n in library.names("trial") if (t := load_trial(n)).disease == "systems/crlm_immune"]
+    for trial in trials:
+        for figure in trial.figures:
+            assert f"| {trial.name} | {figure.name} | {figure.arm} |" in page
