@@ -47,7 +47,7 @@ def test_a_derived_interval_is_marked_and_a_missing_figure_named():
 def test_blocks_are_filled_and_the_rest_stays():
     text = "before\n<!-- fit immune: terms -->\nold\n<!-- end -->\nafter"
     made = filled(text, [])
-    assert made.startswith("before\n<!-- fit immune: terms -->\n| trial |") and made.endswith("\n\n<!-- end -->\nafter")
+    assert made.startswith("before\n<!-- fit immune: terms -->\n\n| trial |") and made.endswith("\n\n<!-- end -->\nafter")
     assert "old" not in made and filled(made, []) == made
 
 

@@ -20,7 +20,7 @@ from pkpd.simulation import simulate, start_states
 CORE, FULL = (library.read("model", f"systems/{n}").data["parts"] for n in ("crlm_immune", "crlm_immune_full"))
 ADDED = {name: part for name, part in FULL.items() if name not in CORE}
 LIGHT = {k: {**p, "n": 1} if "n" in p else p for k, p in CORE.items()
-         if k not in ("occult", "imaging", "hazard") and not k.startswith(("egfr", "release"))}
+         if k not in ("occult", "surveillance", "imaging", "hazard") and not k.startswith(("egfr", "release"))}
 
 
 def modules() -> dict[str, dict[str, dict]]:

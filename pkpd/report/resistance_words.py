@@ -1,0 +1,150 @@
+"""What a study of resistance says, in words made from its numbers alone."""
+
+from __future__ import annotations
+
+from pkpd.report.resistance_figures import lowered, published_label
+from pkpd.study.resistance import ResistanceResult
+from pkpd.study.response_grid import MEASURES
+
+_UNITS = {"%": "\u00a0%", "month": "\u00a0months", "points": "\u00a0points"}
+
+
+def number(x: float, unit: str, signed: bool = False) -> str:
+    """A number as text: whole from ten on, months and small shares with one decimal, a proper minus."""
+    text = f"{x:{'+' if signed else ''}.{0 if unit != 'month' and (abs(x) >= 9.95 or x == 0) else 1}f}"
+    return "0" + text[2:] if text.strip("+-0.") == "" and text[0] in "+-" else text.replace("-", "−")
+
+
+def cell(row: dict | None, signed: bool = False) -> dict[str, str]:
+    """A row's value and interval as text."""
+    if row is None or row["value"] is None:
+        return {"value": "–", "interval": ""} if row is None or signed else _missing(row)
+    low, high = (number(row[k], row["unit"]) if row[k] is not None else "not reached" for k in ("low", "high"))
+    return {"value": number(row["value"], row["unit"], signed), "interval": f"{low} to {high}" if signed else f"{low}–{high}"}
+
+
+def _missing(row: dict) -> dict[str, str]:
+    """What stands for a number that is not defined, or not reached."""
+    word = "too few responses" if row["measure"] == "dor_12m" else "not reached"
+    return {"value": word, "interval": f"from {number(row['low'], row['unit'])}" if row["low"] is not None else ""}
+
+
+def told(row: dict, signed: bool = False) -> str:
+    """A row's value with its unit and interval, for a sentence."""
+    c = cell(row, signed)
+    unit = _UNITS[row["unit"]] if row["value"] is not None else ""
+    return c["value"] + unit + (f" ({c['interval']})" if c["interval"] else "")
+
+
+def opening(result: ResistanceResult) -> str:
+    """What comes out, in one paragraph made from the numbers alone."""
+    grid, found = result.study.grid, []
+    for c in grid.cohorts:
+        rows = _sorted(result, c.name, "response")
+        low, high = (number(r["value"], "%") for r in (rows[0], rows[-1]))
+        words = f"{low} to {high}\u00a0%" if _range(rows) else f"{low}\u00a0%" + (" under all" if len(rows) > 1 else "")
+        found.append(f"{words} in {lowered(c.title)}")
+    count = sum(grid.treats(d.name) for d in grid.drugs)
+    drugs = f"Over {count} combinations of drugs, " if count > 1 else f"With {lowered(grid.drugs[0].title)}, "
+    return f"{drugs}objective response is {'; '.join(found)}. {_tally(result)}"
+
+
+def _sorted(result: ResistanceResult, cohort: str, measure: str) -> list[dict]:
+    """The arms of a cohort that are given drugs, by a measure, where it is known."""
+    own = [r for r in result.arms if (r["cohort"], r["measure"]) == (cohort, measure) and r["value"] is not None
+           and result.study.grid.treats(r["drugs"])]
+    return sorted(own, key=lambda r: r["value"])
+
+
+def _tally(result: ResistanceResult) -> str:
+    compared = [r for r in result.published if r["inside"] is not None]
+    if not compared:
+        return "No published figure is of one arm’s own population; those shown are context."
+    outside = [f"{published_label(r)}, {lowered(MEASURES[r['measure']][0])}" for r in compared if not r["inside"]]
+    used = sum(r["use"] == "fitted" for r in compared)
+    words = (f"Of {len(compared)} published figures whose population an arm is ({used or 'none'} of them fitted), "
+             f"{len(compared) - len(outside)} lie inside what is predicted")
+    rest = [r for r in result.published if r["inside"] is None]
+    off = [f"{published_label(r)}, {lowered(MEASURES[r['measure']][0])} ({r['lies']})" for r in rest
+           if r["lies"] in ("below", "above")]
+    more = f" {len(rest)} more are context" + (
+        f", of which these lie wholly below or above the arms: {'; '.join(off)}." if off else ".")
+    return words + (f"; outside: {'; '.join(outside)}." if outside else ".") + (more if rest else "")
+
+
+def says(result: ResistanceResult) -> list[str]:
+    """What the numbers say, in sentences made from them alone."""
+    grid = result.study.grid
+    found = [_response(result, c.name, c.title) for c in grid.cohorts]
+    found += [_site(result, name, title) for name, title in grid.biologies]
+    found += [_added(result, d.name, d.title) for d in grid.drugs if d.name != grid.alone and grid.treats(d.name)]
+    found += [_without(result, d.name, d.title) for d in grid.drugs if not grid.treats(d.name)]
+    found += [_duration(result, c.name, c.title) for c in grid.cohorts]
+    return [text for text in found if text]
+
+
+def _drugs(result: ResistanceResult, name: str) -> str:
+    return lowered(next(d.title for d in result.study.grid.drugs if d.name == name))
+
+
+def _response(result: ResistanceResult, cohort: str, title: str) -> str:
+    rows = _sorted(result, cohort, "response")
+    if not _range(rows):
+        widest = max(rows, key=lambda r: r["high"])
+        return f"{title}: objective response is {told(widest)} under every combination."
+    parts = [f"{told(r)} with {_drugs(result, r['drugs'])}" for r in (rows[0], rows[-1])]
+    return f"{title}: objective response is {' and up to '.join(parts)}."
+
+
+def _range(rows: list[dict]) -> bool:
+    """Whether the least and the most of rows read differently."""
+    return number(rows[0]["value"], rows[0]["unit"]) != number(rows[-1]["value"], rows[-1]["unit"])
+
+
+def _apart(rows: list[dict], below: bool) -> list[dict]:
+    key = "high" if below else "low"
+    return [r for r in rows if r[key] is not None and (r[key] < 0 if below else r[key] > 0)]
+
+
+def _site(result: ResistanceResult, biology: str, title: str) -> str:
+    """What the site changes: in how many combinations the interval of the difference is on one side of none."""
+    found = []
+    for name, words in result.study.grid.sites:
+        rows = [r for r in result.sites if (r["biology"], r["site"], r["measure"]) == (biology, name, "response")
+                and r["value"] is not None and result.study.grid.treats(r["drugs"])]
+        rows = sorted(rows, key=lambda r: r["value"])
+        if rows:
+            sides = f"below 0 in {len(_apart(rows, True))} and above in {len(_apart(rows, False))} of {len(rows)} combinations"
+            found.append(f"{words} rather than {dict(result.study.grid.sites)[result.study.grid.without]}, objective response "
+                         f"differs by {told(rows[0], True)} to {told(rows[-1], True)}; the 95 % interval lies {sides}")
+    return f"{title}: {'; '.join(found)}." if found else ""
+
+
+def _added(result: ResistanceResult, drugs: str, title: str) -> str:
+    """In which cohorts drugs differ from those alone, by more than chance and uncertainty make."""
+    rows = [r for r in result.drugs if (r["drugs"], r["measure"]) == (drugs, "response") and r["value"] is not None]
+    names = {c.name: lowered(c.title) for c in result.study.grid.cohorts}
+    sure = [*_apart(rows, False), *_apart(rows, True)]
+    alone = _drugs(result, result.study.grid.alone)
+    if not sure:
+        return f"{title}: in no cohort is the difference in objective response from {alone} sure of its sign."
+    parts = [f"{told(r, True)} in {names[r['cohort']]}" for r in sorted(sure, key=lambda r: -r["value"])]
+    rest = len(rows) - len(sure)
+    more = f" In {rest} of {len(rows)} cohorts the interval includes 0." if rest else ""
+    return f"{title}, less {alone}: {'; '.join(parts)}.{more}"
+
+
+def _without(result: ResistanceResult, drugs: str, title: str) -> str:
+    """What shrinks without any drug: of a model that is right next to nothing would."""
+    titles = {c.name: lowered(c.title) for c in result.study.grid.cohorts}
+    rows = [r for r in result.arms if (r["drugs"], r["measure"]) == (drugs, "response") and r["value"] is not None]
+    parts = [f"{told(r)} in {titles[r['cohort']]}" for r in rows]
+    return f"{title}: objective response is {'; '.join(parts)}." if parts else ""
+
+
+def _duration(result: ResistanceResult, cohort: str, title: str) -> str:
+    rows = _sorted(result, cohort, "dor_12m")
+    if not rows:
+        return f"{title}: too few respond to say how long responses last."
+    parts = [told(r) for r in ((rows[0], rows[-1]) if _range(rows) else rows[:1])]
+    return f"{title}: of responses, {' to '.join(parts)} last 12 months or longer."

@@ -1,0 +1,245 @@
+"""A study of resistance: response and how long it lasts, by biology, site of disease and drugs, in the same virtual patients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from pkpd import library
+from pkpd.errors import ContentError, Issue, NotFound
+from pkpd.executor import stream
+from pkpd.fit.quantity import Point
+from pkpd.fit.result import load_result, points
+from pkpd.library import check_keys, check_name, raise_issues, shown, table, text
+from pkpd.parameters import load_parameters
+from pkpd.study.importance import ImportancePlan, ImportanceResult, importance, read_importance
+from pkpd.study.liver_effect import LiverPlan, LiverResult, liver_effect, read_liver_effect
+from pkpd.study.response_grid import MEASURES, Grid, measures, read_grid
+from pkpd.study.shown_figures import Shown, predicted, published_row, read_published
+from pkpd.trial.endpoints import Followed, Readout
+from pkpd.trial.exposure import daily_model
+from pkpd.trial.figures import figure_values
+from pkpd.trial.run import Prepared, admit, run_arm, setting, warm
+from pkpd.values import Parameters
+
+Tell = Callable[[str, int, int], None]
+Rows = tuple[dict, ...]
+LEAST = 10  # responders of a draw: of fewer, how long responses last is not told
+_ALL = 1_000_000  # draws of a fit: none has more
+_NEVER = 1e9  # stands in for what is not reached, so that it can be ordered
+
+
+@dataclass(frozen=True)
+class ResistanceStudy:
+    """Cohorts under drugs, beside published figures. `account` is the fit's, none for values before any fit."""
+
+    name: str
+    title: str
+    text: str
+    fit: str
+    grid: Grid
+    shown: tuple[Shown, ...]
+    parameters: Parameters = field(repr=False)
+    account: dict | None = field(repr=False, default=None)
+    assumes: tuple[str, ...] = ()
+    importance: ImportancePlan | None = field(repr=False, default=None)
+    liver_effect: LiverPlan | None = field(repr=False, default=None)
+    patients: int = 300
+    draws: int = 32
+    seed: int = 0
+
+    @property
+    def kind(self) -> str:
+        return "resistance"
+
+
+@dataclass(frozen=True)
+class ResistanceResult:
+    """The tables of a study of resistance, rows of plain data: medians over draws with central 95 % intervals.
+
+    A draw is one of the fit's posterior with patients of its own, the same ones in every arm.
+
+    arms       each measure of each arm
+    drugs      each measure under drugs less that under those alone, in the same patients
+    sites      each measure at a site less that without, in the same biology and under the same drugs
+    published  published figures; predicted at the published trial's own size where the arm is its population; `lies` is where
+               their intervals lie beside those of the arms, which says less
+
+    importance, liver_effect  the two further analyses, where the study's file asks for them
+    """
+
+    study: ResistanceStudy
+    arms: Rows
+    drugs: Rows
+    sites: Rows
+    published: Rows
+    draws: int
+    failures: tuple[str, ...] = ()
+    importance: ImportanceResult | None = None
+    liver_effect: LiverResult | None = None
+
+
+_WORDS = ("title", "text", "kind", "disease", "parameters", "fit", "alone", "without")
+_LIMITS = {"patients": (4, 100_000), "draws": (2, 10_000), "seed": (0, 2**63)}
+_TABLES = ("study", "biologies", "sites", "therapies", "treatments", "protocol", "cohorts", "drugs", "published")
+_ANALYSES = {"importance": read_importance, "liver_effect": read_liver_effect}
+
+
+def read_resistance(data: dict, name: str, where: str) -> ResistanceStudy:
+    """A study of resistance from its tables; raises every issue at once."""
+    issues: list[Issue] = []
+    check_keys(data, (*_TABLES, *_ANALYSES), where, issues)
+    head = table(data.get("study"), f"{where}: study", (*_WORDS, *_LIMITS, "assumes"), issues)
+    words = {k: text(head, k, f"{where}: study", issues, need=k not in ("text", "parameters")) for k in _WORDS}
+    numbers: dict[str, Any] = dict(library.counts(head, _LIMITS, f"{where}: study", issues))
+    assumes = _sentences(head.get("assumes", []), f"{where}: study.assumes", issues)
+    found = _calibrated(words, f"{where}: study", issues)
+    grid = read_grid(data, name, where, words | {"parameters": words["parameters"] or words["fit"]}, issues)
+    beside = read_published(data, where, grid, issues) if grid is not None else ()
+    plans = {k: read(data[k], where, daily_model(words["disease"]), issues) for k, read in _ANALYSES.items()
+             if k in data and found is not None}
+    raise_issues(issues)
+    assert grid is not None and found is not None
+    return ResistanceStudy(name, words["title"], words["text"], words["fit"], grid, beside, *found, assumes=assumes, **plans,
+                           **numbers)
+
+
+def _sentences(value: object, place: str, issues: list[Issue]) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(x, str) and x for x in value):
+        issues.append(Issue(place, f"{shown(value)} is not a list of sentences", 'write assumes = ["…", "…"]'))
+        return ()
+    return tuple(value)
+
+
+def _calibrated(words: dict[str, str], where: str, issues: list[Issue]) -> tuple[Parameters, dict | None] | None:
+    """The disease's parameters with the draws of a fit and its account, or as they are before any."""
+    before, fit = len(issues), words["fit"]
+    key = "parameters" if fit == "none" else "fit"
+    if fit == "none" and not words["parameters"]:
+        issues.append(Issue(f"{where}.parameters", "is missing", 'name a parameter set, or a fit: fit = "…"'))
+    check_name(("model",), words["disease"], f"{where}.disease", issues)
+    if fit in library.names("fit") and fit not in library.names("result"):
+        issues.append(Issue(f"{where}.fit", f"{fit!r} has no result yet", f'run `pkpd fit {fit}`, or write fit = "none"'))
+    elif fit and fit != "none":
+        check_name(("result",), fit, f"{where}.fit", issues)
+    if len(issues) > before:
+        return None
+    try:
+        disease = daily_model(words["disease"])
+        found = (load_parameters(words["parameters"], disease), None) if fit == "none" else load_result(fit)
+    except ContentError as error:
+        issues += error.issues
+        return None
+    except NotFound as error:
+        issues.append(library.named(error, words[key], f"{where}.{key}"))
+        return None
+    if found[0].model != disease.name:
+        issues.append(Issue(f"{where}.{key}", f"{words[key]!r} is of {found[0].model}, but the disease is {disease.name}",
+                            "name one of this disease"))
+        return None
+    return found
+
+
+def run_resistance(study: ResistanceStudy, tell: Tell = lambda what, done, of: None) -> ResistanceResult:
+    """Runs a study of resistance: every arm treats the same virtual patients under the same draws."""
+    grid = study.grid
+    places = [setting(grid.trial, arm) for _, _, arm in grid.pairs()]
+    warm(places)
+    prepared = tuple(admit(p, study.parameters, study.patients, study.seed, "resistance") for p in places)
+    sets = points(study.parameters, study.draws)
+    sets = sets * study.draws if len(sets) == 1 else sets
+    values, small, failures = [], [], []
+    tell("simulating", 0, len(sets))
+    for failed, own, trials in stream(partial(_under, study, prepared), list(enumerate(sets))):
+        values.append(own)
+        small.append(trials)
+        failures += failed
+        tell("simulating", len(values), len(sets))
+    table_ = _Table(study, np.array(values))
+    arms = table_.arms()
+    published = tuple(published_row(s, np.concatenate([x[i] for x in small]), arms, study.account)
+                      for i, s in enumerate(study.shown))
+    every = points(study.parameters, _ALL)
+    effect = None if study.liver_effect is None else liver_effect(study.liver_effect, every, tell)
+    weights = None if study.importance is None else importance(study.importance, every, tell)
+    more = [f for found in (effect, weights) if found is not None for f in found.failures]
+    return ResistanceResult(study, arms, table_.drugs(), table_.sites(), published, len(sets), (*failures, *more), weights,
+                            effect)
+
+
+def _under(study: ResistanceStudy, prepared: tuple[Prepared, ...],
+           numbered: tuple[int, Point]) -> tuple[list[str], np.ndarray, list[np.ndarray]]:
+    """Failures, measures (arm, measure), and each published figure in trials of its own size, under one draw."""
+    i, point = numbered
+    arms = {a.arm.name: run_arm(point.of(a.others(f"resistance {i}")), point.parameters) for a in prepared}
+    failures = [f"draw {i + 1}, {name}: {text}" for name, r in arms.items() for text in r.failures]
+    found = [_measured(study, name, arm) for name, arm in arms.items()]
+    return failures, np.array(found), [predicted(study.grid, s, arms, study.seed, i) for s in study.shown]
+
+
+def _measured(study: ResistanceStudy, name: str, arm: Readout | Followed) -> np.ndarray:
+    """The measures of an arm; how long responses last is undefined where few responded."""
+    figures = measures(name)
+    found = figure_values(study.grid.trial, {name: arm}, tuple(figures.values()))
+    share = np.array([100.0 if f.kind == "landmark" else 1.0 for f in figures.values()])
+    few = np.isin(arm.response, ("CR", "PR")).sum() < LEAST
+    return np.where([few and f.endpoint == "dor" for f in figures.values()], np.nan, found * share)
+
+
+class _Table:
+    """The measures of every arm, draw by draw: (draw, arm, measure)."""
+
+    def __init__(self, study: ResistanceStudy, values: np.ndarray):
+        self.study, self.grid = study, study.grid
+        self.found = {(c.name, d.name): values[:, i] for i, (c, d, _) in enumerate(self.grid.pairs())}
+
+    def arms(self) -> Rows:
+        return tuple(_row({"cohort": c.name, "biology": c.biology, "site": c.site, "drugs": d.name}, own)
+                     for c, d, _ in self.grid.pairs() for own in _columns(self.found[c.name, d.name]))
+
+    def drugs(self) -> Rows:
+        alone = self.grid.alone
+        return tuple(_row({"cohort": c.name, "biology": c.biology, "site": c.site, "drugs": d.name, "against": alone}, own)
+                     for c, d, _ in self.grid.pairs() if d.name != alone and self.grid.treats(d.name)
+                     for own in _columns(_less(self.found[c.name, d.name], self.found[c.name, alone])))
+
+    def sites(self) -> Rows:
+        found = []
+        for c, d, _ in self.grid.pairs():
+            other = self.grid.cohort(c.biology, self.grid.without)
+            if other is not None and other != c:
+                head = {"cohort": c.name, "biology": c.biology, "site": c.site, "drugs": d.name, "against": other.name}
+                found += [_row(head, own) for own in
+                          _columns(_less(self.found[c.name, d.name], self.found[other.name, d.name]))]
+        return tuple(found)
+
+
+def _less(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Differences draw by draw; undefined where either is undefined or not reached."""
+    both = np.isfinite(one) & np.isfinite(other)
+    return np.where(both, np.where(both, one, 0.0) - np.where(both, other, 0.0), np.nan)
+
+
+def _columns(values: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    return list(zip(measures(""), values.T, strict=True))
+
+
+def _row(head: dict, own: tuple[str, np.ndarray]) -> dict:
+    measure, values = own
+    unit = MEASURES[measure][1]
+    unit = "points" if unit == "%" and "against" in head else unit
+    return {**head, "measure": measure, "unit": unit, **interval(values), "defined": int((~np.isnan(values)).sum())}
+
+
+def interval(values: np.ndarray) -> dict[str, float | None]:
+    """Median over draws and central 95 % interval; None where it is not reached, or undefined in over half of the draws."""
+    known = values[~np.isnan(values)]
+    if known.size == 0 or known.size < 0.5 * values.size:
+        return {"value": None, "low": None, "high": None}
+    found = np.quantile(np.minimum(known, _NEVER), [0.5, 0.025, 0.975], method="weibull")  # covers a next draw, not these only
+    value, low, high = (None if x > 1e6 else float(x) for x in found)
+    return {"value": value, "low": low, "high": high}
