@@ -18,10 +18,10 @@ from pkpd.errors import fail
 Tell = Callable[[str, int, int], None]
 # kind of study: what runs it, what writes its page
 _STUDIES = {"neoadjuvant": (("pkpd.study.run", "run_study"), ("pkpd.report.page", "write_page")),
-            "platforms": (("pkpd.study.translation", "run_platforms"), ("pkpd.report.platforms", "write_platforms")),
-            "resistance": (("pkpd.study.resistance", "run_resistance"), ("pkpd.report.resistance", "write_resistance")),
-            "order": (("pkpd.study.order", "run_order"), ("pkpd.report.order", "write_order")),
-            "stability": (("pkpd.study.stability", "run_stability"), ("pkpd.report.stability", "write_stability"))}
+            "platforms": (("pkpd.study.platforms.translation", "run_platforms"), ("pkpd.report.platforms", "write_platforms")),
+            "resistance": (("pkpd.study.resistance.study", "run_resistance"), ("pkpd.report.resistance", "write_resistance")),
+            "order": (("pkpd.study.order.plan", "run_order"), ("pkpd.report.order", "write_order")),
+            "stability": (("pkpd.study.stability.run", "run_stability"), ("pkpd.report.stability", "write_stability"))}
 NOTICE = "Research software: a simulation, not advice on any patient."
 
 

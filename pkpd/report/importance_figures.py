@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pkpd.plot import FAINT, INK, MAIN, STYLE
-from pkpd.study import importance, liver_effect
-from pkpd.study.importance import ImportanceResult
-from pkpd.study.liver_effect import LiverResult
+from pkpd.study.resistance import importance, liver_effect
+from pkpd.study.resistance.importance import ImportanceResult
+from pkpd.study.resistance.liver_effect import LiverResult
 
 _COLORS = (MAIN, "#D55E00", "#009E73", "#CC79A7")
 _GRID = "#e5e7eb"

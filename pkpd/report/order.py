@@ -16,8 +16,8 @@ from pkpd.report.order_sentences import amount, better, opening, published, says
 from pkpd.report.page import NOTICE, template
 from pkpd.report.writing import as_csv, embedded, write_report
 from pkpd.show import show_parameters
-from pkpd.study.interaction import DIFFERENCE, EFFECT, FIRST, IMMUNE, REMOVAL, OrderResult
-from pkpd.study.sequence import OrderStudy
+from pkpd.study.order.interaction import DIFFERENCE, EFFECT, FIRST, IMMUNE, REMOVAL, OrderResult
+from pkpd.study.order.sequence import OrderStudy
 
 COLUMNS = ("table", "biology", "modality", "site", "read", "gap", "from", "to", "term", "measure", "order", "unit", "value",
            "low", "high", "chance", "noticed")

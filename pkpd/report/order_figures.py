@@ -14,8 +14,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pkpd.plot import FAINT, INK, LIMIT, MAIN, STYLE
-from pkpd.study.interaction import DIFFERENCE, EFFECT, FIRST, IMMUNE, REMOVAL, OrderResult
-from pkpd.study.sequence import OrderStudy
+from pkpd.study.order.interaction import DIFFERENCE, EFFECT, FIRST, IMMUNE, REMOVAL, OrderResult
+from pkpd.study.order.sequence import OrderStudy
 
 _DRAWN: tuple[dict[str, Any], ...] = ({"color": MAIN, "linestyle": "-"}, {"color": "#D55E00", "linestyle": (0, (5, 2))},
                                       {"color": "#009E73", "linestyle": (0, (1.5, 1.5))})

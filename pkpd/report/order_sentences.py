@@ -7,7 +7,7 @@ from typing import Any
 
 from pkpd.report import order_figures as draw
 from pkpd.report.order_figures import picked
-from pkpd.study.interaction import DIFFERENCE, EFFECT, FIRST, IMMUNE, NONE, REMOVAL, OrderResult
+from pkpd.study.order.interaction import DIFFERENCE, EFFECT, FIRST, IMMUNE, NONE, REMOVAL, OrderResult
 
 
 def amount(row: dict) -> dict[str, str]:

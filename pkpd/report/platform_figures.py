@@ -13,8 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pkpd.plot import FAINT, INK, LIMIT, MAIN, STYLE
-from pkpd.study.platforms import PlatformStudy
-from pkpd.study.translation import AXES, PlatformResult
+from pkpd.study.platforms.plan import PlatformStudy
+from pkpd.study.platforms.translation import AXES, PlatformResult
 
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F3C8D")
 _DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 1.5, 1, 1.5)))

@@ -15,9 +15,9 @@ from pkpd.report import platform_figures as draw
 from pkpd.report.page import NOTICE, template
 from pkpd.report.writing import as_csv, embedded, write_report
 from pkpd.show import show_parameters
-from pkpd.study.experiment import IMMUNE
-from pkpd.study.platforms import Platform, PlatformStudy, Share, Uncertain
-from pkpd.study.translation import AXES, T_CELLS, PlatformResult
+from pkpd.study.platforms.experiment import IMMUNE
+from pkpd.study.platforms.plan import Platform, PlatformStudy, Share, Uncertain
+from pkpd.study.platforms.translation import AXES, T_CELLS, PlatformResult
 
 COLUMNS = ("table", "platform", "host", "treatment", "class", "level", "axis", "measure", "unit", "value", "low", "high", "over")
 _DRAWS = "draws, central 95 %"

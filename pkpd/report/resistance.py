@@ -18,8 +18,8 @@ from pkpd.report.page import NOTICE, template
 from pkpd.report.resistance_words import cell, number, opening, says
 from pkpd.report.writing import Figures, as_csv, embedded, write_report
 from pkpd.show import show_parameters
-from pkpd.study.resistance import LEAST, ResistanceResult, ResistanceStudy
-from pkpd.study.response_grid import MEASURES
+from pkpd.study.resistance.response_grid import MEASURES
+from pkpd.study.resistance.study import LEAST, ResistanceResult, ResistanceStudy
 
 COLUMNS = ("table", "cohort", "biology", "site", "drugs", "against", "trial", "figure", "arm", "measure", "unit", "value", "low",
            "high", "level", "defined", "n", "use", "predicted", "predicted_low", "predicted_high", "inside", "lies",

@@ -6,11 +6,11 @@ from typing import Any
 
 from pkpd.report.resistance_figures import lowered
 from pkpd.report.resistance_words import cell, told
-from pkpd.study import importance, lesion_pairs, liver_effect
-from pkpd.study.importance import ImportanceResult
-from pkpd.study.liver_effect import LiverResult
-from pkpd.study.mechanism import Mechanism
-from pkpd.study.resistance import ResistanceResult
+from pkpd.study.resistance import importance, lesion_pairs, liver_effect
+from pkpd.study.resistance.importance import ImportanceResult
+from pkpd.study.resistance.liver_effect import LiverResult
+from pkpd.study.resistance.mechanism import Mechanism
+from pkpd.study.resistance.study import ResistanceResult
 
 COLUMNS = ("treatment", "state", "mechanism", "what", "index", "group", "first", "second", "sum", "joint", "best", "acts", "term",
            "kept", "step")

@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pkpd.plot import FAINT, INK, MAIN, STYLE
-from pkpd.study.resistance import ResistanceResult
-from pkpd.study.response_grid import MEASURES
+from pkpd.study.resistance.response_grid import MEASURES
+from pkpd.study.resistance.study import ResistanceResult
 
 OUTSIDE = "#B00020"  # a published figure that misses
 _SITES = (MAIN, "#D55E00", "#009E73", "#CC79A7")  # the site without first

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pkpd.report.resistance_figures import lowered, published_label
-from pkpd.study.resistance import ResistanceResult
-from pkpd.study.response_grid import MEASURES
+from pkpd.study.resistance.response_grid import MEASURES
+from pkpd.study.resistance.study import ResistanceResult
 
 _UNITS = {"%": "\u00a0%", "month": "\u00a0months", "points": "\u00a0points"}
 

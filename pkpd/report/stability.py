@@ -15,10 +15,10 @@ from pkpd.report.page import NOTICE, template
 from pkpd.report.stability_reading import DRAWN, OWN, TWO, carried, cell, opening, pairs, says, volume
 from pkpd.report.writing import as_csv, embedded, write_report
 from pkpd.show import show_parameters
-from pkpd.study.basins import OUTCOMES
-from pkpd.study.fixed_volume import STARTS, VOLUMES
-from pkpd.study.stability import StabilityResult
-from pkpd.study.subjects import central, parameters
+from pkpd.study.stability.basins import OUTCOMES
+from pkpd.study.stability.fixed_volume import STARTS, VOLUMES
+from pkpd.study.stability.run import StabilityResult
+from pkpd.study.stability.subjects import central, parameters
 
 COLUMNS = ("table", "group", "treatment", "item", "measure", "unit", "value", "low", "high", "over")
 _PATIENTS = "patients, middle 95 %"

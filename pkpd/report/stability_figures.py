@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pkpd.plot import FAINT, INK, LIMIT, MAIN, STYLE
-from pkpd.study.stability import StabilityResult
+from pkpd.study.stability.run import StabilityResult
 
 CLASSES = {"T cells": "#0072B2", "blood": "#56B4E9", "surroundings": "#009E73", "dead volume": "#E69F00", "tumour": "#D55E00"}
 _LOOKS: tuple[dict[str, Any], ...] = ({"color": FAINT, "linestyle": (0, (4, 2))}, {"color": MAIN, "linestyle": "-"},

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pkpd.report.stability_figures import within
-from pkpd.study.reduction import Place, Reduction
-from pkpd.study.stability import StabilityResult
-from pkpd.study.subjects import Given, Group, average, central
+from pkpd.study.stability.reduction import Place, Reduction
+from pkpd.study.stability.run import StabilityResult
+from pkpd.study.stability.subjects import Given, Group, average, central
 
 _STIFF = 0.5  # days: an explicit method that may step so long needs no other
 TWO, DRAWN, OWN = "two stable states", "two stable states, over draws", "with two, ending at the upper from their own start"

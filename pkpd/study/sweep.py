@@ -229,6 +229,6 @@ def _sweep(entry: dict, where: str, issues: list[Issue]) -> Sweep | None:
 
 
 # kind of study: what reads its file
-READERS = {"neoadjuvant": ("pkpd.study.sweep", "read_study"), "platforms": ("pkpd.study.platforms", "read_platforms"),
-           "resistance": ("pkpd.study.resistance", "read_resistance"), "order": ("pkpd.study.order", "read_order"),
-           "stability": ("pkpd.study.stability", "read_stability")}
+READERS = {"neoadjuvant": ("pkpd.study.sweep", "read_study"), "platforms": ("pkpd.study.platforms.plan", "read_platforms"),
+           "resistance": ("pkpd.study.resistance.study", "read_resistance"), "order": ("pkpd.study.order.plan", "read_order"),
+           "stability": ("pkpd.study.stability.run", "read_stability")}

@@ -84,8 +84,7 @@ def _course(prepared: Prepared, people: Population, due: np.ndarray) -> Simulati
     times = np.append(np.minimum(due, last[:, None]), last[:, None], axis=1)
     before = settled(model, people, trial.run_in, _RTOL)
     course = _treated(prepared, people, times, np.nan_to_num(before.states[:, 0]))
-    lost = np.isnan(before.states[:, 0]).any(axis=1)
-    states = np.where(lost[:, None, None], np.nan, course.states)
+    states = np.where(np.any(np.isnan(before.states), axis=(1, 2), keepdims=True), np.nan, course.states)
     return replace(course, states=states, failures=tuple(dict.fromkeys((*before.failures, *course.failures))))
 
 

@@ -9,11 +9,12 @@ import pytest
 from pkpd import load_model, load_parameters
 from pkpd.fit.quantity import Point
 from pkpd.report.importance_figures import liver_pictures
-from pkpd.study import experiment, lesion_pairs
-from pkpd.study import liver_effect as study
-from pkpd.study.lesion_pairs import ARMS, COVARIATES, STEPS, log_kill, placed, subsets
-from pkpd.study.liver_effect import MEASURES, liver_effect, read_liver_effect
-from pkpd.study.mechanism import Mechanism, followed, people
+from pkpd.study.platforms import experiment
+from pkpd.study.resistance import lesion_pairs
+from pkpd.study.resistance import liver_effect as study
+from pkpd.study.resistance.lesion_pairs import ARMS, COVARIATES, STEPS, log_kill, placed, subsets
+from pkpd.study.resistance.liver_effect import MEASURES, liver_effect, read_liver_effect
+from pkpd.study.resistance.mechanism import Mechanism, followed, people
 from pkpd.trial.run_in import settled
 
 SYSTEM = load_model("systems/crlm_immune")

@@ -19,11 +19,11 @@ from pkpd.report.order_sentences import opening, published, says, told
 from pkpd.report.page import template
 from pkpd.schedule import settings
 from pkpd.simulation import simulate
-from pkpd.study import sequence
-from pkpd.study.interaction import DIFFERENCE, EFFECT, IMMUNE, REMOVAL, order_effect, percent, windows
-from pkpd.study.order import read_order, run_order
-from pkpd.study.platforms import Share
-from pkpd.study.sequence import ablated, drawn_patients, orders, run_in
+from pkpd.study.order import sequence
+from pkpd.study.order.interaction import DIFFERENCE, EFFECT, IMMUNE, REMOVAL, order_effect, percent, windows
+from pkpd.study.order.plan import read_order, run_order
+from pkpd.study.order.sequence import ablated, drawn_patients, orders, run_in
+from pkpd.study.platforms.plan import Share
 from pkpd.trial.response import CRITERIA, progressed
 
 STUDY = load_study("treatment_order")

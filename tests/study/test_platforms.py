@@ -15,9 +15,9 @@ from pkpd.hosts import HOSTS, RANGES
 from pkpd.library import names, read
 from pkpd.parameters import bind, load_context, merge
 from pkpd.report.platforms import COLUMNS, flat, fold, write_platforms
-from pkpd.study.experiment import Arm, measure
-from pkpd.study.platforms import read_platforms
-from pkpd.study.translation import AXES, _agreement, _crossing, run_platforms
+from pkpd.study.platforms.experiment import Arm, measure
+from pkpd.study.platforms.plan import read_platforms
+from pkpd.study.platforms.translation import AXES, _agreement, _crossing, run_platforms
 from pkpd.trial.run import setting
 
 STUDY = load_study("platforms")

@@ -16,9 +16,9 @@ from pkpd.fit.quantity import Point
 from pkpd.library import read
 from pkpd.report.resistance import COLUMNS, TABLES, flat, write_resistance
 from pkpd.report.resistance_words import number, opening, says
-from pkpd.study.resistance import LEAST, _under, interval, read_resistance, run_resistance
-from pkpd.study.response_grid import MEASURES, measures
-from pkpd.study.shown_figures import measured_as
+from pkpd.study.resistance.response_grid import MEASURES, measures
+from pkpd.study.resistance.shown_figures import measured_as
+from pkpd.study.resistance.study import LEAST, _under, interval, read_resistance, run_resistance
 from pkpd.trial.run import admit, run_arm, setting
 
 STUDY = load_study("immune_resistance")

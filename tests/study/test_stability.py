@@ -18,19 +18,19 @@ from pkpd.report.stability import COLUMNS, write_stability
 from pkpd.report.stability_reading import opening
 from pkpd.simulation import simulate
 from pkpd.solve.reference import right_hand_side
-from pkpd.study.basins import critical, run, starts
-from pkpd.study.conservation import _balanced, _quadrature, follow, laws
-from pkpd.study.equilibria import equilibria
-from pkpd.study.fixed_volume import fixed_volume
-from pkpd.study.folds import KILL, branch, confirmed, fold, typical, volumes, without
-from pkpd.study.folds import equilibria as resting_volumes
-from pkpd.study.intervals import share
-from pkpd.study.linearisation import in_logarithms, linearised, modes
-from pkpd.study.reduction import Place, Reduction, whole
-from pkpd.study.spectrum import at_treatment, in_play
-from pkpd.study.stability import run_stability
-from pkpd.study.stability_plan import read_stability
-from pkpd.study.subjects import average, central, people, scaled, treated
+from pkpd.study.stability.basins import critical, run, starts
+from pkpd.study.stability.conservation import _balanced, _quadrature, follow, laws
+from pkpd.study.stability.equilibria import equilibria
+from pkpd.study.stability.fixed_volume import fixed_volume
+from pkpd.study.stability.folds import KILL, branch, confirmed, fold, typical, volumes, without
+from pkpd.study.stability.folds import equilibria as resting_volumes
+from pkpd.study.stability.intervals import share
+from pkpd.study.stability.linearisation import in_logarithms, linearised, modes
+from pkpd.study.stability.plan import read_stability
+from pkpd.study.stability.reduction import Place, Reduction, whole
+from pkpd.study.stability.run import run_stability
+from pkpd.study.stability.spectrum import at_treatment, in_play
+from pkpd.study.stability.subjects import average, central, people, scaled, treated
 
 SHIPPED = load_study("immune_stability")
 STUDY = replace(SHIPPED, fit="none")  # what is tested holds for the values before calibration, whatever a fit makes of them
@@ -339,7 +339,7 @@ def test_every_law_holds_over_groups_and_treatments():
 def test_a_law_that_is_broken_is_told(monkeypatch):
     """Half of the capacity that the system has is a bound that tumour passes."""
     grown = replace(FEW, groups=FEW.groups[:1], treatments=FEW.treatments[:1], followed=20000.0)
-    monkeypatch.setattr("pkpd.study.conservation._BOUNDS", (
+    monkeypatch.setattr("pkpd.study.stability.conservation._BOUNDS", (
         ("tumour in half of the site", "0 to KSITE / 2", lambda r, g: r["liver.volume"] / (0.5 * r["growth.1.KSITE"])),))
     broken = [r for r in laws(grown, AT) if not r["holds"]]
     assert [r["item"] for r in broken] == ["tumour in half of the site"] and broken[0]["highest"] > 1

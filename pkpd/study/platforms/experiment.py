@@ -11,7 +11,7 @@ from pkpd.parameters import line_for
 from pkpd.population import Population, draw, uniform
 from pkpd.schedule import Schedule, nothing, settings
 from pkpd.simulation import Simulation, simulate
-from pkpd.study.platforms import Platform, PlatformStudy, Share, Treatment
+from pkpd.study.platforms.plan import Platform, PlatformStudy, Share, Treatment
 from pkpd.trial.endpoints import first_time
 from pkpd.trial.lesions import copies
 from pkpd.trial.response import CRITERIA, progressed, target_sum

@@ -14,9 +14,9 @@ from pkpd.model.compose import load_model
 from pkpd.model.schema import Model
 from pkpd.parameters import line_for, load_context, load_parameters
 from pkpd.spread import is_number
-from pkpd.study.experiment import PLACES
-from pkpd.study.reduction import SITE, Place
-from pkpd.study.subjects import Given, Group, StabilityStudy, Strength, Term
+from pkpd.study.platforms.experiment import PLACES
+from pkpd.study.stability.reduction import SITE, Place
+from pkpd.study.stability.subjects import Given, Group, StabilityStudy, Strength, Term
 from pkpd.values import SEEN
 
 T = TypeVar("T")

@@ -18,8 +18,8 @@ from pkpd.parameters import bind, line_for, load_context, merge
 from pkpd.population import Population, draw
 from pkpd.simulation import Simulation, simulate
 from pkpd.spread import is_number
-from pkpd.study.intervals import Cell, over
-from pkpd.study.subjects import Given
+from pkpd.study.stability.intervals import Cell, over
+from pkpd.study.stability.subjects import Given
 from pkpd.trial.reading import Reader
 from pkpd.values import Parameters
 

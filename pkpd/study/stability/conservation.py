@@ -12,9 +12,9 @@ from pkpd.parameters import line_for
 from pkpd.population import Population
 from pkpd.schedule import Schedule, nothing, settings
 from pkpd.simulation import Simulation, simulate
-from pkpd.study.experiment import PLACES
-from pkpd.study.reduction import SITE
-from pkpd.study.subjects import Given, Group, StabilityStudy, people
+from pkpd.study.platforms.experiment import PLACES
+from pkpd.study.stability.reduction import SITE
+from pkpd.study.stability.subjects import Given, Group, StabilityStudy, people
 
 _LONGEST = 16.0  # days of a panel of the quadrature
 _NODES = 10  # of Gauss and Legendre in a panel

@@ -15,7 +15,7 @@ from pkpd.parameters import line_for, merge
 from pkpd.population import Population, draw, uniform
 from pkpd.schedule import nothing
 from pkpd.simulation import Simulation, simulate
-from pkpd.study.platforms import Share, Uncertain
+from pkpd.study.platforms.plan import Share, Uncertain
 from pkpd.trial.endpoints import first_time
 from pkpd.trial.lesions import copies
 from pkpd.trial.published import Figure

@@ -9,10 +9,10 @@ import numpy as np
 from pkpd.fit.quantity import Point
 from pkpd.population import Population, uniform
 from pkpd.simulation import simulate
-from pkpd.study.equilibria import distinct, solve
-from pkpd.study.linearisation import linearised
-from pkpd.study.reduction import SITE, Reduction, whole
-from pkpd.study.subjects import Given, Group, StabilityStudy, average, repeated, scaled, treated
+from pkpd.study.stability.equilibria import distinct, solve
+from pkpd.study.stability.linearisation import linearised
+from pkpd.study.stability.reduction import SITE, Reduction, whole
+from pkpd.study.stability.subjects import Given, Group, StabilityStudy, average, repeated, scaled, treated
 
 VOLUMES = np.logspace(-3, 3, 7)  # mL of viable tumour in the site
 STARTS = 8  # of Newton's method at each point

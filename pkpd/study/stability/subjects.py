@@ -11,7 +11,7 @@ from pkpd.fit.result import load_result, points
 from pkpd.model.schema import Model
 from pkpd.parameters import line_for, load_context, load_parameters, merge
 from pkpd.population import Population, draw, typical
-from pkpd.study.reduction import Place
+from pkpd.study.stability.reduction import Place
 from pkpd.values import Parameters
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from pkpd.errors import fail
 from pkpd.fit.quantity import Point
 from pkpd.population import Population
-from pkpd.study.intervals import over, share
-from pkpd.study.linearisation import linearised
-from pkpd.study.reduction import Place, Reduction, resting, whole, zeros
-from pkpd.study.spectrum import in_play, stable
-from pkpd.study.subjects import Given, Group, StabilityStudy, Term, average, named, people, scaled, treated
+from pkpd.study.stability.intervals import over, share
+from pkpd.study.stability.linearisation import linearised
+from pkpd.study.stability.reduction import Place, Reduction, resting, whole, zeros
+from pkpd.study.stability.spectrum import in_play, stable
+from pkpd.study.stability.subjects import Given, Group, StabilityStudy, Term, average, named, people, scaled, treated
 
 KILL = "site.KAPPA"  # the strength by which equilibria are followed
 _LOWEST, _COUNT = 1e-9, 121  # mL, the volume of one cell; volumes between which signs are told apart

@@ -16,10 +16,10 @@ from pkpd.fit.quantity import Point
 from pkpd.fit.result import load_result, points
 from pkpd.library import check_keys, check_name, raise_issues, shown, table, text
 from pkpd.parameters import load_parameters
-from pkpd.study.importance import ImportancePlan, ImportanceResult, importance, read_importance
-from pkpd.study.liver_effect import LiverPlan, LiverResult, liver_effect, read_liver_effect
-from pkpd.study.response_grid import MEASURES, Grid, measures, read_grid
-from pkpd.study.shown_figures import Shown, predicted, published_row, read_published
+from pkpd.study.resistance.importance import ImportancePlan, ImportanceResult, importance, read_importance
+from pkpd.study.resistance.liver_effect import LiverPlan, LiverResult, liver_effect, read_liver_effect
+from pkpd.study.resistance.response_grid import MEASURES, Grid, measures, read_grid
+from pkpd.study.resistance.shown_figures import Shown, predicted, published_row, read_published
 from pkpd.trial.endpoints import Followed, Readout
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.figures import figure_values

@@ -8,8 +8,8 @@ import numpy as np
 
 from pkpd.population import Population
 from pkpd.simulation import simulate, start_states
-from pkpd.study.reduction import Place
-from pkpd.study.subjects import Group, StabilityStudy, repeated
+from pkpd.study.stability.reduction import Place
+from pkpd.study.stability.subjects import Group, StabilityStudy, repeated
 
 OUTCOMES = ("eliminated", "controlled", "held", "escaped")
 ONE_CELL = 1e-9  # mL: less than this counts as eliminated, though the model itself lets nothing die out

@@ -11,7 +11,7 @@ from pkpd.fit.result import fitted
 from pkpd.library import named, rows, shown, text
 from pkpd.population import uniform
 from pkpd.regimen import load_regimen
-from pkpd.study.response_grid import MEASURES, Grid, measures
+from pkpd.study.resistance.response_grid import MEASURES, Grid, measures
 from pkpd.trial.arms import Arm
 from pkpd.trial.endpoints import Followed, Readout
 from pkpd.trial.figures import figure_values

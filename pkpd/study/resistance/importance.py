@@ -20,8 +20,8 @@ from pkpd.fit.quantity import Point
 from pkpd.library import whole
 from pkpd.model.schema import Model
 from pkpd.population import Population
-from pkpd.study import variance
-from pkpd.study.mechanism import (
+from pkpd.study.resistance import variance
+from pkpd.study.resistance.mechanism import (
     Context,
     Mechanism,
     Together,
@@ -40,7 +40,7 @@ from pkpd.study.mechanism import (
     thinned,
     together_reader,
 )
-from pkpd.study.subjects import Given
+from pkpd.study.stability.subjects import Given
 from pkpd.trial.lesions import copies
 from pkpd.trial.reading import Reader
 from pkpd.trial.response import CRITERIA, progressed, standing, target_sum

@@ -11,7 +11,7 @@ import numpy as np
 from pkpd.errors import fail
 from pkpd.parameters import line_for
 from pkpd.simulation import start_states
-from pkpd.study.sequence import Biology, Orders, OrderStudy, drawn_patients, orders
+from pkpd.study.order.sequence import Biology, Orders, OrderStudy, drawn_patients, orders
 
 DIFFERENCE, EFFECT, IMMUNE = "difference", "order effect", "immune part"
 JOINT = ("joint, ablation first", "joint, anti-PD-1 first")

@@ -12,7 +12,7 @@ import numpy as np
 
 from pkpd.model.schema import Model
 from pkpd.population import Population
-from pkpd.study.experiment import PLACES
+from pkpd.study.platforms.experiment import PLACES
 
 _HALVINGS, _NEWTON = 24, 5  # towards the effectors: bisection of their logarithm, then Newton's method
 SITE = ("effector", "exhausted", "regulatory", "myeloid", "stroma", "vessels")

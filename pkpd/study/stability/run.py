@@ -12,14 +12,14 @@ import numpy as np
 from pkpd.executor import stream
 from pkpd.fit.quantity import Point
 from pkpd.population import Population
-from pkpd.study.basins import OUTCOMES, Paths, critical, outcome_map, paths
-from pkpd.study.conservation import laws
-from pkpd.study.fixed_volume import fixed_volume
-from pkpd.study.folds import KILL, balance, branch, equilibria, fold, two_stable, typical, without
-from pkpd.study.intervals import middle, share
-from pkpd.study.spectrum import at_treatment, spectra
-from pkpd.study.stability_plan import read_stability
-from pkpd.study.subjects import Given, Group, StabilityStudy, average, central, drawn, people, scaled, treated
+from pkpd.study.stability.basins import OUTCOMES, Paths, critical, outcome_map, paths
+from pkpd.study.stability.conservation import laws
+from pkpd.study.stability.fixed_volume import fixed_volume
+from pkpd.study.stability.folds import KILL, balance, branch, equilibria, fold, two_stable, typical, without
+from pkpd.study.stability.intervals import middle, share
+from pkpd.study.stability.plan import read_stability
+from pkpd.study.stability.spectrum import at_treatment, spectra
+from pkpd.study.stability.subjects import Given, Group, StabilityStudy, average, central, drawn, people, scaled, treated
 
 __all__ = ["StabilityResult", "read_stability", "run_stability"]
 Tell = Callable[[str, int, int], None]

@@ -14,7 +14,7 @@ from pkpd.fit.quantity import Point
 from pkpd.model.schema import Model
 from pkpd.population import Population
 from pkpd.simulation import Simulation
-from pkpd.study.mechanism import Mechanism, ends
+from pkpd.study.resistance.mechanism import Mechanism, ends
 
 Kept = tuple[int, ...]  # which terms of the liver's tolerance are left
 

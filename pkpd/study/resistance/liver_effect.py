@@ -21,9 +21,9 @@ from pkpd.library import shown
 from pkpd.model.schema import Model
 from pkpd.population import Population
 from pkpd.spread import is_number
-from pkpd.study import lesion_pairs as pairs
-from pkpd.study.lesion_pairs import Kept
-from pkpd.study.mechanism import (
+from pkpd.study.resistance import lesion_pairs as pairs
+from pkpd.study.resistance.lesion_pairs import Kept
+from pkpd.study.resistance.mechanism import (
     Biology,
     Mechanism,
     biology_reader,
@@ -37,7 +37,7 @@ from pkpd.study.mechanism import (
     term_reader,
     thinned,
 )
-from pkpd.study.subjects import Given
+from pkpd.study.stability.subjects import Given
 from pkpd.trial.reading import Reader
 from pkpd.trial.run_in import settled
 

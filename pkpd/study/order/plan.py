@@ -15,10 +15,10 @@ from pkpd.model.compose import load_model
 from pkpd.model.schema import Model
 from pkpd.parameters import bind, line_for, load_context, load_parameters, merge
 from pkpd.spread import is_number
-from pkpd.study import interaction
-from pkpd.study.interaction import REMOVAL, Found, OrderResult
-from pkpd.study.platforms import SITES, Share, Uncertain
-from pkpd.study.sequence import Ablation, Beside, Biology, Modality, OrderStudy, Term
+from pkpd.study.order import interaction
+from pkpd.study.order.interaction import REMOVAL, Found, OrderResult
+from pkpd.study.order.sequence import Ablation, Beside, Biology, Modality, OrderStudy, Term
+from pkpd.study.platforms.plan import SITES, Share, Uncertain
 from pkpd.trial.protocol import load_trial
 from pkpd.trial.reading import Reader
 from pkpd.values import Parameters

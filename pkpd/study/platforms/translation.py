@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 
 from pkpd.executor import stream
-from pkpd.study.experiment import Arm, Measured, arms, measure
-from pkpd.study.platforms import Platform, PlatformStudy, Treatment
+from pkpd.study.platforms.experiment import Arm, Measured, arms, measure
+from pkpd.study.platforms.plan import Platform, PlatformStudy, Treatment
 
 Tell = Callable[[str, int, int], None]
 Rows = tuple[dict, ...]

@@ -6,10 +6,10 @@ import numpy as np
 
 from pkpd.fit.quantity import Point
 from pkpd.population import Population
-from pkpd.study.equilibria import NEUTRAL
-from pkpd.study.intervals import middle, share
-from pkpd.study.linearisation import Linearised, Modes, in_logarithms, linearised, modes
-from pkpd.study.subjects import Group, StabilityStudy, average, people, treated
+from pkpd.study.stability.equilibria import NEUTRAL
+from pkpd.study.stability.intervals import middle, share
+from pkpd.study.stability.linearisation import Linearised, Modes, in_logarithms, linearised, modes
+from pkpd.study.stability.subjects import Group, StabilityStudy, average, people, treated
 from pkpd.trial.run_in import settled
 
 # the last word of a state: what it is for a reader, and the class it is drawn as
