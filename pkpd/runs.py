@@ -145,15 +145,17 @@ def print_figures(result: dict, console: Console) -> None:
 
 def _print_account(result: dict, console: Console) -> None:
     """Below the table: what it rests on, the joint check, failures."""
+    link = f"link: {escape(result['link'])} · " if result["link"] else ""
+    draws = f"{result['draws']} draws of the posterior" if result["draws"] > 1 else "one set of values"
     console.print(
-        f"fit: {escape(result['fit'] or 'none, values before calibration')} · "
-        f"link: {escape(result['link'] or 'the trial’s first')} · "
-        f"{result['draws']} draws of the posterior × {result['trials'] // result['draws']} trials of the trial's own size, "
+        f"fit: {escape(result['fit'] or 'none, the values of the library’s files')} · {link}"
+        f"{draws} × {result['trials'] // result['draws']} trials of the trial's own size, "
         f"resampled from {result['patients']} virtual patients an arm",
         soft_wrap=True,
     )
     console.print(
-        "counts: exact binomial intervals · † interval derived from simulated trials, none was published", soft_wrap=True
+        "counts: exact binomial intervals · † interval derived, none was published: of a share its binomial, of a median from "
+        "simulated trials", soft_wrap=True
     )
     if result["joint"]:
         j = result["joint"]

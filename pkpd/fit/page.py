@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from pkpd import library
 from pkpd.errors import fail
@@ -35,8 +35,10 @@ def published_text(row: dict) -> str:
     """The published figure with its interval, marked where that was derived."""
     if row["published"] is None:
         return "none seen"
-    mark = " †" if row["interval_from"] == "derived" else ""
-    return f"{figure_text(row['kind'], row['published'])} {span_text(row['kind'], row['interval'])}{mark}".strip()
+    marks = [f"{100 * row['level']:.0f} %"] if row["interval_from"] == "published" and row["level"] != 0.95 else []
+    marks += ["†"] if row["interval_from"] == "derived" else []
+    marks += [{"assumed": "recalled", "review": "from a review"}[row["seen"]]] if row["seen"] in ("assumed", "review") else []
+    return " ".join([figure_text(row["kind"], row["published"]), span_text(row["kind"], row["interval"]), *marks]).strip()
 
 
 def predicted_text(row: dict) -> str:
@@ -89,9 +91,13 @@ def terms(account: dict) -> list[str]:
                     for t in account["terms"]]
 
 
-def figures(results: Iterable[dict]) -> list[str]:
+def figures(results: Sequence[dict]) -> list[str]:
     """Every figure of the trials: published and predicted, fitted or held out, inside or outside."""
-    lines = ["| trial | figure | arm | unit | used | published (95 %) | predicted (95 %) | |", "|" + "---|" * 8]
+    rows = [row for r in results for row in r["figures"]]
+    counts = [sum(row["use"] == use and row["inside"] is not None and row["inside"] >= least for row in rows)
+              for use in ("fit", "predict") for least in (1, 0)]
+    said = ("Of {1} fitted figures {0} lie inside what is predicted, of {3} held out {2}.").format(*counts)
+    lines = [said, "", "| trial | figure | arm | unit | used | published (95 %) | predicted (95 %) | |", "|" + "---|" * 8]
     return lines + [f"| {r['trial']} | {row['figure']} | {row['arm']} | {unit_text(row)} | {_USES[row['use']]} | "
                     f"{published_text(row)} | {predicted_text(row)} | {_VERDICTS[row['inside']]} |"
                     for r in results for row in r["figures"]]

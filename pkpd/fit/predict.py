@@ -82,12 +82,14 @@ def _row(trial: Trial, figure: Figure, values: np.ndarray, chance: float, fitted
     reached = values.size > 0 and np.mean(np.isfinite(values)) > 0.5
     if interval is None and figure.value is not None and chance > 0 and reached:
         around = np.array([-1.96, 1.96]) * chance
-        share = figure.kind == "landmark"
-        interval = tuple(np.clip(figure.value + around, 0, 1) if share else figure.value * np.exp(around))
+        share = figure.kind == "landmark"  # its own binomial error: that of simulated trials would be the model's
+        wide = 1.96 * np.sqrt(figure.value * (1 - figure.value) / figure.n) if share else 0.0
+        interval = (max(figure.value - wide, 0), min(figure.value + wide, 1)) if share else tuple(figure.value * np.exp(around))
         seen = "derived"
     return {"trial": trial.name, "arm": figure.arm, "figure": figure.name, "kind": figure.kind, "use": use,
             "unit": figure.unit, "n": figure.n, "published": figure.value,
-            "interval": None if interval is None else [float(x) for x in interval], "interval_from": seen if interval else None,
+            "interval": None if interval is None else [float(x) for x in interval],
+            "interval_from": seen if interval else None, "level": figure.level,
             "predicted": _number(middle), "predicted_interval": [_number(low), _number(high)],
             "inside": None if figure.value is None or use == "context" else bool(low <= figure.value <= high),
             "where": figure.where, "seen": figure.seen, "source": figure.source or trial.reference}

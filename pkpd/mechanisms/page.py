@@ -52,7 +52,8 @@ def _counts(entries: Sequence[Entry], found: Mapping[str, Movement]) -> list[str
 
 def _contexts(mechanisms: Map, core: Mapping[str, float], full: Mapping[str, float]) -> list[str]:
     """The contexts, with ORR in the core alone and with every module: the modules are added, not fitted."""
-    lines = ["ORR of the core (`crlm_immune`) and with every module; they add to what the core was set to, unfitted:", "",
+    lines = ["ORR of the core (`crlm_immune`) and with every module; modules add to what the core was fitted to, unfitted. "
+             "Chemotherapy's are higher than trials report ([immune_fit.md](immune_fit.md)):", "",
              "| context | patients | settings | ORR, core | ORR, all modules |", "|---|---|---|---|---|"]
     for c in mechanisms.contexts:
         words = (_laid(c.sets), _switch(c.always, "from the start"), _switch(c.treated, "treated"))

@@ -71,7 +71,10 @@ def load_study(name: str | Path) -> Any:
 def _read_by_kind(data: dict, name: str, where: str) -> Any:
     head = data.get("study")
     kind = head.get("kind") if isinstance(head, dict) else None
-    module, verb = READERS.get(kind if isinstance(kind, str) else "", READERS["neoadjuvant"])
+    if not isinstance(kind, str) or kind not in READERS:
+        what = "is missing" if kind is None else f"{shown(kind)} is not a kind of study"
+        raise fail(f"{where}: study.kind", what, "write kind = " + " or ".join(f'"{k}"' for k in READERS))
+    module, verb = READERS[kind]
     return getattr(import_module(module), verb)(data, name, where)
 
 

@@ -22,6 +22,8 @@ from pkpd.trial.surgery import Plan, plan
 from pkpd.trial.therapies import receives
 from pkpd.values import Parameters
 
+_ORGANS = {"LESIONS": ("hepatic", "lesion"), "ELSEWHERE": ("extrahepatic",)}  # parts whose copies a covariate counts
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -222,7 +224,20 @@ def _features(place: Setting, covariates: dict[str, np.ndarray], group: np.ndarr
         if np.isnan(values).any():
             raise fail(f"{place.trial.name}: arms", f"{name} is given to some groups of {place.arm.name!r} only",
                        "give it to every group: the disease's patients have none of their own")
+    _check_lesions(place, found)
     return found
+
+
+def _check_lesions(place: Setting, found: dict[str, np.ndarray]) -> None:
+    """Groups have a lesion, and no more in an organ than the disease has copies."""
+    where, counts = f"{place.trial.name}: arms.{place.arm.name}.patients", [found[k] for k in _ORGANS if k in found]
+    if len(counts) == len(_ORGANS) and np.any(sum(counts) == 0):
+        raise fail(where, "a group has no lesion: " + " and ".join(f"{k} = 0" for k in _ORGANS), "give one of them some")
+    for name, organs in _ORGANS.items():
+        most = sum(s.startswith(tuple(f"{o}." for o in organs)) and s.endswith(".sensitive") for s in place.disease.states)
+        if name in found and most and found[name].max() > most:
+            raise fail(f"{where}.covariates.{name}", f"{found[name].max():g} lesions, but {place.disease.name} has {most} there",
+                       f"give {most} or fewer: more would be left out")
 
 
 def _kill(given: Drugs, days: list[np.ndarray], covariates: dict[str, np.ndarray], key: tuple[str, str, str],

@@ -12,7 +12,7 @@ from pkpd.fit.result import result_for
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 ROW = {"figure": "response", "arm": "all", "kind": "count", "n": 40, "unit": "1", "use": "fit", "published": 4.0,
-       "interval": [1.1, 9.5], "interval_from": "exact binomial", "predicted": 12.0,
+       "interval": [1.1, 9.5], "interval_from": "exact binomial", "level": 0.95, "seen": "primary", "predicted": 12.0,
        "predicted_interval": [8.0, 17.0], "inside": False}
 
 
@@ -35,13 +35,16 @@ def test_every_quantity_is_told_with_its_prior_and_posterior():
 
 def test_a_miss_stands_in_the_table():
     line = figures([{"trial": "mine", "figures": [ROW, ROW | {"inside": True, "use": "predict"}]}])
-    assert line[2] == "| mine | response | all | of 40 | fitted | 4 (1–10) | 12 (8–17) | **OUTSIDE** |"
-    assert line[3].endswith("| held out | 4 (1–10) | 12 (8–17) | inside |")
+    assert line[0] == "Of 1 fitted figures 0 lie inside what is predicted, of 1 held out 1."
+    assert line[4] == "| mine | response | all | of 40 | fitted | 4 (1–10) | 12 (8–17) | **OUTSIDE** |"
+    assert line[5].endswith("| held out | 4 (1–10) | 12 (8–17) | inside |")
 
 
 def test_a_derived_interval_is_marked_and_a_missing_figure_named():
     assert published_text(ROW | {"interval_from": "derived"}) == "4 (1–10) †"
     assert published_text(ROW | {"published": None}) == "none seen"
+    assert published_text(ROW | {"seen": "assumed"}) == "4 (1–10) recalled"
+    assert published_text(ROW | {"interval_from": "published", "level": 0.9}) == "4 (1–10) 90 %"
 
 
 def test_blocks_are_filled_and_the_rest_stays():

@@ -8,9 +8,11 @@ import pytest
 
 from pkpd import library, load_trial
 from pkpd.errors import ContentError, PkpdError
-from pkpd.parameters import bibliography
+from pkpd.parameters import bibliography, load_parameters
 from pkpd.trial import protocol, therapies
+from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import read_trial
+from pkpd.trial.run import prepare
 
 FOLLOWED = [n for n in library.names("trial") if load_trial(n).scans]
 SIGNS = {"primary", "secondary", "review", "derived"}
@@ -219,6 +221,20 @@ def test_no_value_of_a_wrong_type_gives_a_traceback(data, monkeypatch):
     assert not crashes and refused > 200
 
 
+@pytest.mark.parametrize(("covariates", "said"), [
+    ({"LESIONS": 9, "ELSEWHERE": 1}, "covariates.LESIONS: 9 lesions, but systems/crlm_immune has 2 there"),
+    ({"LESIONS": 0, "ELSEWHERE": 3}, "covariates.ELSEWHERE: 3 lesions, but systems/crlm_immune has 2 there"),
+    ({"LESIONS": 0, "ELSEWHERE": 0}, "a group has no lesion: LESIONS = 0 and ELSEWHERE = 0")])
+def test_patients_have_lesions_and_no_more_than_the_disease_can_hold(data, covariates, said):
+    """More would be left out in silence."""
+    data["arms"][0]["patients"][0]["covariates"] = covariates
+    trial = read_trial(data, "mine", "mine.toml")
+    parameters = load_parameters(trial.parameters, daily_model(trial.disease))
+    with pytest.raises(ContentError) as caught:
+        prepare(trial, trial.arms[0], parameters, 20)
+    assert said in str(caught.value)
+
+
 # --- the command ---------------------------------------------------------------
 
 
@@ -232,7 +248,7 @@ def test_the_table_says_published_predicted_and_inside_or_outside(tmp_path, monk
         cli.main()
     out = capsys.readouterr().out
     rows = {(r["figure"], r["arm"]): r for r in json.loads((tmp_path / "f.json").read_text())["figures"]}
-    assert stop.value.code == 0 and "inside" in out and "OUTSIDE" in out and "none, values before calibration" in out
+    assert stop.value.code == 0 and "inside" in out and "OUTSIDE" in out and "none, the values of the library’s files" in out
     assert rows["response", "pmmr"]["published"] == 0 and rows["response", "pmmr"]["n"] == 18
     assert rows["response", "pmmr"]["interval"][1] == pytest.approx(18 * (1 - 0.025 ** (1 / 18)))
     assert rows["response", "dmmr"]["use"] == "predict" and rows["response_update", "dmmr"]["inside"] is None
