@@ -66,6 +66,8 @@ def filled(page: str, results: list[dict]) -> str:
 
     def made(found: re.Match) -> str:
         name, what = found[2], found[3]
+        if what not in (*tables, "figures"):
+            raise fail("page", f"{what!r} is no table of a fit", "write one of " + ", ".join((*tables, "figures")))
         lines = figures(results) if what == "figures" else tables[what](load_result(name)[1])
         return "\n".join([found[1], *lines, "", found[4]])
 

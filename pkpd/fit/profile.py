@@ -79,11 +79,15 @@ def _others(target: Objective, points: np.ndarray, i: int) -> np.ndarray:
 
 
 def _profile(target: Objective, i: int, grid: np.ndarray, points: np.ndarray, exact: np.ndarray) -> Profile:
-    """The best value of all rounds at each point of the grid, and that of the best point of all, which comes last."""
+    """The best value of all rounds at each point of the grid, and that of the best point of all, which comes last.
+
+    A value that no patient can have (its line refuses it) is left out: no data speak against it.
+    """
     value = exact + _others(target, points, i)
     at = np.unique(np.append(grid, points[-1, i]))
     highest = np.array([value[points[:, i] == x].max() for x in at])
-    return Profile(at, highest.max() - highest)
+    possible = np.isfinite(highest)
+    return Profile(at[possible], highest.max() - highest[possible])
 
 
 def _best_at(target: Objective, guess: Emulator, known: np.ndarray, i: int, at: float) -> np.ndarray:

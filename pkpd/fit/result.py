@@ -112,13 +112,17 @@ def load_result(name: str | Path) -> tuple[Parameters, dict]:
 
 
 def result_for(trial: Trial) -> str | None:
-    """The library's result that speaks for a trial: that of its name, else the only one of its disease; None if there is none."""
+    """The library's result that speaks for a trial: that of its name, else the only one of its disease; None if there is none.
+
+    An error if several are."""
     names = library.names("result")
     if trial.name in names:
         return trial.name
     disease = daily_model(trial.disease).name
     found = [n for n in names if daily_model(library.read("result", n).data["parameters"]["model"]).name == disease]
-    return found[0] if len(found) == 1 else None
+    if len(found) > 1:
+        raise fail(trial.name, f"{' and '.join(found)} are fits of its disease", 'name one: --fit NAME, or --fit none')
+    return found[0] if found else None
 
 
 def fitted(told: dict, trial: str) -> tuple[str, ...]:

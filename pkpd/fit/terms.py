@@ -43,7 +43,8 @@ def term(trial: Trial, figures: tuple[Figure, ...], seed: int, replicates: int) 
     Arms do not depend on one another.
     """
     outer = _within(figures)
-    apart = len({f.arm for f in figures}) == len(figures) - sum(j >= 0 for j in outer)
+    nested = [j for j in outer if j >= 0]
+    apart = len({f.arm for f in figures}) == len(figures) - len(nested) and len(set(nested)) == len(nested)
     if apart and all(f.kind == "count" for f in figures):
         return Counts(trial, figures)
     return Joint(trial, figures, seed, replicates)
@@ -98,8 +99,10 @@ class Counts:
     def log_likelihood(self, values: np.ndarray) -> np.ndarray:
         known, outer = np.all(np.isfinite(values), axis=-1), self._counts[2]
         share = expit(np.where(known[..., None], values, 0.0))
-        of = np.where(outer >= 0, share[..., outer], 1.0)
-        return np.where(known, self._log(np.minimum(share / of, 1 - 1e-9)), -np.inf)
+        n = self._counts[1]
+        most = 1 - 0.5 / (n + 1)  # as of simulated patients: a share of few controlled ones is never all of them
+        inner = np.minimum(share / share[..., outer], most)
+        return np.where(known, self._log(np.where(outer >= 0, inner, share)), -np.inf)
 
     def errors(self, values: np.ndarray) -> np.ndarray:
         """Standard errors of the figures at points, on their scales."""

@@ -57,7 +57,7 @@ def test_the_exact_term_is_the_product_of_binomials(target, shares):
     assert target.terms[0].distance(values) == pytest.approx(2 * (best - want))
 
 
-@pytest.mark.parametrize("shares", [(0.4, 0.9), (0.01, 0.5), (0.3, 0.3000001)])
+@pytest.mark.parametrize("shares", [(0.4, 0.9), (0.01, 0.5), (0.5, 0.52)])
 def test_responders_among_the_controlled_are_a_multinomial(folder, made_up, shares):
     """Responded, stable and worse are three kinds of one patient; the order in which a file tells them does not matter."""
     told = [{"name": e, "kind": "count", "arm": "all", "endpoint": e, "value": k, "n": 80, "use": "fit", "seen": "user",
@@ -72,6 +72,21 @@ def test_responders_among_the_controlled_are_a_multinomial(folder, made_up, shar
         assert found == pytest.approx([want, want], rel=1e-6)
         best = float(multinomial.logpmf([31, 45, 4], 80, [31 / 80, 45 / 80, 4 / 80]))
         assert made.distance(logit(np.array(shares)[order])) == pytest.approx(2 * (best - want), rel=1e-6)
+
+
+def test_where_none_is_controlled_none_need_have_responded(target):
+    """Half a patient of 2001 controlled and half responding is no sign that all who are controlled respond."""
+    figures = target.terms[1].figures
+    responds, controlled = (replace(f, value=k, n=18) for f, k in zip(figures, (0, 2), strict=True))
+    found = terms.term(target.terms[1].trial, (responds, controlled), 1, 100)
+    none = logit(np.array([0.5, 0.5]) / 2001)
+    assert found.log_likelihood(none) > binom.logpmf(2, 18, 0.5 / 2001) + 2 * np.log(1 / 6) - 1e-6
+
+
+def test_two_counts_within_one_are_no_multinomial(target):
+    one, two = target.terms[1].figures
+    again = replace(one, name="again", n=79)
+    assert isinstance(terms.term(target.terms[1].trial, (replace(one, n=79), again, two), 1, 100), Joint)
 
 
 def test_a_share_of_none_or_all_of_the_simulated_patients_is_half_a_patient_off(target, base):
