@@ -26,14 +26,17 @@ CAPTIONS = {
                 "mechanism gains when all others stay. Middle: what withholding it loses when all others are released. Right: "
                 "total Sobol index, the share of the variance of response that goes with a mechanism, alone and with others, "
                 "when every degree of release is even between 0 and 1; bars are SALib’s 95 % intervals, at the middle of the "
-                "posterior. How fully a mechanism can be released is assumed, and so are most of their sizes.",
+                "posterior. How fully a mechanism can be released is assumed, and so are most of their sizes, that of "
+                "FGL1 and LAG-3 among them: no trial of LAG-3 blockade in this disease is fitted. Gains are those of this model.",
     "shrinkage": "The same for shrinkage: the natural logarithm of the sum of target diameters at the start of treatment over "
                  "that later, mean over patients; the 30 % fall of a response is 0.36. It shows what moves tumours where nobody "
                  "responds yet.",
     "liver": "A lesion outside the liver when the patient’s other lesion lies in the liver, less the same when that one lies in "
              "an organ of its own outside it: medians and 95 % intervals over draws, the same patients on both sides. Filled: "
              "with one term of the liver’s tolerance alone; open: with all but that one. With none of them there is no "
-             "difference, because nothing else differs.",
+             "difference, because nothing else differs. Some lie above 0: a term that acts within the liver’s lesion leaves "
+             "a larger tumour there, which primes more T cells, and these reach the lesion elsewhere too. How large the "
+             "terms are beside each other is assumed.",
 }
 
 

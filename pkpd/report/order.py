@@ -46,7 +46,8 @@ def captions(study: OrderStudy) -> dict[str, str]:
         "immune": "Its immune part: what would be left of the order effect if the ablated lesion kept its tumour, and only "
                   f"antigen and injury came of the ablation; {last}.",
         "progression": "Left: mean time to progression from the first treatment, RECIST 1.1, scans without error "
-                       f"(ablation by {study.modalities[0].name}). Right: what of the difference is order. Time counts up to "
+                       f"(ablation by {study.modalities[0].name}). Right: what of the difference is order. Bands on the "
+                       "left overlap as draws differ; both orders have the same patients in each. Time counts up to "
                        f"{study.horizon / 7:g} weeks.",
         "terms": f"The order effect on lesions {first} when a term of the injury or memory is set to 0, {last}.",
     }

@@ -51,8 +51,8 @@ def effect_figure(result: OrderResult, order: str = EFFECT) -> Figure:
         for k, (axis, (biology, site)) in enumerate(zip(axes, _panels(study), strict=True)):
             own = picked(result.volumes, biology=biology.name, site=site, read=study.reads[-1] / 7, measure="volume", order=order)
             _lines(axis, [(picked(own, modality=m.name), d) for m, d in zip(study.modalities, cycle(_DRAWN), strict=False)])
-            _dress(axis, f"{biology.title}: lesions {place(site)}", f"{order} (%)" if k % len(study.sites) == 0 else "", study,
-                   k >= len(axes) - len(study.sites))
+            _dress(axis, f"{biology.title}: lesions {place(site)}", "" if k % len(study.sites) else f"{order} (% of volume)",
+                   study, k >= len(axes) - len(study.sites))
         _legend(picture, [*_handles([m.title for m in study.modalities], cycle(_DRAWN)), _zero()])
     return picture
 
@@ -75,7 +75,7 @@ def progress_figure(result: OrderResult) -> Figure:
             _dress(left, f"{biology.title}: both orders", "time to progression (days)", study, last)
             effects = picked(own, order=EFFECT)
             _lines(right, [(picked(effects, modality=m.name), d) for m, d in zip(study.modalities, cycle(_DRAWN), strict=False)])
-            _dress(right, f"{biology.title}: order effect", "days", study, last)
+            _dress(right, f"{biology.title}: order effect", "order effect (days)", study, last)
         _legend(picture, [*_handles(FIRST, _ORDERS),
                           *_handles([f"order effect: {m.title}" for m in study.modalities], cycle(_DRAWN)), _zero()])
     return picture
@@ -95,7 +95,7 @@ def term_figure(result: OrderResult) -> Figure:
                 _bars(axis, [picked(own, modality=modality.name, term=n)[0] for n in names], 0.24 * j - 0.12, drawn["color"])
             axis.axvline(0, color=LIMIT, linestyle=(0, (4, 3)), linewidth=1.2, zorder=1)
             _titled(axis, f"{biology.title}, {gap / 7:g} weeks apart")
-            axis.set_xlabel(f"{EFFECT} (%)" if k >= len(panels) - len(study.terms_at) else "")
+            axis.set_xlabel(f"{EFFECT} (% of volume)" if k >= len(panels) - len(study.terms_at) else "")
             axis.set_yticks(range(len(names)), ["all in force", *(f"without {n}" for n in names[1:])]
                             if k % len(study.terms_at) == 0 else [""] * len(names))
             axis.set_ylim(len(names) - 0.5, -0.5)

@@ -13,7 +13,7 @@ from pkpd.study.order.interaction import DIFFERENCE, EFFECT, FIRST, IMMUNE, NONE
 def amount(row: dict) -> dict[str, str]:
     """A value and its interval as a reader sees them: signs for changes, digits by size, and no 0 for what is told from it."""
     size, apart = max(abs(row["low"]), abs(row["high"])), row["low"] * row["high"] > 0
-    places = 0 if size >= 20 else 1 if size >= 2 else 2
+    places = 0 if size >= 20 else 1
     value, *ends = (f"{row[k]:+.1g}".replace("-", "−") if apart and abs(row[k]) >= NONE and not round(row[k], places) else
                     _signed(row[k], places) for k in ("value", "low", "high"))
     return {"value": value, "interval": " to ".join(ends)}
@@ -56,11 +56,14 @@ def opening(result: OrderResult) -> str:
         wide = max(some, key=lambda r: r["to"] - r["from"]) if some else None
         found.append(f"{weeks(wide)} at the widest in {title} disease ({better(wide)})" if wide is not None else
                      f"none in {title} disease")
-    return (f"Order does most in {titles[effect['biology']]} disease: the two {effect['gap']:g} weeks apart, ablation by "
-            f"{effect['modality']} first changes the volume of lesions {draw.place(effect['site'])} by {told(effect)} at "
-            f"{effect['read']:g} weeks. As they are the two orders differ there by {told(naive)}, because one has had anti-PD-1 "
-            f"for longer. The immune part of what order does, through antigen, injury and memory, is {told(immune)} where it is "
-            f"largest. Windows of gaps in which the order effect can be told from nothing: {'; '.join(found)}.")
+    small = abs(effect["value"]) < 100 * study.least
+    worth = f"{'less' if small else 'no less'} than the {100 * study.least:g} % of volume taken to be worth a word."
+    return (f"In this model order does most in {titles[effect['biology']]} disease: the two {effect['gap']:g} weeks apart, "
+            f"ablation by {effect['modality']} first changes the volume of lesions {draw.place(effect['site'])} by "
+            f"{told(effect)} at {effect['read']:g} weeks. As they are the two orders differ there by {told(naive)}, because one "
+            "has had anti-PD-1 for longer. The immune part of what order does, through antigen, injury and memory, is "
+            f"{told(immune)} where it is largest. What order does at most is {worth} Windows of gaps in which the order effect "
+            f"can be told from nothing: {'; '.join(found)}. Nothing here says what a patient should be given first.")
 
 
 def _naive(result: OrderResult) -> str:
@@ -178,6 +181,7 @@ def _carried(result: OrderResult, biology: str, title: str) -> str:
     own = [r for r in picked(result.terms, biology=biology, measure="carried", read=study.reads[-1] / 7) if r["term"] in single]
     row, less = (_largest(rows) for rows in (own, picked(result.terms, biology=biology, measure="carried", term=REMOVAL,
                                                         read=study.reads[-1] / 7)))
+    unsure = "" if row["low"] * row["high"] > 0 else ", which cannot be told from 0"
     return (f"{title}: removal of tumour carries up to {told(less)} of volume; of the single terms of injury and "
             f"memory, {row['term']} carries most: up to {told(row)}, {row['gap']:g} weeks apart, {draw.place(row['site'])}, by "
-            f"{row['modality']}.")
+            f"{row['modality']}{unsure}.")

@@ -20,22 +20,23 @@ from pkpd.report.writing import Figures, as_csv, embedded, write_report
 from pkpd.show import show_parameters
 from pkpd.study.resistance.response_grid import MEASURES
 from pkpd.study.resistance.study import LEAST, ResistanceResult, ResistanceStudy
+from pkpd.trial.figures import MONTH
 
 COLUMNS = ("table", "cohort", "biology", "site", "drugs", "against", "trial", "figure", "arm", "measure", "unit", "value", "low",
            "high", "level", "defined", "n", "use", "predicted", "predicted_low", "predicted_high", "inside", "lies",
            *analyses.COLUMNS)
 TABLES = ("arms", "drugs", "sites", "published")
 _CAPTIONS = {
-    "response": "Objective response, median and 95 % interval over draws. Published figures are on rows of their own: grey "
-                "squares are context, since their patients, drugs or criteria are not those of one arm; diamonds are compared, "
-                "red where the published value lies outside the 95 % interval that is predicted for a trial of its size.",
+    "response": "Objective response, median and 95 % interval over draws, in this model. Published figures are on rows of their "
+                "own: grey squares are context, since their patients, drugs or criteria are not those of one arm; diamonds are "
+                "compared, red where the published value lies outside the 95 % interval predicted for a trial of its size.",
     "duration": "Responses that last, by Kaplan–Meier over the responders of each draw: the share still without progression or "
                 "death a year after the scan that first showed the response. Where few respond the interval is wide, and where "
                 "none do in most draws there is nothing to show.",
-    "progression": "Median progression-free survival; not reached where over half of the patients have not progressed when they "
-                   "are last followed.",
+    "progression": "Median progression-free survival, each panel on a scale of its own; not reached where over half of the "
+                   "patients have not progressed when they are last followed.",
     "differences": "Differences in objective response in the same virtual patients under the same draws, with 95 % intervals: "
-                   "what drugs add, and what the site of disease changes.",
+                   "what drugs add, and what the site of disease changes, in this model.",
 }
 
 
@@ -52,10 +53,20 @@ def draw_figures(result: ResistanceResult) -> Figures:
              "progression": draw.measure_figure(result, "pfs_median")}
     if result.drugs or result.sites:
         drawn["differences"] = draw.difference_figure(result)
-    pictures = {name: (picture, _CAPTIONS[name]) for name, picture in drawn.items()}
+    pictures = {name: (picture, _caption(result, name)) for name, picture in drawn.items()}
     pictures |= {} if result.importance is None else importance_pictures(result.importance)
     pictures |= {} if result.liver_effect is None else liver_pictures(result.liver_effect)
     return embedded(pictures)
+
+
+def _caption(result: ResistanceResult, name: str) -> str:
+    """A figure's caption, with the cautions of drugs and the floor that scans lay under medians."""
+    grid = result.study.grid
+    cautions = [f"{d.title}: {d.caution}." for d in grid.drugs if d.caution and name in ("response", "differences")]
+    first = grid.trial.scans[0][0]
+    floor = [f"A median of {number(first / MONTH, 'month')} months is the first scan, at {first / 7:g} weeks: a floor, since "
+             "progression is seen at scans, and not a length of control."] if name == "progression" else []
+    return " ".join([_CAPTIONS[name], *cautions, *floor])
 
 
 def account(result: ResistanceResult) -> dict[str, Any]:
@@ -64,7 +75,8 @@ def account(result: ResistanceResult) -> dict[str, Any]:
     return {"study": study.name, "title": study.title, "system": grid.trial.disease, "fit": study.fit,
             "biologies": dict(grid.biologies), "sites": dict(grid.sites), "alone": grid.alone, "without": grid.without,
             "cohorts": [{"name": c.name, "title": c.title, "biology": c.biology, "site": c.site} for c in grid.cohorts],
-            "combinations": [{"name": d.name, "title": d.title, "regimen": grid.arm(grid.cohorts[0].name, d.name).regimen}
+            "combinations": [{"name": d.name, "title": d.title, "caution": d.caution,
+                              "regimen": grid.arm(grid.cohorts[0].name, d.name).regimen}
                              for d in grid.drugs],
             "measures": {k: " ".join(filter(None, (title, unit and f"({unit} {of}".strip() + ")")))
                          for k, (title, unit, of) in MEASURES.items()},
@@ -118,19 +130,26 @@ def page_data(result: ResistanceResult, figures: dict) -> dict[str, Any]:
             "importance": None if result.importance is None else analyses.importance_data(result.importance),
             "liver": None if result.liver_effect is None else analyses.liver_data(result.liver_effect),
             "lines": [{**line, "text": ""} for line in shown["values"]], "made": made(result), "months": _months(study),
-            "failures": result.failures, "references": {k: known[k] for k in keys if k in known}, "account": study.account,
-            "error": _chance(result), "lowered": draw.lowered, "least": LEAST, "regimens": _regimens(study)}
+            "failures": result.failures, "references": {k: known[k] for k in keys if k in known},
+            "account": _rounded(study.account), "error": _chance(result), "lowered": draw.lowered, "least": LEAST,
+            "regimens": _regimens(study)}
+
+
+def _rounded(account: dict | None) -> dict | None:
+    """The account of a fit with two digits of every quantity."""
+    return account and {**account, "free": [{k: float(f"{v:.2g}") if isinstance(v, float) else v for k, v in f.items()}
+                                            for f in account["free"]]}
 
 
 def _regimens(study: ResistanceStudy) -> list[dict[str, str]]:
     """What is given under each combination of drugs."""
-    names = [(d.title, study.grid.arm(study.grid.cohorts[0].name, d.name).regimen) for d in study.grid.drugs]
-    return [{"drugs": title, "name": name, "title": load_regimen(name).title if name else "best supportive care"}
-            for title, name in names]
+    names = [(d, study.grid.arm(study.grid.cohorts[0].name, d.name).regimen) for d in study.grid.drugs]
+    return [{"drugs": d.title, "name": name, "title": load_regimen(name).title if name else "best supportive care",
+             "caution": d.caution} for d, name in names]
 
 
 def _months(study: ResistanceStudy) -> str:
-    return f"{study.grid.trial.follow_up[1] / (365.25 / 12):.0f}"
+    return f"{study.grid.trial.follow_up[1] / MONTH:.0f}"
 
 
 def _chance(result: ResistanceResult) -> float:
@@ -152,7 +171,8 @@ def _differences(result: ResistanceResult, table: str) -> list[dict]:
 
 def _published(result: ResistanceResult, row: dict) -> dict[str, Any]:
     grid, unit = result.study.grid, row["unit"]
-    span = "–".join(number(row[k], unit) for k in ("low", "high")) if row["low"] is not None else ""
+    value, *ends = (f"{row[k]:g}" if unit == "month" else number(row[k], unit)  # months as they were published
+                    for k in ("published", "low", "high") if row[k] is not None)
     verdict = {True: "inside", False: "outside", None: "context"}[row["inside"]]
     lies = {"below": "below the arms", "above": "above the arms", "among": "overlaps the arms"}.get(row["lies"], "")
     own = {"value": row["predicted"], "low": row["predicted_low"], "high": row["predicted_high"]}
@@ -160,5 +180,5 @@ def _published(result: ResistanceResult, row: dict) -> dict[str, Any]:
     return {**row, "what": title, "who": [c.title for c in grid.cohorts if c.name in row["cohorts"]],
             "given": next(d.title for d in grid.drugs if d.name == row["drugs"]), "verdict": verdict,
             "lies": lies if row["inside"] is None else "",
-            "told": {"value": number(row["published"], unit), "interval": span},
+            "told": {"value": value, "interval": "–".join(ends)},
             "own": cell(row | own) if row["inside"] is not None else {"value": "", "interval": ""}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pkpd.report.resistance_figures import lowered
-from pkpd.report.resistance_words import cell, told
+from pkpd.report.resistance_words import cell, number, told
 from pkpd.study.resistance import importance, lesion_pairs, liver_effect
 from pkpd.study.resistance.importance import ImportanceResult
 from pkpd.study.resistance.liver_effect import LiverResult
@@ -86,7 +86,7 @@ def share(row: dict) -> dict[str, str]:
     """A share of variance as text, with its interval."""
     if row["value"] is None:
         return {"value": "–", "interval": ""}
-    value, low, high = (f"{round(row[k], 2) + 0.0:.2f}".replace("-", "−") for k in ("value", "low", "high"))
+    value, low, high = (number(row[k], "1") for k in ("value", "low", "high"))
     return {"value": value, "interval": f"{low} to {high}"}
 
 
@@ -105,9 +105,9 @@ def _ranked(result: ImportanceResult, treatment: str, title: str) -> list[str]:
     levels = {r["state"]: r for r in _of(result.levels, treatment)}
     found = [f"{title}: response is {told(levels['as_is'])} with no mechanism released and {told(levels['released'])} with all."]
     if gains and gains[0]["value"] > 0:
-        found[0] += f" Released alone, {names[gains[0]['mechanism']]} gains most: {told(gains[0], True)}."
+        found[0] += f" Released alone in this model, {names[gains[0]['mechanism']]} gains most: {told(gains[0], True)}."
     elif gains:
-        found[0] += " Released alone, none gains a response."
+        found[0] += " Released alone in this model, none gains a response."
     if totals:
         most = max(totals, key=lambda r: r["value"])
         found[0] += (f" Of the variance of response over all degrees of release, {names[most['mechanism']]} goes with most, "
@@ -152,9 +152,17 @@ def _liver_says(result: LiverResult) -> list[str]:
         given = next(lowered(t.title) for t in result.plan.treatments if t.name == least["treatment"])
         ends = [logs(r)["value"] for r in (whole[-1], least)]
         found.append(f"{b.title}: with a lesion in the liver, log-kill of a lesion elsewhere differs by {' to '.join(ends)} over "
-                     f"{len(whole)} treatments. Where it is least ({given}: {ends[1]}, {logs(least)['interval']}), "
-                     f"{terms[most['term']]} takes the largest part, {logs(most)['value']} ({logs(most)['interval']}).")
+                     f"{len(whole)} treatments. Where the loss is largest ({given}: {ends[1]}, {logs(least)['interval']}), "
+                     f"the {terms[most['term']]} has the largest part, {logs(most)['value']} ({logs(most)['interval']})"
+                     + (", by construction: it alone of these terms drains the blood that both lesions share."
+                        if _drains(result, b.name, least["treatment"]) == [[most["term"]]] else "."))
     return found
+
+
+def _drains(result: LiverResult, biology: str, treatment: str) -> list[list[str]]:
+    """The terms that lower circulating cells when they act alone; others reach elsewhere by what the liver's lesion primes."""
+    return [r["kept"] for r in result.ratios
+            if (r["biology"], r["treatment"], len(r["kept"])) == (biology, treatment, 1) and r["high"] < 1]
 
 
 def _steps(result: LiverResult) -> list[dict]:

@@ -44,10 +44,7 @@ def measure_figure(result: ResistanceResult, measure: str) -> Figure:
     with rc_context(STYLE):
         picture, axes = _panels(panels, dict(grid.biologies))
         for axis, lines in zip(axes, panels.values(), strict=True):
-            rows = [line.row for line in lines if line.row]
-            reach = 100.0 if title[1] == "%" else _reach(rows)
-            if title[1] == "%" and max([0.0, *(x for r in rows for x in _ends(r))]) < 45:
-                reach = 50.0
+            reach = 100.0 if title[1] == "%" else _reach([line.row for line in lines if line.row])
             _draw(axis, lines, result, reach)
             axis.set_xlim(-0.02 * reach, reach)
             axis.set_xlabel(f"{title[0]}, " + (f"{title[1]} {title[2]}" if title[1] == "%" else _HEADS[title[1]]),
@@ -69,10 +66,9 @@ def difference_figure(result: ResistanceResult, measure: str = "response") -> Fi
     shown = {k: v for k, v in panels.items() if v}
     with rc_context(STYLE):
         picture, axes = _panels(shown, titles)
+        ends = [0.0, *(x for lines in shown.values() for line in lines if line.row for x in _ends(line.row))]
+        room = max(2.0, 0.08 * (max(ends) - min(ends)))
         for axis, lines in zip(axes, shown.values(), strict=True):
-            rows = [line.row for line in lines if line.row]
-            ends = [0.0, *(x for r in rows for x in _ends(r))]
-            room = max(2.0, 0.08 * (max(ends) - min(ends)))
             axis.axvline(0, color=FAINT, linewidth=1)
             _draw(axis, lines, result, max(ends) + room)
             axis.set_xlim(min(ends) - room, max(ends) + room)
@@ -81,8 +77,8 @@ def difference_figure(result: ResistanceResult, measure: str = "response") -> Fi
 
 
 def lowered(title: str) -> str:
-    """A title within a sentence: `anti-PD-1 alone`."""
-    return title[:1].lower() + title[1:]
+    """A title within a sentence: `anti-PD-1 alone`, but `IDO`."""
+    return title if title[1:2].isupper() else title[:1].lower() + title[1:]
 
 
 def _groups(rows: list[dict], by: str, heads: dict[str, str], of: str, titles: dict[str, str]) -> list[_Line]:

@@ -7,11 +7,14 @@ from pkpd.study.resistance.response_grid import MEASURES
 from pkpd.study.resistance.study import ResistanceResult
 
 _UNITS = {"%": "\u00a0%", "month": "\u00a0months", "points": "\u00a0points"}
+_NEAR_ZERO = 5  # % of patients: what hardly responds lies there in almost any model
+_UNTREATED = 2  # % of patients: more than would respond to nothing
 
 
 def number(x: float, unit: str, signed: bool = False) -> str:
-    """A number as text: whole from ten on, months and small shares with one decimal, a proper minus."""
-    text = f"{x:{'+' if signed else ''}.{0 if unit != 'month' and (abs(x) >= 9.95 or x == 0) else 1}f}"
+    """A number as text, of two digits from one on, small ones with one decimal (logs and shares two); a proper minus."""
+    decimals = 0 if abs(x) >= 9.95 or x == 0 and unit != "1" else 2 if unit == "1" and abs(x) < 0.995 else 1
+    text = f"{x:{'+' if signed else ''}.{decimals}f}"
     return "0" + text[2:] if text.strip("+-0.") == "" and text[0] in "+-" else text.replace("-", "−")
 
 
@@ -61,9 +64,7 @@ def _tally(result: ResistanceResult) -> str:
     if not compared:
         return "No published figure is of one arm’s own population; those shown are context."
     outside = [f"{published_label(r)}, {lowered(MEASURES[r['measure']][0])}" for r in compared if not r["inside"]]
-    used = sum(r["use"] == "fitted" for r in compared)
-    words = (f"Of {len(compared)} published figures whose population an arm is ({used or 'none'} of them fitted), "
-             f"{len(compared) - len(outside)} lie inside what is predicted")
+    words = f"Of {len(compared)} published figures whose population an arm is, {_inside([r for r in compared if r['inside']])}"
     rest = [r for r in result.published if r["inside"] is None]
     off = [f"{published_label(r)}, {lowered(MEASURES[r['measure']][0])} ({r['lies']})" for r in rest
            if r["lies"] in ("below", "above")]
@@ -72,19 +73,32 @@ def _tally(result: ResistanceResult) -> str:
     return words + (f"; outside: {'; '.join(outside)}." if outside else ".") + (more if rest else "")
 
 
+def _inside(rows: list[dict]) -> str:
+    """How many lie inside, and how few of these test anything."""
+    used, low = ([f(r) for r in rows] for f in (lambda r: r["use"] == "fitted",
+                                                lambda r: r["unit"] == "%" and r["published"] <= _NEAR_ZERO))
+    both, rest = (sum(a + b == n for a, b in zip(used, low, strict=True)) for n in (2, 0))
+    return (f"{len(rows)} lie inside what is predicted, which tests little where a figure was fitted ({sum(used)} of these), "
+            f"lies at or near zero, {_NEAR_ZERO}\u00a0% or less ({sum(low)}), or both ({both}): neither holds of "
+            f"{rest or 'none'}")
+
+
 def says(result: ResistanceResult) -> list[str]:
     """What the numbers say, in sentences made from them alone."""
     grid = result.study.grid
-    found = [_response(result, c.name, c.title) for c in grid.cohorts]
+    found = [_fault(result, d.name) for d in grid.drugs if not grid.treats(d.name)]
+    found += [_response(result, c.name, c.title) for c in grid.cohorts]
     found += [_site(result, name, title) for name, title in grid.biologies]
     found += [_added(result, d.name, d.title) for d in grid.drugs if d.name != grid.alone and grid.treats(d.name)]
-    found += [_without(result, d.name, d.title) for d in grid.drugs if not grid.treats(d.name)]
+    found += [_without(result, d.name, f"{d.title}:") for d in grid.drugs if not grid.treats(d.name)]
     found += [_duration(result, c.name, c.title) for c in grid.cohorts]
     return [text for text in found if text]
 
 
 def _drugs(result: ResistanceResult, name: str) -> str:
-    return lowered(next(d.title for d in result.study.grid.drugs if d.name == name))
+    """Drugs within a sentence, with the caution that goes with them."""
+    own = next(d for d in result.study.grid.drugs if d.name == name)
+    return lowered(own.title) + (f" ({own.caution})" if own.caution else "")
 
 
 def _response(result: ResistanceResult, cohort: str, title: str) -> str:
@@ -126,20 +140,28 @@ def _added(result: ResistanceResult, drugs: str, title: str) -> str:
     names = {c.name: lowered(c.title) for c in result.study.grid.cohorts}
     sure = [*_apart(rows, False), *_apart(rows, True)]
     alone = _drugs(result, result.study.grid.alone)
+    caution = next(f"; {d.caution}" if d.caution else "" for d in result.study.grid.drugs if d.name == drugs)
     if not sure:
-        return f"{title}: in no cohort is the difference in objective response from {alone} sure of its sign."
+        return f"{title}: in no cohort is the difference in objective response from {alone} sure of its sign{caution}."
     parts = [f"{told(r, True)} in {names[r['cohort']]}" for r in sorted(sure, key=lambda r: -r["value"])]
     rest = len(rows) - len(sure)
     more = f" In {rest} of {len(rows)} cohorts the interval includes 0." if rest else ""
-    return f"{title}, less {alone}: {'; '.join(parts)}.{more}"
+    return f"{title}, less {alone}: {'; '.join(parts)}{caution}.{more}"
 
 
-def _without(result: ResistanceResult, drugs: str, title: str) -> str:
-    """What shrinks without any drug: of a model that is right next to nothing would."""
+def _without(result: ResistanceResult, drugs: str, head: str, over: float = -1) -> str:
+    """What shrinks without any drug, in the cohorts where more than a share of patients, %, surely does."""
     titles = {c.name: lowered(c.title) for c in result.study.grid.cohorts}
     rows = [r for r in result.arms if (r["drugs"], r["measure"]) == (drugs, "response") and r["value"] is not None]
-    parts = [f"{told(r)} in {titles[r['cohort']]}" for r in rows]
-    return f"{title}: objective response is {'; '.join(parts)}." if parts else ""
+    parts = [f"{told(r)} in {titles[r['cohort']]}" for r in rows if r["low"] > over]
+    return f"{head} objective response is {'; '.join(parts)}." if parts else ""
+
+
+def _fault(result: ResistanceResult, drugs: str) -> str:
+    """Where the model has tumours shrink by themselves more often than they do."""
+    text = _without(result, drugs, "A fault of the model: without any drug,", _UNTREATED)
+    return text and (f"{text} Untreated disease hardly responds; these intervals exclude {_UNTREATED}\u00a0%, and part of what "
+                     "responds to drugs there is this fault.")
 
 
 def _duration(result: ResistanceResult, cohort: str, title: str) -> str:

@@ -12,7 +12,7 @@ import pkpd
 from pkpd.parameters import bibliography, line_for
 from pkpd.report import stability_figures as draw
 from pkpd.report.page import NOTICE, template
-from pkpd.report.stability_reading import DRAWN, OWN, TWO, carried, cell, opening, pairs, says, volume
+from pkpd.report.stability_reading import DRAWN, NO_THRESHOLD, OWN, TWO, carried, cell, opening, pairs, phrase, says, short, whole
 from pkpd.report.writing import as_csv, embedded, write_report
 from pkpd.show import show_parameters
 from pkpd.study.stability.basins import OUTCOMES
@@ -30,15 +30,17 @@ _RATES = (("positive eigenvalues", "Positive eigenvalues", "number"), ("largest 
           ("patients with a complex pair", "With a complex pair", "% of patients"),
           ("patients in whom that is positive", "Growing in relative size", "% of patients"))
 _CAPTIONS = {
-    "spectrum": "Eigenvalues at the state where treatment begins, with treatment just begun. Each dot is the median of one "
-                "eigenvalue by its rank, its bar the middle 95 % of patients; colours say which states most often lead in it. "
-                "The axis is linear between −0.001 and 0.001 per day.",
+    "spectrum": "Eigenvalues at the state where treatment begins, with treatment just begun: a row a rank, from the fastest to "
+                "fade to growth. Each dot is the median of one eigenvalue, its bar the middle 95 % of virtual patients; colours "
+                "say which states most often lead in it. The axis is linear between −0.001 and 0.001 per day.",
     "balance": "Growth and kill of the typical patient once immunity has settled. Tumour grows where growth is above and shrinks "
                "where kill is. A dotted kill is the typical one times a factor in the middle of those with two stable states, "
                "where the typical one is not among them.",
     "branch": "Where the typical patient’s tumour comes to rest, by the strength of kill. Where a curve bends back there are two "
               "stable sizes for one patient, and an unstable one between them.",
-    "map": "Where the whole system ends, from each start, under constant treatment. One colour: the start does not matter.",
+    "map": "Where the whole system ends, from each start, under constant treatment; where kill is "
+           "multiplied, of one who is not the typical patient. The critical start and the unstable "
+           f"equilibrium are {NO_THRESHOLD}.",
 }
 
 
@@ -46,9 +48,17 @@ def write_stability(result: StabilityResult, folder: Path) -> Path:
     """Writes results.json, results.csv, figures/*.svg and, last, index.html; returns the page's path."""
     pictures = {"spectrum": draw.spectrum_figure(result), "balance": draw.balance_figure(result),
                 "branch": draw.branch_figure(result), "map": draw.map_figure(result)}
-    figures = embedded({k: (picture, _CAPTIONS[k]) for k, picture in pictures.items() if picture is not None})
+    captions = {**_CAPTIONS, "map": _CAPTIONS["map"] + _alike(result)}
+    figures = embedded({k: (picture, captions[k]) for k, picture in pictures.items() if picture is not None})
     page = template("stability").render(page_data(result, figures))
     return write_report(folder, page, account(result), flat(result), figures)
+
+
+def _alike(result: StabilityResult) -> str:
+    """The maps that are not drawn, as they show one end from every start."""
+    named = {(g.name, t.name): phrase(g, t) for g, t in pairs(result)}
+    told = [f"{named[r['group'], r['treatment']]} ({short(np.median(r['last']))} mL)" for r in result.maps if not draw.differs(r)]
+    return f" Not drawn, as every start ends at one volume: {'; '.join(told)}." if told else ""
 
 
 def account(result: StabilityResult) -> dict[str, Any]:
@@ -114,7 +124,7 @@ def page_data(result: StabilityResult, figures: dict) -> dict[str, Any]:
             "modes": _modes(result), "fixed": _tagged(result, result.fixed), "rest": _tagged(result, result.equilibria),
             "ends": _ends(result), "outcomes": OUTCOMES, "parted": _parted(result), "folds": _tagged(result, result.folds),
             "terms": _terms(result), "laws": result.laws, "assumed": _assumed(result), "lines": lines, "fit": result.fit,
-            "volumes": VOLUMES, "starts": STARTS, "made": made(result),
+            "no_threshold": NO_THRESHOLD, "volumes": VOLUMES, "starts": STARTS, "made": made(result),
             "references": {k: known[k] for k in sources if k in known}}
 
 
@@ -124,17 +134,13 @@ def _tagged(result: StabilityResult, rows: tuple[dict, ...]) -> list[dict]:
     return [{**r, "group": groups[r["group"]], "treatment": given[r["treatment"]]} for r in rows]
 
 
-def told(row: dict, digits: int = 2) -> dict[str, str]:
-    """A number with its interval, as a cell of a table."""
+def told(row: dict) -> dict[str, str]:
+    """A number with its interval, as a cell of a table; shares in whole per cent."""
     if row["value"] is None:
         return {"value": "–", "interval": ""}
-    ends = [_short(row[k], digits) for k in ("low", "high")] if row.get("low") is not None else []
-    return {"value": _short(row["value"], digits), "interval": " to ".join(ends)}
-
-
-def _short(x: float, digits: int) -> str:
-    return (f"{x:.{digits}g}" if abs(x) < 10**digits and (abs(x) >= 1e-4 or not x) else f"{x:.0e}" if abs(x) < 1e-4 else
-            f"{x:,.0f}").replace("-", "−")
+    text = whole if row.get("unit", "%") == "%" else short
+    ends = [text(row[k]) for k in ("low", "high")] if row.get("low") is not None else []
+    return {"value": text(row["value"]), "interval": " to ".join(ends)}
 
 
 def _rates(result: StabilityResult) -> list[dict]:
@@ -154,12 +160,11 @@ def _ends(result: StabilityResult) -> list[dict]:
     found = []
     for g, t in pairs(result):
         own = {r["measure"]: r for r in result.basins if (r["group"], r["treatment"]) == (g.name, t.name)}
-        starts = [[f"{own[f'{o} from {start}']['value']:.3g}" for o in OUTCOMES[1:]]
+        starts = [[told(own[f"{o} from {start}"]) for o in OUTCOMES[1:]]
                   for start in ("the smallest start", "their own start", "the largest start")]
         cells = [told(own[k]) for k in (DRAWN, TWO, "end depends on the start", "both say the same")]
         found.append({"group": g.title, "treatment": t.title, "cells": cells, "starts": starts,
-                      "moving": f"{own['still moving at the end']['value']:.3g}",
-                      "gone": f"{own['eliminated from any start']['value']:.3g}"})
+                      "moving": told(own["still moving at the end"]), "gone": told(own["eliminated from any start"])})
     return found
 
 
@@ -172,9 +177,8 @@ def _parted(result: StabilityResult) -> list[dict]:
         if count:
             ratios = [r for k, r in own.items() if k.startswith("critical start")]
             sizes = [own[f"volume of the {k} state"] for k in ("lower", "parting", "upper")]
-            states = [{**told(r), "value": volume(r)} for r in sizes]
-            found.append({"group": g.title, "treatment": t.title, "count": count, "states": states, "own": told(own[OWN]),
-                          "ratios": [{**told(r), "missing": r["missing"]} for r in ratios]})
+            found.append({"group": g.title, "treatment": t.title, "count": count, "states": [told(r) for r in sizes],
+                          "own": told(own[OWN]), "ratios": [{**told(r), "missing": r["missing"]} for r in ratios]})
     return found
 
 

@@ -20,37 +20,46 @@ CLASSES = {"T cells": "#0072B2", "blood": "#56B4E9", "surroundings": "#009E73", 
 _LOOKS: tuple[dict[str, Any], ...] = ({"color": FAINT, "linestyle": (0, (4, 2))}, {"color": MAIN, "linestyle": "-"},
                                       {"color": "#CC79A7", "linestyle": "-"}, {"color": "#009E73", "linestyle": "-"})
 _STRONGER = {"color": "#D55E00", "linestyle": (0, (1.2, 1.2))}
+APART = 2  # ends within this ratio are one
 _NEAR = 1e-3  # 1/day: between this and its opposite the axis of rates is linear
 
 
 def spectrum_figure(result: StabilityResult) -> Figure:
-    """The real part of each eigenvalue, a row a group and treatment; bars hold the middle 95 % of patients."""
+    """The real part of each eigenvalue, a panel a group, a row a rank; bars hold the middle 95 % of patients."""
     study = result.study
-    pairs = [(g, t) for g in study.groups for t in study.compared]
     with rc_context(STYLE):
-        picture = Figure(figsize=(11.2, 0.62 * len(pairs) + 1.7), layout="constrained")
-        axis = picture.subplots()
-        for k, (group, given) in enumerate(pairs):
-            own = [r for r in result.ranks if r["group"] == group.name and r["treatment"] == given.name]
-            for r in own:
-                y = k + 0.56 * (r["rank"] / len(own) - 0.5)
-                color = CLASSES[r["class"]]
-                axis.plot([r["low"], r["high"]], [y, y], color=color, linewidth=2.4, solid_capstyle="butt", alpha=0.6)
-                axis.plot(r["value"], y, marker="o", color=color, markersize=4.6, linestyle="none")
-        axis.set_xscale("symlog", linthresh=_NEAR, linscale=0.6)
-        axis.xaxis.set_major_locator(FixedLocator([-1, -0.1, -0.01, -0.001, 0, 0.001, 0.01]))
-        axis.xaxis.set_minor_locator(NullLocator())
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}".replace("-", "−")))
-        axis.set_xlim(-1.2, 0.05)
-        axis.axvline(0, color=INK, linewidth=0.9)
-        axis.set_yticks(range(len(pairs)), [f"{g.title}\n{within(t.title)}" for g, t in pairs], fontsize=8.5)
-        axis.set_ylim(len(pairs) - 0.45, -0.55)
-        axis.set_xlabel("real part of the eigenvalue (1/day): fades to the left of zero, grows to the right")
-        axis.grid(axis="x", color="#e5e7eb", linewidth=0.8)
-        axis.set_axisbelow(True)
-        handles = [Line2D([], [], color=c, marker="o", linewidth=2.4, label=f"led by {n}") for n, c in CLASSES.items()]
+        most = max(r["rank"] for r in result.ranks)
+        picture, axes = _panels(len(study.groups), 2, 0.26 * most + 0.8)
+        for axis, group in zip(axes, study.groups, strict=False):
+            for k, given in enumerate(study.compared):
+                own = [r for r in result.ranks if r["group"] == group.name and r["treatment"] == given.name]
+                for r in own:
+                    y, color = r["rank"] + 0.36 * ((k + 0.5) / len(study.compared) - 0.5) * 1.4, CLASSES[r["class"]]
+                    axis.plot([r["low"], r["high"]], [y, y], color=color, linewidth=1.5, solid_capstyle="butt")
+                    axis.plot(r["value"], y, color=color, **_given(k))
+            _rated(axis, most)
+            _dress(axis, group.title)
+        handles = [*(Line2D([], [], color=c, linewidth=3, label=f"led by {n}") for n, c in CLASSES.items()),
+                   *(Line2D([], [], color=INK, label=t.title, **_given(k)) for k, t in enumerate(study.compared))]
         picture.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=9)
     return picture
+
+
+def _given(k: int) -> dict[str, Any]:
+    """The mark of a treatment: open without any, full with."""
+    return {"marker": "o", "markersize": 4.6, "linestyle": "none", **({} if k else {"markerfacecolor": "white"})}
+
+
+def _rated(axis: Axes, most: int) -> None:
+    """Axes of rates (1/day) and of ranks."""
+    axis.set_xscale("symlog", linthresh=_NEAR, linscale=0.6)
+    axis.xaxis.set_major_locator(FixedLocator([-1, -0.1, -0.01, -0.001, 0, 0.001, 0.01]))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}".replace("-", "−")))
+    axis.axvline(0, color=INK, linewidth=0.9)
+    axis.set_yticks(range(1, most + 1))
+    axis.set(xlim=(-1.2, 0.05), ylim=(most + 0.6, 0.4), ylabel="rank",
+             xlabel="real part of the eigenvalue (1/day): left of zero fades, right grows")
 
 
 def balance_figure(result: StabilityResult) -> Figure:
@@ -140,15 +149,16 @@ def _widened(which: np.ndarray) -> np.ndarray:
 
 
 def map_figure(result: StabilityResult) -> Figure | None:
-    """Where the typical patient ends by the volume and the effectors of the start, a panel a case; None where none was run."""
-    if not result.maps:
+    """Where the typical patient ends by the volume and the effectors of the start, a panel a case in which they matter."""
+    maps = [r for r in result.maps if differs(r)]
+    if not maps:
         return None
     study = result.study
     names, given = {g.name: g.title for g in study.groups}, {t.name: within(t.title) for t in study.treatments}
     with rc_context(STYLE):
-        picture, axes = _panels(len(result.maps), 3, 3.3, 4.4)
+        picture, axes = _panels(len(maps), 3, 3.5, 5.0)
         shade = None
-        for axis, r in zip(axes, result.maps, strict=False):
+        for axis, r in zip(axes, maps, strict=False):
             shade = axis.pcolormesh(r["effectors"], r["volumes"], np.clip(np.array(r["last"]), 1e-3, 1e3), shading="nearest",
                                     cmap="cividis", norm=LogNorm(1e-3, 1e3), rasterized=True)
             if r["critical"]:
@@ -161,7 +171,8 @@ def map_figure(result: StabilityResult) -> Figure | None:
             gone = np.argwhere(np.array(r["outcome"]) == 0)
             axis.plot(np.array(r["effectors"])[gone[:, 1]], np.array(r["volumes"])[gone[:, 0]], color="white", marker="x",
                       markersize=4, linestyle="none")
-            axis.set(xscale="log", yscale="log", xlabel="effectors at the start (1)", ylabel="viable tumour at the start (mL)")
+            axis.set(xscale="log", yscale="log", xlabel="effector cells at the start, relative to the reference",
+                     ylabel="viable tumour at the start (mL)")
             axis.yaxis.set_major_locator(FixedLocator([1e-9, 1e-6, 1e-3, 1, 1e3]))
             axis.yaxis.set_minor_locator(NullLocator())
             strength = "" if r["factor"] == 1 else f", kill × {r['factor']:.2g}"
@@ -174,6 +185,11 @@ def map_figure(result: StabilityResult) -> Figure | None:
                    Line2D([], [], color=FAINT, marker="x", linestyle="none", label="falls below one cell on its way")]
         picture.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
     return picture
+
+
+def differs(row: dict) -> bool:
+    """Whether a map shows more than one end."""
+    return max(map(max, row["last"])) > APART * min(map(min, row["last"]))
 
 
 def within(title: str) -> str:

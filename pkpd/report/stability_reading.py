@@ -10,6 +10,7 @@ from pkpd.study.stability.run import StabilityResult
 from pkpd.study.stability.subjects import Given, Group, average, central
 
 _STIFF = 0.5  # days: an explicit method that may step so long needs no other
+NO_THRESHOLD = "volumes in this model, not a threshold for debulking or any treatment"
 TWO, DRAWN, OWN = "two stable states", "two stable states, over draws", "with two, ending at the upper from their own start"
 
 
@@ -39,27 +40,28 @@ def opening(result: StabilityResult) -> str:
                 "ends at one size, whatever it was at the start. Dormancy and escape are two kinds of patient here, not two "
                 "fates of one.")
     listed = "; ".join(f"{percent(r)} of {phrase(g, t)}" for g, t, r in some if r["value"] > 0)
-    rare = "; ".join(f"{r['high']:.2g} % of {phrase(g, t)}" for g, t, r in some if not r["value"])
+    rare = "; ".join(f"{whole(r['high'])} % of {phrase(g, t)}" for g, t, r in some if not r["value"])
     none = "; ".join(phrase(g, t) for g, t, r in found if not r["high"])
     rest = f" None was found in {none}." if none else ""
     words = [f"{listed} (medians and 95 % intervals over {sets})"] if listed else []
     words += [f"in some draws up to {rare}"] if rare else []
-    return ("Dormancy against escape exists in this model, in some patients: two stable tumour sizes for one and the same "
-            f"patient, so that the size at the start decides, were found in {'; '.join(words)}.{rest}")
+    return ("Dormancy against escape exists in this model, in some virtual patients: two stable tumour sizes for one and "
+            f"the same patient, so that the size at the start decides, were found in {'; '.join(words)}.{rest}")
 
 
 def carried(result: StabilityResult) -> str:
     """By how much two stable states become fewer as terms are taken out, where they are most."""
     group, given = max(pairs(result), key=lambda p: cell(result, "basins", p[0].name, p[1].name, TWO)["value"])
-    base = cell(result, "basins", group.name, given.name, TWO)["value"]
-    own = {r["term"]: r["value"] for r in result.terms if (r["group"], r["treatment"]) == (group.name, given.name)}
-    told = "; ".join(f"{own[t.name]:.3g} % {t.title}" for t in result.study.terms)
+    base = cell(result, "basins", group.name, given.name, TWO)
+    own = {r["term"]: r for r in result.terms if (r["group"], r["treatment"]) == (group.name, given.name)}
+    told = "; ".join(f"{percent(own[t.name])} {t.title}" for t in result.study.terms)
     where = f"in {phrase(group, given)}, at {_values(result)}"
-    return f"What it rests on: {where}, it is {base:.3g} % as the model is; {told}." if base else ""
+    return (f"What it rests on: {where}, {percent(base)} of virtual patients have two stable states as the model is; {told}."
+            if base["value"] else "")
 
 
 def _values(result: StabilityResult) -> str:
-    return "the values before calibration" if result.study.fit == "none" else "the fit’s medians"
+    return "the values of the library’s files" if result.study.fit == "none" else "the fit’s medians"
 
 
 def says(result: StabilityResult) -> list[str]:
@@ -83,9 +85,9 @@ def _rates(result: StabilityResult) -> list[str]:
     ends = min(r["low"] for r in fast), max(r["high"] for r in grow)
     met = "That holds" if low <= ends[0] and ends[1] <= high else "That was too narrow"
     turns = max(r["value"] for r in rows["patients in whom one turns before it fades"])
-    return [first, f"{_signed(low)} to {_signed(high)} per day was expected before. {met}: the middle 95 % of patients reach "
-            f"from {_signed(ends[0])} to {_signed(ends[1])} per day. Complex pairs that turn once before they fade to a tenth "
-            f"are in at most {turns:.3g} % of any group."]
+    return [first, f"{short(low)} to {short(high)} per day was expected before. {met}: the middle 95 % of virtual patients reach "
+            f"from {short(ends[0])} to {short(ends[1])} per day. Complex pairs that turn once before they fade to a tenth "
+            f"are in at most {whole(turns)} % of any group."]
 
 
 def _fixed(result: StabilityResult) -> str:
@@ -95,7 +97,7 @@ def _fixed(result: StabilityResult) -> str:
     words = "never more than one stable immune state" if most == 1 else f"up to {most} stable immune states"
     return (f"At a tumour volume that is held, {points:,} systems (volumes, strengths, groups, treatments) were searched from "
             f"{starts:,} starts: {words}. {sum(r['runs'] for r in rows):,} long runs from far below and far above met within "
-            f"{max(r['apart'] for r in rows):.0e} of the state.")
+            f"{short(max(r['apart'] for r in rows))} of the state.")
 
 
 def _typical(result: StabilityResult) -> list[str]:
@@ -104,7 +106,7 @@ def _typical(result: StabilityResult) -> list[str]:
         own = [r for r in result.equilibria if (r["group"], r["treatment"]) == (group.name, given.name)]
         told = _joined(f"{volume({'value': r['volume']})} mL" for r in own if r["stable"])
         [fold] = [r for r in result.folds if (r["group"], r["treatment"]) == (group.name, given.name)]
-        words = (f"two sizes would be stable with {fold['low']:.2g} to {fold['high']:.2g} times the kill"
+        words = (f"two sizes would be stable with {short(fold['low'])} to {short(fold['high'])} times the kill"
                  if fold["low"] is not None else "no strength of kill gives two")
         found.append(f"{phrase(group, given)}: {told}; {words}")
     return ["The typical patient’s tumour comes to rest at these volumes of viable tumour. " + ". ".join(found) + "."]
@@ -120,10 +122,10 @@ def _parted(result: StabilityResult) -> list[str]:
         count = own["patients with two stable states"]["value"]
         if count:
             low, part, high = (own[f"volume of the {k} state"] for k in ("lower", "parting", "upper"))
-            found.append(f"{phrase(group, given)}, {count} of {result.study.patients} patients: "
+            found.append(f"{phrase(group, given)}, {count} of {result.study.patients} virtual patients: "
                          f"{volume(low)} and {volume(high)} mL are stable (medians), {volume(part)} mL parts them; treatment "
-                         f"finds {own[OWN]['value']:.0f} % of them on the side that ends at the larger one.")
-    return found
+                         f"finds {percent(own[OWN])} of them on the side that ends at the larger one.")
+    return [*found, f"The volume that parts two states, and the critical start, are {NO_THRESHOLD}."] if found else []
 
 
 def _agreement(result: StabilityResult) -> str:
@@ -134,9 +136,9 @@ def _agreement(result: StabilityResult) -> str:
     total, turning = (sum(cell(result, "basins", g.name, t.name, k)["value"] for g, t in pairs(result))
                       for k in ("equilibria", "stable equilibria with a complex pair"))
     return (f"The reduction to one dimension and runs of the whole system over {result.study.horizon / 365.25:.0f} years agree "
-            f"on whether the end depends on the start in {'' if least == 100 else 'at least '}{least:.3g} % of patients of every "
-            f"group; of {total} equilibria put back into the whole system, {other or 'none'} had another stability there. "
-            f"{turning} of those that are stable have complex pairs: tumour comes to rest there in damped swings.")
+            f"on whether the end depends on the start in {'' if least == 100 else 'at least '}{int(least)} % of virtual "
+            f"patients of every group; of {total:,} equilibria put back into the whole system, {other or 'none'} had another "
+            f"stability there. {turning} of those that are stable have complex pairs: damped swings come before rest there.")
 
 
 def _laws(result: StabilityResult) -> list[str]:
@@ -146,7 +148,7 @@ def _laws(result: StabilityResult) -> list[str]:
     listed = _joined(r["law"] + " of " + r["item"] for r in broken)
     told = f"Broken: {listed}." if broken else "All hold."
     return [f"Laws measured: {kinds['positivity']} states not below zero, {kinds['bounds']} bounds, {kinds['balance']} balances "
-            f"(kept to {worst:.0e} of what flowed). {told}", *_runaway(result)]
+            f"(kept to {short(worst)} of what flowed). {told}", *_runaway(result)]
 
 
 def _runaway(result: StabilityResult) -> list[str]:
@@ -161,29 +163,39 @@ def _runaway(result: StabilityResult) -> list[str]:
         if rate > 0:
             return [f"Beyond the bounds the model fails: one lesion of {beyond:.0f} mL, above its own bound and its site’s, "
                     f"would grow (by {rate:.1g} per day), as the product of two negative factors is positive. Nothing that "
-                    f"starts within the bounds gets there: the fullest site of all held {100 * most:.0f} % of what bounds it."]
+                    f"starts within the bounds gets there: the fullest site of all held {whole(100 * most)} % of what bounds it."]
     return []
 
 
 def percent(row: dict) -> str:
     """`14 % (11–18)`."""
-    value = f"{row['value']:.3g} %"
-    return value if row.get("low") is None else f"{value} ({row['low']:.2g}–{row['high']:.2g})"
+    value = f"{whole(row['value'])} %"
+    return value if row.get("low") is None else f"{value} ({whole(row['low'])}–{whole(row['high'])})"
+
+
+def whole(x: float) -> str:
+    """A share in whole per cent; what is neither none nor all is not rounded to it."""
+    return "<1" if 0 < x < 1 else ">99" if 99 < x < 100 else f"{x:.0f}"
+
+
+def short(x: float, digits: int = 2) -> str:
+    """A number of a few digits, a power of ten only where it is very small."""
+    if x and abs(x) < 1e-4:
+        mantissa, power = f"{x:.0e}".split("e")
+        return (f"{mantissa}×10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))).replace("-", "−")
+    x = float(f"{x:.{digits}g}") if abs(x) < 10**digits else x
+    return (f"{x:g}" if abs(x) < 10**digits else f"{x:,.0f}").replace("-", "−")
 
 
 def volume(row: dict) -> str:
     """A volume of a few digits, `–` where there is none."""
-    return "–" if row["value"] is None else f"{row['value']:.2g}" if row["value"] < 100 else f"{row['value']:.0f}"
+    return "–" if row["value"] is None else short(row["value"])
 
 
 def _span(values: Iterable[float]) -> str:
     known = sorted(values)
-    ends = [f"{x:.2g}" if abs(x) < 100 else f"{x:.0f}" for x in (known[0], known[-1])]
+    ends = [short(x) for x in (known[0], known[-1])]
     return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
-
-
-def _signed(x: float) -> str:
-    return f"{x:.2g}".replace("-", "−")
 
 
 def _joined(words: Iterable[str]) -> str:

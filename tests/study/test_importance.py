@@ -306,6 +306,7 @@ def test_figures_name_units_and_what_moves_nothing(result):
         words = [x.get_text() for x in picture.axes[0].get_yticklabels()]
         assert "presentation (moves nothing)" in words and len(words) == len(NAMES)
         assert "95 %" in pictures["importance_response"][1] and caption
+        assert "no trial of LAG-3 blockade" in pictures["importance_response"][1]
         assert {a.get_xlabel() for a in picture.axes} >= {"share of variance"}
     plt.close("all")
 

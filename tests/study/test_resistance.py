@@ -4,6 +4,7 @@ import copy
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from pkpd import load_study, load_trial
 from pkpd.errors import ContentError
 from pkpd.fit.quantity import Point
 from pkpd.library import read
-from pkpd.report.resistance import COLUMNS, TABLES, flat, write_resistance
+from pkpd.report.resistance import COLUMNS, TABLES, draw_figures, flat, write_resistance
+from pkpd.report.resistance_figures import difference_figure, lowered, measure_figure
 from pkpd.report.resistance_words import number, opening, says
 from pkpd.study.resistance.response_grid import MEASURES, measures
 from pkpd.study.resistance.shown_figures import measured_as
@@ -273,7 +275,9 @@ def test_how_long_responses_last_is_told_where_enough_respond(result):
 def test_numbers_read_as_a_person_would_write_them():
     assert [number(x, "%") for x in (0, 4, 9.96, 55.5)] == ["0", "4.0", "10", "56"]
     assert [number(x, "points", True) for x in (-17.2, 3.34, 0, -0.04)] == ["−17", "+3.3", "0", "0.0"]
-    assert number(1.94, "month") == "1.9"
+    assert [number(x, "month") for x in (1.94, 12.8, 118.0)] == ["1.9", "13", "118"]
+    assert [number(x, "1") for x in (0, -0.004, 0.523, -1.182)] == ["0.00", "0.00", "0.52", "−1.2"]
+    assert [lowered(x) for x in ("Anti-PD-1", "FGL1 and LAG-3", "PD-L1")] == ["anti-PD-1", "FGL1 and LAG-3", "PD-L1"]
 
 
 def test_sentences_are_made_of_the_numbers(result):
@@ -282,7 +286,43 @@ def test_sentences_are_made_of_the_numbers(result):
     assert f"{number(row['value'], '%')}\u00a0%" in text and "None" not in text and "nan" not in text
     assert "No drug: objective response is 0\u00a0% (0–0) in microsatellite-stable" in text and "No drug, less" not in text
     compared = sum(r["inside"] is not None for r in result.published)
-    assert f"Of {compared} published figures whose population an arm is (none of them fitted)" in opening(result)
+    assert f"Of {compared} published figures whose population an arm is, " in opening(result)
+
+
+def test_what_lies_inside_is_told_with_how_little_that_tests(result):
+    row = next(r for r in result.published if r["unit"] == "%")
+    rows = [row | {"inside": True, "use": use, "published": x} for use, x in
+            (("fitted", 0), ("fitted", 20), ("predicted", 5), ("predicted", 6), ("predicted", 19))]
+    text = opening(replace(result, published=tuple(rows)))
+    assert "5 lie inside what is predicted" in text and "fitted (2 of these)" in text
+    assert "at or near zero, 5\u00a0% or less (2), or both (1): neither holds of 2" in text
+
+
+@pytest.mark.parametrize(("low", "fault"), [(1.9, False), (2.1, True)])
+def test_untreated_disease_that_responds_is_told_first_as_a_fault_of_the_model(result, low, fault):
+    own = ("msi_h_no_liver", "none", "response")
+    arms = tuple(r | {"value": 12.0, "low": low} if (r["cohort"], r["drugs"], r["measure"]) == own else
+                 r | {"low": 0.0} if (r["drugs"], r["measure"]) == own[1:] else r for r in result.arms)
+    first = says(replace(result, arms=arms))[0]
+    assert first.startswith("A fault of the model: ") == fault
+    assert not fault or ("12\u00a0% (2.1–" in first and "with liver" not in first)
+
+
+def test_what_a_drug_with_a_caution_does_is_never_said_without_it(result):
+    caution = next(d.caution for d in STUDY.grid.drugs if d.name == "relatlimab")
+    assert "FGL" in caution and "is assumed" in caution and "no trial of LAG-3 blockade" in caution
+    drugs = tuple(replace(d, caution=caution) if d.name == "botensilimab" else d for d in result.study.grid.drugs)
+    own = replace(result, study=replace(result.study, grid=replace(result.study.grid, drugs=drugs)))
+    named = [s for text in says(own) for s in text.split(". ") if "Fc-enhanced" in s]
+    assert len(named) > 1 and all(caution in s for s in named)
+    figures = draw_figures(own)
+    assert all(caution in figures[n]["caption"] for n in ("response", "differences"))
+    assert "1.8 months is the first scan, at 8 weeks" in figures["progression"]["caption"]
+
+
+def test_panels_of_one_figure_have_one_scale_of_percentages(result):
+    for picture in (measure_figure(result, "response"), difference_figure(result)):
+        assert len(picture.axes) == 2 and len({a.get_xlim() for a in picture.axes}) == 1
 
 
 # --- the page -----------------------------------------------------------
@@ -292,7 +332,8 @@ def test_the_page_stands_alone_and_its_rows_are_the_results(result, tmp_path):
     page = write_resistance(result, tmp_path).read_text(encoding="utf-8")
     text = page.replace("data:image/svg+xml;base64,", "\0")
     assert page.count("data:image/svg+xml;base64,") == 4 and "http" not in "".join(p.split('"', 1)[-1] for p in text.split("\0"))
-    assert "not advice on any patient" in page and "The values are those before any fit" in page
+    assert "no ranking of treatments for patients" in page and "docs/immune_fit.md" in page
+    assert "not advice on any patient" in page and "The values are those of the library’s files" in page
     for unit in ("% of patients", "% of responses", "months", "points"):
         assert unit in page
     words = "".join(p.split('"', 1)[-1] for p in text.split("\0"))

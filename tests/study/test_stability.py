@@ -15,7 +15,9 @@ from pkpd import load_model, load_study, parse_model
 from pkpd.errors import ContentError
 from pkpd.library import read
 from pkpd.report.stability import COLUMNS, write_stability
-from pkpd.report.stability_reading import opening
+from pkpd.report.stability_figures import differs
+from pkpd.report.stability_reading import opening, short
+from pkpd.report.stability_reading import whole as whole_per_cent
 from pkpd.simulation import simulate
 from pkpd.solve.reference import right_hand_side
 from pkpd.study.stability.basins import critical, run, starts
@@ -401,6 +403,18 @@ def test_the_opening_says_presence_or_absence_from_the_numbers():
 
     assert changed(0.0).startswith("No virtual patient has two stable states")
     assert "exists in this model" in changed(25.0) and "25 %" in changed(25.0)
+
+
+def test_numbers_are_told_without_powers_and_shares_in_whole_per_cent():
+    assert [short(x) for x in (124.0, 99.7, 97.0, 0.0775, -0.876, 1379.4, 0.0)] == [
+        "124", "100", "97", "0.077", "−0.88", "1,379", "0"]
+    assert short(3e-15) == "3×10⁻¹⁵"
+    assert [whole_per_cent(x) for x in (0.0, 0.5, 21.7, 99.5, 100.0)] == ["0", "<1", "22", ">99", "100"]
+
+
+def test_a_map_with_one_end_from_every_start_is_not_drawn():
+    [one_end, two_ends] = ({"last": [[0.1, low], [0.1, 0.11]]} for low in (0.12, 300.0))
+    assert differs(two_ends) and not differs(one_end)
 
 
 def test_a_share_of_none_is_bounded_by_how_many_were_looked_at():

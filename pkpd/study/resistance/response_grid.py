@@ -14,7 +14,7 @@ from pkpd.trial.protocol import Trial, read_trial
 from pkpd.trial.published import Figure
 
 _COHORT = ("name", "title", "biology", "site", "patients")
-_DRUGS = ("name", "title", "regimen", "treatment")
+_DRUGS = ("name", "title", "regimen", "treatment", "caution")
 _TRIAL = ("therapies", "treatments", "protocol")  # tables of a trial's file that a study's file has as they are
 _ARM = re.compile(r"arms\[(\d+)\]\.?")
 
@@ -31,10 +31,11 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Combination:
-    """Drugs that are given together."""
+    """Drugs that are given together; `caution` is said wherever the page says what they do."""
 
     name: str
     title: str
+    caution: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def read_grid(data: dict, name: str, where: str, words: dict[str, str], issues: 
     places = rows(data.get("cohorts"), f"{where}: cohorts", _COHORT, issues)
     cohorts = [_cohort(entry, place, biologies, sites, issues) for place, entry in places]
     given = rows(data.get("drugs"), f"{where}: drugs", _DRUGS, issues)
-    drugs = [Combination(*(text(entry, k, place, issues, need=True) for k in ("name", "title"))) for place, entry in given]
+    drugs = [Combination(*(text(entry, k, place, issues, need=k != "caution") for k in ("name", "title", "caution")))
+             for place, entry in given]
     for key, found in (("cohorts", cohorts), ("drugs", drugs)):
         _once(found, f"{where}: {key}", key, issues)
     _check_cells(cohorts, f"{where}: cohorts", issues)

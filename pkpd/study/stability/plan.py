@@ -73,7 +73,7 @@ def _check_system(system: Model, where: str, issues: list[Issue]) -> None:
 
 
 def _check_sets(words: dict[str, str], system: Model, where: str, issues: list[Issue]) -> None:
-    """The values before calibration, and the fit's result, are those of the system."""
+    """The values of the library's files, and the fit's result, are those of the system."""
     for key, own in (("parameters", words["parameters"]), ("fit", words["fit"])):
         if key == "fit" and own == "none":
             continue

@@ -99,7 +99,7 @@ class StabilityStudy:
 
 
 def central(study: StabilityStudy) -> tuple[Point, dict]:
-    """The parameters at the values before calibration, or at the medians of a fit, with its account."""
+    """The parameters at the values of the library's files, or at the medians of a fit, with its account."""
     if study.fit == "none":
         return Point(load_parameters(study.parameters, study.system)), {}
     own, account = load_result(study.fit)
@@ -108,7 +108,7 @@ def central(study: StabilityStudy) -> tuple[Point, dict]:
 
 
 def drawn(study: StabilityStudy) -> list[Point]:
-    """The parameters under each draw: of the fit's posterior, or the same ones before calibration."""
+    """The parameters under each draw: of the fit's posterior, or the library's own again."""
     if study.fit == "none":
         return [central(study)[0]] * study.draws
     found = points(load_result(study.fit)[0], study.draws)
