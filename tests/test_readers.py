@@ -210,11 +210,12 @@ def test_a_fit_without_a_result_says_how_to_make_one(data, monkeypatch):
     assert "study.fit: 'eortc_40983' has no result yet\n    remedy: run `pkpd fit eortc_40983`" in issues("study", data["study"])
 
 
-def test_a_study_names_a_result_and_not_a_fit_or_another_file(data, tmp_path):
+def test_a_study_names_a_result_and_not_a_fit_or_another_file(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a long path would be cut in the message
     (tmp_path / "p.toml").write_text('[parameters]\nmodel = "systems/crlm"\n')
     data["study"]["study"]["fit"] = str(tmp_path / "p.toml")
     assert "is not a fit's result\n    remedy: make one with `pkpd fit NAME`" in issues("study", data["study"])
-    data["study"]["study"]["fit"] = str(tmp_path / "q.toml")
+    data["study"]["study"]["fit"] = "./q.toml"
     assert "q.toml': no such file" in issues("study", data["study"])
 
 
