@@ -84,13 +84,13 @@ class Point:
 
     def of(self, prepared: Prepared) -> Prepared:
         """The patients of an arm with this point's values in their contexts."""
-        if not self.laid:
-            return prepared
-        own = dict(prepared.contexts)
-        for context, line, what, value in self.laid:
-            if context in own:
-                own[context] = put(own[context], line, what, value)
-        return replace(prepared, contexts=tuple(own.items()))
+        return replace(prepared, contexts=tuple((name, self.within(name, own)) for name, own in prepared.contexts))
+
+    def within(self, context: str, own: Parameters) -> Parameters:
+        """A context with what this point sets in it."""
+        for name, line, what, value in self.laid:
+            own = put(own, line, what, value) if name == context else own
+        return own
 
 
 def point(parameters: Parameters, values: Iterable[tuple[str, float]]) -> Point:

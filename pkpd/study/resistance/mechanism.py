@@ -11,7 +11,7 @@ import numpy as np
 
 from pkpd import library
 from pkpd.errors import ContentError, NotFound, nearest
-from pkpd.fit.quantity import Point, point, put
+from pkpd.fit.quantity import Point, point
 from pkpd.library import rows, shown, table, text
 from pkpd.model.schema import Model
 from pkpd.parameters import bind, line_for, load_context, merge
@@ -210,15 +210,7 @@ def thinned(points: Sequence[Point], count: int) -> list[Point]:
 
 def laid(at: Point, contexts: Sequence[Context]) -> Parameters:
     """The parameters with contexts on top, and in these what the point sets there."""
-    return reduce(merge, (set_in(at, c) for c in contexts), at.parameters)
-
-
-def set_in(at: Point, context: Context) -> Parameters:
-    """A context with what the point sets in it."""
-    name, own = context
-    for where, line, what, value in at.laid:
-        own = put(own, line, what, value) if where == name else own
-    return own
+    return reduce(merge, (at.within(name, own) for name, own in contexts), at.parameters)
 
 
 def people(system: Model, at: Point, contexts: Sequence[Context], covariates: Sequence[tuple[str, float]], n: int,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pkpd.fit.quantity import Point, point, put
+from pkpd.fit.quantity import Point, point
 from pkpd.fit.result import load_result, points
 from pkpd.model.schema import Model
 from pkpd.parameters import line_for, load_context, load_parameters, merge
@@ -119,11 +119,7 @@ def parameters(study: StabilityStudy, group: Group, at: Point) -> Parameters:
     """The values of a group: its contexts laid on top, with what a fit has set in them."""
     own = at.parameters
     for name in group.contexts:
-        context = load_context(name, study.system)
-        for laid, line, what, value in at.laid:
-            if laid == name:
-                context = put(context, line, what, value)
-        own = merge(own, context)
+        own = merge(own, at.within(name, load_context(name, study.system)))
     return own
 
 
