@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 
 from pkpd.errors import SimulationError
-from pkpd.fit.quantity import Point, put
+from pkpd.fit.quantity import Point
 from pkpd.model.schema import Model
 from pkpd.parameters import line_for, merge
 from pkpd.population import Population, draw, uniform
@@ -174,11 +174,8 @@ class Branch:
 def drawn_patients(study: OrderStudy, biology: Biology, number: int) -> Population:
     """The patients of one draw: no two draws have the same, and every modality and order treats the same."""
     point = study.points[number % len(study.points)]
-    own = dict(biology.contexts)
-    for context, line, what, value in point.laid:
-        if context in own:
-            own[context] = put(own[context], line, what, value)
-    people = draw(study.system, reduce(merge, own.values(), point.parameters), study.patients, study.seed, "order",
+    contexts = (point.within(name, own) for name, own in biology.contexts)
+    people = draw(study.system, reduce(merge, contexts, point.parameters), study.patients, study.seed, "order",
                   first=number * study.patients, covariates=dict(study.covariates))
     factors = np.ones(len(people.names))
     for u in study.uncertain:
