@@ -47,20 +47,37 @@ class Source:
 def names(kind: str) -> list[str]:
     """Library names of one kind, sorted."""
     folder = ROOT / FOLDERS[kind]
-    deep = kind == "model"
-    found = [f.removesuffix(".toml") for f in _listed(folder, deep) if f.endswith(".toml")]
-    if kind in SINGLE:
-        return [n for n in found if n == kind]
+    known = _KNOWN.get((kind, folder))
+    if known is None or any(_changed(at) != when for at, when in known[0]):
+        known = _KNOWN[kind, folder] = _walked(folder, kind)
+    return [*known[1]]
+
+
+_Walk = tuple[list[tuple[str, int]], list[str]]
+_KNOWN: dict[tuple[str, Path], _Walk] = {}  # names are asked for thousands of times, and folders change seldom
+
+
+def _walked(folder: Path, kind: str) -> _Walk:
+    """The names of a kind, and of each folder walked when it changed last."""
     apart = {k for k in SINGLE if FOLDERS[k] == FOLDERS[kind]}
-    return sorted(n for n in found if n not in apart and not (deep and n.startswith("regimens/")))
+    stamps, found = [], []
+    for at, below, files in os.walk(folder):
+        stamps.append((at, _changed(at)))
+        near = os.path.relpath(at, folder).replace(os.sep, "/")
+        found += [f if near == "." else f"{near}/{f}" for f in (n.removesuffix(".toml") for n in files if n.endswith(".toml"))]
+        if kind != "model":
+            below.clear()
+        elif near == ".":
+            below[:] = [b for b in below if b != "regimens"]
+    wanted = (n == kind for n in found) if kind in SINGLE else (n not in apart for n in found)
+    return stamps or [(str(folder), -1)], sorted(n for n, good in zip(found, wanted, strict=True) if good)
 
 
-def _listed(folder: Path, deep: bool) -> list[str]:
-    """The files of a folder, relative to it; asked for at every name, so by the quickest means."""
-    if not deep:
-        return os.listdir(folder) if folder.is_dir() else []
-    return [os.path.relpath(os.path.join(at, f), folder).replace(os.sep, "/") if at != str(folder) else f
-            for at, _, files in os.walk(folder) for f in files]
+def _changed(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return -1
 
 
 def is_path(name: str | Path, kind: str) -> bool:
@@ -148,8 +165,6 @@ def parse(text: str, where: str) -> dict:
     """TOML text to tables; a syntax error, a duplicate key among them, names the place."""
     if len(text) > _LIMIT:
         raise fail(where, f"is over {_LIMIT / 1e6:.0f} MB", "split it, or move data out of it")
-    if _DEEP.search(text):
-        raise fail(where, "is nested too deeply", "mend the line named; a key may be given once only")
     try:
         return deepcopy(_tables(text))
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
@@ -160,6 +175,8 @@ def parse(text: str, where: str) -> dict:
 @lru_cache(1024)
 def _tables(text: str) -> dict:
     """The tables of a text, read once: the library's files are asked for again and again."""
+    if _DEEP.search(text):
+        raise RecursionError
     return tomllib.loads(text)
 
 
