@@ -6,12 +6,12 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
+from pkpd import formats
 from pkpd.errors import ContentError, Issue, NotFound, PkpdError, fail, nearest
 
 T = TypeVar("T")
@@ -133,7 +133,7 @@ def read(kind: str, name: str | Path) -> Source:
     own = is_path(name, kind)
     label = str(path) if own else (_resolve_model(str(name)) if kind == "model" else str(name))
     where = str(path) if own else _short(path)
-    return Source(str(label), str(path), where, parse(_text(path), where))
+    return Source(str(label), str(path), where, parse(text_of(path), where))
 
 
 def load(kind: str, name: str | Path, make: Callable[[dict, str, str], T]) -> T:
@@ -142,7 +142,22 @@ def load(kind: str, name: str | Path, make: Callable[[dict, str, str], T]) -> T:
     return make(source.data, source.name, source.where)
 
 
-def _text(path: Path) -> str:
+def called(name: str | Path) -> str:
+    """What results call a name by: a library entry as it is, a file by its own name, whatever folder it lies in."""
+    text = str(name)
+    return Path(text).stem if isinstance(name, Path) or text.endswith(".toml") else text
+
+
+def own_file(name: str) -> Path:
+    """A file that is named by its path, of whatever kind; never a library entry."""
+    path = Path(name)
+    if not _is_file(path):
+        raise NotFound(f"{shown(name)[1:-1]}: no such file\n    remedy: name a file by its path, as in ./mine.toml")
+    return path
+
+
+def text_of(path: Path) -> str:
+    """The text of a content file, its line ends as they are."""
     try:
         size = path.stat().st_size
         raw = path.read_bytes() if size <= _LIMIT else b""
@@ -162,14 +177,26 @@ def _short(path: Path) -> str:
 
 
 def parse(text: str, where: str) -> dict:
+    """TOML text to tables, its format checked and left out; an error as of `tables`."""
+    return formats.unnumbered(tables(text, where), where)
+
+
+def tables(text: str, where: str) -> dict:
     """TOML text to tables; a syntax error, a duplicate key among them, names the place."""
     if len(text) > _LIMIT:
         raise fail(where, f"is over {_LIMIT / 1e6:.0f} MB", "split it, or move data out of it")
     try:
-        return deepcopy(_tables(text))
+        return _copied(_tables(text))
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not valid TOML: {error}"
         raise fail(where, reason, "mend the line named; a key may be given once only") from None
+
+
+def _copied(value: Any) -> Any:
+    """Tables and lists anew, so that a reader may change them; what they hold cannot be changed."""
+    if isinstance(value, dict):
+        return {k: _copied(v) if isinstance(v, dict | list) else v for k, v in value.items()}
+    return [_copied(v) if isinstance(v, dict | list) else v for v in value]
 
 
 @lru_cache(1024)

@@ -8,7 +8,7 @@ import numpy as np
 import tomli_w
 
 import pkpd
-from pkpd import library, store
+from pkpd import formats, library, store
 from pkpd.errors import fail
 from pkpd.fit.quantity import Point, point
 from pkpd.fit.run import FitResult, calibrated, summary
@@ -64,6 +64,7 @@ def to_toml(result: FitResult) -> str:
         table[name] = _line(best[line], own, source, fit.name)
     text = f"Fitted to {'; '.join(t.title for t in trials)}. {fit.text}".strip()
     data = {
+        formats.KEY: formats.newest(),
         "parameters": {"model": disease, "title": fit.title, "reference": source, "text": text, "include": [fit.parameters]},
         "values": values,
         "draws": {key: [float(f"{f.from_scale(x):.6g}") for x in result.draws.scores[:, i]]
