@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from pkpd import library, store
-from pkpd.errors import ContentError, Issue, NotFound, PkpdError, fail, nearest
+from pkpd.errors import ContentError, Issue, NotFound, PkpdError, clipped, fail, nearest
+from pkpd.formats import stamped
 from pkpd.model.schema import ModelFile
+from pkpd.terminal import print_json, say
 
 KINDS = ("models", "drugs", "parameters", "regimens", "trials", "fits", "studies")
 _TABLES = {"model": "model", "parameters": "parameters", "regimen": "regimen", "trial": "trial", "fit": "fit", "study": "study",
            "exposures": "exposures"}
+_SHOWN = 40  # issues of a file
 _DIAGRAMS = {"model": (".svg", ".png", ".pdf"), "regimen": (".svg", ".png")}
 _CHECKED = ("model", "parameters", "regimen", "trial", "fit", "result", "study", "exposures")
 
@@ -111,7 +114,7 @@ def _show_exposure(name: str, kinds: list[str], path: Path, as_json: bool, conso
         raise fail("--exposure", f"{name!r} is no drug", "`pkpd list drugs` shows them")
     rows = draw_exposure(name, path)
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, allow_nan=False))
+        print_json(rows)
         return
     print_rows(name, rows, console)
     console.print(escape(f"{path}: written"))
@@ -123,14 +126,14 @@ def _show_other(kind: str, name: str, as_json: bool, console: Console) -> None:
         from pkpd.show import print_parameters, show_parameters
 
         described = show_parameters(load_parameters(name))
-        print(json.dumps(described, ensure_ascii=False)) if as_json else print_parameters(described, console)
+        print_json(stamped(described)) if as_json else print_parameters(described, console)
         return
     if kind == "exposures":
         _show_evidence(name, as_json, console)
         return
     data = _checked(kind, name)
     if as_json:
-        print(json.dumps(data, ensure_ascii=False, default=str))
+        print_json(stamped(data))
     elif kind == "trial":
         _print_trial(name, console)
     else:
@@ -146,7 +149,7 @@ def _show_evidence(name: str, as_json: bool, console: Console) -> None:
     evidence = load_evidence(name)
     rows = compare_exposures(evidence)
     if as_json:
-        print(json.dumps({"title": evidence.title, "figures": rows}, ensure_ascii=False, allow_nan=False))
+        print_json(stamped({"title": evidence.title, "figures": rows}))
     else:
         print_rows(evidence.title or name, rows, console)
 
@@ -156,7 +159,7 @@ def _show_regimen(name: str, diagram: Path | None, as_json: bool, console: Conso
     from pkpd.regimen import load_regimen
 
     regimen = load_regimen(name)
-    print(json.dumps(show_regimen(regimen), ensure_ascii=False)) if as_json else print_regimen(regimen, console)
+    print_json(stamped(show_regimen(regimen))) if as_json else print_regimen(regimen, console)
     if diagram is not None:
         from pkpd.timeline import dosing_diagram, image
 
@@ -180,7 +183,7 @@ def _show_model(name: str, diagram: Path | None, as_json: bool, console: Console
     except ContentError:
         parameters = None  # a model of the user's own, or a part: shown without values
     described = show_model(model, parameters)
-    print(json.dumps(described, ensure_ascii=False)) if as_json else print_model(described, console)
+    print_json(stamped(described)) if as_json else print_model(described, console)
     if diagram is not None:
         from pkpd.diagram import diagram as draw
         from pkpd.diagram import image
@@ -195,7 +198,7 @@ def _show_part(name: str, file: ModelFile, diagram: Path | None, as_json: bool, 
     if diagram is not None:
         raise fail("--diagram", f"{name!r} is a part that cannot stand alone", "draw a system that uses it")
     if as_json:
-        print(json.dumps(library.read("model", name).data, ensure_ascii=False))
+        print_json(stamped(library.read("model", name).data))
         return
     console.print(escape(Path(library.find("model", name)).read_text(encoding="utf-8")), soft_wrap=True)
     joined = escape(", ".join((*file.joins, *file.gathers))) or "nothing"
@@ -248,8 +251,18 @@ def check(paths: list[str]) -> tuple[list[dict], int]:
         except PkpdError as error:
             what, _, remedy = str(error).partition("\n    remedy: ")
             issues = [Issue(name, what.removeprefix(f"{name}: "), remedy)]
-        found += [{"file": name, "where": i.where, "what": i.what, "remedy": i.remedy} for i in issues]
+        found += [{"file": name, "where": clipped(i.where), "what": clipped(i.what), "remedy": clipped(i.remedy)} for i in issues]
     return found, len(names)
+
+
+def print_issues(found: list[dict]) -> None:
+    """Issues file by file, no more of each than are read."""
+    for name, own in groupby(found, lambda row: row["file"]):
+        listed = list(own)
+        for row in listed[:_SHOWN]:
+            say(f"{row['where']}: {row['what']}" + (f"\n    remedy: {row['remedy']}" if row["remedy"] else ""))
+        if len(listed) > _SHOWN:
+            say(f"… and {len(listed) - _SHOWN} more issues of {clipped(name)} (--json gives all)")
 
 
 def _issues(kind: str, name: str) -> list[Issue]:

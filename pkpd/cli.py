@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperCommand
 
 from pkpd import __version__
 from pkpd.errors import PkpdError, fail
 from pkpd.executor import on_cluster
+from pkpd.progress import progress
+from pkpd.terminal import err, guarded_output, out, print_error, print_json, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,8 +26,6 @@ app = typer.Typer(
     "simulated trials, fits to published figures, what-ifs.\n\nResearch software: its results are "
     "simulations and are not advice on any patient.",
 )
-out = Console(width=None if sys.stdout.isatty() else 110)
-err = Console(stderr=True)
 
 Cluster = Annotated[
     str | None, typer.Option("--cluster", help="Run on the workers of a Dask scheduler: tcp://HOST:PORT", show_default=False)
@@ -37,21 +33,11 @@ Cluster = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 
 
-@contextmanager
-def progress() -> Iterator[Any]:
-    """A progress bar on standard error, as a function (what, done, of)."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err)
-    tasks: dict[str, Any] = {}
-    with bar:
-
-        def tell(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=of)
-            bar.update(tasks[what], completed=done, total=of)
-
-        yield tell
+def _file(context: typer.Context, option: typer.CallbackParam, path: Path | None) -> Path | None:
+    """A file or folder to write to: `-` is none, as no command writes these to standard output."""
+    if path is not None and str(path) == "-":
+        raise fail(option.opts[0], "'-' is no file, and this is not written to standard output", "name a file or folder")
+    return path
 
 
 def version(value: bool) -> None:
@@ -79,7 +65,7 @@ def list_(
 
     rows = catalogue.rows(kind)
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False))
+        print_json(rows)
         return
     if kind == "drugs":
         from pkpd.formulary import print_drugs
@@ -112,7 +98,7 @@ def show(
     ] = None,
     exposure: Annotated[
         Path | None,
-        typer.Option(help="Draw a drug's simulated concentration and its published figures into a .png or .svg file."),
+        typer.Option(callback=_file, help="Draw a drug's simulated concentration and its published figures into a .png or .svg file."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -132,12 +118,9 @@ def check(
 
     rows, count = catalogue.check(paths or [])
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False))
-    for row in rows if not as_json else ():
-        out.print(
-            escape(f"{row['where']}: {row['what']}" + (f"\n    remedy: {row['remedy']}" if row["remedy"] else "")), soft_wrap=True
-        )
-    if not as_json:
+        print_json(rows)
+    else:
+        catalogue.print_issues(rows)
         out.print(f"{count} files checked, {len(rows)} issues")
     raise typer.Exit(2 if rows else 0)
 
@@ -148,7 +131,7 @@ def check(
 def simulate(
     ctx: typer.Context,
     system: Annotated[str, typer.Argument(help="any model: a library name or a file")],
-    out_file: Annotated[Path, typer.Option("--out", help="Where to write: .csv or .parquet")],
+    out_file: Annotated[Path, typer.Option("--out", callback=_file, help="Where to write: .csv or .parquet")],
     data: Annotated[
         Path | None, typer.Option(help="dosing records (a NONMEM-style CSV table), run row by row in place of a regimen")
     ] = None,
@@ -174,13 +157,13 @@ def simulate(
         given = [f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every") if _said(ctx, n)]
         with on_cluster(cluster):
             text = runs.records_to_file(system, data, out_file, seed, parameters or [], typical, given)
-        out.print(escape(text), soft_wrap=True)
+        say(text)
         return
     if regimen is None and _said(ctx, "cycles"):
         raise fail("--cycles", "counts the cycles of a regimen, and none is given", "add --regimen, or leave it out")
-    with on_cluster(cluster), progress() as tell:
+    with on_cluster(cluster), progress(err) as tell:
         text = runs.stream_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell)
-    out.print(escape(text), soft_wrap=True)
+    say(text)
 
 
 def _said(ctx: typer.Context, name: str) -> bool:
@@ -197,18 +180,24 @@ def trial(
     ] = None,
     patients: Annotated[int, typer.Option(min=20, help="virtual patients an arm and draw")] = 1000,
     link: Annotated[str, typer.Option(help="kill link; the fit's own if left out")] = "",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to a JSON file.")] = None,
+    seed: Annotated[int, typer.Option(help="seed of the virtual patients and of the trials drawn from them")] = 1000,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the figures to a JSON file; - for standard output, alone there.")
+    ] = None,
     cluster: Cluster = None,
 ) -> None:
     """Simulate a trial and set its published figures beside the predicted ones. Exit code 0 even where figures miss."""
     from pkpd import runs, store
 
-    if json_file is not None:
+    alone = str(json_file) == "-"
+    if json_file is not None and not alone:
         store.require_writable(json_file)
-    with on_cluster(cluster), progress() as tell:
-        result = runs.predict_trial(name, fit, patients, link, tell)
-    runs.print_figures(result, out)
-    if json_file is not None:
+    with on_cluster(cluster), progress(err) as tell:
+        result = runs.predict_trial(name, fit, patients, link, seed, tell)
+    runs.print_figures(result, err if alone else out)
+    if alone:
+        print_json(result)
+    elif json_file is not None:
         store.write_json(json_file, result)
 
 
@@ -218,28 +207,28 @@ def fit(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", help="Where to write the result; fits/results/NAME.toml of a checkout, else ./NAME.toml"),
+        typer.Option("--out", callback=_file, help="Where to write the result; fits/results/NAME.toml of a checkout, else ./NAME.toml"),
     ] = None,
     cluster: Cluster = None,
 ) -> None:
     """Calibrate to published figures; the result is a parameter file with draws of the posterior."""
     from pkpd import runs
 
-    with on_cluster(cluster), progress() as tell:
+    with on_cluster(cluster), progress(err) as tell:
         text = runs.fit_to_file(name, resume, out_file, tell)
-    out.print(escape(text), soft_wrap=True)
+    say(text)
 
 
 @app.command(epilog="Example: pkpd study neoadjuvant_cycles --out page")
 def study(
     name: Annotated[str, typer.Argument(help="a study: a library name or a file")],
-    folder: Annotated[Path, typer.Option("--out", help="folder for the page, figures and tables")] = Path("report"),
+    folder: Annotated[Path, typer.Option("--out", callback=_file, help="folder for the page, figures and tables")] = Path("report"),
     cluster: Cluster = None,
 ) -> None:
     """Run a what-if study: one HTML page, and its tables as CSV and JSON."""
     from pkpd import runs
 
-    with on_cluster(cluster), progress() as tell:
+    with on_cluster(cluster), progress(err) as tell:
         page = runs.study_to_page(name, folder, tell)
     out.print(f"{page}\nResearch software: a simulation, not advice on any patient.", soft_wrap=True)
 
@@ -248,7 +237,8 @@ def main() -> None:
     """The command line: an error that the user can mend is printed and exits with 2."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's stop leaves no half-written file either
     try:
-        code = app(standalone_mode=False)  # an exit within a command comes back as its code
+        with guarded_output():
+            code = app(standalone_mode=False)  # an exit within a command comes back as its code
         if code == _INTERRUPTED:
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
@@ -259,6 +249,8 @@ def main() -> None:
         _fail("needs more memory than this machine has\n    remedy: fewer patients, cycles or times")
     except PkpdError as error:
         _fail(str(error))
+    except UnicodeError:
+        _fail("a name holds what is no text in UTF-8\n    remedy: rename the file or folder")
     except Exception as error:
         if hasattr(error, "show") and hasattr(error, "exit_code"):
             error.show()  # type: ignore[attr-defined]
@@ -270,7 +262,7 @@ _INTERRUPTED = 130  # what the command-line library returns where the user broke
 
 
 def _fail(text: str) -> None:
-    err.print("[red]error[/red] " + escape(text), soft_wrap=True)
+    print_error(text)
     sys.exit(2)
 
 

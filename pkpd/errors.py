@@ -18,8 +18,24 @@ class Issue:
         return f"{self.where}: {self.what}" + (f"\n    remedy: {self.remedy}" if self.remedy else "")
 
 
+_LINE, _ISSUES, _LINES = 1000, 40, 160  # characters of a line, issues and lines that a message shows
+
+
+def clipped(text: str, most: int = _LINE) -> str:
+    """A line that is too long to read, its middle cut out."""
+    if len(text) <= most:
+        return text
+    tail = most // 2
+    return f"{text[: most - tail]} … {len(text) - most} characters … {text[-tail:]}"
+
+
 class PkpdError(Exception):
-    """Any error that a user can mend; the command line prints it and exits with 2."""
+    """Any error that a user can mend; the command line prints it and exits with 2. Its text is of a length that is read."""
+
+    def __str__(self) -> str:
+        lines = super().__str__().split("\n")
+        more = [f"… and {len(lines) - _LINES} more lines"] if len(lines) > _LINES else []
+        return "\n".join([*(clipped(x) for x in lines[:_LINES]), *more])
 
 
 class ContentError(PkpdError, ValueError):
@@ -27,7 +43,8 @@ class ContentError(PkpdError, ValueError):
 
     def __init__(self, issues: Issue | Iterable[Issue]):
         self.issues = (issues,) if isinstance(issues, Issue) else tuple(issues)
-        super().__init__("\n".join(str(i) for i in self.issues))
+        more = [f"… and {len(self.issues) - _ISSUES} more issues"] if len(self.issues) > _ISSUES else []
+        super().__init__("\n".join([*(str(i) for i in self.issues[:_ISSUES]), *more]))
 
     def __reduce__(self):
         return (ContentError, (self.issues,))

@@ -142,20 +142,6 @@ def load(kind: str, name: str | Path, make: Callable[[dict, str, str], T]) -> T:
     return make(source.data, source.name, source.where)
 
 
-def called(name: str | Path) -> str:
-    """What results call a name by: a library entry as it is, a file by its own name, whatever folder it lies in."""
-    text = str(name)
-    return Path(text).stem if isinstance(name, Path) or text.endswith(".toml") else text
-
-
-def own_file(name: str) -> Path:
-    """A file that is named by its path, of whatever kind; never a library entry."""
-    path = Path(name)
-    if not _is_file(path):
-        raise NotFound(f"{shown(name)[1:-1]}: no such file\n    remedy: name a file by its path, as in ./mine.toml")
-    return path
-
-
 def text_of(path: Path) -> str:
     """The text of a content file, its line ends as they are."""
     try:

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 from pkpd import formats, library, store
-from pkpd.errors import fail
+from pkpd.errors import NotFound, fail
 from pkpd.formats import KEY
 
 _KEY = re.compile(rf"""^([ \t]*(?:{KEY}|"{KEY}"|'{KEY}')[ \t]*=[ \t]*)[^\s#]+""", re.M)
@@ -27,6 +27,18 @@ def numbered(text: str, number: int) -> str:
     at = header.end() if header else 0
     gap = "" if text[at:].startswith(("\n", "\r\n")) or not text[at:].strip() else newline
     return f"{text[:at]}{KEY} = {number}{newline}{gap}{text[at:]}"
+
+
+def own_file(name: str) -> Path:
+    """A file that is named by its path, of whatever kind; never a library entry."""
+    path = Path(name)
+    try:
+        there = path.is_file()
+    except (OSError, ValueError):  # a name too long, a null byte
+        there = False
+    if not there:
+        raise NotFound(f"{library.shown(name)[1:-1]}: no such file\n    remedy: name a file by its path, as in ./mine.toml")
+    return path
 
 
 def migrated(text: str, where: str) -> str:
@@ -56,7 +68,7 @@ def _parsed(text: str) -> dict | None:
 
 def migrate(file: str, out: Path | None, in_place: bool) -> tuple[str, Path | None]:
     """The migrated text and where it was written; nowhere unless asked, and the file itself only with `in_place`."""
-    path = library.own_file(file)
+    path = own_file(file)
     if out is not None and in_place:
         raise fail("--out", "cannot go with --in-place", "choose one of the two")
     if out is not None:

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pkpd import library, store, units
+from pkpd import formats, library, store, units
 from pkpd.errors import fail
+from pkpd.naming import called
 
 Tell = Callable[[str, int, int], None]
 # kind of study: what runs it, what writes its page
@@ -104,8 +105,9 @@ def _told(path: Path, rows: int, columns: dict[str, str], patients: int, system:
     return [*lines, f"  … and {rest} more (`pkpd show {system}` gives every unit)"] if rest else lines
 
 
-def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Tell) -> dict:
-    """The predicted figures of a trial under a fit's posterior, or under uncalibrated values."""
+def predict_trial(name: str, fit: str | None, patients: int, link: str, seed: int, tell: Tell) -> dict:
+    """The predicted figures of a trial under a fit's posterior, or under uncalibrated values; hashes of what it rests on."""
+    from pkpd.fit.hashes import hashes
     from pkpd.fit.predict import predict
     from pkpd.fit.result import fitted, load_result, result_for
     from pkpd.parameters import load_parameters
@@ -118,14 +120,15 @@ def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Te
     fit = fit or result_for(trial)
     if fit is None or fit == "none":
         parameters = load_parameters(trial.parameters, daily_model(trial.disease))
-        return {**predict(trial, parameters, patients, link, fitted=(), tell=tell), "fit": None}
+        result = predict(trial, parameters, patients, link, seed, fitted=(), tell=tell)
+        return formats.stamped({**result, "fit": None, "hashes": hashes(trial, parameters, None)})
     parameters, account = load_result(fit)
     if parameters.model != daily_model(trial.disease).name:
         raise fail("--fit", f"{fit!r} is of {parameters.model}, but {trial.name} has {trial.disease}",
                    'name a fit of this disease, or "none"')
     own = fitted(account, trial.name)
-    result = predict(trial, parameters, patients, link or account.get("link", ""), fitted=own, tell=tell)
-    return {**result, "fit": fit}
+    result = predict(trial, parameters, patients, link or account.get("link", ""), seed, fitted=own, tell=tell)
+    return formats.stamped({**result, "fit": called(fit), "hashes": hashes(trial, parameters, fit)})
 
 
 def print_figures(result: dict, console: Console) -> None:

@@ -13,6 +13,7 @@ from pkpd.errors import fail
 from pkpd.fit.quantity import Point, point
 from pkpd.fit.run import FitResult, calibrated, summary
 from pkpd.model.expression import unparse
+from pkpd.naming import called, file_of
 from pkpd.parameters import load_parameters
 from pkpd.spread import Spread
 from pkpd.trial.exposure import daily_model
@@ -61,7 +62,7 @@ def to_toml(result: FitResult) -> str:
         own = [r for r, f in zip(rows, fit.free, strict=True) if line in f.lines and not f.context]
         part, _, name = line.rpartition(".")
         table = values.setdefault(part, {}) if part else values
-        table[name] = _line(best[line], own, source, fit.name)
+        table[name] = _line(best[line], own, source, called(fit.name))
     text = f"Fitted to {'; '.join(t.title for t in trials)}. {fit.text}".strip()
     data = {
         formats.KEY: formats.newest(),
@@ -71,7 +72,7 @@ def to_toml(result: FitResult) -> str:
                   for i, f in enumerate(fit.free) for key in f.keys},
         "fit": account(result, rows),
     }
-    head = "# Made by `pkpd fit " + fit.name + "`; do not edit.\n"
+    head = "# Made by `pkpd fit " + called(fit.name) + "`; do not edit.\n"
     return head + tomli_w.dumps(data)
 
 
@@ -79,7 +80,7 @@ def account(result: FitResult, rows: list[dict]) -> dict:
     """How a result was made: the trials, each one's term at the best point, the search, the sampling, the free quantities."""
     fit, draws, terms = result.fit, result.draws, result.terms
     numbers = ("log_likelihood", "distance_squared")
-    return {"name": fit.name, "trials": list(fit.trials), "figures": list(result.target.figures),
+    return {"name": called(fit.name), "trials": [file_of(t) for t in fit.trials], "figures": list(result.target.figures),
             "version": pkpd.__version__, "link": fit.link, "patients": fit.patients, "evaluations": result.calls,
             "effective_draws": round(draws.effective, 1), "exact_draws": draws.exact,
             "emulator_error": round(draws.error, 3), "acceptance": round(draws.acceptance, 3),
@@ -127,8 +128,9 @@ def result_for(trial: Trial) -> str | None:
 
 
 def fitted(told: dict, trial: str) -> tuple[str, ...]:
-    """The figures of a trial that a fit used, by its account."""
-    return tuple(f.removeprefix(f"{trial}/") for f in told["figures"] if f.startswith(f"{trial}/"))
+    """The figures of a trial that a fit used, by its account; a file is the same trial in whatever folder."""
+    names = [t for t in told["trials"] if file_of(t) == file_of(trial)]
+    return tuple(f.removeprefix(f"{t}/") for t in names for f in told["figures"] if f.startswith(f"{t}/"))
 
 
 def points(parameters: Parameters, count: int) -> list[Point]:

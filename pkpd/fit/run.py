@@ -13,14 +13,14 @@ import pkpd
 from pkpd import library, store
 from pkpd.executor import run_all, stream
 from pkpd.fit.free import Fit
+from pkpd.fit.hashes import rests_on
 from pkpd.fit.likelihood import Objective, objective
 from pkpd.fit.posterior import Draws, best_point, sample
 from pkpd.fit.profile import Profile, narrowed, profiles
 from pkpd.fit.quantity import put_all
-from pkpd.model.compose import load_model
-from pkpd.parameters import load_context, load_parameters
+from pkpd.naming import called
+from pkpd.parameters import load_parameters
 from pkpd.population import uniform
-from pkpd.regimen import load_regimen
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import Trial, load_trial
 from pkpd.values import Parameters
@@ -51,7 +51,7 @@ class FitResult:
     @property
     def terms(self) -> list[dict]:
         """Each trial's term at the best point: its log likelihood, and how far the published figures lie from the expected."""
-        return [{"trial": t.trial.name, "kind": t.kind, "figures": len(t.figures),
+        return [{"trial": called(t.trial.name), "kind": t.kind, "figures": len(t.figures),
                  "log_likelihood": float(t.log_likelihood(v)), "distance_squared": float(t.distance(v))}
                 for t, v in zip(self.target.terms, self.target.split(self.expected), strict=True)]
 
@@ -60,7 +60,7 @@ def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: 
     """Calibrates: covariances at the prior's centre, several starts, covariances again at the best, posterior, profiles."""
     trials = tuple(load_trial(name) for name in fit.trials)
     base = load_parameters(fit.parameters, daily_model(trials[0].disease))
-    rest = [x for t in trials for x in _rests_on(t)]
+    rest = [pkpd.__version__, *(x for t in trials for x in rests_on(t))]
     key = store.content_hash(fit, trials, base.values, base.correlations, base.covariates, *rest)
     state = (store.restore("fits", key) if resume else None) or {}
     target = objective(fit, trials, base)
@@ -86,17 +86,6 @@ def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: 
                        target.expected(best), draws, found, state["calls"])
     store.forget("fits", key)
     return result
-
-
-def _rests_on(trial: Trial) -> list[str]:
-    """Hashes of all else that a fit computes with, so that a checkpoint of other content is never resumed."""
-    disease = daily_model(trial.disease)
-    solved = [(load_model(system), "") for _, system in trial.treatments]
-    solved += [(load_model(t.model), t.parameters) for t in trial.therapies]
-    found = [disease.hash, pkpd.__version__]
-    found += [h for m, own in solved for h in (m.hash, load_parameters(own or (), m).hash)]
-    found += [load_context(c, disease).hash for a in trial.arms for g in a.patients for c in g.contexts]
-    return found + [store.content_hash(load_regimen(a.regimen)) for a in trial.arms if a.regimen]
 
 
 def _optimise(target: Objective, state: dict, key: str, tell: Tell) -> list[tuple[np.ndarray, float, int]]:

@@ -11,6 +11,7 @@ from pkpd import library, units
 from pkpd.errors import ContentError, Issue, NotFound, fail, nearest
 from pkpd.fit.result import load_result
 from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
+from pkpd.naming import called
 from pkpd.spread import is_number
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import Trial, load_trial
@@ -75,7 +76,7 @@ def _read_by_kind(data: dict, name: str, where: str) -> Any:
         what = "is missing" if kind is None else f"{shown(kind)} is not a kind of study"
         raise fail(f"{where}: study.kind", what, "write kind = " + " or ".join(f'"{k}"' for k in READERS))
     module, verb = READERS[kind]
-    return getattr(import_module(module), verb)(data, name, where)
+    return getattr(import_module(module), verb)(data, called(name), where)
 
 
 def read_study(data: dict, name: str, where: str) -> Study:

@@ -9,6 +9,7 @@ import numpy as np
 from pkpd.errors import ContentError, Issue, NotFound, nearest
 from pkpd.fit.result import fitted
 from pkpd.library import named, rows, shown, text
+from pkpd.naming import called
 from pkpd.population import uniform
 from pkpd.regimen import load_regimen
 from pkpd.study.resistance.response_grid import MEASURES, Grid, measures
@@ -149,7 +150,7 @@ def predicted(grid: Grid, shown: Shown, arms: dict[str, Readout | Followed], see
         return np.empty(0)
     arm = arms[grid.arm(shown.cohorts[0], shown.drugs).name]
     n = shown.trial.arm(shown.figure.arm).n
-    u = uniform((str(seed), "published", shown.trial.name, shown.figure.key, str(draw)), TRIALS * n).reshape(TRIALS, n)
+    u = uniform((str(seed), "published", called(shown.trial.name), shown.figure.key, str(draw)), TRIALS * n).reshape(TRIALS, n)
     return figure_values(grid.trial, {shown.figure.arm: arm.take((u * len(arm)).astype(int))}, (shown.figure,))[0]
 
 
@@ -167,7 +168,7 @@ def published_row(shown: Shown, trials: np.ndarray, arms: tuple[dict, ...], acco
     own = [None if x is None else by * x for x in (figure.value, *(figure.interval or (None, None)))]
     ends = [by * float(x) if np.isfinite(x) else None for x in (middle, low, high)]
     inside = bool(low <= figure.value <= high) if known.size and figure.value is not None else None
-    return {"trial": trial.name, "figure": figure.name, "arm": figure.arm, "kind": figure.kind, "label": shown.label,
+    return {"trial": called(trial.name), "figure": figure.name, "arm": figure.arm, "kind": figure.kind, "label": shown.label,
             "cohorts": list(shown.cohorts), "drugs": shown.drugs, "measure": shown.measure,
             "unit": MEASURES[shown.measure][1], "n": figure.n,
             **dict(zip(("published", "low", "high"), own, strict=True)), "level": figure.level if figure.interval else None,
