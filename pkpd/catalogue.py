@@ -8,7 +8,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from pkpd import library, store
 from pkpd.errors import ContentError, Issue, NotFound, PkpdError, clipped, fail, nearest
@@ -135,7 +134,10 @@ def _show_other(kind: str, name: str, as_json: bool, console: Console) -> None:
     if as_json:
         print_json(stamped(data))
     elif kind == "trial":
-        _print_trial(name, console)
+        from pkpd.protocols import print_trial
+        from pkpd.trial.protocol import load_trial
+
+        print_trial(load_trial(name), console)
     else:
         console.print(escape(Path(library.find(kind, name)).read_text(encoding="utf-8")), soft_wrap=True)
 
@@ -213,28 +215,6 @@ def _checked(kind: str, name: str) -> dict:
 
     {"trial": load_trial, "fit": load_fit, "study": load_study, "regimen": load_regimen}[kind](name)
     return library.read(kind, name).data
-
-
-def _print_trial(name: str, console: Console) -> None:
-    from pkpd.trial.protocol import load_trial
-
-    trial = load_trial(name)
-    console.print(f"[bold]{escape(trial.title)}[/bold]\n{escape(trial.population)}\n", soft_wrap=True)
-    protocol = Table(title="Protocol")
-    for column in ("line", "is", "how seen", "where"):
-        protocol.add_column(column, overflow="fold")
-    for line, text, where, seen in trial.provenance:
-        protocol.add_row(escape(line), escape(text), f"[yellow]{seen}[/yellow]" if seen == "assumed" else seen, escape(where))
-    console.print(protocol)
-    figures = Table(title="Published figures")
-    for column in ("figure", "arm", "value", "interval", "n", "use", "how seen", "where"):
-        figures.add_column(column, overflow="fold")
-    for f in trial.figures:
-        interval = "" if f.interval is None else f"{f.interval[0]:.3g}–{f.interval[1]:.3g}"
-        value = "" if f.value is None else f"{f.value:g} {f.unit if f.unit != '1' else ''}"
-        figures.add_row(escape(f.name), escape(f.arm), value, interval, str(f.n), f.use, f.seen, escape(f.where))
-    console.print(figures)
-    console.print("Research software: not advice on any patient.")
 
 
 def check(paths: list[str]) -> tuple[list[dict], int]:

@@ -11,9 +11,10 @@ import typer
 from rich.markup import escape
 from typer.core import TyperCommand
 
-from pkpd import __version__
+from pkpd import __version__, files
 from pkpd.errors import PkpdError, fail
 from pkpd.executor import on_cluster
+from pkpd.files import no_dash
 from pkpd.progress import progress
 from pkpd.terminal import err, guarded_output, out, print_error, print_json, say
 
@@ -31,13 +32,6 @@ Cluster = Annotated[
     str | None, typer.Option("--cluster", help="Run on the workers of a Dask scheduler: tcp://HOST:PORT", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
-
-
-def _file(context: typer.Context, option: typer.CallbackParam, path: Path | None) -> Path | None:
-    """A file or folder to write to: `-` is none, as no command writes these to standard output."""
-    if path is not None and str(path) == "-":
-        raise fail(option.opts[0], "'-' is no file, and this is not written to standard output", "name a file or folder")
-    return path
 
 
 def version(value: bool) -> None:
@@ -98,13 +92,20 @@ def show(
     ] = None,
     exposure: Annotated[
         Path | None,
-        typer.Option(callback=_file, help="Draw a drug's simulated concentration and its published figures into a .png or .svg file."),
+        typer.Option(callback=no_dash, help="Draw a drug's simulated concentration and its published figures into a .png or "
+                                            ".svg file."),
     ] = None,
+    source: Annotated[bool, typer.Option("--source", help="Print the content file as it is written.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show equations, values with their units and sources, figures of a trial, published exposures of a drug."""
     from pkpd import catalogue
 
+    if source:
+        if diagram is not None or exposure is not None or as_json:
+            raise fail("--source", "stands alone: the file as it is written", "leave out the others")
+        files.print_source(name)
+        return
     catalogue.show(name, diagram, as_json, out, exposure)
 
 
@@ -131,7 +132,7 @@ def check(
 def simulate(
     ctx: typer.Context,
     system: Annotated[str, typer.Argument(help="any model: a library name or a file")],
-    out_file: Annotated[Path, typer.Option("--out", callback=_file, help="Where to write: .csv or .parquet")],
+    out_file: Annotated[Path, typer.Option("--out", callback=no_dash, help="Where to write: .csv or .parquet")],
     data: Annotated[
         Path | None, typer.Option(help="dosing records (a NONMEM-style CSV table), run row by row in place of a regimen")
     ] = None,
@@ -207,7 +208,8 @@ def fit(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", callback=_file, help="Where to write the result; fits/results/NAME.toml of a checkout, else ./NAME.toml"),
+        typer.Option("--out", callback=no_dash,
+                     help="Where to write the result; fits/results/NAME.toml of a checkout, else ./NAME.toml"),
     ] = None,
     cluster: Cluster = None,
 ) -> None:
@@ -222,7 +224,9 @@ def fit(
 @app.command(epilog="Example: pkpd study neoadjuvant_cycles --out page")
 def study(
     name: Annotated[str, typer.Argument(help="a study: a library name or a file")],
-    folder: Annotated[Path, typer.Option("--out", callback=_file, help="folder for the page, figures and tables")] = Path("report"),
+    folder: Annotated[
+        Path, typer.Option("--out", callback=no_dash, help="folder for the page, figures and tables")
+    ] = Path("report"),
     cluster: Cluster = None,
 ) -> None:
     """Run a what-if study: one HTML page, and its tables as CSV and JSON."""
@@ -231,6 +235,10 @@ def study(
     with on_cluster(cluster), progress(err) as tell:
         page = runs.study_to_page(name, folder, tell)
     out.print(f"{page}\nResearch software: a simulation, not advice on any patient.", soft_wrap=True)
+
+
+app.command(epilog="Example: pkpd new model my_drug")(files.new)
+app.command(epilog="Example: pkpd migrate my_model.toml --in-place")(files.migrate)
 
 
 def main() -> None:

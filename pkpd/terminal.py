@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -54,7 +55,7 @@ def guarded_output() -> Iterator[None]:
     """Standard output that forgives a reader who went away, says that a disk is full, and prints in any encoding."""
     before = sys.stdout
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     if before is None:
         yield
