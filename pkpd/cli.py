@@ -142,7 +142,7 @@ def simulate(
         int | None,
         typer.Option(min=0, help="cycles of the regimen's first course; 6 if left out where the regimen does not say"),
     ] = None,
-    patients: Annotated[int, typer.Option(min=1, help="virtual patients")] = 100,
+    patients: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="virtual patients")] = 100,
     until: Annotated[str, typer.Option(help='how long, as in "2 year"')] = "1 year",
     every: Annotated[str, typer.Option(help='how often to write, as in "1 day"')] = "1 day",
     seed: Annotated[int, typer.Option(help="seed of the virtual patients")] = 0,
@@ -179,7 +179,7 @@ def trial(
     fit: Annotated[
         str | None, typer.Option(help='a fit\'s result, the library\'s own if left out; "none": the values of its files')
     ] = None,
-    patients: Annotated[int, typer.Option(min=20, help="virtual patients an arm and draw")] = 1000,
+    patients: Annotated[int, typer.Option(min=20, max=1_000_000, help="virtual patients an arm and draw")] = 1000,
     link: Annotated[str, typer.Option(help="kill link; the fit's own if left out")] = "",
     seed: Annotated[int, typer.Option(help="seed of the virtual patients and of the trials drawn from them")] = 1000,
     json_file: Annotated[
@@ -257,6 +257,8 @@ def main() -> None:
         _fail("needs more memory than this machine has\n    remedy: fewer patients, cycles or times")
     except PkpdError as error:
         _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or 'this machine'}: {error.strerror or error}\n    remedy: choose another file or folder")
     except UnicodeError:
         _fail("a name holds what is no text in UTF-8\n    remedy: rename the file or folder")
     except Exception as error:

@@ -102,8 +102,7 @@ def load_result(name: str | Path) -> tuple[Parameters, dict]:
     """
     source = library.read("result", name)
     data = source.data
-    own = set(data["fit"]) if {"parameters", "fit", "draws"} <= set(data) else set()
-    if not {"name", "figures"} <= own or not {"trial", "trials"} & own:
+    if not _is_result(data):
         raise fail(source.path, "is not a fit's result", "make one with `pkpd fit NAME`")
     model = daily_model(data["parameters"]["model"])
     named = source.path if library.is_path(name, "result") else source.name
@@ -111,6 +110,16 @@ def load_result(name: str | Path) -> tuple[Parameters, dict]:
     if "trials" not in told:
         told = {**told, "trials": [told["trial"]], "figures": [f"{told['trial']}/{f}" for f in told["figures"]]}
     return load_parameters(named, model), told
+
+
+def _is_result(data: dict) -> bool:
+    """Whether tables are a fit's: values of a model, draws, and an account of trials and their figures."""
+    head, told = data.get("parameters"), data.get("fit")
+    if not isinstance(head, dict) or not isinstance(told, dict) or not isinstance(data.get("draws"), dict):
+        return False
+    lists = [told.get("figures"), told.get("trials", [told.get("trial")])]
+    return (isinstance(head.get("model"), str) and isinstance(told.get("name"), str) and isinstance(told.get("link", ""), str)
+            and all(isinstance(x, list) and x and all(isinstance(t, str) for t in x) for x in lists))
 
 
 def result_for(trial: Trial) -> str | None:
