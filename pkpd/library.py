@@ -84,6 +84,8 @@ def is_path(name: str | Path, kind: str) -> bool:
     """Whether a name means a file of the user's own rather than a library entry."""
     if isinstance(name, Path):
         return True
+    if not isinstance(name, str):
+        raise fail(kind, f"{shown(name)} is neither a name nor a path", f"`pkpd list {_plural(kind)}` shows the names")
     if Path(name).suffix:
         return True
     return "/" in name and not (kind == "model" and _resolve_model(name) is not None)
@@ -170,6 +172,16 @@ def parse(text: str, where: str) -> dict:
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not valid TOML: {error}"
         raise fail(where, reason, "mend the line named; a key may be given once only") from None
+
+
+def tables(source: object, where: str) -> dict:
+    """The tables that a notebook hands over: TOML text, or a dictionary as TOML would give it."""
+    if isinstance(source, str):
+        return parse(source, where)
+    if isinstance(source, dict):
+        return deepcopy(source)
+    raise fail(where, f"{shown(source)} is neither TOML text nor a dictionary",
+               "hand over the text of a file, or load one by name or path")
 
 
 @lru_cache(1024)

@@ -37,6 +37,17 @@ def load_parameters(names: str | Path | Iterable[str | Path] = (), model: Model 
     return total if model is None else _of_host(bind(total, model), host)
 
 
+def parse_parameters(source: str | dict, model: Model | None = None, name: str = "parameters",
+                     host: str | None = hosts.HUMAN) -> Parameters:
+    """A parameter set from TOML text or from its tables, as in a notebook, bound to a model if one is given.
+
+    The sets that it includes come from the library.
+    """
+    total = _with_included(library.Source(name, name, name, library.tables(source, name)), model, ())
+    check_order(total)
+    return total if model is None else _of_host(bind(total, model), host)
+
+
 def load_context(name: str | Path, model: Model, host: str | None = hosts.HUMAN) -> Parameters:
     """A set that fills some of a model's inputs, its names carrying their parts, to be merged on top of a whole one."""
     return _of_host(_resolved(name, model, ()), host)
@@ -103,7 +114,11 @@ def _resolved(name: str | Path, model: Model | None, path: tuple[str, ...]) -> P
     kind = "parameters" if library.is_path(name, "parameters") or name in library.names("parameters") else None
     if kind is None and name in library.names("result"):
         kind = "result"
-    source = library.read(kind or "parameters", name)
+    return _with_included(library.read(kind or "parameters", name), model, path)
+
+
+def _with_included(source: library.Source, model: Model | None, path: tuple[str, ...]) -> Parameters:
+    """A set with what it includes laid below it."""
     if source.path in path:
         raise fail(source.path, "includes itself", "remove it from include")
     own, included = read_parameters(source.data, source.name, source.where)

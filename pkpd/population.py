@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from pkpd.covariates import REGISTER
 from pkpd.errors import fail, nearest
+from pkpd.labels import Labelled, Row, named
 from pkpd.model import expression
 from pkpd.model.schema import Model
 from pkpd.parameters import bind, line_for
 from pkpd.values import Parameters, Value
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True)
-class Population:
+
+@dataclass(frozen=True, repr=False)
+class Population(Labelled):
     """Patients of one model: `inputs` is (patient, model input) in the model's units."""
 
     names: tuple[str, ...]
@@ -27,6 +32,9 @@ class Population:
     key: tuple[str, ...] = ()
     first: int = 0
     rows: np.ndarray | None = None
+
+    def label(self) -> tuple[str, list[Row]]:
+        return f"Population of {len(self)} patients", [("inputs", named(self.names)), ("covariates", named(self.covariates))]
 
     @property
     def numbers(self) -> np.ndarray:
@@ -40,7 +48,21 @@ class Population:
         """One input or covariate of every patient."""
         if name in self.covariates:
             return self.covariates[name]
+        if name not in self.names:
+            raise fail("population", f"has no input or covariate {name!r}", nearest(str(name), self))
         return self.inputs[:, self.names.index(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self.names, *(c for c in self.covariates if c not in self.names)])
+
+    def __contains__(self, name: object) -> bool:
+        return name in [*self]
+
+    def to_frame(self) -> pd.DataFrame:
+        """ID, every input and every covariate, with a row a patient."""
+        import pandas as pd
+
+        return pd.DataFrame({"ID": self.numbers, **{name: self[name] for name in self}})
 
     def take(self, which: np.ndarray) -> Population:
         """Some of the patients."""

@@ -10,6 +10,7 @@ from pkpd import units
 from pkpd.courses import Regimen, lasting
 from pkpd.doses import SIZES, DoseLine
 from pkpd.errors import fail, nearest
+from pkpd.labels import Labelled, Row
 from pkpd.model.schema import Compartment, Model
 from pkpd.population import Population
 
@@ -17,8 +18,8 @@ from pkpd.population import Population
 ADD, RATE, SCALE, SET, ASSIGN = 0, 1, 2, 3, 4
 
 
-@dataclass(frozen=True)
-class Schedule:
+@dataclass(frozen=True, repr=False)
+class Schedule(Labelled):
     """Events of each patient in order of time: patient i has rows offsets[i] to offsets[i + 1].
 
     Times are in the model's time unit; `index` is a state (ADD, RATE, SCALE, ASSIGN) or an input (SET).
@@ -30,6 +31,11 @@ class Schedule:
     kind: np.ndarray
     index: np.ndarray
     value: np.ndarray
+
+    def label(self) -> tuple[str, list[Row]]:
+        words = ("additions", "rates", "multiplications", "settings", "assignments")
+        rows = [(word, str(count)) for k, word in enumerate(words) if (count := int(np.sum(self.kind == k)))]
+        return f"Schedule of {len(self)} patients: {len(self.time)} events", rows
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

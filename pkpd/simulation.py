@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pkpd.errors import SimulationError, fail, nearest
+from pkpd.labels import Labelled, Row, named
 from pkpd.model.expression import evaluate, names_in
 from pkpd.model.schema import Model
 from pkpd.population import Population
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from pkpd.solve.batch import Solved
 
 
-@dataclass(frozen=True)
-class Simulation:
+@dataclass(frozen=True, repr=False)
+class Simulation(Labelled):
     """Patients' states over time: `times` (patient, time) in the model's time unit, `states` (patient, time, state).
 
     A patient that could not be solved is kept, its later states missing, and named in `failures`.
@@ -38,6 +39,20 @@ class Simulation:
     failures: tuple[str, ...] = ()
     crossed: np.ndarray | None = None
     crossings: tuple[Crossing, ...] = ()
+
+    def label(self) -> tuple[str, list[Row]]:
+        n, k = self.times.shape
+        span = f"{k} times from {np.min(self.times):g} to {np.max(self.times):g} {self.model.time}" if self.times.size else "none"
+        rows = [("times", span), ("states", named(self.model.states)),
+                ("variables", named(v.name for v in self.model.variables))]
+        rows += [("failed", f"{len(self.failures)} patients; {self.failures[0]}")] if self.failures else []
+        return f"Simulation of {self.model.name}: {n} patients", rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.model)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.model
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A compartment, variable or input of every patient at its times (patient, time)."""

@@ -11,6 +11,7 @@ import numpy as np
 from pkpd import units
 from pkpd.courses import Regimen, lasting
 from pkpd.errors import fail
+from pkpd.labels import Labelled, Row
 from pkpd.model.schema import Model
 from pkpd.population import Population
 from pkpd.schedule import Schedule, lower, packed_starts, prescribed
@@ -21,8 +22,8 @@ from pkpd.visits import Visits
 _FINE, _TOP, _SHOWN = 1000, 2, 5  # steps in which a tally counts intensity, up to twice the planned; failures that it names
 
 
-@dataclass(frozen=True)
-class Treatment:
+@dataclass(frozen=True, repr=False)
+class Treatment(Labelled):
     """What patients were given under a regimen's rules; times in the model's time unit.
 
     schedule   the events, to be simulated; where a decision could not be taken, the patient's course ends there
@@ -45,6 +46,9 @@ class Treatment:
     factors: np.ndarray
     decisions: np.ndarray
     failures: tuple[str, ...] = ()
+
+    def label(self) -> tuple[str, list[Row]]:
+        return f"Treatment with {self.regimen.name or 'a regimen'}", [("", line) for line in self.tally().lines()]
 
     @cached_property
     def intensity(self) -> dict[str, np.ndarray]:

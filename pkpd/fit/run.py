@@ -17,6 +17,7 @@ from pkpd.fit.likelihood import Objective, objective
 from pkpd.fit.posterior import Draws, best_point, sample
 from pkpd.fit.profile import Profile, narrowed, profiles
 from pkpd.fit.quantity import put_all
+from pkpd.labels import Labelled, Row
 from pkpd.model.compose import load_model
 from pkpd.parameters import load_context, load_parameters
 from pkpd.population import uniform
@@ -29,8 +30,8 @@ Tell = Callable[[str, int, int], None]
 _FAR = 999.0  # no larger fall of a profile is told
 
 
-@dataclass(frozen=True)
-class FitResult:
+@dataclass(frozen=True, repr=False)
+class FitResult(Labelled):
     """What a fit found: its starts, its best point, draws of the posterior on the free scales, and profiles.
 
     `target` is the objective with its covariances as the posterior has them; `expected` are the figures at the best point.
@@ -47,6 +48,10 @@ class FitResult:
     draws: Draws
     profiles: tuple[Profile, ...]
     calls: int
+
+    def label(self) -> tuple[str, list[Row]]:
+        rows = [(r["name"], f"{r['median']:.3g} ({r['low']:.3g} to {r['high']:.3g}); {r['says']}") for r in summary(self)]
+        return f"Result of fit {self.fit.name}: log posterior {self.best_value:.2f} at the best point", rows
 
     @property
     def terms(self) -> list[dict]:

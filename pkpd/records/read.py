@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pkpd.errors import SimulationError
+from pkpd.labels import Labelled, Row, named
 from pkpd.model.schema import Model
 from pkpd.parameters import load_parameters
 from pkpd.population import Population
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 RTOL = 1e-8
 
 
-@dataclass(frozen=True)
-class Records:
+@dataclass(frozen=True, repr=False)
+class Records(Labelled):
     """A table of records, ready to run: patients, their events, and where each row stands among them.
 
     times, places  of each patient's rows (patient, row), the last row repeated; `place` is a row's column there
@@ -52,6 +53,10 @@ class Records:
     fixed: np.ndarray
     rows: Rows
     notices: tuple[str, ...] = ()
+
+    def label(self) -> tuple[str, list[Row]]:
+        rows = [("patients", named(self.ids)), ("doses", str(int(np.sum(self.rows.doses))))]
+        return f"Records for {self.model.name}: {len(self.patient)} rows", [*rows, *(("notice", n) for n in self.notices)]
 
     def dosing(self, population: Population) -> Schedule:
         """The events of these records for patients with other inputs: what `pkpd.sensitivity` differentiates.
