@@ -22,7 +22,8 @@ _WORDS = {
     "load_evidence": "pkpd.evidence.reading", "compare_exposures": "pkpd.evidence.comparison",
     "load_trial": "pkpd.trial.protocol", "parse_trial": "pkpd.trial.protocol", "Trial": "pkpd.trial.protocol",
     "run_trial": "pkpd.trial.run", "Readout": "pkpd.trial.endpoints",
-    "load_fit": "pkpd.fit.free", "parse_fit": "pkpd.fit.free", "Fit": "pkpd.fit.free", "run_fit": "pkpd.fit.run", "load_result": "pkpd.fit.result",
+    "load_fit": "pkpd.fit.free", "parse_fit": "pkpd.fit.free", "Fit": "pkpd.fit.free", "run_fit": "pkpd.fit.run",
+    "load_result": "pkpd.fit.result", "to_arviz": "pkpd.fit.inference_data",
     "load_study": "pkpd.study.sweep", "Study": "pkpd.study.sweep", "run_study": "pkpd.study.run",
     "PkpdError": "pkpd.errors",
 }

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pkpd import hosts, library
+from pkpd.doors import door
 from pkpd.errors import ContentError, Issue, fail, nearest
 from pkpd.library import raise_issues
 from pkpd.model.schema import Model, ModelFile
@@ -15,6 +16,7 @@ from pkpd.units import ratio
 from pkpd.values import Parameters, check_order, read_parameters, scaled
 
 
+@door
 def load_parameters(names: str | Path | Iterable[str | Path] = (), model: Model | None = None,
                     host: str | None = hosts.HUMAN) -> Parameters:
     """A parameter set by name or path; several are laid over each other, the last on top.

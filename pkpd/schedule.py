@@ -8,6 +8,7 @@ import numpy as np
 
 from pkpd import units
 from pkpd.courses import Regimen, lasting
+from pkpd.doors import door
 from pkpd.doses import SIZES, DoseLine
 from pkpd.errors import fail, nearest
 from pkpd.labels import Labelled, Row
@@ -88,6 +89,7 @@ def settings(n: int, index: int, time: np.ndarray, value: np.ndarray) -> Schedul
     return packed(n, patient, time[keep], np.full(count, SET), np.full(count, index), value[keep])
 
 
+@door
 def lower(regimen: Regimen, model: Model, population: Population, starts: np.ndarray,
           factors: np.ndarray | None = None) -> Schedule:
     """A regimen's events for patients whose cycles start at `starts` (patient, cycle; model time; inf = not given).
@@ -270,6 +272,7 @@ def target(drug: str, model: Model, where: str) -> Compartment:
                nearest(drug, parts) if parts else "this model has no dosed compartment")
 
 
+@door
 def cycles(regimen: Regimen, model: Model, count: int | None = None) -> np.ndarray:
     """When cycles start (1, cycle), in model time; of several courses (1, course, cycle), infinite where one has fewer.
 

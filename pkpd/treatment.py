@@ -10,6 +10,7 @@ import numpy as np
 
 from pkpd import units
 from pkpd.courses import Regimen, lasting
+from pkpd.doors import door
 from pkpd.errors import fail
 from pkpd.labels import Labelled, Row
 from pkpd.model.schema import Model
@@ -156,6 +157,7 @@ def given(regimen: Regimen, model: Model, population: Population, cycles: int | 
     return treatment.schedule, treatment.tally()
 
 
+@door
 def treat(model: Model, population: Population, regimen: Regimen, cycles: int | None = None, *, rtol: float = 1e-6,
           executor: Executor | None = None) -> Treatment:
     """Gives a regimen as its rules decide on each patient's own course; `cycles` as `pkpd.cycles` counts them.

@@ -11,6 +11,7 @@ import numpy as np
 
 import pkpd
 from pkpd import library, store
+from pkpd.doors import door
 from pkpd.executor import run_all, stream
 from pkpd.fit.free import Fit
 from pkpd.fit.likelihood import Objective, objective
@@ -61,6 +62,7 @@ class FitResult(Labelled):
                 for t, v in zip(self.target.terms, self.target.split(self.expected), strict=True)]
 
 
+@door
 def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: None) -> FitResult:
     """Calibrates: covariances at the prior's centre, several starts, covariances again at the best, posterior, profiles."""
     trials = tuple(load_trial(name) for name in fit.trials)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pkpd.doors import door
 from pkpd.errors import SimulationError
 from pkpd.labels import Labelled, Row, named
 from pkpd.model.schema import Model
@@ -73,6 +74,7 @@ class Records(Labelled):
         return _events(self.rows, self.model, inputs, doses(self.rows, self.model, inputs, faults))[0]
 
 
+@door
 def read_records(source: str | Path | pd.DataFrame, model: Model, parameters: Parameters | None = None, *,
                  seed: int | str = 0, typical: bool = False, executor: Executor | None = None) -> Records:
     """The records of a CSV file or a data frame, in the model's time unit and its compartments' amount units.
@@ -126,6 +128,7 @@ def _events(rows: Rows, model: Model, inputs: np.ndarray, given: dict[int, Dose]
                     np.array(index, dtype=np.int64), np.array(value) * 1.0), count
 
 
+@door
 def simulate_records(records: Records, *, rtol: float = RTOL, strict: bool = True,
                      executor: Executor | None = None) -> pd.DataFrame:
     """One row a record, in their order: ID, TIME, every compartment and variable; units in `.attrs["units"]`.
