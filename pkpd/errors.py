@@ -71,12 +71,12 @@ def fail(where: str, what: str, remedy: str = "") -> ContentError:
     return ContentError(Issue(where, what, remedy))
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[str]) -> str:
     """A remedy that offers the closest known names."""
     import difflib
 
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(str(name), known, n=3, cutoff=0.5)
     if close:
         return "did you mean " + " or ".join(repr(c) for c in close) + "?"
     shown = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")

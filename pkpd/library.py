@@ -84,6 +84,8 @@ def is_path(name: str | Path, kind: str) -> bool:
     """Whether a name means a file of the user's own rather than a library entry."""
     if isinstance(name, Path):
         return True
+    if not isinstance(name, str):
+        raise fail(kind, f"{shown(name)} is neither a name nor a path", f"`pkpd list {_plural(kind)}` shows the names")
     if Path(name).suffix:
         return True
     return "/" in name and not (kind == "model" and _resolve_model(name) is not None)
@@ -163,12 +165,12 @@ def _short(path: Path) -> str:
 
 
 def parse(text: str, where: str) -> dict:
-    """TOML text to tables, its format checked and left out; an error as of `tables`."""
-    return formats.unnumbered(tables(text, where), where)
+    """TOML text to tables, its format checked and left out; an error as of `toml`."""
+    return formats.unnumbered(toml(text, where), where)
 
 
-def tables(text: str, where: str) -> dict:
-    """TOML text to tables; a syntax error, a duplicate key among them, names the place."""
+def toml(text: str, where: str) -> dict:
+    """TOML text to tables as they are; a syntax error, a duplicate key among them, names the place."""
     if len(text) > _LIMIT:
         raise fail(where, f"is over {_LIMIT / 1e6:.0f} MB", "split it, or move data out of it")
     try:
@@ -183,6 +185,16 @@ def _copied(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _copied(v) if isinstance(v, dict | list) else v for k, v in value.items()}
     return [_copied(v) if isinstance(v, dict | list) else v for v in value]
+
+
+def tables(source: object, where: str) -> dict:
+    """The tables that a notebook hands over: TOML text, or a dictionary as TOML would give it."""
+    if isinstance(source, str):
+        return parse(source, where)
+    if isinstance(source, dict):
+        return formats.unnumbered(_copied(source), where)
+    raise fail(where, f"{shown(source)} is neither TOML text nor a dictionary",
+               "hand over the text of a file, or load one by name or path")
 
 
 @lru_cache(1024)

@@ -43,7 +43,7 @@ def own_file(name: str) -> Path:
 
 def migrated(text: str, where: str) -> str:
     """The text of a content file in the newest format; an error where a change cannot be made by rule."""
-    data = library.tables(text, where)
+    data = library.toml(text, where)
     kind = formats.kind_of(data)
     if not kind:
         raise fail(where, "is no kind of content", "a file begins with one of " + ", ".join(f"[{k}]" for k in formats.KINDS))

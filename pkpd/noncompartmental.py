@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pkpd import units
+from pkpd.doors import door
 from pkpd.errors import fail
 from pkpd.model.expression import names_in
 from pkpd.model.schema import Model
@@ -83,6 +84,7 @@ class Noncompartmental:
 READOUTS = tuple(f.name for f in fields(Noncompartmental))[3:]
 
 
+@door
 def nca(run: Simulation, of: str = "Cc", start: Time = 0.0, end: Time | None = None) -> Noncompartmental:
     """Reads a window of a simulation as if its model were not known.
 
@@ -104,6 +106,7 @@ def nca(run: Simulation, of: str = "Cc", start: Time = 0.0, end: Time | None = N
     return Noncompartmental(of, run.population.numbers, unit, **found)
 
 
+@door
 def accumulation(run: Simulation, of: str = "Cc", interval: Time = "21 day") -> dict[str, np.ndarray]:
     """auc, cmax and clast of the interval that the last dose falls in, over those of the first dose's, for each patient."""
     states, _, _ = _dosed(run.model, of)
@@ -121,6 +124,7 @@ def accumulation(run: Simulation, of: str = "Cc", interval: Time = "21 day") -> 
     return {name: getattr(other, name) / getattr(one, name) for name in ("auc", "cmax", "clast")}
 
 
+@door
 def sampling(model: Model, schedule: Schedule, *windows: tuple[Time, Time], points: int = 120) -> tuple[np.ndarray, np.ndarray]:
     """Output times (patient, time) and their places, to be given to `simulate`, at which nca is accurate in these windows.
 

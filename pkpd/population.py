@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from pkpd.covariates import REGISTER
+from pkpd.doors import door
 from pkpd.errors import fail, nearest
+from pkpd.labels import Labelled, Row, named
+from pkpd.library import shown
 from pkpd.model import expression
 from pkpd.model.schema import Model
 from pkpd.parameters import bind, line_for
 from pkpd.values import Parameters, Value
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True)
-class Population:
+
+@dataclass(frozen=True, repr=False)
+class Population(Labelled):
     """Patients of one model: `inputs` is (patient, model input) in the model's units."""
 
     names: tuple[str, ...]
@@ -27,6 +34,9 @@ class Population:
     key: tuple[str, ...] = ()
     first: int = 0
     rows: np.ndarray | None = None
+
+    def label(self) -> tuple[str, list[Row]]:
+        return f"Population of {len(self)} patients", [("inputs", named(self.names)), ("covariates", named(self.covariates))]
 
     @property
     def numbers(self) -> np.ndarray:
@@ -40,7 +50,21 @@ class Population:
         """One input or covariate of every patient."""
         if name in self.covariates:
             return self.covariates[name]
+        if name not in self.names:
+            raise fail("population", f"has no input or covariate {name!r}", nearest(str(name), self))
         return self.inputs[:, self.names.index(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self.names, *(c for c in self.covariates if c not in self.names)])
+
+    def __contains__(self, name: object) -> bool:
+        return name in [*self]
+
+    def to_frame(self) -> pd.DataFrame:
+        """ID, every input and every covariate, with a row a patient."""
+        import pandas as pd
+
+        return pd.DataFrame({"ID": self.numbers, **{name: self[name] for name in self}})
 
     def take(self, which: np.ndarray) -> Population:
         """Some of the patients."""
@@ -67,12 +91,15 @@ def uniform(key: tuple[str, ...], n: int, first: int = 0) -> np.ndarray:
     return (np.asarray(raw >> np.uint64(11), dtype=float) + 0.5) * 2.0**-53
 
 
+@door
 def draw(model: Model, parameters: Parameters, n: int, seed: int | str = 0, study: str = "", arm: str = "",
          first: int = 0, covariates: Mapping[str, np.ndarray | float] | None = None) -> Population:
     """Virtual patients of a model, drawn quantity by quantity under the key (seed, study, arm, patient).
 
     covariates  overrides the set's own, one number or one a patient
     """
+    if n < 0:
+        raise fail("draw", f"n = {n} is not a number of patients", "give 0 or more")
     parameters = bind(parameters, model)
     key = (str(seed), study, arm)
     scores = _scores(parameters, key, n, first)
@@ -84,6 +111,7 @@ def draw(model: Model, parameters: Parameters, n: int, seed: int | str = 0, stud
     return Population(model.inputs, inputs, features, key, first)
 
 
+@door
 def typical(model: Model, parameters: Parameters, covariates: Mapping[str, float] | None = None) -> Population:
     """One patient at every typical value.
 
@@ -149,8 +177,7 @@ def _covariates(parameters: Parameters, scores: dict, n: int, given: Mapping, fi
             raise fail("covariates", f"{name!r} is not in the register", nearest(name, REGISTER))
     own = {c.name: c for c in parameters.covariates}
     for name in (*own, *(k for k in given if k not in own)):
-        features[name] = (np.broadcast_to(np.asarray(given[name], dtype=float), (n,)).copy() if name in given
-                          else _feature(own[name], features, scores, n))
+        features[name] = _given(name, given[name], n) if name in given else _feature(own[name], features, scores, n)
     for name, values in features.items():
         c = REGISTER[name]
         bad = np.flatnonzero(~((values >= c.low) & (values <= c.high)))
@@ -158,6 +185,15 @@ def _covariates(parameters: Parameters, scores: dict, n: int, given: Mapping, fi
             raise fail(f"covariates.{name}", f"patient {first + bad[0] + 1} has {values[bad[0]]:g} {c.unit}; "
                        f"plausible is {c.low:g} to {c.high:g}", "mend the value, or bound its spread with low and high")
     return features
+
+
+def _given(name: str, value: object, n: int) -> np.ndarray:
+    """A covariate as handed over: one number, or one a patient."""
+    try:
+        return np.broadcast_to(np.asarray(value, dtype=float), (n,)).copy()
+    except (TypeError, ValueError):
+        raise fail(f"covariates.{name}", f"{shown(value)} is neither a number nor {n} numbers",
+                   f"give one number in {REGISTER[name].unit}, or one a patient") from None
 
 
 def _feature(c: Value, features: Mapping[str, np.ndarray], scores: dict, n: int) -> np.ndarray:

@@ -8,8 +8,10 @@ import numpy as np
 
 from pkpd import units
 from pkpd.courses import Regimen, lasting
+from pkpd.doors import door
 from pkpd.doses import SIZES, DoseLine
 from pkpd.errors import fail, nearest
+from pkpd.labels import Labelled, Row
 from pkpd.model.schema import Compartment, Model
 from pkpd.population import Population
 
@@ -17,8 +19,8 @@ from pkpd.population import Population
 ADD, RATE, SCALE, SET, ASSIGN = 0, 1, 2, 3, 4
 
 
-@dataclass(frozen=True)
-class Schedule:
+@dataclass(frozen=True, repr=False)
+class Schedule(Labelled):
     """Events of each patient in order of time: patient i has rows offsets[i] to offsets[i + 1].
 
     Times are in the model's time unit; `index` is a state (ADD, RATE, SCALE, ASSIGN) or an input (SET).
@@ -30,6 +32,11 @@ class Schedule:
     kind: np.ndarray
     index: np.ndarray
     value: np.ndarray
+
+    def label(self) -> tuple[str, list[Row]]:
+        words = ("additions", "rates", "multiplications", "settings", "assignments")
+        rows = [(word, str(count)) for k, word in enumerate(words) if (count := int(np.sum(self.kind == k)))]
+        return f"Schedule of {len(self)} patients: {len(self.time)} events", rows
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -82,6 +89,7 @@ def settings(n: int, index: int, time: np.ndarray, value: np.ndarray) -> Schedul
     return packed(n, patient, time[keep], np.full(count, SET), np.full(count, index), value[keep])
 
 
+@door
 def lower(regimen: Regimen, model: Model, population: Population, starts: np.ndarray,
           factors: np.ndarray | None = None) -> Schedule:
     """A regimen's events for patients whose cycles start at `starts` (patient, cycle; model time; inf = not given).
@@ -264,6 +272,7 @@ def target(drug: str, model: Model, where: str) -> Compartment:
                nearest(drug, parts) if parts else "this model has no dosed compartment")
 
 
+@door
 def cycles(regimen: Regimen, model: Model, count: int | None = None) -> np.ndarray:
     """When cycles start (1, cycle), in model time; of several courses (1, course, cycle), infinite where one has fewer.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pkpd.doors import door
 from pkpd.errors import SimulationError, fail, nearest
 from pkpd.model.schema import Model
 from pkpd.population import Population
@@ -49,6 +50,7 @@ def _tinted(population: Population, parameter: str) -> Population:
     return replace(population, inputs=tinted(population.inputs, population.names.index(parameter)))
 
 
+@door
 def sensitivity(model: Model, population: Population, parameters: Sequence[str], dosing: Dosing | Schedule | None = None,
                 times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0, rtol: float = 1e-6, strict: bool = True,
                 places: np.ndarray | None = None, executor: Executor | None = None) -> Sensitivity:

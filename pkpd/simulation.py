@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pkpd.covariates import REGISTER
+from pkpd.doors import door
 from pkpd.errors import SimulationError, fail, nearest
+from pkpd.labels import Labelled, Row, named
 from pkpd.model.expression import evaluate, names_in
 from pkpd.model.schema import Model
 from pkpd.population import Population
@@ -17,13 +20,14 @@ from pkpd.schedule import SET, Schedule, nothing, settings
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from pkpd.events import Crossing
     from pkpd.solve.batch import Solved
 
 
-@dataclass(frozen=True)
-class Simulation:
+@dataclass(frozen=True, repr=False)
+class Simulation(Labelled):
     """Patients' states over time: `times` (patient, time) in the model's time unit, `states` (patient, time, state).
 
     A patient that could not be solved is kept, its later states missing, and named in `failures`.
@@ -39,6 +43,20 @@ class Simulation:
     crossed: np.ndarray | None = None
     crossings: tuple[Crossing, ...] = ()
 
+    def label(self) -> tuple[str, list[Row]]:
+        n, k = self.times.shape
+        span = f"{k} times from {np.min(self.times):g} to {np.max(self.times):g} {self.model.time}" if self.times.size else "none"
+        rows = [("times", span), ("states", named(self.model.states)),
+                ("variables", named(v.name for v in self.model.variables))]
+        rows += [("failed", f"{len(self.failures)} patients; {self.failures[0]}")] if self.failures else []
+        return f"Simulation of {self.model.name}: {n} patients", rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.model)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.model
+
     def __getitem__(self, name: str) -> np.ndarray:
         """A compartment, variable or input of every patient at its times (patient, time)."""
         return self._values([name])[name]
@@ -52,7 +70,7 @@ class Simulation:
         trees = {v.name: v.tree for v in model.variables}
         known = {*trees, *model.states, *model.inputs}
         for name in names:
-            if name not in known:
+            if not isinstance(name, str) or name not in known:
                 raise fail(model.name, f"has no {name!r}", nearest(name, known))
         needed, todo = set(), list(names)
         while todo:
@@ -88,20 +106,44 @@ class Simulation:
                 taken += settings(len(when), index, when, np.full(when.shape, crossing.then[name]))
         return taken + self.schedule if len(taken.time) else self.schedule
 
-    def columns(self) -> dict[str, np.ndarray]:
-        """ID, TIME, every compartment and variable, with a row a patient and time."""
-        n, k = self.times.shape
-        names = [*self.model.states, *(v.name for v in self.model.variables)]
-        columns = {"ID": np.repeat(self.population.numbers, k), "TIME": self.times.ravel()}
-        return columns | {name: x.ravel() for name, x in self._values(names).items()}
+    def columns(self, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """ID, TIME and what is named, with a row a patient and time.
 
-    def to_frame(self) -> pd.DataFrame:
-        """The columns as a table; units in `.attrs["units"]`."""
+        names  compartments, variables, inputs and covariates; every compartment and variable if left out
+        """
+        n, k = self.times.shape
+        names = [*self.model.states, *(v.name for v in self.model.variables)] if names is None else list(names)
+        own = self.population.covariates
+        known = [name for name in names if name in self.model or name not in own]
+        values = self._values(known) | {c: np.repeat(own[c][:, None], k, axis=1) for c in names if c not in known}
+        columns = {"ID": np.repeat(self.population.numbers, k), "TIME": self.times.ravel()}
+        return columns | {name: values[name].ravel() for name in names}
+
+    def to_frame(self, names: Sequence[str] | None = None) -> pd.DataFrame:
+        """The columns as a table; units in `.attrs["units"]`.
+
+        names  compartments, variables, inputs and covariates; every compartment and variable if left out
+        """
         import pandas as pd
 
-        frame = pd.DataFrame(self.columns())
-        frame.attrs["units"] = {"ID": "1", "TIME": self.model.time, **{n: self.model.unit(n) for n in frame.columns[2:]}}
+        frame = pd.DataFrame(self.columns(names))
+        frame.attrs["units"] = {"ID": "1", "TIME": self.model.time, **{n: self._unit(n) for n in frame.columns[2:]}}
         return frame
+
+    def _unit(self, name: str) -> str:
+        return self.model.unit(name) if name in self.model else REGISTER[name].unit
+
+    def plot(self, *names: str) -> Figure:
+        """A panel for each compartment, variable or input: the median of patients and their middle 90 %; each patient
+        where there are at most ten. Patients that failed are left out of the later times, and the title counts them.
+        """
+        from pkpd.curves import curves
+
+        if not names:
+            raise fail("plot", "names nothing", f"name compartments or variables: plot({self.model.states[0]!r})")
+        lost = f"; {len(self.failures)} failed" if self.failures else ""
+        return curves(self.times, self._values(list(names)), {n: self.model.unit(n) for n in names}, self.model.time,
+                      f"{self.model.title}: {len(self.population)} patients{lost}")
 
 
 def start_states(model: Model, population: Population) -> np.ndarray:
@@ -153,6 +195,7 @@ def failures(model: Model, population: Population, solved: Solved) -> tuple[str,
                  for i in np.flatnonzero(solved.status))
 
 
+@door
 def simulate(model: Model, population: Population, schedule: Schedule | None = None,
              times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0,
              start: np.ndarray | None = None, rtol: float = 1e-6, strict: bool = True,

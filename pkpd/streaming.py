@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pkpd.doors import door
 from pkpd.executor import stream
 from pkpd.model.schema import Model
 from pkpd.population import draw
@@ -63,6 +64,7 @@ class Written:
     tally: Tally | None = None
 
 
+@door
 def simulate_to_file(crowd: Crowd, patients: int, path: str | Path, tell: Tell = lambda what, done, of: None) -> Written:
     """Simulates patients 1 to `patients` and writes one row a patient and time: ID, TIME, compartments, variables, FAILED.
 

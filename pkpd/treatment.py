@@ -10,7 +10,9 @@ import numpy as np
 
 from pkpd import units
 from pkpd.courses import Regimen, lasting
+from pkpd.doors import door
 from pkpd.errors import fail
+from pkpd.labels import Labelled, Row
 from pkpd.model.schema import Model
 from pkpd.population import Population
 from pkpd.schedule import Schedule, lower, packed_starts, prescribed
@@ -21,8 +23,8 @@ from pkpd.visits import Visits
 _FINE, _TOP, _SHOWN = 1000, 2, 5  # steps in which a tally counts intensity, up to twice the planned; failures that it names
 
 
-@dataclass(frozen=True)
-class Treatment:
+@dataclass(frozen=True, repr=False)
+class Treatment(Labelled):
     """What patients were given under a regimen's rules; times in the model's time unit.
 
     schedule   the events, to be simulated; where a decision could not be taken, the patient's course ends there
@@ -45,6 +47,9 @@ class Treatment:
     factors: np.ndarray
     decisions: np.ndarray
     failures: tuple[str, ...] = ()
+
+    def label(self) -> tuple[str, list[Row]]:
+        return f"Treatment with {self.regimen.name or 'a regimen'}", [("", line) for line in self.tally().lines()]
 
     @cached_property
     def intensity(self) -> dict[str, np.ndarray]:
@@ -152,6 +157,7 @@ def given(regimen: Regimen, model: Model, population: Population, cycles: int | 
     return treatment.schedule, treatment.tally()
 
 
+@door
 def treat(model: Model, population: Population, regimen: Regimen, cycles: int | None = None, *, rtol: float = 1e-6,
           executor: Executor | None = None) -> Treatment:
     """Gives a regimen as its rules decide on each patient's own course; `cycles` as `pkpd.cycles` counts them.

@@ -35,7 +35,7 @@ def test_what_is_begun_passes_its_check_and_runs_together(pkpd, tmp_path):
 def test_each_template_passes_its_check_alone_and_says_its_format(pkpd, kind):
     path, _ = write_new(kind, "own")
     assert json.loads(pkpd("check", path, "--json")[1]) == []
-    assert library.tables(path.read_text(), "own")["format"] == formats.newest() and "NAME" not in path.read_text()
+    assert library.toml(path.read_text(), "own")["format"] == formats.newest() and "NAME" not in path.read_text()
 
 
 @pytest.mark.parametrize("model", ["systems/crlm", "oxaliplatin", "systems/crlm_folfox"])

@@ -11,6 +11,7 @@ import numpy as np
 
 import pkpd
 from pkpd import library, store
+from pkpd.doors import door
 from pkpd.executor import run_all, stream
 from pkpd.fit.free import Fit
 from pkpd.fit.hashes import rests_on
@@ -18,6 +19,7 @@ from pkpd.fit.likelihood import Objective, objective
 from pkpd.fit.posterior import Draws, best_point, sample
 from pkpd.fit.profile import Profile, narrowed, profiles
 from pkpd.fit.quantity import put_all
+from pkpd.labels import Labelled, Row
 from pkpd.naming import called
 from pkpd.parameters import load_parameters
 from pkpd.population import uniform
@@ -29,8 +31,8 @@ Tell = Callable[[str, int, int], None]
 _FAR = 999.0  # no larger fall of a profile is told
 
 
-@dataclass(frozen=True)
-class FitResult:
+@dataclass(frozen=True, repr=False)
+class FitResult(Labelled):
     """What a fit found: its starts, its best point, draws of the posterior on the free scales, and profiles.
 
     `target` is the objective with its covariances as the posterior has them; `expected` are the figures at the best point.
@@ -48,6 +50,10 @@ class FitResult:
     profiles: tuple[Profile, ...]
     calls: int
 
+    def label(self) -> tuple[str, list[Row]]:
+        rows = [(r["name"], f"{r['median']:.3g} ({r['low']:.3g} to {r['high']:.3g}); {r['says']}") for r in summary(self)]
+        return f"Result of fit {self.fit.name}: log posterior {self.best_value:.2f} at the best point", rows
+
     @property
     def terms(self) -> list[dict]:
         """Each trial's term at the best point: its log likelihood, and how far the published figures lie from the expected."""
@@ -56,6 +62,7 @@ class FitResult:
                 for t, v in zip(self.target.terms, self.target.split(self.expected), strict=True)]
 
 
+@door
 def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: None) -> FitResult:
     """Calibrates: covariances at the prior's centre, several starts, covariances again at the best, posterior, profiles."""
     trials = tuple(load_trial(name) for name in fit.trials)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pkpd.doors import door
 from pkpd.errors import SimulationError
+from pkpd.labels import Labelled, Row, named
 from pkpd.model.schema import Model
 from pkpd.parameters import load_parameters
 from pkpd.population import Population
@@ -29,8 +31,8 @@ if TYPE_CHECKING:
 RTOL = 1e-8
 
 
-@dataclass(frozen=True)
-class Records:
+@dataclass(frozen=True, repr=False)
+class Records(Labelled):
     """A table of records, ready to run: patients, their events, and where each row stands among them.
 
     times, places  of each patient's rows (patient, row), the last row repeated; `place` is a row's column there
@@ -53,6 +55,10 @@ class Records:
     rows: Rows
     notices: tuple[str, ...] = ()
 
+    def label(self) -> tuple[str, list[Row]]:
+        rows = [("patients", named(self.ids)), ("doses", str(int(np.sum(self.rows.doses))))]
+        return f"Records for {self.model.name}: {len(self.patient)} rows", [*rows, *(("notice", n) for n in self.notices)]
+
     def dosing(self, population: Population) -> Schedule:
         """The events of these records for patients with other inputs: what `pkpd.sensitivity` differentiates.
 
@@ -68,6 +74,7 @@ class Records:
         return _events(self.rows, self.model, inputs, doses(self.rows, self.model, inputs, faults))[0]
 
 
+@door
 def read_records(source: str | Path | pd.DataFrame, model: Model, parameters: Parameters | None = None, *,
                  seed: int | str = 0, typical: bool = False, executor: Executor | None = None) -> Records:
     """The records of a CSV file or a data frame, in the model's time unit and its compartments' amount units.
@@ -121,6 +128,7 @@ def _events(rows: Rows, model: Model, inputs: np.ndarray, given: dict[int, Dose]
                     np.array(index, dtype=np.int64), np.array(value) * 1.0), count
 
 
+@door
 def simulate_records(records: Records, *, rtol: float = RTOL, strict: bool = True,
                      executor: Executor | None = None) -> pd.DataFrame:
     """One row a record, in their order: ID, TIME, every compartment and variable; units in `.attrs["units"]`.

@@ -10,6 +10,7 @@ from typing import Any
 from pkpd import library, units
 from pkpd.errors import ContentError, Issue, NotFound, fail, nearest
 from pkpd.fit.result import load_result
+from pkpd.labels import Labelled, Row, named
 from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
 from pkpd.naming import called
 from pkpd.spread import is_number
@@ -32,8 +33,8 @@ class Sweep:
         return self.after if self.after is not None else max((self.total or 0) - before, 0)
 
 
-@dataclass(frozen=True)
-class Study:
+@dataclass(frozen=True, repr=False)
+class Study(Labelled):
     """A what-if on a trial's protocol with a calibrated set; `limit` in days, `small` lesion diameters in mm."""
 
     name: str
@@ -55,6 +56,12 @@ class Study:
     draws: int = 28
     draws_other_links: int = 7
     seed: int = 0
+
+
+    def label(self) -> tuple[str, list[Row]]:
+        return f"Study {self.name}: {self.title}", [
+            ("trial", f"{self.trial}, arm {self.arm}"), ("fit", self.fit), ("sweeps", named(s.name for s in self.sweeps)),
+            ("size", f"{self.patients} patients, {self.draws} draws, seed {self.seed}")]
 
 
 _WORDS = ("title", "text", "kind", "trial", "arm", "fit")
