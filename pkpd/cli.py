@@ -194,7 +194,7 @@ def trial(
     if json_file is not None and not alone:
         store.require_writable(json_file)
     with on_cluster(cluster), progress(err) as tell:
-        result = runs.predict_trial(name, fit, patients, link, seed, tell)
+        result = runs.predict_trial(name, fit, patients, link, tell, seed)
     runs.print_figures(result, err if alone else out)
     if alone:
         print_json(result)

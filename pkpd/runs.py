@@ -105,7 +105,7 @@ def _told(path: Path, rows: int, columns: dict[str, str], patients: int, system:
     return [*lines, f"  … and {rest} more (`pkpd show {system}` gives every unit)"] if rest else lines
 
 
-def predict_trial(name: str, fit: str | None, patients: int, link: str, seed: int, tell: Tell) -> dict:
+def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Tell, seed: int = 1000) -> dict:
     """The predicted figures of a trial under a fit's posterior, or under uncalibrated values; hashes of what it rests on."""
     from pkpd.fit.hashes import hashes
     from pkpd.fit.predict import predict
