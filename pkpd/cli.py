@@ -12,7 +12,7 @@ from rich.markup import escape
 from typer.core import TyperCommand
 
 from pkpd import __version__, files
-from pkpd.errors import PkpdError, fail
+from pkpd.errors import PkpdError, clipped, fail
 from pkpd.executor import on_cluster
 from pkpd.files import no_dash
 from pkpd.progress import progress
@@ -258,7 +258,7 @@ def main() -> None:
     except PkpdError as error:
         _fail(str(error))
     except OSError as error:
-        _fail(f"{error.filename or 'this machine'}: {error.strerror or error}\n    remedy: choose another file or folder")
+        _fail(f"{clipped(str(error.filename or 'this machine'))}: {error.strerror or error}\n    remedy: choose another file or folder")
     except UnicodeError:
         _fail("a name holds what is no text in UTF-8\n    remedy: rename the file or folder")
     except Exception as error:

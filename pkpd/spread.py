@@ -17,6 +17,7 @@ LAWS = {
     "bernoulli": (),
     "categorical": ("values", "weights"),
 }
+_WIDE = 1e6  # no omega makes a patient of one sd lie further off than this: such a size is a slip
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def _truncated(u: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 def _lognormal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
     if s.sd == 0:
         return typical
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         low, high = np.log(max(s.low, 0.0) / typical) / s.sd, np.log(s.high / typical) / s.sd
     return typical * np.exp(s.sd * _truncated(u, low, high))
 
@@ -122,12 +123,15 @@ def read_spread(entry: object, typical: float, report: Callable[[str, str], None
 def _built(law: str, entry: dict, numbers: dict, typical: float, report) -> Spread | None:
     sd = float(numbers.get("sd", 0.0))
     if "cv" in numbers:
-        sd = float(np.sqrt(np.log1p(numbers["cv"] ** 2)))
+        sd = float(np.sqrt(np.log1p(min(max(numbers["cv"], 0.0), 1e150) ** 2)))
     if "variance" in numbers:
         sd = float(np.sqrt(max(numbers["variance"], -1.0))) if numbers["variance"] >= 0 else -1.0
     low, high = float(numbers.get("low", -np.inf)), float(numbers.get("high", np.inf))
     if sd < 0 or (numbers.get("cv", 0.0) < 0):
         report("its size is negative", "give a size of zero or more")
+    elif law in ("lognormal", "logitnormal") and sd > np.log(_WIDE):
+        report(f"its omega is over {np.log(_WIDE):.3g}: one patient in three would be a million times off",
+               "mend the size: a cv of 30 % is cv = 0.3")
     elif low >= high:
         report(f"low {low:g} is not below high {high:g}", "")
     elif law == "lognormal" and typical <= 0:
