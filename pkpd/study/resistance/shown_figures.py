@@ -150,7 +150,8 @@ def predicted(grid: Grid, shown: Shown, arms: dict[str, Readout | Followed], see
         return np.empty(0)
     arm = arms[grid.arm(shown.cohorts[0], shown.drugs).name]
     n = shown.trial.arm(shown.figure.arm).n
-    u = uniform((str(seed), "published", called(shown.trial.name), shown.figure.key, str(draw)), TRIALS * n).reshape(TRIALS, n)
+    key = (str(seed), "published", called(shown.trial.name), shown.figure.key, str(draw))
+    u = uniform(key, TRIALS * n).reshape(TRIALS, n)
     return figure_values(grid.trial, {shown.figure.arm: arm.take((u * len(arm)).astype(int))}, (shown.figure,))[0]
 
 
@@ -168,7 +169,8 @@ def published_row(shown: Shown, trials: np.ndarray, arms: tuple[dict, ...], acco
     own = [None if x is None else by * x for x in (figure.value, *(figure.interval or (None, None)))]
     ends = [by * float(x) if np.isfinite(x) else None for x in (middle, low, high)]
     inside = bool(low <= figure.value <= high) if known.size and figure.value is not None else None
-    return {"trial": called(trial.name), "figure": figure.name, "arm": figure.arm, "kind": figure.kind, "label": shown.label,
+    return {"trial": called(trial.name), "figure": figure.name, "arm": figure.arm, "kind": figure.kind,
+            "label": shown.label,
             "cohorts": list(shown.cohorts), "drugs": shown.drugs, "measure": shown.measure,
             "unit": MEASURES[shown.measure][1], "n": figure.n,
             **dict(zip(("published", "low", "high"), own, strict=True)), "level": figure.level if figure.interval else None,
