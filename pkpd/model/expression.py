@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from pkpd.errors import ContentError, fail, nearest
@@ -30,11 +31,23 @@ def parse(text: object, where: str) -> Tree:
         raise fail(where, f"is {len(text)} characters long; an expression has at most {_LONGEST}",
                    "name its pieces in [variables]")
     try:
-        node = ast.parse(text.strip(), mode="eval").body
+        return _read(text)
+    except ContentError:
+        return _convert(_node(text, where), where, text, 0)  # again, to say where
+
+
+@lru_cache(16384)
+def _read(text: str) -> Tree:
+    """The tree of a text, read once: a part's lines are read again with every system that uses it."""
+    return _convert(_node(text, ""), "", text, 0)
+
+
+def _node(text: str, where: str) -> ast.expr:
+    try:
+        return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         raise fail(where, f"{_short(text)!r} is not an expression",
                    "use + - * / **, numbers, names and " + " ".join(FUNCTIONS)) from None
-    return _convert(node, where, text, 0)
 
 
 def _short(text: str) -> str:
