@@ -11,7 +11,7 @@ from pkpd.items import DATES
 from pkpd.records.table import Faults, Table, number, shown
 
 _CLOCK = re.compile(r"([+-]?)(\d+):(\d{1,2})(?::(\d{1,2}))?")
-_DATE = re.compile(r"(\d+)[^\d\s](\d+)(?:[^\d\s](\d+))?")
+_DATE = re.compile(r"(\d{1,4})[^\d\s](\d{1,4})(?:[^\d\s](\d{1,4}))?")
 _LAST20 = 50  # two-digit years up to this one are of the century 2000
 
 

@@ -183,6 +183,6 @@ def simulate_records(records: Records, *, rtol: float = RTOL, strict: bool = Tru
 
 def _identity(ids: Sequence[str]) -> np.ndarray:
     """IDs as the table has them, as whole numbers where all are written so."""
-    if all(i.removeprefix("-").isdecimal() and str(int(i)) == i for i in ids):
+    if all(i.removeprefix("-").isdecimal() and len(i) < 19 and str(int(i)) == i for i in ids):
         return np.array([int(i) for i in ids])
     return np.array(ids, dtype=object)

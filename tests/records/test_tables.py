@@ -473,6 +473,11 @@ def test_a_second_table_of_other_columns_is_refused(tmp_path):
     ]
 
 
+def test_an_id_of_very_many_digits_is_an_id(tmp_path):
+    assert seen(f"ID,TIME\n{'9' * 5000},0\n", tmp_path)["ID"].tolist() == ["9" * 5000]
+    assert "is no month day year" in refused(f"ID,DATE,TIME\n1,{'9' * 5000}/1,0\n", tmp_path)[0][1]
+
+
 def test_nul_bytes_are_told(tmp_path):
     assert refused("ID,TIME\n1,0\0\n", tmp_path) == [
         ("t.csv", "is not text: it holds NUL bytes", "save the table as CSV, in UTF-8")
@@ -619,7 +624,7 @@ PIECES = [
     "x" * 5000,
     "TABLE NO. 1",
     "1e999999999",
-    "9" * 400,
+    "9" * 5000,
     "0x1F",
     "1_0",
 ]
