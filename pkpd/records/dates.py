@@ -32,44 +32,35 @@ def clocked(table: Table) -> bool:
 
 
 def elapsed(table: Table, patient: np.ndarray, faults: Faults) -> np.ndarray:
-    """The hours of each row since its patient's first row."""
-    time = table.numbers(
-        "TIME",
-        faults,
-        np.nan,
-        hours,
-        "is neither a clock time nor a number of hours",
-        "write hh:mm, or hours",
-    )
-    words = [word for word in DATES if word in table.cells]
-    for word in words:
-        time = time + 24 * _days(table, word, patient, faults)
+    """The hours of each row since its patient's first row.
+
+    Hours that go on beyond a day beside dates that go on too would count days twice, and are refused.
+    """
+    first = np.flatnonzero(np.diff(patient, prepend=-1))[patient]
+    time = table.numbers("TIME", faults, np.nan, hours, "is neither a clock time nor a number of hours",
+                         "write hh:mm, or hours")
+    day = np.zeros(len(time))
+    for word in [word for word in DATES if word in table.cells]:
+        day = _days(table, word, patient, faults)
+    twice = (np.abs(time) > 24) & (day != day[first])
+    faults.add(np.flatnonzero(twice), "TIME", lambda r: f"{table.cells['TIME'][r]} is beyond a day, beside a date",
+               "write the time of the day; or rename the column of dates, if TIME counts the days too")
     faults.raise_all()  # what is counted from a row that cannot be read would be told as going back
-    first = np.flatnonzero(np.diff(patient, prepend=-1))
-    return time - time[first][patient]
+    return 24 * (day - day[first]) + (time - time[first])
 
 
 def _days(table: Table, word: str, patient: np.ndarray, faults: Faults) -> np.ndarray:
     """The day of each row."""
-    order = DATES[word].split()
-    days = table.numbers(
-        word,
-        faults,
-        np.nan,
-        lambda cell: _day(cell, order),
-        f"is no {DATES[word]}",
-        "; ".join(f"{w} is {text}" for w, text in DATES.items()) + "; or a day's number",
-    )
-    cells = table.cells[word]
+    cells, order = table.cells[word], DATES[word].split()
+    remedy = "; ".join(f"{w} is {text}" for w, text in DATES.items())
+    days = table.numbers(word, faults, np.nan, lambda cell: _day(cell, order), f"is no {DATES[word]}",
+                         f"{remedy}; or a day's number; rename the column if TIME counts the days")
     faults.add(np.flatnonzero(np.isnan(days)), word, "is missing", "give every row a date")
-    kind = np.array([1 if np.isfinite(number(cell)) else len(re.findall(r"\d+", cell)) for cell in cells])
+    kind = np.array([1 if np.isfinite(number(c)) else len(re.findall(r"\d+", c)) for c in cells])
     mixed = (np.diff(kind, prepend=kind[0]) != 0) & (np.diff(patient, prepend=-1) == 0)
-    faults.add(
-        np.flatnonzero(mixed),
-        word,
-        lambda r: f"{shown(cells[r])} is not written as {shown(cells[r - 1])} before it",
-        "write every date of a patient in one way",
-    )
+    faults.add(np.flatnonzero(mixed), word,
+               lambda r: f"{shown(cells[r])} is not written as {shown(cells[r - 1])} before it",
+               "write every date of a patient in one way")
     return days
 
 

@@ -240,6 +240,10 @@ def test_a_table_of_hours_runs_in_a_model_of_days_with_its_intervals_and_rates(t
     )
 
 
+def test_hours_may_go_on_beside_a_date_that_stays(tmp_path):
+    assert seen("ID,DATE,TIME\n1,3/1/24,0\n1,3/1/24,50\n", tmp_path)["TIME"].tolist() == [0, 50]
+
+
 def test_an_interval_may_be_a_clock_time_too(tmp_path):
     rows = "ID,TIME,AMT,CMT,II,ADDL\n1,{},100,2,{},1\n1,{},.,2,.,.\n"
     assert seen(rows.format("8:00", "6:30", "20:00"), tmp_path)["Cp"][1] == pytest.approx(
@@ -264,6 +268,7 @@ def test_an_interval_may_be_a_clock_time_too(tmp_path):
         ),
         ("ID,DATE,TIME\n1,2/30/24,0\n", "row 2: DATE", "is no month day year", "or a day's number"),
         ("ID,DATE,TIME\n1,10.12,0\n", "row 2: DATE", "'10.12' is no month day year", "or a day's number"),
+        ("ID,DATE,TIME\n1,1,0\n1,2,26\n", "row 3: TIME", "26 is beyond a day, beside a date", "rename the column"),
         ("ID,DATE,TIME\n1,.,0\n", "row 2: DATE", "is missing", "give every row a date"),
         (
             "ID,DATE,TIME\n1,1/1/24,0\n1,2,0\n",
