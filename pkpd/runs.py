@@ -110,6 +110,8 @@ def records_to_file(system: str, data: Path | None, path: Path, seed: int, param
         write({n: table[n] for n in table.columns})
     failed = [f"failed and kept, its later rows empty: {f}" for f in table.attrs["failures"]]
     notices = [f"{data}: {n}" for n in records.notices]
+    carried = [n for n in table.columns if n not in table.attrs["units"] and n != "FAILED"]
+    notices += [f"carried as they are: {', '.join(carried)}"] if carried else []
     return "\n".join([*_told(path, len(table), table.attrs["units"], len(records.ids), system), *notices, *failed, NOTICE])
 
 

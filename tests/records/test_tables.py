@@ -305,6 +305,16 @@ def test_covariates_that_nothing_depends_on_are_left_aside_whatever_they_hold(tm
     assert simulate_records(records)["Cp"].tolist() == pytest.approx([5, 5 * np.exp(-0.7)], rel=1e-7)
 
 
+def test_what_a_read_covariate_follows_is_read_where_the_table_does_not_give_it_itself(tmp_path):
+    weight = Value("WT", 70, "kg", effect=Effect(("/", ("name", "BSA"), ("num", 2)), (("BSA", 2.0),)))
+    of = Parameters("own", "one", "", values=WEIGHED.values, covariates=(Value("BSA", 2.0, "m^2"), weight))
+    followed = seen("ID,TIME,AMT,CMT,BSA\n1,0,100,2,1.5\n1,2,0,2,1.5\n", tmp_path, parameters=of)
+    assert followed["Cp"][1] == pytest.approx(5 * np.exp(-K * 0.75 * 2), rel=1e-8)
+    both = read("ID,TIME,AMT,CMT,BSA,WT\n1,0,100,2,.,35\n1,2,0,2,-99,35\n", tmp_path, parameters=of)
+    assert both.notices == ("covariates left aside, as nothing depends on them: BSA",)
+    assert simulate_records(both)["Cp"][1] == pytest.approx(5 * np.exp(-K * 0.5 * 2), rel=1e-7)
+
+
 def test_a_column_of_another_case_matters_only_where_something_reads_it(tmp_path):
     assert read("ID,TIME,wt\n1,0,70\n", tmp_path).notices == ("columns left aside: wt",)
     assert refused("ID,TIME,wt\n1,0,70\n", tmp_path, parameters=WEIGHED)[0][:2] == (
@@ -574,7 +584,8 @@ def test_the_command_carries_columns_and_turns_covariates_backward(tmp_path, mon
     monkeypatch.chdir(tmp_path)
     words = ("simulate", "./one.toml", "--data", "t.csv", "--parameters", "v.toml", "--out", "o.csv")
     more = ("--covariates", "backward", "--carry", "EVID,DV", "--carry", "CL")
-    assert command(*words, *more, monkeypatch=monkeypatch, capsys=capsys)[0] == 0
+    code, said, _ = command(*words, *more, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == 0 and "carried as they are: EVID, DV\n" in said and "CL [L/hour]" in said
     table = pd.read_csv("o.csv")
     assert table.columns[-4:].tolist() == ["EVID", "DV", "CL", "FAILED"] and table["CL"].tolist() == [2, 4]
     assert table["Cp"][1] == pytest.approx(5 * np.exp(-4 / 20 * 5), rel=1e-6)
