@@ -27,22 +27,26 @@ def carried(records: Records, names: Iterable[str]) -> dict[str, Column]:
     model, issues, found = records.model, [], {}
     inputs, columns = set(model.inputs), list(records.sheet.names)
     results = {*model.states, *(v.name for v in model.variables), "FAILED"}
-    for name in [n.strip() for n in names.split(",") if n.strip()] if isinstance(names, str) else names:
-        column = next((c for c in columns if name in (c, c.upper())), None)
+    asked = [n.strip() for n in names.split(",") if n.strip()] if isinstance(names, str) else map(str, names)
+    for name in asked:
+        named = [i for i, c in enumerate(columns) if name in (c, c.upper())]
         if name == "EVID":
             found[name] = (records.rows.evid.astype(int), "")
         elif name in inputs:
             found[name] = (records.inputs[:, model.inputs.index(name)], model.unit(name))
         elif name in records.covariates:
             found[name] = (records.covariates[name], REGISTER[name].unit)
-        elif name in results and column is not None:
+        elif named[1:]:
+            where = " and ".join(f"column {i + 1}" for i in named)
+            issues.append(Issue(f"carry: {name}", f"is {where} of the table", "rename one of them"))
+        elif name in results and named:
             issues.append(
                 Issue(
                     f"carry: {name}", "is a column of the table and one of the results", "rename the table's"
                 )
             )
-        elif column is not None and name not in ("ID", "TIME"):
-            found[name] = (_values(records.sheet.column(columns.index(column))), "")
+        elif named and name not in ("ID", "TIME"):
+            found[name] = (_values(records.sheet.column(named[0])), "")
         elif name not in (*results, "ID", "TIME"):
             issues.append(
                 Issue(

@@ -20,7 +20,8 @@ MISSING = ("", ".", "NA")
 SHOWN = 20  # rows of one fault that are told one by one
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([EeDd][+-]?\d+)?")
 _DECIMAL = re.compile(r"[+-]?(\d+,\d*|,\d+)([Ee][+-]?\d+)?")
-_TITLE = re.compile(r"TABLE NO\.?\s*\d+.*", re.IGNORECASE)
+# NONMEM's title of a table, and the line by which a spreadsheet says what separates cells
+_TITLE = re.compile(r"TABLE NO\.?\s*\d+|sep=\W?\s*$", re.IGNORECASE)
 _BLANKS = " "
 Lines = list[tuple[int, tuple[str, ...]]]  # the number of each row, and its cells
 
@@ -47,6 +48,8 @@ def read_sheet(source: str | Path | pd.DataFrame) -> Sheet:
     or by blanks, as NONMEM writes its tables.
     """
     if not isinstance(source, str | Path):
+        if not hasattr(source, "iloc"):
+            raise fail("table", f"is of type {type(source).__name__}", "give a file's name or a pandas DataFrame")
         where, mark = "table", ","
         lines, rows = _frame_rows(source)
     elif Path(source).suffix == ".parquet":

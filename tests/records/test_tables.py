@@ -448,6 +448,7 @@ PLAIN = "ID,TIME,EVID,AMT,CMT\n1,0,1,100.5,2\n1,2.5,0,0,2\n"
             ("cells are separated by semicolons, and a comma in a number is a decimal comma",),
         ),
         (PLAIN.replace(",", ";"), ("cells are separated by semicolons",)),
+        ("sep=;\n" + PLAIN.replace(",", ";"), ("cells are separated by semicolons",)),
         (PLAIN.replace(",", "\t"), ()),
         (
             PLAIN.replace(",", "\t").replace(".", ","),
@@ -491,6 +492,11 @@ def test_a_second_table_of_other_columns_is_refused(tmp_path):
 def test_an_id_of_very_many_digits_is_an_id(tmp_path):
     assert seen(f"ID,TIME\n{'9' * 5000},0\n", tmp_path)["ID"].tolist() == ["9" * 5000]
     assert "is no month day year" in refused(f"ID,DATE,TIME\n1,{'9' * 5000}/1,0\n", tmp_path)[0][1]
+
+
+def test_a_table_that_is_neither_a_file_nor_a_data_frame_is_told():
+    with pytest.raises(ContentError, match="table: is of type dict\n.*give a file's name or a pandas DataFrame"):
+        read_records({"ID": [1], "TIME": [0]}, MODEL, OWN)
 
 
 def test_nul_bytes_are_told(tmp_path):
@@ -573,6 +579,8 @@ def test_a_name_that_nothing_carries_is_refused_with_the_nearest(tmp_path):
         ("carry: CLL", "did you mean 'CL'?"),
         ("carry: ARN", "did you mean 'ARM'?"),
     ]
+    with pytest.raises(ContentError, match="carry: DV: is column 3 and column 4 of the table"):
+        simulate_records(read("ID,TIME,DV,DV\n1,0,1,2\n", tmp_path), carry=["DV"])
     with pytest.raises(ContentError, match="carry: Cp: is a column of the table and one of the results"):
         simulate_records(read("ID,TIME,Cp\n1,0,1\n", tmp_path), carry=["Cp"])
 
