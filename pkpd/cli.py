@@ -31,6 +31,18 @@ app = typer.Typer(
 Cluster = Annotated[
     str | None, typer.Option("--cluster", help="Run on the workers of a Dask scheduler: tcp://HOST:PORT", show_default=False)
 ]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="dosing records (a NONMEM-style table, .csv or .parquet) in place of a regimen"),
+]
+Covariates = Annotated[
+    str,
+    typer.Option(help="With --data: a row's values hold forward from it on, or backward up to it (NONMEM)."),
+]
+Carry = Annotated[
+    list[str] | None,
+    typer.Option(help="With --data: columns of the table, inputs and covariates to write too: EVID,AMT,DV"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 
 
@@ -133,10 +145,10 @@ def simulate(
     ctx: typer.Context,
     system: Annotated[str, typer.Argument(help="any model: a library name or a file")],
     out_file: Annotated[Path, typer.Option("--out", callback=no_dash, help="Where to write: .csv or .parquet")],
-    data: Annotated[
-        Path | None, typer.Option(help="dosing records (a NONMEM-style CSV table), run row by row in place of a regimen")
-    ] = None,
+    data: Data = None,
     typical: Annotated[bool, typer.Option("--typical", help="With --data: patients without spread.")] = False,
+    covariates: Covariates = "forward",
+    carry: Carry = None,
     regimen: Annotated[str | None, typer.Option(help="a regimen: a library name or a file")] = None,
     cycles: Annotated[
         int | None,
@@ -154,10 +166,12 @@ def simulate(
     """Simulate virtual patients and write one row a patient and time, or, with --data, one row a record."""
     from pkpd import runs
 
-    if data is not None or typical:
+    own = [f"--{n}" for n in ("typical", "covariates", "carry") if _said(ctx, n)]
+    if data is not None or own:
         given = [f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every") if _said(ctx, n)]
+        way = runs.Way(typical, covariates, carry or [], own, given)
         with on_cluster(cluster):
-            text = runs.records_to_file(system, data, out_file, seed, parameters or [], typical, given)
+            text = runs.records_to_file(system, data, out_file, seed, parameters or [], way)
         say(text)
         return
     if regimen is None and _said(ctx, "cycles"):

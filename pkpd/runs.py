@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
@@ -70,29 +71,48 @@ def _times(until: str, every: str, unit: str) -> tuple[float, ...]:
     return (*np.arange(0, end - 1e-9 * end, step).tolist(), end)
 
 
-def records_to_file(system: str, data: Path | None, path: Path, seed: int, parameters: list[str], typical: bool,
-                    given: list[str]) -> str:
-    """Runs a table of dosing records and writes one row a record; `given` are options that have no place beside it."""
+@dataclass(frozen=True)
+class Way:
+    """How records are run, as the command line says it.
+
+    own    options that go with records only
+    given  options that have no place beside them
+    """
+
+    typical: bool = False
+    covariates: str = "forward"
+    carry: Sequence[str] = ()
+    own: Sequence[str] = ()
+    given: Sequence[str] = ()
+
+
+def records_to_file(system: str, data: Path | None, path: Path, seed: int, parameters: list[str],
+                    way: Way) -> str:
+    """Runs a table of dosing records and writes one row a record."""
     from pkpd.model.compose import load_model
     from pkpd.parameters import load_parameters
     from pkpd.records.read import read_records, simulate_records
     from pkpd.tables import require_table, table_writer
 
     if data is None:
-        raise fail("--typical", "goes with --data only", "give the records: --data FILE, or leave it out")
-    if given:
-        raise fail(given[0], "has no place beside --data: the records say who is given what, and when to write",
-                   "leave out " + ", ".join(given))
+        raise fail(way.own[0], "goes with --data only", "give the records: --data FILE, or leave it out")
+    if way.given:
+        raise fail(way.given[0],
+                   "has no place beside --data: the records say who is given what, and when to write",
+                   "leave out " + ", ".join(way.given))
     require_table(path)
     if path.resolve() == data.resolve():
         raise fail("--out", f"{path} is the table of records itself", "name another file")
     model = load_model(system)
-    records = read_records(data, model, load_parameters(parameters, model), seed=seed, typical=typical)
-    table = simulate_records(records, strict=False)
+    records = read_records(data, model, load_parameters(parameters, model), seed=seed, typical=way.typical,
+                           covariates=way.covariates)
+    table = simulate_records(records, strict=False, carry=",".join(way.carry))
     with table_writer(path, table.attrs["units"]) as write:
         write({n: table[n] for n in table.columns})
     failed = [f"failed and kept, its later rows empty: {f}" for f in table.attrs["failures"]]
     notices = [f"{data}: {n}" for n in records.notices]
+    carried = [n for n in table.columns if n not in table.attrs["units"] and n != "FAILED"]
+    notices += [f"carried as they are: {', '.join(carried)}"] if carried else []
     return "\n".join([*_told(path, len(table), table.attrs["units"], len(records.ids), system), *notices, *failed, NOTICE])
 
 

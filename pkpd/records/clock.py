@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pkpd.schedule import ADD, ASSIGN, RATE
 from pkpd.solve.steady import NEAR
@@ -101,10 +101,11 @@ class Clock:
 
     def _arrive(self, dose: Dose, number: int, due: complex) -> None:
         """An arrival: number 0 is the record's own, those above are additional, those below imagined before it."""
-        if dose.rate == 0:
-            self.put(ADD, dose.state, dose.amount)
-        elif dose.duration.real > 0:
-            self._begin(dose, due + dose.duration)
+        end = due + dose.duration
+        if dose.rate == 0 or end.real <= self.now + self.slack:
+            self.put(ADD, dose.state, dose.amount)  # what the clock cannot tell from a bolus is one
+        else:
+            self._begin(_as_the_clock_counts(dose, end.real - self.now), end)
         if 0 <= number < dose.more:
             self._wait(dose.time + (number + 1) * dose.interval + dose.lag, dose, number + 1)
 
@@ -130,3 +131,9 @@ class Clock:
         heapq.heapify(self._waiting)
         for state in sorted(stopped):
             self._put_rate(state)
+
+
+def _as_the_clock_counts(dose: Dose, length: float) -> Dose:
+    """The dose with the rate that gives its amount over a length that the clock has rounded."""
+    factor = dose.duration.real / length  # not a number where the infusion has no end
+    return replace(dose, rate=dose.rate * factor) if abs(factor - 1) > 1e-12 else dose
