@@ -23,6 +23,7 @@ class Schedule:
 
     Times are in the model's time unit; `index` is a state (ADD, RATE, SCALE, ASSIGN) or an input (SET).
     Events of one time happen in the order of their rows. Complex times and values carry a derivative (see solve/gradient).
+    `carried` marks the rows that bring what imagined doses left behind, an added steady state; none if left out.
     """
 
     offsets: np.ndarray
@@ -30,6 +31,7 @@ class Schedule:
     kind: np.ndarray
     index: np.ndarray
     value: np.ndarray
+    carried: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -42,8 +44,10 @@ class Schedule:
         if rates[0] & rates[1]:
             raise fail("schedule", "two schedules infuse into the same compartment", "make them one regimen")
         patients = np.concatenate([s.patients for s in (self, other)])
+        marks = [np.zeros(len(s.time), dtype=bool) if s.carried is None else s.carried for s in (self, other)]
+        carried = None if self.carried is None and other.carried is None else np.concatenate(marks)
         return packed(len(self), patients, *(np.concatenate([getattr(self, f), getattr(other, f)])
-                                              for f in ("time", "kind", "index", "value")))
+                                              for f in ("time", "kind", "index", "value")), carried)
 
     @property
     def patients(self) -> np.ndarray:
@@ -60,12 +64,13 @@ class Schedule:
 
 
 def packed(n: int, patient: np.ndarray, time: np.ndarray, kind: np.ndarray, index: np.ndarray,
-           value: np.ndarray) -> Schedule:
+           value: np.ndarray, carried: np.ndarray | None = None) -> Schedule:
     """Events in any order as a schedule: by patient, time, and kind within a time."""
     order = np.lexsort((kind, np.real(time), patient))
     offsets = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(patient, minlength=n), out=offsets[1:])
-    return Schedule(offsets, time[order] * 1.0, kind[order].astype(np.int64), index[order].astype(np.int64), value[order] * 1.0)
+    return Schedule(offsets, time[order] * 1.0, kind[order].astype(np.int64), index[order].astype(np.int64), value[order] * 1.0,
+                    None if carried is None else carried[order])
 
 
 def nothing(n: int) -> Schedule:
