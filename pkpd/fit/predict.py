@@ -11,6 +11,7 @@ from pkpd.executor import stream
 from pkpd.fit.quantity import Point
 from pkpd.fit.result import points
 from pkpd.fit.terms import scaled
+from pkpd.intervals import ends
 from pkpd.trial.figures import figure_values, replicates
 from pkpd.trial.protocol import Trial
 from pkpd.trial.published import Figure
@@ -72,7 +73,7 @@ def _number(x: float) -> float | None:
 def _row(trial: Trial, figure: Figure, values: np.ndarray, chance: float, fitted: tuple[str, ...] | None) -> dict:
     """One figure; `chance` is its standard error over trials of one parameter set, on its scale."""
     values = values[~np.isnan(values)] if np.isnan(values).any() else values
-    low, middle, high = np.quantile(values, [0.025, 0.5, 0.975], method="nearest") if values.size else [np.nan] * 3
+    low, middle, high = ends(values)
     use = figure.use
     if use == "fit" and fitted is not None and figure.key not in fitted:
         use = "predict"

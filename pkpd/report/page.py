@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 import pkpd
 from pkpd import plot
+from pkpd.intervals import level_text
 from pkpd.model.compose import load_model
 from pkpd.parameters import bibliography, load_parameters
 from pkpd.report.reading import View, cell, monte_carlo, picked, published, says, view
@@ -79,7 +80,8 @@ def draw_figures(seen: View) -> Figures:
     if any(row.get("difference") for row in r.rows):
         pictures["difference_3y"] = (plot.difference_figure(r.rows, s, seen.cycle),
                                      f"Difference in 3-year progression-free survival from {seen.own[0]} before and "
-                                     f"{seen.own[1]} after, in the same virtual patients; bars are 95 % intervals. {limit}")
+                                     f"{seen.own[1]} after, in the same virtual patients; bars are "
+                                     f"{level_text(x['difference'] for x in r.rows)} intervals. {limit}")
     return embedded(pictures)
 
 
@@ -134,7 +136,7 @@ def page_data(seen: View, figures: dict, lines: list[dict]) -> dict[str, Any]:
         "published": published(seen), "figures": figures, "columns": _columns(seen), "sweeps": _tables(seen),
         "alone": arms, "links": _links(seen), "vanished": _vanished(seen),
         "vanished_words": plot.VANISHED_WORDS[r.trial.vanished], "picked": picked(seen),
-        "error": monte_carlo(seen),
+        "error": monte_carlo(seen), "level": level_text(r.rows),
         "fitted": fitted(r), "lines": lines, "groups": groups(lines), "counts": Counter(line["seen"] for line in lines),
         "made": made(r), "assumed": [line for line in lines if line["seen"] == "assumed"],
         "references": show_references(lines, r),

@@ -10,6 +10,7 @@ import numpy as np
 
 from pkpd.executor import stream
 from pkpd.fit.result import load_result, posterior
+from pkpd.intervals import interval
 from pkpd.study.neoadjuvant import FIGURES, arm, basis, metrics
 from pkpd.study.sweep import Study
 from pkpd.trial.protocol import VANISHED, Trial, load_trial
@@ -24,7 +25,7 @@ Case = tuple[str, str]  # a kill link, and what becomes of vanished lesions
 
 @dataclass(frozen=True)
 class StudyResult:
-    """A study's table, one row a figure, sweep, number of cycles and link, with its 95 % interval.
+    """A study's table, one row a figure, sweep, number of cycles and link, with its interval (pkpd.intervals).
 
     The interval holds the posterior and the chance of the patients drawn. `difference` compares with the study's
     reference plan in the same patients. Other links, and the other conventions on vanished lesions in `sensitivity`,
@@ -111,17 +112,7 @@ class _Table:
     def rows(self, sweep: str, pair: Pair, case: Case) -> list[dict]:
         """The rows of one plan."""
         return [{"sweep": sweep, "before": pair[0], "after": pair[1], "link": case[0], "vanished": case[1], "figure": figure,
-                 "unit": unit, **_interval(self.values(case, pair, figure)), "basis": basis(self.study, pair),
+                 "unit": unit, **interval(self.values(case, pair, figure)), "basis": basis(self.study, pair),
                  "informed": pair[0] in self.study.informed,
-                 "difference": _interval(self.values(case, pair, figure, self.study.reference))}
+                 "difference": interval(self.values(case, pair, figure, self.study.reference))}
                 for figure, (unit, _) in FIGURES.items()]
-
-
-def _interval(values: np.ndarray) -> dict[str, float | None]:
-    """Median over the draws and central 95 % interval; None where it is not reached (infinite) or not defined."""
-    known = values[~np.isnan(values)]
-    if known.size < 0.5 * values.size:
-        return {"value": None, "low": None, "high": None}
-    found = np.quantile(np.minimum(known, 1e9), [0.5, 0.025, 0.975], method="weibull")  # covers a next draw, not these only
-    value, low, high = (None if x > 1e6 else float(x) for x in found)
-    return {"value": value, "low": low, "high": high}

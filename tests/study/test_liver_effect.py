@@ -229,7 +229,7 @@ def test_the_figure_has_a_row_for_every_term_and_says_units(result):
     [(picture, caption)] = liver_pictures(result).values()
     labels = [x.get_text() for x in picture.axes[0].get_yticklabels()]
     assert labels == [x for t in ("None", "Anti-PD-1 and anti-CTLA-4") for x in (t, "all terms", *TERMS, "none")]
-    assert all("natural log units" in a.get_xlabel() for a in picture.axes) and "95 %" in caption
+    assert all("natural log units" in a.get_xlabel() for a in picture.axes) and "50 % intervals over draws" in caption
     assert "primes more T cells" in caption  # why some differences lie above 0
     plt.close("all")
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from pkpd.errors import fail
 from pkpd.fit.quantity import Point
+from pkpd.intervals import interval, share
 from pkpd.population import Population
-from pkpd.study.stability.intervals import over, share
 from pkpd.study.stability.linearisation import linearised
 from pkpd.study.stability.reduction import Place, Reduction, resting, whole, zeros
 from pkpd.study.stability.spectrum import in_play, stable
@@ -89,7 +89,7 @@ def two_stable(study: StabilityStudy, group: Group, given: Given, at: Point, poi
     found, falls = equilibria(study, group, crowd)
     count, turning, otherwise = confirmed(study, group, crowd, found, falls)
     both = falls.sum(axis=1) > 1
-    return {"share": share(both), "drawn": over(shares(study, group, given, points)), "equilibria": count, "turning": turning,
+    return {"share": share(both), "drawn": interval(shares(study, group, given, points)), "equilibria": count, "turning": turning,
             "otherwise": otherwise, "which": both, "volumes": found[both][:, :3].reshape(-1, 3), "patients": crowd}
 
 
