@@ -44,7 +44,7 @@ class Found:
 
 @dataclass(frozen=True)
 class OrderResult:
-    """The tables of a study of order, rows of plain data: medians over draws with central intervals (pkpd.intervals), and the share of draws
+    """The tables of a study of order, rows of plain data: medians over draws with intervals, and the share of draws
     in which a value lies below 0 (`chance`); gaps and days of reading in weeks.
 
     volumes   % of the volume of untreated lesions, by site. `difference`: ablation first against anti-PD-1 first; `joint`: both

@@ -101,7 +101,7 @@ class ImportancePlan:
 class ImportanceResult:
     """Rows of plain data: treatment, measure ("response", "shrinkage"), unit, value, low, high in every row.
 
-    Values are medians over draws with central intervals (pkpd.intervals); a draw has patients of its own, the same ones at every point.
+    Values are medians over draws with their intervals; a draw has patients of its own, the same ones at every point.
     Those of indices are at the middle of the posterior, with SALib's 95 % intervals. More of both measures is better.
 
     levels   state: "as_is", none released; "released", all of them

@@ -92,7 +92,7 @@ class LiverPlan:
 class LiverResult:
     """Rows of plain data: biology, treatment, measure, unit, value, low, high in every row.
 
-    Values are medians over draws with central intervals (pkpd.intervals); a draw has patients of its own, the same ones in every arm.
+    Values are medians over draws with their intervals; a draw has patients of its own, the same ones in every arm.
 
     arms         arm (of lesion_pairs.ARMS): the mean of each measure, of patients whose other lesion lies there
     differences  kept (names of terms): the liver, with these terms of its tolerance alone, less the organ apart
