@@ -16,9 +16,9 @@ from pkpd.errors import OutputError
 from pkpd.parameters import load_parameters
 from pkpd.report.page import COLUMNS, write_page
 from pkpd.report.reading import amount, cell, picked, says, view
+from pkpd.study.kinds import load_study
 from pkpd.study.neoadjuvant import FIGURES, basis
 from pkpd.study.run import StudyResult
-from pkpd.study.sweep import load_study
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import load_trial
 

@@ -77,7 +77,7 @@ def draw_figures(seen: View) -> Figures:
                              f"change it, so sweeps that agree share a panel. {limit}"),
         "progression_free": (plot.sweep_figure(r.rows, r.reference, s, AFTER, seen.cycle),
                              f"Progression-free survival from randomisation, by sweep. {limit}")}
-    if any(row.get("difference") for row in r.rows):
+    if any(row.get("difference") and (row["before"], row["after"]) != s.reference for row in r.rows):
         pictures["difference_3y"] = (plot.difference_figure(r.rows, s, seen.cycle),
                                      f"Difference in 3-year progression-free survival from {seen.own[0]} before and "
                                      f"{seen.own[1]} after, in the same virtual patients; bars are "

@@ -1,4 +1,4 @@
-"""run_study: every arm of every sweep under draws of the posterior, under each kill link and convention."""
+"""run_neoadjuvant: every arm of every sweep under draws of the posterior, under each kill link and convention."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class StudyResult:
     sensitivity: tuple[dict, ...] = ()
 
 
-def run_study(study: Study, tell: Tell = lambda what, done, of: None) -> StudyResult:
+def run_neoadjuvant(study: Study, tell: Tell = lambda what, done, of: None) -> StudyResult:
     """Runs a study; every arm treats the same virtual patients under the same draws of the posterior."""
     trial = load_trial(study.trial)
     parameters, account = load_result(study.fit)
