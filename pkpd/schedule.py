@@ -49,6 +49,15 @@ class Schedule:
         return packed(len(self), patients, *(np.concatenate([getattr(self, f), getattr(other, f)])
                                               for f in ("time", "kind", "index", "value")), carried)
 
+    def take(self, which: np.ndarray) -> Schedule:
+        """The events of some of the patients, numbered anew."""
+        size = np.diff(self.offsets)[which]
+        ends = np.cumsum(size)
+        rows = np.arange(size.sum()) + np.repeat(self.offsets[which] - ends + size, size)
+        marks = None if self.carried is None else self.carried[rows]
+        return Schedule(np.concatenate([[0], ends]).astype(np.int64),
+                        *(getattr(self, f)[rows] for f in ("time", "kind", "index", "value")), marks)
+
     @property
     def patients(self) -> np.ndarray:
         """The patient of each row."""
