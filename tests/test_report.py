@@ -75,6 +75,13 @@ def made_up() -> StudyResult:
     return StudyResult(study, trial, parameters, ACCOUNT, tuple(rows), tuple(alone))
 
 
+def test_patients_who_failed_are_on_the_page(tmp_path):
+    told = "6 + 6, damage, draw 1, patient 2, day 3: the steps became too small"
+    page = write_page(replace(made_up(), failures=(told,)), tmp_path).read_text()
+    assert "Patients whose equations could not be solved" in page and told in page
+    assert json.loads((tmp_path / "results.json").read_text())["failures"] == [told]
+
+
 @pytest.fixture(scope="module")
 def result() -> StudyResult:
     return made_up()

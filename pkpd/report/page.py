@@ -48,8 +48,8 @@ def account(seen: View, lines: list[dict]) -> dict:
     """The result as plain data for a machine."""
     r = seen.result
     return {"study": r.study.name, "title": r.study.title, "trial": r.trial.name, "fit": r.fit, "link": seen.link,
-            "rows": list(r.rows), "reference": list(r.reference),
-            "sensitivity": list(r.sensitivity), "provenance": lines, "made": made(r), "notice": NOTICE}
+            "rows": list(r.rows), "reference": list(r.reference), "sensitivity": list(r.sensitivity),
+            "failures": list(r.failures), "provenance": lines, "made": made(r), "notice": NOTICE}
 
 
 def made(result: StudyResult) -> dict:

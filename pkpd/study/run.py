@@ -30,7 +30,8 @@ class StudyResult:
     The interval holds the posterior and the chance of the patients drawn. `difference` compares with the study's
     reference plan in the same patients. Other links, and the other conventions on vanished lesions in `sensitivity`,
     are run under some of the draws and put as the calibrated link's value plus their mean difference from it in the
-    same draws and patients. `reference` rows are surgery alone.
+    same draws and patients. `reference` rows are surgery alone. `failures` names patients whose equations failed: they are
+    in the figures without what follows, as patients to whom nothing happens.
     """
 
     study: Study
@@ -40,6 +41,7 @@ class StudyResult:
     rows: tuple[dict, ...]
     reference: tuple[dict, ...]
     sensitivity: tuple[dict, ...] = ()
+    failures: tuple[str, ...] = ()
 
 
 def run_neoadjuvant(study: Study, tell: Tell = lambda what, done, of: None) -> StudyResult:
@@ -55,31 +57,37 @@ def run_neoadjuvant(study: Study, tell: Tell = lambda what, done, of: None) -> S
     warm(places)
     tasks = [(replace(place, arm=arm(study, trial, *pair)), pair) for place in places for pair in dict.fromkeys([*pairs, (0, 0)])]
     tell("simulating", 0, len(tasks))
-    for done, found in enumerate(stream(partial(_simulated, study, parameters, table.sets, table.shared, first), tasks), 1):
+    failures: list[str] = []
+    every = stream(partial(_simulated, study, parameters, table.sets, table.shared, first), tasks)
+    for done, (found, failed) in enumerate(every, 1):
         table.found |= found
+        failures += failed
         tell("simulating", done, len(tasks))
     plans = [(s.name, (b, s.after_for(b))) for s in study.sweeps for b in s.before]
     rows = [row for sweep, pair in plans for link in links for row in table.rows(sweep, pair, (link, trial.vanished))]
     reference = [row for link in links for row in table.rows("surgery_alone", (0, 0), (link, trial.vanished))]
     sensitivity = [row for sweep, pair in plans for v in VANISHED if v != trial.vanished
                    for row in table.rows(sweep, pair, (first, v))]
-    return StudyResult(study, trial, parameters, account, tuple(rows), tuple(reference), tuple(sensitivity))
+    return StudyResult(study, trial, parameters, account, tuple(rows), tuple(reference), tuple(sensitivity),
+                       tuple(dict.fromkeys(failures)))
 
 
 def _simulated(study: Study, parameters: Parameters, sets: list[Parameters], shared: np.ndarray, first: str,
-               task: tuple[Setting, Pair]) -> dict[tuple[Case, Pair], list[dict]]:
-    """The metrics of one plan under one link, draw by draw, each in its own patients.
+               task: tuple[Setting, Pair]) -> tuple[dict[tuple[Case, Pair], list[dict]], list[str]]:
+    """The metrics of one plan under one link, draw by draw, each in its own patients; and who failed.
 
     The first link has all draws under the trial's convention on vanished lesions, and shared ones under the others.
     """
     place, pair = task
     people = admit(place, parameters, study.patients, study.seed, stream="study").repeated(study.repeats)
-    found = {}
+    found, failures = {}, []
     for vanished in VANISHED if place.link == first else (place.trial.vanished,):
         own = replace(people, trial=replace(place.trial, vanished=vanished))
         which = range(len(sets)) if (place.link, vanished) == (first, place.trial.vanished) else shared
-        found[(place.link, vanished), pair] = [metrics(run_arm(own.others(f"study {k}"), sets[k]), study.small) for k in which]
-    return found
+        arms = [(k, run_arm(own.others(f"study {k}"), sets[k])) for k in which]
+        found[(place.link, vanished), pair] = [metrics(readout, study.small) for _, readout in arms]
+        failures += [f"{pair[0]} + {pair[1]}, {place.link}, draw {k + 1}, {text}" for k, r in arms for text in r.failures]
+    return found, failures
 
 
 class _Table:

@@ -8,7 +8,6 @@ from functools import reduce
 
 import numpy as np
 
-from pkpd.errors import SimulationError
 from pkpd.fit.quantity import Point
 from pkpd.model.schema import Model
 from pkpd.parameters import line_for, merge
@@ -212,10 +211,7 @@ def orders(study: OrderStudy, people: Population, number: int, gaps: Sequence[fl
 
 def run_in(study: OrderStudy, people: Population) -> np.ndarray:
     """The states of patients on the first day (patient, state)."""
-    found = settled(study.system, people, study.run_in, _RTOL)
-    if found.failures:
-        raise SimulationError(f"{study.name}: {len(found.failures)} of {len(people)} patients failed\n  " + found.failures[0])
-    return found.states[:, 0]
+    return settled(study.system, people, study.run_in, _RTOL, strict=True).states[:, 0]
 
 
 def _each(found: list[np.ndarray], count: int) -> list[list[np.ndarray]]:

@@ -83,7 +83,7 @@ def _measured(study: PlatformStudy, platform: Platform, people: Population, some
     given = [_arm(study, platform, people, arm) for arm in some]
     inputs = np.concatenate([p.inputs for p, _ in given])
     crowd = Population(model.inputs, inputs, {}, rows=np.arange(len(inputs)))
-    start = settled(model, crowd, platform.run_in, _RTOL).states[:, 0]
+    start = settled(model, crowd, platform.run_in, _RTOL, strict=True).states[:, 0]
     run = simulate(model, crowd, _joined([s for _, s in given]), _days(study, platform), start=start, rtol=_RTOL)
     return [_read(study, platform, Simulation(model, p, s, run.times[c], run.states[c]))
             for i, (p, s) in enumerate(given) for c in [slice(i * n, (i + 1) * n)]]

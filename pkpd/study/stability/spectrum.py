@@ -31,7 +31,7 @@ def in_play(study: StabilityStudy, group: Group) -> tuple[str, ...]:
 
 def at_treatment(study: StabilityStudy, patients: Population) -> np.ndarray:
     """States (patient, state) on the first day of treatment: tumour at its baseline, immunity settled beside it in the run-in."""
-    return settled(study.system, patients, study.run_in, _RTOL).states[:, 0]
+    return settled(study.system, patients, study.run_in, _RTOL, strict=True).states[:, 0]
 
 
 def spectra(study: StabilityStudy, group: Group, at: Point) -> tuple[list[dict], list[dict], list[dict]]:
