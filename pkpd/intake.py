@@ -86,9 +86,8 @@ def carriers(model: Model, of: str, population: Population) -> Carriers:
     filled = np.any(start_states(model, population) != 0, axis=0)
     reached = _linked(given, sources) & (upstream | own)
     held = [k for k, s in enumerate(model.states) if s in reached and (s in given or not filled[k])]
-    index = {s: k for k, s in enumerate(model.states)}
-    whole = [np.array(sorted(index[s] for s in names), dtype=int) for names in (own, (given & upstream) - own)]
-    return Carriers(np.array(made, dtype=int), *whole, np.array(held, dtype=int))
+    here, elsewhere = ([k for k, s in enumerate(model.states) if s in names] for names in (own, (given & upstream) - own))
+    return Carriers(*(np.array(x, dtype=int) for x in (made, here, elsewhere, held)))
 
 
 def made_of(model: Model, of: str) -> list[int]:

@@ -101,8 +101,7 @@ def _read(run: Simulation, of: str, start: Time | np.ndarray, end: Time | None) 
     where, rows, carried = carriers(run.model, of, run.population), [], []
     for i, (first, last) in enumerate(zip(*limits, strict=True)):
         events = events_of(run.schedule, i)
-        jumps = events.time[(events.kind != RATE) & np.isin(events.index, where.made_of)]
-        piece = _piece(run, i, first, last, jumps)
+        piece = _piece(run, i, first, last, events.time[(events.kind != RATE) & np.isin(events.index, where.made_of)])
         given = intake(run, i, piece, where, events)
         row = _curve(run.times[i, piece] - first, values[i, piece], given)
         rows.append([row[name] for name in READOUTS])
@@ -202,12 +201,26 @@ def _piece(run: Simulation, i: int, first: float, last: float, jumps: np.ndarray
         raise fail("nca", f"the window ends before it starts, at {last:g} and {first:g} {time}", "turn it round")
     inside = jumps[(jumps > first) & ~same(jumps, first) & ((jumps < last) | same(jumps, last))]
     for jump in inside if last > first else ():
-        if np.sum(same(outs, jump)) < 2:
+        if not all(_shown(run, i, jump)):
             raise fail("nca", f"patient {name} is given a dose at once at {jump:g} {time}, and the run does not show the "
                        "concentration before and after it", _REMEDY)
+    if np.any(same(jumps, first)) and not _shown(run, i, first)[1]:
+        raise fail("nca", f"patient {name} is given a dose at once at {first:g} {time}, and the run does not show the "
+                   "concentration after it", _REMEDY)
     begin = int(np.flatnonzero(same(outs, first))[-1])
     end = int(np.flatnonzero(same(outs, last))[0])
     return slice(begin, max(begin, end) + 1)
+
+
+def _shown(run: Simulation, i: int, time: float) -> tuple[bool, bool]:
+    """Whether a patient's outputs at a time show the state before all of its events, and after all of them."""
+    events = np.real(run.schedule.time[run.schedule.offsets[i]:run.schedule.offsets[i + 1]])
+    here, own = same(run.times[i], time), same(events, time)
+    if run.places is None:
+        return False, bool(here.any())  # all events up to a time come before it
+    earlier = int(np.sum((events < time) & ~own))
+    at = np.broadcast_to(run.places, run.times.shape)[i, here]
+    return bool(np.any(at <= earlier)), bool(np.any(at >= earlier + own.sum()))
 
 
 def _curve(t: np.ndarray, c: np.ndarray, given: Intake) -> dict[str, float]:

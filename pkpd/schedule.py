@@ -47,7 +47,7 @@ class Schedule:
         marks = [np.zeros(len(s.time), dtype=bool) if s.carried is None else s.carried for s in (self, other)]
         carried = None if self.carried is None and other.carried is None else np.concatenate(marks)
         return packed(len(self), patients, *(np.concatenate([getattr(self, f), getattr(other, f)])
-                                              for f in ("time", "kind", "index", "value")), carried)
+                                              for f in ("time", "kind", "index", "value")), carried=carried)
 
     def take(self, which: np.ndarray) -> Schedule:
         """The events of some of the patients, numbered anew."""
@@ -56,7 +56,7 @@ class Schedule:
         rows = np.arange(size.sum()) + np.repeat(self.offsets[which] - ends + size, size)
         marks = None if self.carried is None else self.carried[rows]
         return Schedule(np.concatenate([[0], ends]).astype(np.int64),
-                        *(getattr(self, f)[rows] for f in ("time", "kind", "index", "value")), marks)
+                        *(getattr(self, f)[rows] for f in ("time", "kind", "index", "value")), carried=marks)
 
     @property
     def patients(self) -> np.ndarray:
