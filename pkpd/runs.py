@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +17,6 @@ from pkpd.errors import fail
 from pkpd.naming import called
 
 Tell = Callable[[str, int, int], None]
-# kind of study: what runs it, what writes its page
-_STUDIES = {"neoadjuvant": (("pkpd.study.run", "run_study"), ("pkpd.report.page", "write_page")),
-            "platforms": (("pkpd.study.platforms.translation", "run_platforms"), ("pkpd.report.platforms", "write_platforms")),
-            "resistance": (("pkpd.study.resistance.study", "run_resistance"), ("pkpd.report.resistance", "write_resistance")),
-            "order": (("pkpd.study.order.plan", "run_order"), ("pkpd.report.order", "write_order")),
-            "stability": (("pkpd.study.stability.run", "run_stability"), ("pkpd.report.stability", "write_stability"))}
 NOTICE = "Research software: a simulation, not advice on any patient."
 
 
@@ -223,9 +216,9 @@ def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell) -> str:
 
 def study_to_page(name: str, folder: Path, tell: Tell) -> Path:
     """Runs a study and writes its page and tables."""
-    from pkpd.study.sweep import load_study
+    from pkpd.report.studies import write_study
+    from pkpd.study.kinds import load_study, run_study
 
     study = load_study(name)
     store.require_folder(folder)
-    run, write = (getattr(import_module(module), verb) for module, verb in _STUDIES[study.kind])
-    return write(run(study, tell), folder)
+    return write_study(run_study(study, tell), folder)

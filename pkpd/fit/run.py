@@ -19,6 +19,7 @@ from pkpd.fit.likelihood import Objective, objective
 from pkpd.fit.posterior import Draws, best_point, sample
 from pkpd.fit.profile import Profile, narrowed, profiles
 from pkpd.fit.quantity import put_all
+from pkpd.intervals import ends
 from pkpd.labels import Labelled, Row
 from pkpd.naming import called
 from pkpd.parameters import load_parameters
@@ -138,7 +139,7 @@ def summary(result: FitResult) -> list[dict]:
     rows = []
     for i, (f, profile) in enumerate(zip(result.fit.free, result.profiles, strict=True)):
         draws = result.draws.scores[:, i]
-        low, mid, high = f.from_scale(np.quantile(draws, [0.025, 0.5, 0.975]))  # type: ignore[misc]
+        low, mid, high = f.from_scale(np.array(ends(draws)))  # type: ignore[misc]
         prior_low, prior_high = (float(f.from_scale(f.to_scale(f.at) + z * f.sd)) for z in (-1.96, 1.96))
         contraction = float(1 - np.std(draws) / f.sd)
         rows.append({"name": f.name, "line": f.key, "median": float(mid), "low": float(low), "high": float(high),

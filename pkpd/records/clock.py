@@ -40,15 +40,15 @@ class Clock:
 
     def __init__(self, begin: float, last: float, slack: float):
         self.now, self.last, self.slack = begin, last, slack
-        self.events: list[tuple[complex, int, int, complex]] = []
+        self.events: list[tuple[complex, int, int, complex, bool]] = []
         self._waiting: list[tuple[float, int, Dose | None, int, complex]] = []
         self._shift: complex = 0.0  # the imaginary part of the time at which something happens
         self._running: dict[int, tuple[int, complex]] = {}
         self._count = 0
 
-    def put(self, kind: int, index: int, value: complex) -> None:
-        """One event now."""
-        self.events.append((self.now + self._shift, kind, index, value))
+    def put(self, kind: int, index: int, value: complex, carried: bool = False) -> None:
+        """One event now; `carried` brings what imagined doses left behind (see Schedule)."""
+        self.events.append((self.now + self._shift, kind, index, value, carried))
 
     def advance(self, time: float) -> None:
         """Lets happen what is due up to a time, that time included."""
@@ -77,7 +77,7 @@ class Clock:
         if dose.steady == 1:
             self._cancel(dose.states)
         for state, amount in zip(dose.states, dose.amounts, strict=True):
-            self.put(ASSIGN if dose.steady == 1 else ADD, state, amount)
+            self.put(ASSIGN if dose.steady == 1 else ADD, state, amount, carried=True)
         if dose.steady and dose.interval == 0:
             return
         if dose.steady:

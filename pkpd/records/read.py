@@ -152,9 +152,9 @@ def _events(rows: Rows, model: Model, inputs: np.ndarray, given: dict[int, Dose]
             count[r] = len(clock.events)
         events += clock.events
         offsets.append(len(events))
-    time, kind, index, value = zip(*events, strict=True) if events else ((), (), (), ())
+    time, kind, index, value, carried = zip(*events, strict=True) if events else ((), (), (), (), ())
     return Schedule(np.array(offsets), np.array(time) * 1.0, np.array(kind, dtype=np.int64),
-                    np.array(index, dtype=np.int64), np.array(value) * 1.0), count
+                    np.array(index, dtype=np.int64), np.array(value) * 1.0, np.array(carried, dtype=bool)), count
 
 
 @door
