@@ -218,15 +218,18 @@ def fit(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", help="Where to write the result; fits/results/NAME.toml of a checkout, else ./NAME.toml"),
+        typer.Option("--out", help="Where to write the result; NAME_result.toml in this folder if left out"),
     ] = None,
+    replace_shipped: Annotated[
+        bool, typer.Option("--replace-shipped", help="Replace the library's own result: for those who maintain it.")
+    ] = False,
     cluster: Cluster = None,
 ) -> None:
     """Calibrate to published figures; the result is a parameter file with draws of the posterior."""
     from pkpd import runs
 
     with on_cluster(cluster), progress() as tell:
-        text = runs.fit_to_file(name, resume, out_file, tell)
+        text = runs.fit_to_file(name, resume, out_file, tell, replace_shipped)
     out.print(escape(text), soft_wrap=True)
 
 

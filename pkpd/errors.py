@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+_LONGEST, _MOST = 1500, 200  # characters of a text, issues of a message
+
+
+def _short(text: str) -> str:
+    """A text as it is, or its beginning and its end: a message is to be read, whatever a file holds."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST - 300]} … {text[-200:]}"
+
 
 @dataclass(frozen=True)
 class Issue:
-    """One fault of a user's content: its place, what is wrong, and the remedy."""
+    """One fault of a user's content: its place, what is wrong, and the remedy; each is cut where it is too long to read."""
 
     where: str
     what: str
     remedy: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("where", "what", "remedy"):
+            object.__setattr__(self, name, _short(getattr(self, name)))
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" + (f"\n    remedy: {self.remedy}" if self.remedy else "")
@@ -21,13 +32,18 @@ class Issue:
 class PkpdError(Exception):
     """Any error that a user can mend; the command line prints it and exits with 2."""
 
+    def __str__(self) -> str:
+        text = super().__str__()
+        return text if isinstance(self, ContentError) else "\n".join(map(_short, text.split("\n", _MOST)))
+
 
 class ContentError(PkpdError, ValueError):
     """A model, parameter, regimen, trial, fit or study that cannot be used; holds every issue found."""
 
     def __init__(self, issues: Issue | Iterable[Issue]):
         self.issues = (issues,) if isinstance(issues, Issue) else tuple(issues)
-        super().__init__("\n".join(str(i) for i in self.issues))
+        more = [f"… and {len(self.issues) - _MOST} more issues"] if len(self.issues) > _MOST else []
+        super().__init__("\n".join([*(str(i) for i in self.issues[:_MOST]), *more]))
 
     def __reduce__(self):
         return (ContentError, (self.issues,))

@@ -36,7 +36,7 @@ def workers() -> int:
     """How many threads to use: `PKPD_THREADS`, else the cores this process may use."""
     own = os.environ.get("PKPD_THREADS", "")
     if own:
-        if not own.isdigit() or int(own) == 0:
+        if not (own.isascii() and own.isdecimal() and len(own) < 5) or int(own) == 0:
             raise fail("PKPD_THREADS", f"{own!r} is not a number of threads", "give 1 or more, or unset it")
         return int(own)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -87,6 +87,7 @@ def records_to_file(system: str, data: Path | None, path: Path, seed: int, param
         raise fail("--out", f"{path} is the table of records itself", "name another file")
     model = load_model(system)
     records = read_records(data, model, load_parameters(parameters, model), seed=seed, typical=typical)
+    store.require_free(path)  # every input has been read
     table = simulate_records(records, strict=False)
     with table_writer(path, table.attrs["units"]) as write:
         write({n: table[n] for n in table.columns})
@@ -169,17 +170,32 @@ def _print_account(result: dict, console: Console) -> None:
     console.print(NOTICE)
 
 
-def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell) -> str:
+def _result_file(name: str, path: Path | None, replace_shipped: bool) -> Path:
+    """Where a fit's result goes: to the file named, or to NAME_result.toml here; the library's own on request only."""
+    own = library.is_path(name, "fit")
+    if replace_shipped and path is None and own:
+        raise fail("--replace-shipped", f"{name} is a file of yours, whose result is none of the library's",
+                   "leave it out, or name the library's result with --out")
+    if replace_shipped and path is None:
+        return library.ROOT / library.FOLDERS["result"] / f"{name}.toml"
+    target = path if path is not None else Path(f"{Path(name).stem if own else name}_result.toml")
+    if not replace_shipped and store.is_shipped(target):
+        raise fail("--out", f"{target} belongs to the library, and would be replaced",
+                   "name another file, or add --replace-shipped to refit the library's own")
+    return target
+
+
+def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell, replace_shipped: bool = False) -> str:
     """Runs a fit and writes its result."""
     from pkpd.fit.free import load_fit
     from pkpd.fit.result import save
-    from pkpd.fit.run import result_file, run_fit, summary
+    from pkpd.fit.run import rests_on, run_fit, summary
 
     plan = load_fit(name)
-    target = path if path is not None else result_file(plan.name if not library.is_path(name, "fit") else Path(name).stem)
-    store.require_writable(target)
-    result = run_fit(plan, resume, tell)
-    save(result, target)
+    target = _result_file(name, path, replace_shipped)
+    rests_on(plan)  # every file of the fit is read, so that the output is held against them before hours of work
+    store.require_writable(target, over_shipped=replace_shipped)
+    result = run_fit(plan, resume, tell, lambda found: save(found, target, over_shipped=replace_shipped))
     lines = [
         f"{target}: written",
         f"{result.calls} evaluations, best of {len(result.starts)} starts "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pkpd import inputs
 from pkpd.covariates import REGISTER
 from pkpd.errors import Issue, NotFound, fail
 from pkpd.library import raise_issues
@@ -121,6 +122,7 @@ def _file_rows(path: Path) -> tuple[list[int], list[list[str]]]:
             raise fail(str(path), "is not UTF-8 text", "save it as UTF-8") from None
         reason = getattr(error, "strerror", None) or "not a path"
         raise NotFound(f"{path}: cannot be read ({reason})\n    remedy: name a CSV file of records") from None
+    inputs.note(path)
     reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
     lines, rows = [], []
     try:

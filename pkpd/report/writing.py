@@ -36,11 +36,15 @@ def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def write_report(folder: Path, page: str, account: dict, table: str, figures: Figures) -> Path:
-    """Writes results.json, results.csv, figures/*.svg and, last, index.html; returns the page's path."""
+    """Writes results.json, results.csv, figures/*.svg and, last, index.html: all or none; returns the page's path.
+
+    Other files of the folder are left as they are.
+    """
     folder = store.require_folder(folder)
     store.require_folder(folder / "figures")
-    store.write_json(folder / "results.json", account)
-    store.write_text(folder / "results.csv", table)
-    for name, figure in figures.items():
-        store.write_text(folder / "figures" / f"{name}.svg", figure["svg"])
-    return store.write_text(folder / "index.html", page)
+    with store.together(folder):
+        store.write_json(folder / "results.json", account)
+        store.write_text(folder / "results.csv", table)
+        for name, figure in figures.items():
+            store.write_text(folder / "figures" / f"{name}.svg", figure["svg"])
+        return store.write_text(folder / "index.html", page)
