@@ -165,13 +165,17 @@ def simulate(
     parameters: Annotated[
         list[str] | None, typer.Option(help="parameter sets, the last on top; the system's default if left out")
     ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="what to write, as in Cc,CL,WT: compartments, variables, inputs, covariates; the first two "
+                                      "if left out")
+    ] = None,
     cluster: Cluster = None,
 ) -> None:
     """Simulate virtual patients and write one row a patient and time, or, with --data, one row a record."""
     from pkpd import runs
 
     if data is not None or typical:
-        given = [f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every") if _said(ctx, n)]
+        given = [f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every", "columns") if _said(ctx, n)]
         with on_cluster(cluster):
             text = runs.records_to_file(system, data, out_file, seed, parameters or [], typical, given)
         out.print(escape(text), soft_wrap=True)
@@ -179,7 +183,8 @@ def simulate(
     if regimen is None and _said(ctx, "cycles"):
         raise fail("--cycles", "counts the cycles of a regimen, and none is given", "add --regimen, or leave it out")
     with on_cluster(cluster), progress() as tell:
-        text = runs.stream_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell)
+        text = runs.stream_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell,
+                                   columns)
     out.print(escape(text), soft_wrap=True)
 
 

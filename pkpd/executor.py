@@ -50,7 +50,7 @@ def run_all(task: Callable[[T], R], items: Iterable[T], executor: Executor | Non
 
 def stream(task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """Runs a task over items and yields results in the order of the items; few at a time are at work or waiting."""
-    return _run(task, list(items), None, 0)
+    return _run(task, items if isinstance(items, Sequence) else list(items), None, 0)
 
 
 def _run(task: Callable[[T], R], items: Sequence[T], executor: Executor | None, ahead: int) -> Iterator[R]:

@@ -36,6 +36,7 @@ def stream_to_file(
     seed: int,
     parameters: list[str],
     tell: Tell,
+    columns: str | None = None,
 ) -> str:
     """Simulates a population and writes its rows."""
     from pkpd.model.compose import load_model
@@ -51,7 +52,7 @@ def stream_to_file(
         cycles = 6
         said = [f"{cycles} cycles of {given.courses[0].name}, as --cycles was left out"]
     crowd = Crowd(model, load_parameters(parameters, model), _times(until, every, model.time), given, cycles, seed)
-    done = simulate_to_file(crowd, patients, path, tell)
+    done = simulate_to_file(crowd, patients, path, tell, None if columns is None else [n.strip() for n in columns.split(",")])
     failed = [f"failed and kept, its later rows empty: {f}" for f in done.failures[:5]]
     if done.failed > 5:
         failed.append(f"… and {done.failed - 5} more of {patients} patients, named in the column FAILED")

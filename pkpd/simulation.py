@@ -88,12 +88,18 @@ class Simulation:
                 taken += settings(len(when), index, when, np.full(when.shape, crossing.then[name]))
         return taken + self.schedule if len(taken.time) else self.schedule
 
-    def columns(self) -> dict[str, np.ndarray]:
-        """ID, TIME, every compartment and variable, with a row a patient and time."""
-        n, k = self.times.shape
-        names = [*self.model.states, *(v.name for v in self.model.variables)]
-        columns = {"ID": np.repeat(self.population.numbers, k), "TIME": self.times.ravel()}
-        return columns | {name: x.ravel() for name, x in self._values(names).items()}
+    def columns(self, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """ID, TIME and what is named (every compartment and variable if nothing is), with a row a patient and time.
+
+        A name is that of a compartment, variable, input or covariate; no other variable is computed.
+        """
+        k, model, people = self.times.shape[1], self.model, self.population
+        names = [*model.states, *(v.name for v in model.variables)] if names is None else [*names]
+        own = {*model.states, *model.inputs, *(v.name for v in model.variables)}
+        features = {n: np.repeat(people.covariates[n], k) for n in names if n not in own and n in people.covariates}
+        values = self._values([n for n in names if n not in features])
+        columns = {"ID": np.repeat(people.numbers, k), "TIME": self.times.ravel()}
+        return columns | {n: features[n] if n in features else values[n].ravel() for n in names}
 
     def to_frame(self) -> pd.DataFrame:
         """The columns as a table; units in `.attrs["units"]`."""
