@@ -87,17 +87,18 @@ def simulate_to_file(crowd: Crowd, patients: int, path: str | Path, tell: Tell =
         raise fail("patients", f"{shown(patients)} is not a number of patients", f"give a whole number from 1 to {_MOST:,}")
     units = {"ID": "1", "TIME": crowd.model.time, **_units(crowd, columns)}
     kernels(crowd.model)  # once, before threads ask for it
-    blocks = range(0, patients, crowd.block)
+    size = crowd.block
+    blocks = range(0, patients, size)
     failures, failed, done, tally = [], 0, 0, None
     with table_writer(path, units) as write:
-        for rows, told, own in stream(partial(_block, crowd, patients, tuple(units)[2:]), blocks):
-            size = write(rows)
+        for rows, told, own in stream(partial(_block, crowd, tuple(units)[2:], patients, size), blocks):
+            wrote = write(rows)
             failures += told[:_SHOWN - len(failures)]
             failed += len(told)
             tally = own if tally is None or own is None else tally + own
             done += len(rows["ID"]) // len(crowd.times)
-            if done == crowd.block < patients:
-                _check_room(path, size, patients / done)
+            if done == size < patients:
+                _check_room(path, wrote, patients / done)
             if len(blocks) > 1:
                 tell("simulating", done, patients)
     return Written(path, patients, done * len(crowd.times), units, failed, tuple(failures), tally)
@@ -125,10 +126,10 @@ def _check_room(path: Path, size: int, times: float) -> None:
                           "    remedy: fewer patients or times, a few columns only (columns), or another disk")
 
 
-def _block(crowd: Crowd, patients: int, columns: tuple[str, ...],
+def _block(crowd: Crowd, columns: tuple[str, ...], patients: int, size: int,
            first: int) -> tuple[dict[str, Any], tuple[str, ...], Tally | None]:
     """The columns of some patients, those that failed, what rules did; draws are keyed by patient: no block knows of others."""
-    n, model = min(crowd.block, patients - first), crowd.model
+    n, model = min(size, patients - first), crowd.model
     people = draw(model, crowd.parameters, n, crowd.seed, study="simulate", first=first)
     schedule = tally = None
     if crowd.regimen is not None and crowd.cycles != 0:
