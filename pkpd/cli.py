@@ -166,8 +166,7 @@ def simulate(
         list[str] | None, typer.Option(help="parameter sets, the last on top; the system's default if left out")
     ] = None,
     columns: Annotated[
-        str | None, typer.Option(help="what to write, as in Cc,CL,WT: compartments, variables, inputs, covariates; the first two "
-                                      "if left out")
+        str | None, typer.Option(help="what to write, as in Cc,CL,WT; every compartment and variable if left out")
     ] = None,
     cluster: Cluster = None,
 ) -> None:

@@ -172,13 +172,16 @@ def _print_account(result: dict, console: Console) -> None:
 
 
 def _result_file(name: str, path: Path | None, replace_shipped: bool) -> Path:
-    """Where a fit's result goes: to the file named, or to NAME_result.toml here; the library's own on request only."""
-    own = library.is_path(name, "fit")
+    """Where a fit's result goes: to the file named, or to NAME_result.toml here.
+
+    A fit of a checkout that has no result yet makes the library's; one that is there is replaced on request only.
+    """
+    own, shipped = library.is_path(name, "fit"), library.ROOT / library.FOLDERS["result"] / f"{name}.toml"
     if replace_shipped and path is None and own:
         raise fail("--replace-shipped", f"{name} is a file of yours, whose result is none of the library's",
                    "leave it out, or name the library's result with --out")
-    if replace_shipped and path is None:
-        return library.ROOT / library.FOLDERS["result"] / f"{name}.toml"
+    if path is None and not own and (replace_shipped or not (shipped.exists() or library.ROOT.name == "_library")):
+        return shipped
     target = path if path is not None else Path(f"{Path(name).stem if own else name}_result.toml")
     if not replace_shipped and store.is_shipped(target):
         raise fail("--out", f"{target} belongs to the library, and would be replaced",

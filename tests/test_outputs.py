@@ -205,6 +205,16 @@ def test_a_fit_does_not_replace_the_library_s_result_unless_told_to(untouched):
         fit_to_file("./a.toml", False, None, print, replace_shipped=True)
 
 
+def test_the_first_result_of_a_fit_of_a_checkout_is_the_library_s_and_of_an_installed_one_is_a_file_here(shipped, monkeypatch):
+    from pkpd.runs import _result_file
+
+    assert _result_file("other", None, False) == shipped.with_name("other.toml")
+    assert _result_file("eortc", None, False) == Path("eortc_result.toml")
+    shipped.parents[2].rename("_library")
+    monkeypatch.setattr(library, "ROOT", Path("_library"))
+    assert _result_file("other", None, False) == Path("other_result.toml")
+
+
 @pytest.mark.parametrize(("name", "replace", "target"), [
     ("eortc_40983", False, "eortc_40983_result.toml"), ("./eortc_40983.toml", False, "eortc_40983_result.toml"),
     ("eortc_40983", True, str(library.ROOT / "fits" / "results" / "eortc_40983.toml"))])
@@ -371,8 +381,7 @@ def writes(process: int, folder: Path) -> bool:
     return False
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_a_simulation_that_is_stopped_leaves_nothing(here, ending):
+def test_a_simulation_that_is_stopped_leaves_nothing(here):
     Path("one.toml").write_text(MODEL)
     Path("values.toml").write_text(VALUES)
     args = ["simulate", "one.toml", "--parameters", "values.toml", "--patients", "100000000", "--until", "10 hour", "--every",
@@ -382,7 +391,7 @@ def test_a_simulation_that_is_stopped_leaves_nothing(here, ending):
     deadline = time.time() + 60
     while time.time() < deadline and process.poll() is None and not writes(process.pid, here):
         time.sleep(0.05)
-    process.send_signal(ending)
+    process.send_signal(signal.SIGINT)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == 2 and "interrupted; no half-written file was left" in error
     assert sorted(os.listdir(here)) == ["one.toml", "values.toml"]
@@ -391,11 +400,10 @@ def test_a_simulation_that_is_stopped_leaves_nothing(here, ending):
 def test_a_disk_that_fills_while_it_is_written_is_told_and_nothing_is_left(here):
     Path("one.toml").write_text(MODEL)
     Path("values.toml").write_text(VALUES)
-    for out in ("a.csv", "a.parquet"):
-        done = command("simulate", "one.toml", "--parameters", "values.toml", "--patients", "20000", "--until", "10 hour",
-                       "--every", "1 hour", "--out", out,
-                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)))
-        assert done.returncode == 2 and f"{out}: cannot be written (File too large)" in done.stderr, done.stderr
+    done = command("simulate", "one.toml", "--parameters", "values.toml", "--patients", "20000", "--until", "10 hour",
+                   "--every", "1 hour", "--out", "a.parquet",
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)))
+    assert done.returncode == 2 and "a.parquet: cannot be written (File too large)" in done.stderr, done.stderr
     assert sorted(os.listdir(here)) == ["one.toml", "values.toml"]
 
 

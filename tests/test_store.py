@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pkpd import load_model, store
-from pkpd.errors import OutputError
+from pkpd.errors import ContentError, Issue, NotFound, OutputError, fail
 from pkpd.executor import run_all, workers
 
 
@@ -190,6 +190,13 @@ def test_an_error_of_a_task_is_raised():
         run_all(lambda i: 1 // i, [2, 1, 0])
 
 
+@pytest.mark.parametrize("said", ["²", "٣", "0", "-1", "abc", "1e3", "1.5", " ", "9" * 5000])
+def test_what_is_no_number_of_threads_is_told(monkeypatch, said):
+    monkeypatch.setenv("PKPD_THREADS", said)
+    with pytest.raises(ContentError, match="^PKPD_THREADS: .* is not a number of threads\n    remedy: give 1 or more, or unset"):
+        workers()
+
+
 @pytest.mark.parametrize(("said", "threads"), [("3", 3), ("1", 1)])
 def test_the_user_says_how_many_threads(monkeypatch, said, threads):
     monkeypatch.setenv("PKPD_THREADS", said)
@@ -199,3 +206,22 @@ def test_the_user_says_how_many_threads(monkeypatch, said, threads):
 def test_without_a_number_all_cores_of_the_process_are_used(monkeypatch):
     monkeypatch.setenv("PKPD_THREADS", "")
     assert workers() == len(os.sched_getaffinity(0))
+
+
+# --- messages -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [fail("a" * 10**6, "b" * 10**7, "c" * 10**6), NotFound("x" * 10**7), OutputError("y" * 10**7)],
+                         ids=["content", "name", "output"])
+def test_a_message_is_short_enough_to_read_whatever_a_file_holds(error):
+    assert len(str(error)) < 5000 and " … " in str(error)
+
+
+def test_of_very_many_issues_the_first_are_told_and_the_rest_counted():
+    error = ContentError(Issue(f"row {i}", "is wrong") for i in range(1000))
+    assert str(error).splitlines()[199:] == ["row 199: is wrong", "… and 800 more issues"] and len(error.issues) == 1000
+
+
+def test_a_message_of_usual_length_is_told_whole():
+    text = "w" * 1000
+    assert str(fail("a", text, text)) == f"a: {text}\n    remedy: {text}" and str(NotFound(text)) == text
