@@ -161,6 +161,9 @@ def simulate(
     parameters: Annotated[
         list[str] | None, typer.Option(help="parameter sets, the last on top; the system's default if left out")
     ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="what to write, as in Cc,CL,WT; every compartment and variable if left out")
+    ] = None,
     cluster: Cluster = None,
 ) -> None:
     """Simulate virtual patients and write one row a patient and time, or, with --data, one row a record."""
@@ -168,7 +171,7 @@ def simulate(
 
     own = [f"--{n}" for n in ("typical", "covariates", "carry") if _said(ctx, n)]
     if data is not None or own:
-        given = [f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every") if _said(ctx, n)]
+        given = [f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every", "columns") if _said(ctx, n)]
         way = runs.Way(typical, covariates, carry or [], own, given)
         with on_cluster(cluster):
             text = runs.records_to_file(system, data, out_file, seed, parameters or [], way)
@@ -177,7 +180,8 @@ def simulate(
     if regimen is None and _said(ctx, "cycles"):
         raise fail("--cycles", "counts the cycles of a regimen, and none is given", "add --regimen, or leave it out")
     with on_cluster(cluster), progress(err) as tell:
-        text = runs.stream_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell)
+        text = runs.stream_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell,
+                                   columns)
     say(text)
 
 
@@ -222,16 +226,18 @@ def fit(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", callback=no_dash,
-                     help="Where to write the result; fits/results/NAME.toml of a checkout, else ./NAME.toml"),
+        typer.Option("--out", callback=no_dash, help="Where to write the result; NAME_result.toml in this folder if left out"),
     ] = None,
+    replace_shipped: Annotated[
+        bool, typer.Option("--replace-shipped", help="Replace the library's own result: for those who maintain it.")
+    ] = False,
     cluster: Cluster = None,
 ) -> None:
     """Calibrate to published figures; the result is a parameter file with draws of the posterior."""
     from pkpd import runs
 
     with on_cluster(cluster), progress(err) as tell:
-        text = runs.fit_to_file(name, resume, out_file, tell)
+        text = runs.fit_to_file(name, resume, out_file, tell, replace_shipped)
     say(text)
 
 

@@ -31,6 +31,7 @@ def stream_to_file(
     seed: int,
     parameters: list[str],
     tell: Tell,
+    columns: str | None = None,
 ) -> str:
     """Simulates a population and writes its rows."""
     from pkpd.model.compose import load_model
@@ -46,7 +47,7 @@ def stream_to_file(
         cycles = 6
         said = [f"{cycles} cycles of {given.courses[0].name}, as --cycles was left out"]
     crowd = Crowd(model, load_parameters(parameters, model), _times(until, every, model.time), given, cycles, seed)
-    done = simulate_to_file(crowd, patients, path, tell)
+    done = simulate_to_file(crowd, patients, path, tell, None if columns is None else [n.strip() for n in columns.split(",")])
     failed = [f"failed and kept, its later rows empty: {f}" for f in done.failures[:5]]
     if done.failed > 5:
         failed.append(f"… and {done.failed - 5} more of {patients} patients, named in the column FAILED")
@@ -99,6 +100,7 @@ def records_to_file(system: str, data: Path | None, path: Path, seed: int, param
     model = load_model(system)
     records = read_records(data, model, load_parameters(parameters, model), seed=seed, typical=way.typical,
                            covariates=way.covariates)
+    store.require_free(path)  # every input has been read
     table = simulate_records(records, strict=False, carry=",".join(way.carry))
     with table_writer(path, table.attrs["units"]) as write:
         write({n: table[n] for n in table.columns})
@@ -185,17 +187,35 @@ def _print_account(result: dict, console: Console) -> None:
     console.print(NOTICE)
 
 
-def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell) -> str:
+def _result_file(name: str, path: Path | None, replace_shipped: bool) -> Path:
+    """Where a fit's result goes: to the file named, or to NAME_result.toml here.
+
+    A fit of a checkout that has no result yet makes the library's; one that is there is replaced on request only.
+    """
+    own, shipped = library.is_path(name, "fit"), library.ROOT / library.FOLDERS["result"] / f"{name}.toml"
+    if replace_shipped and path is None and own:
+        raise fail("--replace-shipped", f"{name} is a file of yours, whose result is none of the library's",
+                   "leave it out, or name the library's result with --out")
+    if path is None and not own and (replace_shipped or not (shipped.exists() or library.ROOT.name == "_library")):
+        return shipped
+    target = path if path is not None else Path(f"{Path(name).stem if own else name}_result.toml")
+    if not replace_shipped and store.is_shipped(target):
+        raise fail("--out", f"{target} belongs to the library, and would be replaced",
+                   "name another file, or add --replace-shipped to refit the library's own")
+    return target
+
+
+def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell, replace_shipped: bool = False) -> str:
     """Runs a fit and writes its result."""
     from pkpd.fit.free import load_fit
     from pkpd.fit.result import save
-    from pkpd.fit.run import result_file, run_fit, summary
+    from pkpd.fit.run import loaded, run_fit, summary
 
     plan = load_fit(name)
-    target = path if path is not None else result_file(plan.name if not library.is_path(name, "fit") else Path(name).stem)
-    store.require_writable(target)
-    result = run_fit(plan, resume, tell)
-    save(result, target)
+    target = _result_file(name, path, replace_shipped)
+    loaded(plan)  # every file of the fit is read, so that the output is held against them before hours of work
+    store.require_writable(target, over_shipped=replace_shipped)
+    result = run_fit(plan, resume, tell, lambda found: save(found, target, over_shipped=replace_shipped))
     lines = [
         f"{target}: written",
         f"{result.calls} evaluations, best of {len(result.starts)} starts "

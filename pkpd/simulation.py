@@ -109,7 +109,8 @@ class Simulation(Labelled):
         return taken + self.schedule if len(taken.time) else self.schedule
 
     def columns(self, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-        """ID, TIME and what is named, with a row a patient and time.
+        """ID, TIME and what is named, with a row a patient and time; no other variable is computed.
+
 
         names  compartments, variables, inputs and covariates; every compartment and variable if left out
         """

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pkpd import inputs
 from pkpd.errors import Issue, NotFound, fail
 from pkpd.library import raise_issues
 
@@ -47,6 +48,8 @@ def read_sheet(source: str | Path | pd.DataFrame) -> Sheet:
     Cells are separated by commas, by semicolons or tabs (numbers then with decimal points or decimal commas),
     or by blanks, as NONMEM writes its tables.
     """
+    if isinstance(source, str | Path):
+        inputs.note(source)
     if not isinstance(source, str | Path):
         if not hasattr(source, "iloc"):
             raise fail("table", f"is of type {type(source).__name__}", "give a file's name or a pandas DataFrame")
