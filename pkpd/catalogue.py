@@ -231,7 +231,8 @@ def check(paths: list[str]) -> tuple[list[dict], int]:
         except PkpdError as error:
             what, _, remedy = str(error).partition("\n    remedy: ")
             issues = [Issue(name, what.removeprefix(f"{name}: "), remedy)]
-        found += [{"file": name, "where": clipped(i.where), "what": clipped(i.what), "remedy": clipped(i.remedy)} for i in issues]
+        words = ("where", "what", "remedy")
+        found += [{"file": name, **{k: clipped(getattr(i, k)) for k in words}} for i in issues]
     return found, len(names)
 
 
@@ -240,7 +241,7 @@ def print_issues(found: list[dict]) -> None:
     for name, own in groupby(found, lambda row: row["file"]):
         listed = list(own)
         for row in listed[:_SHOWN]:
-            say(f"{row['where']}: {row['what']}" + (f"\n    remedy: {row['remedy']}" if row["remedy"] else ""))
+            say(str(Issue(row["where"], row["what"], row["remedy"])))
         if len(listed) > _SHOWN:
             say(f"… and {len(listed) - _SHOWN} more issues of {clipped(name)} (--json gives all)")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +10,12 @@ from rich.markup import escape
 from typer.core import TyperCommand
 
 from pkpd import __version__, files
-from pkpd.errors import PkpdError, clipped, fail
+from pkpd.errors import fail
 from pkpd.executor import on_cluster
+from pkpd.exits import run
 from pkpd.files import no_dash
 from pkpd.progress import progress
-from pkpd.terminal import err, guarded_output, out, print_error, print_json, say
+from pkpd.terminal import err, out, print_json, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -104,10 +103,12 @@ def show(
     ] = None,
     exposure: Annotated[
         Path | None,
-        typer.Option(callback=no_dash, help="Draw a drug's simulated concentration and its published figures into a .png or "
-                                            ".svg file."),
+        typer.Option(
+            callback=no_dash,
+            help="Draw a drug's simulated concentration and its published figures into a .png or .svg file.",
+        ),
     ] = None,
-    source: Annotated[bool, typer.Option("--source", help="Print the content file as it is written.")] = False,
+    source: Annotated[bool, typer.Option("--source", help="Print the file as it is written.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show equations, values with their units and sources, figures of a trial, published exposures of a drug."""
@@ -197,11 +198,16 @@ def trial(
     fit: Annotated[
         str | None, typer.Option(help='a fit\'s result, the library\'s own if left out; "none": the values of its files')
     ] = None,
-    patients: Annotated[int, typer.Option(min=20, max=1_000_000, help="virtual patients an arm and draw")] = 1000,
+    patients: Annotated[
+        int, typer.Option(min=20, max=1_000_000, help="virtual patients an arm and draw")
+    ] = 1000,
     link: Annotated[str, typer.Option(help="kill link; the fit's own if left out")] = "",
-    seed: Annotated[int, typer.Option(help="seed of the virtual patients and of the trials drawn from them")] = 1000,
+    seed: Annotated[
+        int, typer.Option(help="seed of the virtual patients and of the trials drawn from them")
+    ] = 1000,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the figures to a JSON file; - for standard output, alone there.")
+        Path | None,
+        typer.Option("--json", help="Write the figures to a JSON file; - for standard output, alone there."),
     ] = None,
     cluster: Cluster = None,
 ) -> None:
@@ -262,38 +268,8 @@ app.command(epilog="Example: pkpd migrate my_model.toml --in-place")(files.migra
 
 
 def main() -> None:
-    """The command line: an error that the user can mend is printed and exits with 2."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's stop leaves no half-written file either
-    try:
-        with guarded_output():
-            code = app(standalone_mode=False)  # an exit within a command comes back as its code
-        if code == _INTERRUPTED:
-            raise KeyboardInterrupt
-        sys.exit(code if isinstance(code, int) else 0)
-    except (typer.Abort, KeyboardInterrupt):
-        _fail("interrupted; no half-written file was left\n"
-              "    remedy: run it again; a fit goes on from its last checkpoint with `pkpd fit NAME --resume`")
-    except MemoryError:
-        _fail("needs more memory than this machine has\n    remedy: fewer patients, cycles or times")
-    except PkpdError as error:
-        _fail(str(error))
-    except OSError as error:
-        _fail(f"{clipped(str(error.filename or 'this machine'))}: {error.strerror or error}\n    remedy: choose another file or folder")
-    except UnicodeError:
-        _fail("a name holds what is no text in UTF-8\n    remedy: rename the file or folder")
-    except Exception as error:
-        if hasattr(error, "show") and hasattr(error, "exit_code"):
-            error.show()  # type: ignore[attr-defined]
-            sys.exit(2)
-        raise
-
-
-_INTERRUPTED = 130  # what the command-line library returns where the user broke off
-
-
-def _fail(text: str) -> None:
-    print_error(text)
-    sys.exit(2)
+    """The command line."""
+    run(app)
 
 
 if __name__ == "__main__":

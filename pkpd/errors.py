@@ -34,7 +34,10 @@ def clipped(text: str, most: int = _LINE) -> str:
 
 
 class PkpdError(Exception):
-    """Any error that a user can mend; the command line prints it and exits with 2. Its text is of a length that is read."""
+    """Any error that a user can mend; the command line prints it and exits with 2.
+
+    Its text is of a length that is read.
+    """
 
     def __str__(self) -> str:
         lines = super().__str__().split("\n")

@@ -15,7 +15,11 @@ from pkpd.terminal import err, say
 def no_dash(context: typer.Context, option: typer.CallbackParam, path: Path | None) -> Path | None:
     """A file or folder to write to: `-` is none, as no command writes these to standard output."""
     if path is not None and str(path) == "-":
-        raise fail(option.opts[0], "'-' is no file, and this is not written to standard output", "name a file or folder")
+        raise fail(
+            option.opts[0],
+            "'-' is no file, and this is not written to standard output",
+            "name a file or folder",
+        )
     return path
 
 
@@ -24,7 +28,9 @@ def new(
     name: Annotated[str, typer.Argument(help="what to call it: NAME.toml is written in this folder")],
     model: Annotated[
         str | None,
-        typer.Option(help="of parameters, their model; if left out, the only one of this folder, or one of the library"),
+        typer.Option(
+            help="of parameters, their model; if left out, the only one of this folder, or one of the library"
+        ),
     ] = None,
 ) -> None:
     """Begin a content file: a commented one that passes its check as written. No file is written over."""
@@ -41,7 +47,7 @@ def migrate(
     ] = None,
     in_place: Annotated[bool, typer.Option("--in-place", help="Rewrite the file itself.")] = False,
 ) -> None:
-    """Bring a content file to the newest format, its comments kept; a file that says none is given its number."""
+    """Bring a content file to the newest format, its comments kept; one without a number is given it."""
     text, written = migration.migrate(file, out_file, in_place)
     if written is not None:
         say(f"{written}: format {formats.newest()} written")
@@ -52,7 +58,7 @@ def migrate(
 
 
 def print_source(name: str) -> None:
-    """Prints a content file as it is written; of a name that several share, the first as `show --json` does."""
+    """Prints a content file as it is written; of a name that several share, the first."""
     if library.is_path(name, "model"):
         path, rest = library.find("model", name), []
     else:

@@ -1,4 +1,4 @@
-"""The format that a content file is written in: one number, read in one place, and what each newer one changed."""
+"""The format that a content file is written in: a number, read in one place; and what each changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from pkpd.errors import ContentError, Issue, fail
 
 FIRST = 1  # of every file that carries no number: all files were of it before numbers were written
 KEY = "format"
-KINDS = ("model", "regimen", "trial", "study", "exposures", "mechanisms", "fit", "parameters")  # by the table a file has
+KINDS = (
+    "model",
+    "regimen",
+    "trial",
+    "study",
+    "exposures",
+    "mechanisms",
+    "fit",
+    "parameters",
+)  # by the table a file has
 
 
 @dataclass(frozen=True)
@@ -48,11 +57,18 @@ def number_of(data: dict, where: str) -> int:
     """The format that a file's tables say; an error where it is none, or newer than this pkpd."""
     given = data.get(KEY, FIRST)
     if not isinstance(given, int) or isinstance(given, bool) or given < FIRST:
-        raise fail(f"{where}: {KEY}", f"{repr(given)[:40]} is not the number of a format", f"write {KEY} = {newest()}")
+        raise fail(
+            f"{where}: {KEY}",
+            f"{repr(given)[:40]} is not the number of a format",
+            f"write {KEY} = {newest()}",
+        )
     if given > newest():
         shown = f"{given:d}" if given < 10**9 else "its number"
-        raise fail(f"{where}: {KEY}", f"{shown} is made for a newer pkpd: this one reads up to {newest()}",
-                   "install the pkpd that it was made with, or a newer one")
+        raise fail(
+            f"{where}: {KEY}",
+            f"{shown} is made for a newer pkpd: this one reads up to {newest()}",
+            "install the pkpd that it was made with, or a newer one",
+        )
     return given
 
 
@@ -64,12 +80,14 @@ def changes(data: dict, given: int) -> list[Change]:
 def unnumbered(data: dict, where: str) -> dict:
     """A file's tables without its number, for readers that need not know of it.
 
-    A file of an older format is read as long as nothing of its kind has changed since; else the changes are named.
+    A file of an older format is read as long as nothing of its kind has changed since; else each is named.
     """
     given = number_of(data, where)
     said = f"is {given}" if KEY in data else f"is missing, which stands for {FIRST}"
-    issues = [Issue(f"{where}: {KEY}", f"{said}; format {c.to} changed a {c.kind}: {c.what}", _remedy(c))
-              for c in changes(data, given)]
+    issues = [
+        Issue(f"{where}: {KEY}", f"{said}; format {c.to} changed a {c.kind}: {c.what}", _remedy(c))
+        for c in changes(data, given)
+    ]
     if issues:
         raise ContentError(issues)
     return {k: v for k, v in data.items() if k != KEY}

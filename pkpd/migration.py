@@ -1,4 +1,4 @@
-"""A content file of an older format to one of the newest, its comments kept; a file without a number is stamped."""
+"""A content file of an older format to one of the newest, its comments kept; one without it is stamped."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _HEADER = re.compile(r"(?:[ \t]*#[^\n]*\n)*")  # the comment that a file begins 
 
 
 def numbered(text: str, number: int) -> str:
-    """A file's text with its format set, or put in on a line of its own below the comment that the file begins with."""
+    """A file's text with its format set, or put in below the comment that it begins with."""
     first = _TABLE.search(text)
     top = text[: first.start()] if first else text
     if found := _KEY.search(top):
-        return text[: found.start()] + found[1] + str(number) + text[found.end():]
+        return text[: found.start()] + found[1] + str(number) + text[found.end() :]
     newline = "\r\n" if "\r\n" in text else "\n"
     header = _HEADER.match(text)
     at = header.end() if header else 0
@@ -37,7 +37,10 @@ def own_file(name: str) -> Path:
     except (OSError, ValueError):  # a name too long, a null byte
         there = False
     if not there:
-        raise NotFound(f"{library.shown(name)[1:-1]}: no such file\n    remedy: name a file by its path, as in ./mine.toml")
+        raise NotFound(
+            f"{library.shown(name)[1:-1]}: no such file\n"
+            "    remedy: name a file by its path, as in ./mine.toml"
+        )
     return path
 
 
@@ -46,16 +49,26 @@ def migrated(text: str, where: str) -> str:
     data = library.toml(text, where)
     kind = formats.kind_of(data)
     if not kind:
-        raise fail(where, "is no kind of content", "a file begins with one of " + ", ".join(f"[{k}]" for k in formats.KINDS))
+        raise fail(
+            where,
+            "is no kind of content",
+            "a file begins with one of " + ", ".join(f"[{k}]" for k in formats.KINDS),
+        )
     for change in formats.changes(data, formats.number_of(data, where)):
         if change.rewrite is None:
-            raise fail(f"{where}: {KEY}", f"format {change.to} changed a {kind}: {change.what}; no rule can rewrite that",
-                       f"change it by hand, then write {KEY} = {change.to}")
+            raise fail(
+                f"{where}: {KEY}",
+                f"format {change.to} changed a {kind}: {change.what}; no rule can rewrite that",
+                f"change it by hand, then write {KEY} = {change.to}",
+            )
         text = change.rewrite(text)
     before, after = _parsed(text), _parsed(numbered(text, formats.newest()))
     if before is None or after != {**before, KEY: formats.newest()}:
-        raise fail(where, "cannot be rewritten without a change of its content",
-                   f"write {KEY} = {formats.newest()} above its first table by hand")
+        raise fail(
+            where,
+            "cannot be rewritten without a change of its content",
+            f"write {KEY} = {formats.newest()} above its first table by hand",
+        )
     return numbered(text, formats.newest())
 
 
@@ -67,7 +80,7 @@ def _parsed(text: str) -> dict | None:
 
 
 def migrate(file: str, out: Path | None, in_place: bool) -> tuple[str, Path | None]:
-    """The migrated text and where it was written; nowhere unless asked, and the file itself only with `in_place`."""
+    """The migrated text and where it was written: nowhere unless asked, itself only with `in_place`."""
     path = own_file(file)
     if out is not None and in_place:
         raise fail("--out", "cannot go with --in-place", "choose one of the two")

@@ -13,7 +13,7 @@ def called(name: str | Path) -> str:
 
 
 def file_of(name: str | Path) -> str:
-    """A file's own name without its folder, a library entry's as it is: an account tells one from the other by it."""
+    """A file's name without its folder, a library entry's as it is: an account tells the two apart by it."""
     text = str(name)
     return Path(text).name if isinstance(name, Path) or text.endswith(".toml") else text
 

@@ -19,7 +19,7 @@ _SHARE = 0.05  # of the time that has passed: a run of a day writes no more line
 @contextmanager
 def progress(console: Console) -> Iterator[Tell]:
     """Progress on standard error, as a function (what, done, of)."""
-    with (_bar(console) if console.is_terminal else lines(sys.stderr)) as tell:
+    with _bar(console) if console.is_terminal else lines(sys.stderr) as tell:
         yield tell
 
 
@@ -27,7 +27,13 @@ def progress(console: Console) -> Iterator[Tell]:
 def _bar(console: Console) -> Iterator[Tell]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console)
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
+    )
     tasks: dict[str, Any] = {}
     with bar:
 
@@ -41,7 +47,7 @@ def _bar(console: Console) -> Iterator[Tell]:
 
 @contextmanager
 def lines(file: IO[str] | None, least: float = LEAST) -> Iterator[Tell]:
-    """A line where a task begins and ends, and between these whenever some time has passed, told of or not."""
+    """A line where a task begins and ends, and between these whenever some time has passed, told or not."""
     log, ended = _Log(file, least), Event()
 
     def beat() -> None:

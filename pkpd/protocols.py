@@ -16,7 +16,12 @@ def print_trial(trial: Trial, console: Console) -> None:
     for column in ("line", "is", "how seen", "where"):
         protocol.add_column(column, overflow="fold")
     for line, text, where, seen in trial.provenance:
-        protocol.add_row(escape(line), escape(text), f"[yellow]{seen}[/yellow]" if seen == "assumed" else seen, escape(where))
+        protocol.add_row(
+            escape(line),
+            escape(text),
+            f"[yellow]{seen}[/yellow]" if seen == "assumed" else seen,
+            escape(where),
+        )
     console.print(protocol)
     figures = Table(title="Published figures")
     for column in ("figure", "arm", "value", "interval", "n", "use", "how seen", "where"):
@@ -24,6 +29,8 @@ def print_trial(trial: Trial, console: Console) -> None:
     for f in trial.figures:
         interval = "" if f.interval is None else f"{f.interval[0]:.3g}–{f.interval[1]:.3g}"
         value = "" if f.value is None else f"{f.value:g} {f.unit if f.unit != '1' else ''}"
-        figures.add_row(escape(f.name), escape(f.arm), value, interval, str(f.n), f.use, f.seen, escape(f.where))
+        figures.add_row(
+            escape(f.name), escape(f.arm), value, interval, str(f.n), f.use, f.seen, escape(f.where)
+        )
     console.print(figures)
     console.print("Research software: not advice on any patient.")

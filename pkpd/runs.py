@@ -121,7 +121,7 @@ def _told(path: Path, rows: int, columns: dict[str, str], patients: int, system:
 
 
 def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Tell, seed: int = 1000) -> dict:
-    """The predicted figures of a trial under a fit's posterior, or under uncalibrated values; hashes of what it rests on."""
+    """The predicted figures of a trial under a fit's posterior or uncalibrated values, with hashes."""
     from pkpd.fit.hashes import hashes
     from pkpd.fit.predict import predict
     from pkpd.fit.result import fitted, load_result, result_for
@@ -142,7 +142,8 @@ def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Te
         raise fail("--fit", f"{fit!r} is of {parameters.model}, but {trial.name} has {trial.disease}",
                    'name a fit of this disease, or "none"')
     own = fitted(account, trial.name)
-    result = predict(trial, parameters, patients, link or account.get("link", ""), seed, fitted=own, tell=tell)
+    link = link or account.get("link", "")
+    result = predict(trial, parameters, patients, link, seed, fitted=own, tell=tell)
     return formats.stamped({**result, "fit": called(fit), "hashes": hashes(trial, parameters, fit)})
 
 

@@ -1,4 +1,4 @@
-"""What commands write to: a terminal, a log file, a pipe whose reader goes away, a full disk, an ASCII stream, nothing."""
+"""What commands write to: a terminal, a log, a pipe whose reader goes away, a full disk, an ASCII stream."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def print_error(text: str) -> None:
 
 @contextmanager
 def guarded_output() -> Iterator[None]:
-    """Standard output that forgives a reader who went away, says that a disk is full, and prints in any encoding."""
+    """Standard output that forgives a reader who went away, tells a full disk, and prints in any encoding."""
     before = sys.stdout
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -94,8 +94,10 @@ class _Guarded:
         except OSError as error:
             self._drop()
             if not isinstance(error, BrokenPipeError):
-                raise OutputError(f"standard output: cannot be written ({error.strerror or error})\n"
-                                  "    remedy: make room, or send it elsewhere") from None
+                raise OutputError(
+                    f"standard output: cannot be written ({error.strerror or error})\n"
+                    "    remedy: make room, or send it elsewhere"
+                ) from None
 
     def _drop(self) -> None:
         """What is left goes nowhere, so that no second error follows at the end."""

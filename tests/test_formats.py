@@ -1,4 +1,4 @@
-"""Formats: the number that a content file carries, what is refused by it, and files rewritten from an older one."""
+"""Formats: the number that a content file carries, what it refuses, and files rewritten from an older one."""
 
 import os
 import tomllib
@@ -26,13 +26,22 @@ a = { unit = "mg", dose = true }
 [flows]
 out = { from = "a", rate = "K * a" }
 """
-FILES = sorted(p for folder in ("models", "parameters", "fits", "studies") for p in (library.ROOT / folder).rglob("*.toml"))
+FILES = sorted(
+    p
+    for folder in ("models", "parameters", "fits", "studies")
+    for p in (library.ROOT / folder).rglob("*.toml")
+)
 
 
 @pytest.fixture
 def older(monkeypatch):
     """A made-up format 2, in which a model's `dose = true` is written `doses = true`."""
-    change = Change(2, "model", "dose of a compartment is written doses", lambda t: t.replace("dose = true", "doses = true"))
+    change = Change(
+        2,
+        "model",
+        "dose of a compartment is written doses",
+        lambda t: t.replace("dose = true", "doses = true"),
+    )
     monkeypatch.setattr(formats, "CHANGES", (change,))
 
 
@@ -61,16 +70,31 @@ def test_readers_do_not_see_the_number(tmp_path):
 def test_a_newer_format_is_refused():
     with pytest.raises(ContentError) as told:
         parse_model("format = 2\n" + MODEL, "own")
-    assert str(told.value) == ("own: format: 2 is made for a newer pkpd: this one reads up to 1\n"
-                               "    remedy: install the pkpd that it was made with, or a newer one")
+    assert str(told.value) == (
+        "own: format: 2 is made for a newer pkpd: this one reads up to 1\n"
+        "    remedy: install the pkpd that it was made with, or a newer one"
+    )
 
 
-@pytest.mark.parametrize(("given", "said"), [("0", "0"), ("-1", "-1"), ("1.0", "1.0"), ("true", "True"), ('"1"', "'1'"),
-                                            ("[1]", "[1]"), ("{ a = 1 }", "{'a': 1}"), ("nan", "nan")])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("0", "0"),
+        ("-1", "-1"),
+        ("1.0", "1.0"),
+        ("true", "True"),
+        ('"1"', "'1'"),
+        ("[1]", "[1]"),
+        ("{ a = 1 }", "{'a': 1}"),
+        ("nan", "nan"),
+    ],
+)
 def test_nonsense_is_no_format(given, said):
     with pytest.raises(ContentError) as told:
         parse_model(f"format = {given}\n" + MODEL, "own")
-    assert str(told.value) == f"own: format: {said} is not the number of a format\n    remedy: write format = 1"
+    assert (
+        str(told.value) == f"own: format: {said} is not the number of a format\n    remedy: write format = 1"
+    )
 
 
 def test_a_number_too_long_to_print_is_refused_in_a_short_line():
@@ -83,8 +107,10 @@ def test_a_number_too_long_to_print_is_refused_in_a_short_line():
 def test_a_file_of_an_older_format_is_refused_and_the_change_is_named(older, head, said):
     with pytest.raises(ContentError) as told:
         parse_model(head + MODEL, "own")
-    assert str(told.value) == (f"own: format: {said}; format 2 changed a model: dose of a compartment is written doses\n"
-                               "    remedy: `pkpd migrate FILE --in-place` rewrites it")
+    assert str(told.value) == (
+        f"own: format: {said}; format 2 changed a model: dose of a compartment is written doses\n"
+        "    remedy: `pkpd migrate FILE --in-place` rewrites it"
+    )
 
 
 def test_an_older_file_is_read_where_nothing_of_its_kind_has_changed(older):
@@ -99,8 +125,10 @@ def test_a_change_that_no_rule_can_make_says_so(monkeypatch):
     assert "remedy: change it by hand, then write format = 2" in str(told.value)
     with pytest.raises(ContentError) as told:
         migrated(MODEL, "own")
-    assert str(told.value) == ("own: format: format 2 changed a model: time is a table; no rule can rewrite that\n"
-                               "    remedy: change it by hand, then write format = 2")
+    assert str(told.value) == (
+        "own: format: format 2 changed a model: time is a table; no rule can rewrite that\n"
+        "    remedy: change it by hand, then write format = 2"
+    )
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
@@ -183,4 +211,8 @@ def test_migrate_tells_what_it_cannot_take(tmp_path):
 def test_a_result_that_is_an_object_says_its_format_and_the_version():
     from pkpd import __version__
 
-    assert list(formats.stamped({"a": 1, "version": "old"}).items()) == [("format", 1), ("version", __version__), ("a", 1)]
+    assert list(formats.stamped({"a": 1, "version": "old"}).items()) == [
+        ("format", 1),
+        ("version", __version__),
+        ("a", 1),
+    ]

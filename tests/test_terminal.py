@@ -1,4 +1,4 @@
-"""What commands write to: log files, pipes whose reader goes away, full disks, ASCII streams, closed streams."""
+"""What commands write to: logs, pipes whose reader goes away, full disks, ASCII, closed streams."""
 
 import io
 import json
@@ -16,7 +16,9 @@ from pkpd.progress import lines, passed
 def shell(command, **env):
     """A command line run by a shell that tells a failing command of a pipe."""
     found = os.environ | {"PKPD": f"{sys.executable} -m pkpd.cli"} | env
-    return subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, env=found, timeout=120)
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], capture_output=True, env=found, timeout=120
+    )
 
 
 def test_a_reader_that_goes_away_ends_a_command_quietly_with_its_own_code(tmp_path):
@@ -34,7 +36,8 @@ def test_a_full_disk_is_told(command):
     done = shell(f"$PKPD {command} > /dev/full")
     assert done.returncode == 2 and done.stderr.decode().split("\n")[:2] == [
         "error standard output: cannot be written (No space left on device)",
-        "    remedy: make room, or send it elsewhere"]
+        "    remedy: make room, or send it elsewhere",
+    ]
 
 
 @pytest.mark.parametrize("close", ["<&-", ">&-", "2>&- >/dev/null", "<&- 2>&- | cat"])
@@ -48,21 +51,31 @@ def test_json_asked_of_a_closed_stream_is_told():
     assert done.returncode == 2 and b"standard output: is closed, and JSON was asked for" in done.stderr
 
 
-@pytest.mark.parametrize("env", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}])
+@pytest.mark.parametrize(
+    "env", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}]
+)
 def test_a_stream_of_ascii_is_written(env):
     done = shell("$PKPD show folfox4 && $PKPD list trials --json && $PKPD list tröals", **env)
-    assert done.returncode == 2 and b"Traceback" not in done.stderr and b"not a kind of content" in done.stderr
+    assert (
+        done.returncode == 2 and b"Traceback" not in done.stderr and b"not a kind of content" in done.stderr
+    )
     assert len(json.loads(done.stdout.decode("ascii").strip().rsplit("\n", 1)[-1])) == 14
 
 
 def test_a_narrow_screen_is_written():
     done = shell("$PKPD show folfox4; $PKPD lst", COLUMNS="40")
-    assert done.returncode == 2 and b"Traceback" not in done.stderr and b"No such command 'lst'" in done.stderr
+    assert (
+        done.returncode == 2 and b"Traceback" not in done.stderr and b"No such command 'lst'" in done.stderr
+    )
 
 
 def test_a_name_that_is_no_utf_8_is_told():
     done = shell("$PKPD check $'a\\xff.toml'; $PKPD show $'b\\xff' --json")
-    assert done.returncode == 2 and b"Traceback" not in done.stderr and b"a\\udcff.toml: no such file" in done.stdout
+    assert (
+        done.returncode == 2
+        and b"Traceback" not in done.stderr
+        and b"a\\udcff.toml: no such file" in done.stdout
+    )
 
 
 def test_a_message_does_not_steer_the_terminal():
@@ -111,7 +124,9 @@ def test_a_log_that_cannot_be_written_stops_no_run():
             tell("searching", 1, 1)
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59.9, "59 s"), (185, "3 min 05 s"), (7620, "2 h 07 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.9, "59 s"), (185, "3 min 05 s"), (7620, "2 h 07 min")]
+)
 def test_time_that_has_passed_is_told_in_words(seconds, text):
     assert passed(seconds) == text
 
@@ -121,12 +136,17 @@ def test_a_fit_writes_lines_into_a_log_file_while_it_runs(tmp_path):
     """Its first line is there long before it ends, where no terminal is."""
     command = [sys.executable, "-m", "pkpd.cli", "fit", "eortc_40983", "--out", str(tmp_path / "r.toml")]
     with open(tmp_path / "log", "w") as log:
-        run = subprocess.Popen(command, stderr=log, stdout=log, env=os.environ | {"PKPD_CACHE": str(tmp_path / "cache")})
+        run = subprocess.Popen(
+            command, stderr=log, stdout=log, env=os.environ | {"PKPD_CACHE": str(tmp_path / "cache")}
+        )
         try:
             end = time.monotonic() + 60
             while run.poll() is None and time.monotonic() < end and "," not in (tmp_path / "log").read_text():
                 time.sleep(0.2)
-            assert run.poll() is None and (tmp_path / "log").read_text().split(",")[0] in ("working", "searching 0/3")
+            assert run.poll() is None and (tmp_path / "log").read_text().split(",")[0] in (
+                "working",
+                "searching 0/3",
+            )
         finally:
             run.kill()
             run.wait()

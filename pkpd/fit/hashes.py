@@ -1,4 +1,4 @@
-"""What a result rests on, as short hashes of content: equal content, equal hash, in whatever file and folder it lies."""
+"""What a result rests on, as short hashes: equal content, equal hash, in whatever file and folder it lies."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from pkpd.values import Parameters
 
 
 def hashes(trial: Trial, parameters: Parameters, fit: str | None) -> dict[str, str | None]:
-    """The disease's equations, the values, the fit's result (None without one), and the trial with what its arms are given."""
-    return {"model": daily_model(trial.disease).hash, "parameters": parameters.hash,
-            "fit": None if fit is None else _tables("result", fit),
-            "trial": store.content_hash(_tables("trial", trial.name), _given(trial))}
+    """Of the disease's equations, the values, the fit (or None), the trial with what arms are given."""
+    return {
+        "model": daily_model(trial.disease).hash,
+        "parameters": parameters.hash,
+        "fit": None if fit is None else _tables("result", fit),
+        "trial": store.content_hash(_tables("trial", trial.name), _given(trial)),
+    }
 
 
 def rests_on(trial: Trial) -> list[str]:

@@ -43,7 +43,7 @@ class Objective:
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """The fitted figures, TRIAL/FIGURE:ARM; a trial of the user's own by its file, whatever folder that lies in."""
+        """The fitted figures, TRIAL/FIGURE:ARM; a trial of the user's own by its file, in whatever folder."""
         return tuple(f"{file_of(t.trial.name)}/{f.key}" for t in self.terms for f in t.figures)
 
     def arms(self, scores: np.ndarray) -> list[Arms]:

@@ -45,8 +45,8 @@ def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: st
     values = np.concatenate(tables, axis=1)
     chance = np.sqrt(np.mean([_variance(scaled(trial, trial.figures, t)) for t in tables], axis=0))
     used = [f for f in trial.figures if f.use == "fit" and (fitted is None or f.key in fitted)]
-    return {"trial": called(trial.name), "title": trial.title, "parameters": called(parameters.name), "link": link,
-            "patients": patients, "draws": len(sets), "trials": values.shape[1], "seed": seed,
+    return {"trial": called(trial.name), "title": trial.title, "parameters": called(parameters.name),
+            "link": link, "patients": patients, "draws": len(sets), "trials": values.shape[1], "seed": seed,
             "figures": [_row(trial, f, v, s, fitted) for f, v, s in zip(trial.figures, values, chance, strict=True)],
             "joint": _joint(trial, used, values), "failures": failures}
 
@@ -98,11 +98,12 @@ def _row(trial: Trial, figure: Figure, values: np.ndarray, chance: float, fitted
         wide = 1.96 * np.sqrt(figure.value * (1 - figure.value) / figure.n) if share else 0.0
         interval = (max(figure.value - wide, 0), min(figure.value + wide, 1)) if share else tuple(figure.value * np.exp(around))
         seen = "derived"
-    return {"trial": called(trial.name), "arm": figure.arm, "figure": figure.name, "kind": figure.kind, "use": use,
-            "unit": figure.unit, "n": figure.n, "published": figure.value,
+    return {"trial": called(trial.name), "arm": figure.arm, "figure": figure.name, "kind": figure.kind,
+            "use": use, "unit": figure.unit, "n": figure.n, "published": figure.value,
             "interval": None if interval is None else [float(x) for x in interval],
             "interval_from": seen if interval else None, "level": figure.level,
-            "predicted": _number(middle), "predicted_interval": [_number(low), _number(high)], "quantiles": _quantiles(values),
+            "predicted": _number(middle), "predicted_interval": [_number(low), _number(high)],
+            "quantiles": _quantiles(values),
             "inside": None if figure.value is None or use == "context" else bool(low <= figure.value <= high),
             "where": figure.where, "seen": figure.seen, "source": figure.source or trial.reference}
 

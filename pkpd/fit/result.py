@@ -80,8 +80,9 @@ def account(result: FitResult, rows: list[dict]) -> dict:
     """How a result was made: the trials, each one's term at the best point, the search, the sampling, the free quantities."""
     fit, draws, terms = result.fit, result.draws, result.terms
     numbers = ("log_likelihood", "distance_squared")
-    return {"name": called(fit.name), "trials": [file_of(t) for t in fit.trials], "figures": list(result.target.figures),
-            "version": pkpd.__version__, "link": fit.link, "patients": fit.patients, "evaluations": result.calls,
+    return {"name": called(fit.name), "trials": [file_of(t) for t in fit.trials],
+            "figures": list(result.target.figures), "version": pkpd.__version__, "link": fit.link,
+            "patients": fit.patients, "evaluations": result.calls,
             "effective_draws": round(draws.effective, 1), "exact_draws": draws.exact,
             "emulator_error": round(draws.error, 3), "acceptance": round(draws.acceptance, 3),
             "best_log_posterior": round(result.best_value, 3),
@@ -118,8 +119,9 @@ def _is_result(data: dict) -> bool:
     if not isinstance(head, dict) or not isinstance(told, dict) or not isinstance(data.get("draws"), dict):
         return False
     lists = [told.get("figures"), told.get("trials", [told.get("trial")])]
-    return (isinstance(head.get("model"), str) and isinstance(told.get("name"), str) and isinstance(told.get("link", ""), str)
-            and all(isinstance(x, list) and x and all(isinstance(t, str) for t in x) for x in lists))
+    words = (head.get("model"), told.get("name"), told.get("link", ""))
+    listed = all(isinstance(x, list) and x and all(isinstance(t, str) for t in x) for x in lists)
+    return listed and all(isinstance(w, str) for w in words)
 
 
 def result_for(trial: Trial) -> str | None:

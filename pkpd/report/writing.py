@@ -42,7 +42,9 @@ _NAMES = ("trial", "fit", "system")  # in an account, and in how it was made
 
 def _called(account: dict) -> dict:
     """An account in which no name of a file has the folder that it lies in."""
-    own: dict[str, Any] = {k: called(v) if k in _NAMES and isinstance(v, str) else v for k, v in account.items()}
+    own: dict[str, Any] = {
+        k: called(v) if k in _NAMES and isinstance(v, str) else v for k, v in account.items()
+    }
     return own | ({"made": _called(own["made"])} if isinstance(own.get("made"), dict) else {})
 
 

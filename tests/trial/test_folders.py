@@ -25,7 +25,11 @@ def places(tmp_path, monkeypatch):
     """One trial of the user's own, in two folders and seen from one of them."""
     for folder in ("here", "there/deep"):
         (tmp_path / folder).mkdir(parents=True)
-        text = library.find("trial", "eortc_40983").read_text(encoding="utf-8").replace('"folfox4"', '"./dosing.toml"')
+        text = (
+            library.find("trial", "eortc_40983")
+            .read_text(encoding="utf-8")
+            .replace('"folfox4"', '"./dosing.toml"')
+        )
         (tmp_path / folder / "mine.toml").write_text(text, encoding="utf-8")
     shutil.copy(library.find("regimen", "folfox4"), tmp_path / "here" / "dosing.toml")
     monkeypatch.chdir(tmp_path / "here")
@@ -94,15 +98,21 @@ def test_the_hash_of_a_fit_is_of_its_content(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         shutil.copy(library.find("result", "eortc_40983"), tmp_path / name / "mine.toml")
-    a, b, known = (hashes(trial, parameters, f)["fit"] for f in (str(tmp_path / "a/mine.toml"), str(tmp_path / "b/mine.toml"),
-                                                                "eortc_40983"))
+    a, b, known = (
+        hashes(trial, parameters, f)["fit"]
+        for f in (str(tmp_path / "a/mine.toml"), str(tmp_path / "b/mine.toml"), "eortc_40983")
+    )
     assert a == b == known != hashes(trial, parameters, "eortc_40983_without_medians")["fit"]
 
 
 @pytest.mark.parametrize("trial", ["my.toml", "./my.toml", "/else/where/my.toml"])
 def test_a_fit_s_account_knows_a_trial_of_one_s_own_in_any_folder(trial):
     told = {"trials": ["/once/my.toml", "other"], "figures": ["/once/my.toml/pfs:arm", "other/os:arm"]}
-    assert fitted(told, trial) == ("pfs:arm",) and fitted(told, "my") == () and fitted(told, "other") == ("os:arm",)
+    assert (
+        fitted(told, trial) == ("pfs:arm",)
+        and fitted(told, "my") == ()
+        and fitted(told, "other") == ("os:arm",)
+    )
 
 
 def test_the_quantiles_of_a_figure_are_nested_and_those_of_95_percent_are_its_interval(places):

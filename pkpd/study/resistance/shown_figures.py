@@ -151,7 +151,8 @@ def predicted(grid: Grid, shown: Shown, arms: dict[str, Readout | Followed], see
         return np.empty(0)
     arm = arms[grid.arm(shown.cohorts[0], shown.drugs).name]
     n = shown.trial.arm(shown.figure.arm).n
-    u = uniform((str(seed), "published", called(shown.trial.name), shown.figure.key, str(draw)), TRIALS * n).reshape(TRIALS, n)
+    key = (str(seed), "published", called(shown.trial.name), shown.figure.key, str(draw))
+    u = uniform(key, TRIALS * n).reshape(TRIALS, n)
     return figure_values(grid.trial, {shown.figure.arm: arm.take((u * len(arm)).astype(int))}, (shown.figure,))[0]
 
 
