@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pkpd.bounds import in_use, require
 from pkpd.errors import SimulationError, fail, nearest
 from pkpd.model.expression import evaluate, names_in
 from pkpd.model.schema import Model
@@ -128,6 +129,12 @@ def check(model: Model, population: Population, schedule: Schedule, start: np.nd
         raise fail("simulate", "an event lies before the simulation's begin", "begin earlier, or give the states at its start")
     if start is not None and np.shape(start) != (n, len(model.states)):
         raise fail("simulate", f"start is of shape {np.shape(start)}, not {(n, len(model.states))}", "give (patient, state)")
+    asked = in_use(model)
+    require(asked, population.inputs, "simulate", lambda i: f"patient {population.numbers[i]}", missing=True)
+    for index in np.unique(schedule.index[schedule.kind == SET]):
+        rows, p = np.flatnonzero((schedule.kind == SET) & (schedule.index == index)), asked[index]
+        require([p], schedule.value[rows, None], "schedule", lambda i, rows=rows: (
+            f"patient {population.numbers[schedule.patients[rows[i]]]}, {model.time} {np.real(schedule.time[rows[i]]):g}"), missing=True)
     if not 0 < rtol < 1:
         raise fail("simulate", f"rtol = {rtol:g} is not a relative tolerance", "give a number between 0 and 1, such as 1e-6")
 

@@ -36,6 +36,14 @@ class Spread:
     factors: tuple[float, ...] = ()
     values: tuple[float, ...] = ()
 
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """The values that it says it reaches: its finite bounds, or those that it can take."""
+        if self.values:
+            return tuple(x for x, share in zip(self.values, self.weights, strict=True) if share > 0)
+        least = max(self.low, 0.0) if self.law == "lognormal" else self.low
+        return tuple(x for x in (least, self.high) if np.isfinite(x))
+
     def component(self, u: np.ndarray) -> np.ndarray:
         """The mixture's factor for each uniform draw."""
         edges = np.cumsum(self.weights)[:-1]

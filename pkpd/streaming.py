@@ -94,7 +94,7 @@ def simulate_to_file(crowd: Crowd, patients: int, path: str | Path, tell: Tell =
 def _block(crowd: Crowd, span: tuple[int, int]) -> tuple[dict[str, Any], tuple[str, ...], Tally | None]:
     """The columns of some patients, those that failed, what rules did; draws are keyed by patient: no block knows of others."""
     (first, n), model = span, crowd.model
-    people = draw(model, crowd.parameters, n, crowd.seed, study="simulate", first=first)
+    people = draw(model, crowd.parameters, n, crowd.seed, first=first)
     schedule = tally = None
     if crowd.regimen is not None and crowd.cycles != 0:
         schedule, tally = given(crowd.regimen, model, people, crowd.cycles, crowd.rtol)

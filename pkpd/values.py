@@ -71,6 +71,11 @@ class Parameters:
     host: str = ""
 
     @property
+    def where(self) -> str:
+        """Its place in a message."""
+        return self.name if self.name.endswith(".toml") else f"parameters/{self.name}"
+
+    @property
     def hash(self) -> str:
         return store.content_hash(self.values, self.covariates, self.correlations)
 

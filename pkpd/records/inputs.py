@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pkpd.bounds import allowed, beyond, cannot, in_use
 from pkpd.covariates import REGISTER
 from pkpd.errors import fail
 from pkpd.model.schema import Model
@@ -37,7 +38,7 @@ def row_inputs(table: Table, rows: Rows, model: Model, parameters: Parameters, s
     if typical:
         plain = replace(plain, correlations=(), values=tuple(replace(v, spread=None, copies=None) for v in plain.values),
                         covariates=tuple(replace(c, spread=None) for c in plain.covariates))
-    people = draw(model, plain, len(rows.ids), seed, study="simulate",
+    people = draw(model, plain, len(rows.ids), seed,
                   covariates={n: v[rows.first] for n, v in given.items() if n in REGISTER})
     inputs = people.inputs[rows.patient]
     features = {} if typical else {n: v[rows.patient] for n, v in people.covariates.items()}
@@ -54,6 +55,10 @@ def row_inputs(table: Table, rows: Rows, model: Model, parameters: Parameters, s
             inputs[:, column] *= effect_of(value, name, known)
         if name in given:
             inputs[:, column] = given[name]
+    for p, bad in cannot(in_use(model), inputs):
+        own = inputs[:, model.inputs.index(p.name)]
+        faults.add(bad, p.name, lambda r, p=p, own=own: beyond(p, own[r]), f"mend the value; {allowed(p, own[bad[0]])}")
+    faults.raise_all()
     first = {n: v[rows.first] for n, v in features.items()}
     return replace(people, inputs=inputs[rows.first], covariates={**people.covariates, **first}), inputs
 
