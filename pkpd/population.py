@@ -195,21 +195,23 @@ def _require_plausible(features: Mapping[str, np.ndarray], first: int) -> None:
 
 
 def _feature(c: Value, features: Mapping[str, np.ndarray], scores: dict, n: int, first: int) -> np.ndarray:
-    """A covariate of every patient; one that follows others stays in the register's range."""
+    """A covariate of every patient; one that follows others stays in the register's range, at its ends if need be."""
     values = np.full(n, c.value)
     if c.spread is not None:
         values = c.spread.quantile(scores[c.name], values)
     if c.effect is None:
         return values
-    return np.clip(values * effect_of(c, c.name, features, first), REGISTER[c.name].low, REGISTER[c.name].high)
+    follows = effect_of(c, c.name, features, first, least=-np.inf)
+    return np.clip(values * follows, REGISTER[c.name].low, REGISTER[c.name].high)
 
 
 def _copy(name: str) -> int:
     return next((int(p) for p in name.split(".") if p.isdigit()), 1)
 
 
-def effect_of(v: Value, name: str, features: Mapping[str, np.ndarray], first: int | None = None) -> np.ndarray:
-    """The factor that covariates put on one input; refused where it is negative or no number.
+def effect_of(v: Value, name: str, features: Mapping[str, np.ndarray], first: int | None = None,
+              least: float = 0.0) -> np.ndarray:
+    """The factor that covariates put on one input; refused where it is no finite number, or below `least`.
 
     first  the number, from 0, of the first of these patients, who are named by it in what is refused
     """
@@ -221,7 +223,7 @@ def effect_of(v: Value, name: str, features: Mapping[str, np.ndarray], first: in
     known = {**features, "COPY": np.float64(_copy(name))}
     with np.errstate(all="ignore"):
         factor = np.atleast_1d(expression.evaluate(v.effect.tree, known, np)) + 0.0
-    bad = np.flatnonzero(~(np.isfinite(factor) & (factor >= 0)))
+    bad = np.flatnonzero(~(np.isfinite(factor) & (factor >= least)))
     if bad.size:
         i = int(bad[0])
         at = ", ".join(f"{k} = {np.broadcast_to(known[k], factor.shape)[i]:g}" for k, _ in v.effect.reference)
