@@ -11,7 +11,7 @@ from pkpd.covariates import REGISTER
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.hosts import HOSTS
 from pkpd.library import check_keys, raise_issues, shown
-from pkpd.model import expression
+from pkpd.model import constants, expression
 from pkpd.model.expression import Tree
 from pkpd.spread import Spread, is_number, read_spread
 
@@ -192,6 +192,7 @@ def _effect(entry: object, where: str, issues: list[Issue]) -> Effect | None:
         return None
     try:
         tree = expression.parse(entry["is"], where)
+        constants.check(tree, where)
     except ContentError as error:
         issues += error.issues
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.library import check_keys, raise_issues
-from pkpd.model import expression
+from pkpd.model import constants, expression
 from pkpd.model.expression import Tree
 from pkpd.model.schema import Compartment, Dose, Flow, ModelFile, Parameter, Part, Variable
 from pkpd.units import ONE, parse_unit
@@ -41,7 +41,9 @@ class _Reader:
 
     def tree(self, value: object, place: str) -> Tree:
         try:
-            return expression.parse(value, f"{self.where}: {place}")
+            tree = expression.parse(value, f"{self.where}: {place}")
+            constants.check(tree, f"{self.where}: {place}")
+            return tree
         except ContentError as error:
             self.issues += error.issues
             return ("num", 0)
