@@ -129,14 +129,20 @@ def check(model: Model, population: Population, schedule: Schedule, start: np.nd
         raise fail("simulate", "an event lies before the simulation's begin", "begin earlier, or give the states at its start")
     if start is not None and np.shape(start) != (n, len(model.states)):
         raise fail("simulate", f"start is of shape {np.shape(start)}, not {(n, len(model.states))}", "give (patient, state)")
-    asked = in_use(model)
-    require(asked, population.inputs, "simulate", lambda i: f"patient {population.numbers[i]}", missing=True)
-    for index in np.unique(schedule.index[schedule.kind == SET]):
-        rows, p = np.flatnonzero((schedule.kind == SET) & (schedule.index == index)), asked[index]
-        require([p], schedule.value[rows, None], "schedule", lambda i, rows=rows: (
-            f"patient {population.numbers[schedule.patients[rows[i]]]}, {model.time} {np.real(schedule.time[rows[i]]):g}"), missing=True)
+    _check_inputs(model, population, schedule)
     if not 0 < rtol < 1:
         raise fail("simulate", f"rtol = {rtol:g} is not a relative tolerance", "give a number between 0 and 1, such as 1e-6")
+
+
+def _check_inputs(model: Model, population: Population, schedule: Schedule) -> None:
+    """Refuses inputs, at the start or set by the schedule, that the model's parameters cannot be."""
+    asked, numbers = in_use(model), population.numbers
+    require(asked, population.inputs, "simulate", lambda i: f"patient {numbers[i]}", missing=True)
+    for index in np.unique(schedule.index[schedule.kind == SET]):
+        rows = np.flatnonzero((schedule.kind == SET) & (schedule.index == index))
+        who, when = numbers[schedule.patients[rows]], np.real(schedule.time[rows])
+        require([asked[index]], schedule.value[rows, None], "schedule",
+                lambda i, who=who, when=when: f"patient {who[i]}, {model.time} {when[i]:g}", missing=True)
 
 
 def grid(times: np.ndarray | tuple, n: int, begin: np.ndarray | float) -> np.ndarray:

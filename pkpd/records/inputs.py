@@ -55,12 +55,16 @@ def row_inputs(table: Table, rows: Rows, model: Model, parameters: Parameters, s
             inputs[:, column] *= effect_of(value, name, known)
         if name in given:
             inputs[:, column] = given[name]
-    for p, bad in cannot(in_use(model), inputs):
-        own = inputs[:, model.inputs.index(p.name)]
-        faults.add(bad, p.name, lambda r, p=p, own=own: beyond(p, own[r]), f"mend the value; {allowed(p, own[bad[0]])}")
-    faults.raise_all()
     first = {n: v[rows.first] for n, v in features.items()}
     return replace(people, inputs=inputs[rows.first], covariates={**people.covariates, **first}), inputs
+
+
+def check_inputs(model: Model, inputs: np.ndarray, faults: Faults) -> None:
+    """Refuses inputs (row, input) that the model's parameters cannot be."""
+    for p, bad in cannot(in_use(model), inputs):
+        own = inputs[:, model.inputs.index(p.name)]
+        faults.add(bad, p.name, lambda r, p=p, own=own: beyond(p, own[r]), f"mend the value; {allowed(p, float(own[bad[0]]))}")
+    faults.raise_all()
 
 
 def _carried(table: Table, name: str, rows: Rows, faults: Faults) -> np.ndarray:

@@ -16,7 +16,7 @@ from pkpd.parameters import load_parameters
 from pkpd.population import Population
 from pkpd.records.clock import Clock, Dose
 from pkpd.records.dosing import doses
-from pkpd.records.inputs import row_inputs
+from pkpd.records.inputs import check_inputs, row_inputs
 from pkpd.records.rows import Rows, read_rows
 from pkpd.records.table import Faults, read_table
 from pkpd.schedule import SET, Schedule, nothing
@@ -80,6 +80,7 @@ def read_records(source: str | Path | pd.DataFrame, model: Model, parameters: Pa
     faults = Faults(table.where, table.lines)
     rows = read_rows(table, model, faults)
     people, inputs = row_inputs(table, rows, model, parameters, seed, typical, faults)
+    check_inputs(model, inputs, faults)
     given = doses(rows, model, inputs, faults, executor)
     schedule, count = _events(rows, model, inputs, given)
     place = np.arange(len(table)) - rows.first[rows.patient]
