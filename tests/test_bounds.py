@@ -8,6 +8,8 @@ import pytest
 
 from pkpd import cli, read_records, simulate_records
 from pkpd.bounds import outside
+from pkpd.courses import Regimen
+from pkpd.doses import DoseLine
 from pkpd.errors import ContentError
 from pkpd.events import Crossing
 from pkpd.library import parse
@@ -280,3 +282,20 @@ def test_one_seed_is_the_same_patients_from_python_from_records_and_from_the_com
              "7 day", "--out", "patients.csv"], standalone_mode=False)
     assert pd.read_csv("patients.csv")["Cc"].to_numpy() == pytest.approx(
         simulate(model, people, doses, times)["Cc"].ravel(), rel=1e-12)
+
+
+# --- what doses take from parameters ----------------------------------
+
+
+def dosed(dose: str, *declared: str) -> str:
+    return ONE.replace("dose = true", f"dose = {{ {dose} }}").replace("[compartments]", "\n".join(declared) + "\n[compartments]")
+
+
+@pytest.mark.parametrize("dose", ['bioavailability = "P"', 'forms = { salt = "P" }'])
+@pytest.mark.parametrize(("value", "unit"), [(0.7, "1"), (70, "%")])
+def test_a_share_in_percent_is_that_share_of_a_dose(dose, value, unit):
+    model = parse_model(dosed(dose, f'P = {{ unit = "{unit}" }}'), "one")
+    people = typical(model, a_set(more=f'P = {{ value = {value}, unit = "{unit}" }}\n'))
+    given = DoseLine("one", 100.0, "mg", "", (1,), form="salt" if "salt" in dose else "")
+    course = Regimen("r", "a dose", 1.0, (given,))
+    assert lower(course, model, people, np.zeros((1, 1))).value.tolist() == [pytest.approx(70, rel=1e-15)]
