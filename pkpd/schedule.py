@@ -218,7 +218,7 @@ def _received(line: DoseLine, model: Model, population: Population,
                    f"one of {', '.join(forms)}" if forms else "remove it")
     for name in (dose.bioavailability, forms.get(line.form, "")):
         if name:
-            amount = amount * population[name]
+            amount = amount * population[name] * float(units.ratio(model.unit(name), "1"))
     negative = population.numbers[np.real(amount) < 0]
     if negative.size:
         raise fail(where, f"brings patient {negative[0]} a negative dose", "mend the amount, or the share of it that arrives")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pkpd.bounds import in_use, require
 from pkpd.covariates import REGISTER
 from pkpd.doors import door
 from pkpd.errors import SimulationError, fail, nearest
@@ -173,8 +174,20 @@ def check(model: Model, population: Population, schedule: Schedule, start: np.nd
         raise fail("simulate", "an event lies before the simulation's begin", "begin earlier, or give the states at its start")
     if start is not None and np.shape(start) != (n, len(model.states)):
         raise fail("simulate", f"start is of shape {np.shape(start)}, not {(n, len(model.states))}", "give (patient, state)")
+    _check_inputs(model, population, schedule)
     if not 0 < rtol < 1:
         raise fail("simulate", f"rtol = {rtol:g} is not a relative tolerance", "give a number between 0 and 1, such as 1e-6")
+
+
+def _check_inputs(model: Model, population: Population, schedule: Schedule) -> None:
+    """Refuses inputs, at the start or set by the schedule, that the model's parameters cannot be."""
+    asked, numbers = in_use(model), population.numbers
+    require(asked, population.inputs, "simulate", lambda i: f"patient {numbers[i]}", missing=True)
+    for index in np.unique(schedule.index[schedule.kind == SET]):
+        rows = np.flatnonzero((schedule.kind == SET) & (schedule.index == index))
+        who, when = numbers[schedule.patients[rows]], np.real(schedule.time[rows])
+        require([asked[index]], schedule.value[rows, None], "schedule",
+                lambda i, who=who, when=when: f"patient {who[i]}, {model.time} {when[i]:g}", missing=True)
 
 
 def grid(times: np.ndarray | tuple, n: int, begin: np.ndarray | float) -> np.ndarray:

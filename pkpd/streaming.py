@@ -132,7 +132,7 @@ def _block(crowd: Crowd, columns: tuple[str, ...], patients: int, size: int,
            first: int) -> tuple[dict[str, Any], tuple[str, ...], Tally | None]:
     """The columns of some patients, those that failed, what rules did; draws are keyed by patient: no block knows of others."""
     n, model = min(size, patients - first), crowd.model
-    people = draw(model, crowd.parameters, n, crowd.seed, study="simulate", first=first)
+    people = draw(model, crowd.parameters, n, crowd.seed, first=first)
     schedule = tally = None
     if crowd.regimen is not None and crowd.cycles != 0:
         schedule, tally = given(crowd.regimen, model, people, crowd.cycles, crowd.rtol)

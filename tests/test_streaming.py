@@ -69,7 +69,7 @@ def test_the_numbers_of_a_patient_are_those_of_any_block(crowd, size, tmp_path, 
 def test_the_file_holds_the_simulation(crowd, tmp_path, monkeypatch):
     blocks_of(4, crowd, monkeypatch)
     written = simulate_to_file(crowd, 10, tmp_path / "a.parquet")
-    people = draw(crowd.model, crowd.parameters, 10, seed=3, study="simulate")
+    people = draw(crowd.model, crowd.parameters, 10, seed=3)
     doses = lower(crowd.regimen, crowd.model, people, cycles(crowd.regimen, crowd.model, 1))
     frame = simulate(crowd.model, people, doses, crowd.times).to_frame()
     table = pq.read_table(written.path)
@@ -99,9 +99,9 @@ def test_a_patient_that_fails_is_named_in_the_file_and_the_others_are_as_without
     written = simulate_to_file(explosive, 60, tmp_path / "a.parquet")
     rows = pd.read_parquet(written.path)
     failed, solved = rows[rows["FAILED"].notna()], rows[rows["FAILED"].isna()]
-    rates = draw(explosive.model, explosive.parameters, 60, seed=1, study="simulate")["K"]
+    rates = draw(explosive.model, explosive.parameters, 60, seed=1)["K"]
     assert set(failed["ID"]) == set(np.flatnonzero(rates > 0.25) + 1)  # 1/K before the last time, 4
-    assert written.failed == len(failed) / 3 and 20 < written.failed < 40
+    assert written.failed == len(failed) / 3 and 20 < written.failed < 45
     assert solved["y"].notna().all() and failed.groupby("ID")["y"].nth(-1).isna().all()
     assert written.failures == tuple(f"patient {i}, {text}" for i, text in zip(failed["ID"][::3], failed["FAILED"][::3],
                                                                                strict=True))[:20]

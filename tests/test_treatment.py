@@ -558,7 +558,7 @@ def test_simulate_treats_by_the_rules_and_tells_what_they_did(pkpd, tmp_path):
     code, said, _ = pkpd("simulate", HERE / "model.toml", "--parameters", HERE / "values.toml",
                          "--regimen", HERE / "regimen.toml", "--cycles", 3, "--patients", 40, "--until", "60 day", "--seed", 3,
                          "--out", out)
-    people = draw(MODEL, VALUES, 40, seed=3, study="simulate")
+    people = draw(MODEL, VALUES, 40, seed=3)
     treatment = treat(MODEL, people, OWN, 3)
     assert code == 0 and all(line in said for line in treatment.tally().lines())
     assert "of 40 patients, cycles held in " in said and "relative dose intensity of oxaliplatin: median " in said

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pkpd.bounds import allowed, beyond, cannot, in_use
 from pkpd.covariates import REGISTER
 from pkpd.errors import fail
 from pkpd.model.schema import Model
@@ -48,8 +49,7 @@ def row_inputs(table: Table, rows: Rows, model: Model, parameters: Parameters, s
     if typical:
         plain = replace(plain, correlations=(), values=tuple(replace(v, spread=None, copies=None) for v in plain.values),
                         covariates=tuple(replace(c, spread=None) for c in plain.covariates))
-    people = draw(model, plain, len(rows.ids), seed, study="simulate",
-                  covariates={n: v[rows.first] for n, v in told.items()})
+    people = draw(model, plain, len(rows.ids), seed, covariates={n: v[rows.first] for n, v in told.items()})
     inputs = people.inputs[rows.patient]
     features = {} if typical else {n: v[rows.patient] for n, v in people.covariates.items()}
     features |= told
@@ -76,6 +76,14 @@ def _plausible(covariates: dict[str, np.ndarray], faults: Faults) -> None:
         faults.add(np.flatnonzero(~((values >= c.low) & (values <= c.high))), name,
                    lambda r, v=values, c=c: f"{v[r]:g} {c.unit} is not plausible ({c.low:g} to {c.high:g})",
                    f"give {c.text} in {c.unit}, or rename the column")
+    faults.raise_all()
+
+
+def check_inputs(model: Model, inputs: np.ndarray, faults: Faults) -> None:
+    """Refuses inputs (row, input) that the model's parameters cannot be."""
+    for p, bad in cannot(in_use(model), inputs):
+        own = inputs[:, model.inputs.index(p.name)]
+        faults.add(bad, p.name, lambda r, p=p, own=own: beyond(p, own[r]), f"mend the value; {allowed(p, float(own[bad[0]]))}")
     faults.raise_all()
 
 

@@ -20,7 +20,7 @@ from pkpd.records.carry import carried
 from pkpd.records.clock import Clock, Dose
 from pkpd.records.dates import clocked
 from pkpd.records.dosing import doses
-from pkpd.records.inputs import covariates_read, row_inputs
+from pkpd.records.inputs import check_inputs, covariates_read, row_inputs
 from pkpd.records.rows import Rows, read_rows
 from pkpd.records.sheet import Sheet, read_sheet
 from pkpd.records.table import Faults, Table, sort_columns
@@ -104,6 +104,7 @@ def read_records(source: str | Path | pd.DataFrame, model: Model, parameters: Pa
     faults, backward = Faults(table.where, table.lines), covariates == "backward"
     rows = read_rows(table, model, faults)
     people, inputs, features = row_inputs(table, rows, model, parameters, seed, typical, backward, faults)
+    check_inputs(model, inputs, faults)
     given = doses(rows, model, inputs, faults, executor)
     schedule, count = _events(rows, model, inputs, given, backward)
     place = np.arange(len(table)) - rows.first[rows.patient]
