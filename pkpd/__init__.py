@@ -24,7 +24,7 @@ _WORDS = {
     "run_trial": "pkpd.trial.run", "Readout": "pkpd.trial.endpoints",
     "load_fit": "pkpd.fit.free", "parse_fit": "pkpd.fit.free", "Fit": "pkpd.fit.free", "run_fit": "pkpd.fit.run",
     "load_result": "pkpd.fit.result", "to_arviz": "pkpd.fit.inference_data",
-    "load_study": "pkpd.study.sweep", "Study": "pkpd.study.sweep", "run_study": "pkpd.study.run",
+    "load_study": "pkpd.study.kinds", "Study": "pkpd.study.sweep", "run_study": "pkpd.study.kinds",
     "PkpdError": "pkpd.errors",
 }
 __all__ = [*_WORDS, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll] - each word is imported on first use

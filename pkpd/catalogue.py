@@ -210,7 +210,7 @@ def _show_part(name: str, file: ModelFile, diagram: Path | None, as_json: bool, 
 def _checked(kind: str, name: str) -> dict:
     from pkpd.fit.free import load_fit
     from pkpd.regimen import load_regimen
-    from pkpd.study.sweep import load_study
+    from pkpd.study.kinds import load_study
     from pkpd.trial.protocol import load_trial
 
     {"trial": load_trial, "fit": load_fit, "study": load_study, "regimen": load_regimen}[kind](name)

@@ -30,6 +30,18 @@ app = typer.Typer(
 Cluster = Annotated[
     str | None, typer.Option("--cluster", help="Run on the workers of a Dask scheduler: tcp://HOST:PORT", show_default=False)
 ]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="dosing records (a NONMEM-style table, .csv or .parquet) in place of a regimen"),
+]
+Covariates = Annotated[
+    str,
+    typer.Option(help="With --data: a row's values hold forward from it on, or backward up to it (NONMEM)."),
+]
+Carry = Annotated[
+    list[str] | None,
+    typer.Option(help="With --data: columns of the table, inputs and covariates to write too: EVID,AMT,DV"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 
 
@@ -133,13 +145,11 @@ def check(
 def simulate(
     ctx: typer.Context,
     system: Annotated[str, typer.Argument(help="any model: a library name or a file")],
-    out_file: Annotated[
-        Path, typer.Option("--out", callback=no_dash, help="Where to write: .csv or .parquet")
-    ],
-    data: Annotated[
-        Path | None, typer.Option(help="dosing records (a NONMEM-style CSV table), run row by row in place of a regimen")
-    ] = None,
+    out_file: Annotated[Path, typer.Option("--out", callback=no_dash, help="Where to write: .csv or .parquet")],
+    data: Data = None,
     typical: Annotated[bool, typer.Option("--typical", help="With --data: patients without spread.")] = False,
+    covariates: Covariates = "forward",
+    carry: Carry = None,
     regimen: Annotated[str | None, typer.Option(help="a regimen: a library name or a file")] = None,
     cycles: Annotated[
         int | None,
@@ -152,21 +162,27 @@ def simulate(
     parameters: Annotated[
         list[str] | None, typer.Option(help="parameter sets, the last on top; the system's default if left out")
     ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="what to write, as in Cc,CL,WT; every compartment and variable if left out")
+    ] = None,
     cluster: Cluster = None,
 ) -> None:
     """Simulate virtual patients and write one row a patient and time, or, with --data, one row a record."""
     from pkpd import runs
 
-    if data is not None or typical:
-        given = [f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every") if _said(ctx, n)]
+    own = [f"--{n}" for n in ("typical", "covariates", "carry") if _said(ctx, n)]
+    if data is not None or own:
+        given = [f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every", "columns") if _said(ctx, n)]
+        way = runs.Way(typical, covariates, carry or [], own, given)
         with on_cluster(cluster):
-            text = runs.records_to_file(system, data, out_file, seed, parameters or [], typical, given)
+            text = runs.records_to_file(system, data, out_file, seed, parameters or [], way)
         say(text)
         return
     if regimen is None and _said(ctx, "cycles"):
         raise fail("--cycles", "counts the cycles of a regimen, and none is given", "add --regimen, or leave it out")
     with on_cluster(cluster), progress(err) as tell:
-        text = runs.stream_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell)
+        text = runs.stream_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell,
+                                   columns)
     say(text)
 
 
@@ -216,19 +232,18 @@ def fit(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     out_file: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            callback=no_dash,
-            help="Where to write the result; fits/results/NAME.toml of a checkout, else ./NAME.toml",
-        ),
+        typer.Option("--out", callback=no_dash, help="Where to write the result; NAME_result.toml in this folder if left out"),
     ] = None,
+    replace_shipped: Annotated[
+        bool, typer.Option("--replace-shipped", help="Replace the library's own result: for those who maintain it.")
+    ] = False,
     cluster: Cluster = None,
 ) -> None:
     """Calibrate to published figures; the result is a parameter file with draws of the posterior."""
     from pkpd import runs
 
     with on_cluster(cluster), progress(err) as tell:
-        text = runs.fit_to_file(name, resume, out_file, tell)
+        text = runs.fit_to_file(name, resume, out_file, tell, replace_shipped)
     say(text)
 
 

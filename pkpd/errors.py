@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Issue:
-    """One fault of a user's content: its place, what is wrong, and the remedy."""
+    """One fault of a user's content: its place, what is wrong, and the remedy; each is cut where it is too long to read."""
 
     where: str
     what: str
     remedy: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("where", "what", "remedy"):
+            object.__setattr__(self, name, clipped(getattr(self, name)))
 
     def __str__(self) -> str:
         return f"{self.where}: {self.what}" + (f"\n    remedy: {self.remedy}" if self.remedy else "")

@@ -10,6 +10,7 @@ from numbers import Real
 import numpy as np
 
 from pkpd import units
+from pkpd.bounds import allowed, beyond, outside
 from pkpd.doors import door
 from pkpd.errors import ContentError, fail, nearest
 from pkpd.library import raise_issues, shown
@@ -68,6 +69,8 @@ def _deeds(model: Model, crossing: Crossing, k: int, where: str) -> list[tuple]:
         if not isinstance(value, Real) or not math.isfinite(value):
             raise fail(f"{where}.then.{name}", f"{value!r} is not a finite number", "give a finite number, in the model's unit")
         kind, names = (ASSIGN, model.states) if name in model.states else (SET, model.inputs)
+        if kind == SET and outside(p := model.parameters[names.index(name)], np.array([value]))[0]:
+            raise fail(f"{where}.then.{name}", beyond(p, value), f"set what it can be; {allowed(p, value)}")
         found.append((k, kind, names.index(name), value))
     return found
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
-from pkpd import formats
+from pkpd import formats, inputs
 from pkpd.errors import ContentError, Issue, NotFound, PkpdError, fail, nearest
 
 T = TypeVar("T")
@@ -151,6 +151,7 @@ def text_of(path: Path) -> str:
         raw = path.read_bytes() if size <= _LIMIT else b""
     except OSError as error:
         raise NotFound(f"{path}: cannot be read ({error.strerror})") from None
+    inputs.note(path)
     if size > _LIMIT:
         raise fail(str(path), f"is {size / 1e6:.1f} MB; a content file is at most {_LIMIT / 1e6:.0f} MB",
                    "split it, or move data out of it")

@@ -82,4 +82,5 @@ def sensitivity(model: Model, population: Population, parameters: Sequence[str],
     failed = failures(model, population, solved)
     if failed and strict:
         raise SimulationError(f"{model.name}: {len(failed)} of {len(population)} patients failed\n  " + "\n  ".join(failed[:5]))
-    return Sensitivity(Simulation(model, population, plain, outs, solved.states, failed), tuple(parameters), slopes, tints)
+    run = Simulation(model, population, plain, outs, solved.states, failed, places=places)
+    return Sensitivity(run, tuple(parameters), slopes, tints)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pkpd.bounds import in_use, require
 from pkpd.covariates import REGISTER
 from pkpd.doors import door
 from pkpd.errors import SimulationError, fail, nearest
@@ -31,6 +32,7 @@ class Simulation(Labelled):
     """Patients' states over time: `times` (patient, time) in the model's time unit, `states` (patient, time, state).
 
     A patient that could not be solved is kept, its later states missing, and named in `failures`.
+    `places` (patient, time) is how many of a patient's events come before each output, if told; else all up to its time.
     `crossed` (patient, crossing) is when each crossing was first met, infinite if it was not, missing if a patient failed before.
     """
 
@@ -42,6 +44,7 @@ class Simulation(Labelled):
     failures: tuple[str, ...] = ()
     crossed: np.ndarray | None = None
     crossings: tuple[Crossing, ...] = ()
+    places: np.ndarray | None = None
 
     def label(self) -> tuple[str, list[Row]]:
         n, k = self.times.shape
@@ -107,7 +110,8 @@ class Simulation(Labelled):
         return taken + self.schedule if len(taken.time) else self.schedule
 
     def columns(self, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-        """ID, TIME and what is named, with a row a patient and time.
+        """ID, TIME and what is named, with a row a patient and time; no other variable is computed.
+
 
         names  compartments, variables, inputs and covariates; every compartment and variable if left out
         """
@@ -170,8 +174,20 @@ def check(model: Model, population: Population, schedule: Schedule, start: np.nd
         raise fail("simulate", "an event lies before the simulation's begin", "begin earlier, or give the states at its start")
     if start is not None and np.shape(start) != (n, len(model.states)):
         raise fail("simulate", f"start is of shape {np.shape(start)}, not {(n, len(model.states))}", "give (patient, state)")
+    _check_inputs(model, population, schedule)
     if not 0 < rtol < 1:
         raise fail("simulate", f"rtol = {rtol:g} is not a relative tolerance", "give a number between 0 and 1, such as 1e-6")
+
+
+def _check_inputs(model: Model, population: Population, schedule: Schedule) -> None:
+    """Refuses inputs, at the start or set by the schedule, that the model's parameters cannot be."""
+    asked, numbers = in_use(model), population.numbers
+    require(asked, population.inputs, "simulate", lambda i: f"patient {numbers[i]}", missing=True)
+    for index in np.unique(schedule.index[schedule.kind == SET]):
+        rows = np.flatnonzero((schedule.kind == SET) & (schedule.index == index))
+        who, when = numbers[schedule.patients[rows]], np.real(schedule.time[rows])
+        require([asked[index]], schedule.value[rows, None], "schedule",
+                lambda i, who=who, when=when: f"patient {who[i]}, {model.time} {when[i]:g}", missing=True)
 
 
 def grid(times: np.ndarray | tuple, n: int, begin: np.ndarray | float) -> np.ndarray:
@@ -224,4 +240,4 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
         raise SimulationError(f"{model.name}: {len(failed)} of {n} patients failed\n  " + "\n  ".join(failed[:5]))
     unknown = (solved.status != 0)[:, None] & np.isinf(solved.crossed)
     return Simulation(model, population, schedule, outs, solved.states, failed,
-                      np.where(unknown, np.nan, solved.crossed) if crossings else None, tuple(crossings))
+                      np.where(unknown, np.nan, solved.crossed) if crossings else None, tuple(crossings), places)

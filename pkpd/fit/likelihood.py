@@ -64,6 +64,16 @@ class Objective:
         """The objective with covariances as they are at a point, where patients must be possible."""
         return replace(self, terms=tuple(t.settled(a) for t, a in zip(self.terms, self.arms(scores), strict=True)))
 
+    @property
+    def covariances(self) -> list[np.ndarray]:
+        """Each term's covariance; of no figures where it has none."""
+        return [t.covariance if isinstance(t, Joint) else np.zeros((0, 0)) for t in self.terms]
+
+    def with_covariances(self, found: list[np.ndarray]) -> Objective:
+        """The objective with covariances as they were kept."""
+        return replace(self, terms=tuple(replace(t, covariance=c) if isinstance(t, Joint) else t
+                                         for t, c in zip(self.terms, found, strict=True)))
+
     def split(self, values: np.ndarray) -> list[np.ndarray]:
         """Figures on the last axis, apart by trial."""
         return np.split(values, np.cumsum([len(t.figures) for t in self.terms])[:-1], axis=-1)

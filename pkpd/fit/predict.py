@@ -11,6 +11,7 @@ from pkpd.executor import stream
 from pkpd.fit.quantity import Point
 from pkpd.fit.result import points
 from pkpd.fit.terms import scaled
+from pkpd.intervals import ends
 from pkpd.naming import called
 from pkpd.trial.figures import figure_values, replicates
 from pkpd.trial.protocol import Trial
@@ -75,9 +76,7 @@ def _quantiles(values: np.ndarray) -> dict[str, list[float | None]]:
     """Central intervals of the predicted values by their percentage; None where a bound is not reached."""
     found = {}
     for share in _SHARES:
-        tail = (1 - share / 100) / 2
-        ends = [tail, 1 - tail]
-        low, high = np.quantile(values, ends, method="nearest") if values.size else (np.nan, np.nan)
+        low, _, high = ends(values, share / 100)
         found[str(share)] = [_number(low), _number(high)]
     return found
 
@@ -85,7 +84,7 @@ def _quantiles(values: np.ndarray) -> dict[str, list[float | None]]:
 def _row(trial: Trial, figure: Figure, values: np.ndarray, chance: float, fitted: tuple[str, ...] | None) -> dict:
     """One figure; `chance` is its standard error over trials of one parameter set, on its scale."""
     values = values[~np.isnan(values)] if np.isnan(values).any() else values
-    low, middle, high = np.quantile(values, [0.025, 0.5, 0.975], method="nearest") if values.size else [np.nan] * 3
+    low, middle, high = ends(values)
     use = figure.use
     if use == "fit" and fitted is not None and figure.key not in fitted:
         use = "predict"

@@ -91,9 +91,9 @@ def account(result: FitResult, rows: list[dict]) -> dict:
             "terms": [t | {k: round(t[k], 3) for k in numbers} for t in terms], "free": rows}
 
 
-def save(result: FitResult, path: Path) -> Path:
-    """Writes a result file."""
-    return store.write_text(path, to_toml(result))
+def save(result: FitResult, path: Path, *, over_shipped: bool = False) -> Path:
+    """Writes a result file; in the place of one that the library ships only if that is said."""
+    return store.write_text(path, to_toml(result), over_shipped=over_shipped)
 
 
 def load_result(name: str | Path) -> tuple[Parameters, dict]:

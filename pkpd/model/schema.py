@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -15,11 +16,13 @@ from pkpd.model.expression import Tree
 
 @dataclass(frozen=True)
 class Parameter:
-    """An input: constant for a patient, or constant between records."""
+    """An input: constant for a patient, or constant between records; never below `low` or above `high`, in its unit."""
 
     name: str
     unit: str
     text: str = ""
+    low: float = 0.0
+    high: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,10 @@ class Model(Labelled):
 
     @cached_property
     def hash(self) -> str:
-        """The content hash of what is computed: structure, not titles; drugs of one structure share compiled code."""
-        rows = (*self.parameters, *self.compartments, *self.variables, *self.flows)
-        return store.content_hash(self.time, [replace(r, text="") for r in rows])
+        """The content hash of what is computed: structure, not titles; drugs of one structure share compiled code.
+
+        The bounds of parameters are no part of it: they refuse patients, and change nothing that is computed.
+        """
+        inputs = [Parameter(p.name, p.unit) for p in self.parameters]
+        rows = (*self.compartments, *self.variables, *self.flows)
+        return store.content_hash(self.time, [*inputs, *(replace(r, text="") for r in rows)])

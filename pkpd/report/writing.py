@@ -49,11 +49,15 @@ def _called(account: dict) -> dict:
 
 
 def write_report(folder: Path, page: str, account: dict, table: str, figures: Figures) -> Path:
-    """Writes results.json, results.csv, figures/*.svg and, last, index.html; returns the page's path."""
+    """Writes results.json, results.csv, figures/*.svg and, last, index.html: all or none; returns the page's path.
+
+    Other files of the folder are left as they are.
+    """
     folder = store.require_folder(folder)
     store.require_folder(folder / "figures")
-    store.write_json(folder / "results.json", stamped(_called(account)))
-    store.write_text(folder / "results.csv", table)
-    for name, figure in figures.items():
-        store.write_text(folder / "figures" / f"{name}.svg", figure["svg"])
-    return store.write_text(folder / "index.html", page)
+    with store.together(folder):
+        store.write_json(folder / "results.json", stamped(_called(account)))
+        store.write_text(folder / "results.csv", table)
+        for name, figure in figures.items():
+            store.write_text(folder / "figures" / f"{name}.svg", figure["svg"])
+        return store.write_text(folder / "index.html", page)

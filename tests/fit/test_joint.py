@@ -8,7 +8,7 @@ import tomli_w
 from scipy.special import expit, logit
 from scipy.stats import binom, multinomial, multivariate_normal, norm
 
-from pkpd import load_trial, run_fit, store
+from pkpd import load_trial, run_fit
 from pkpd.errors import ContentError
 from pkpd.fit import terms
 from pkpd.fit.free import Free
@@ -225,7 +225,7 @@ def test_a_value_that_no_figure_depends_on_is_called_not_identified(fit):
 
 
 def test_an_interrupted_joint_fit_goes_on_to_the_same_result(fit, result, monkeypatch, tmp_path):
-    monkeypatch.setattr(store, "cache_folder", lambda: tmp_path)
+    monkeypatch.setenv("PKPD_CACHE", str(tmp_path))
 
     def stop(what, done, of):
         if (what, done) == ("profiling", 7):

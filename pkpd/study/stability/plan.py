@@ -179,7 +179,7 @@ def _term(entry: dict, place: str, system: Model, issues: list[Issue]) -> Term |
     before = len(issues)
     name, title = (text(entry, k, place, issues, need=True) for k in ("name", "title"))
     lines = entry.get("lines")
-    if not isinstance(lines, list):
+    if not isinstance(lines, list) or not lines:
         issues.append(Issue(f"{place}.lines", f"{shown(lines)} is not a list of lines", 'write lines = ["site.SIGMA"]'))
     for line in lines if isinstance(lines, list) else []:
         _check_line(line, f"{place}.lines", system, issues)
