@@ -174,7 +174,7 @@ def simulate(
     if data is not None or own:
         given = [f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every", "columns") if _said(ctx, n)]
         way = runs.Way(typical, covariates, carry or [], own, given)
-        with on_cluster(cluster):
+        with on_cluster(cluster), progress(err):
             text = runs.records_to_file(system, data, out_file, seed, parameters or [], way)
         say(text)
         return
@@ -260,7 +260,7 @@ def study(
 
     with on_cluster(cluster), progress(err) as tell:
         page = runs.study_to_page(name, folder, tell)
-    out.print(f"{page}\nResearch software: a simulation, not advice on any patient.", soft_wrap=True)
+    say(f"{page}\nResearch software: a simulation, not advice on any patient.")
 
 
 app.command(epilog="Example: pkpd new model my_drug")(files.new)
