@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from pkpd.events import Crossing
     from pkpd.solve.batch import Solved
+    from pkpd.solve.tolerance import Given
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
              times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0,
              start: np.ndarray | None = None, rtol: float = 1e-6, strict: bool = True,
              executor: Executor | None = None, places: np.ndarray | None = None,
-             crossings: Sequence[Crossing] = ()) -> Simulation:
+             crossings: Sequence[Crossing] = (), atol: Given = None) -> Simulation:
     """Solves a model for every patient of a population.
 
     times   output times in the model's time unit, (time,) or (patient, time), in order
@@ -165,9 +166,12 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
     strict  raise if a patient fails; otherwise keep it as failed
     places  how many of a patient's events come before each output, (patient, time); all up to its time if left out
     crossings  thresholds to look for, and what happens there (pkpd.Crossing)
+    atol    absolute tolerance, in the compartments' units: one number, or numbers by compartment; if left out, from a
+            compartment's `scale`, or from what enters it (solve/tolerance)
     """
     from pkpd.events import watch
     from pkpd.solve.batch import solve_population
+    from pkpd.solve.tolerance import tolerances
 
     n = len(population)
     schedule = schedule if schedule is not None else nothing(n)
@@ -175,7 +179,8 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
     outs = grid(times, n, begin)
     first = start_states(model, population) if start is None else start
     solved = solve_population(model, first, population.inputs, schedule, outs, np.asarray(begin, dtype=float), rtol,
-                              executor=executor, places=places, watch=watch(model, crossings))
+                              executor=executor, places=places, watch=watch(model, crossings),
+                              atol=tolerances(model, rtol, atol))
     failed = failures(model, population, solved)
     if failed and strict:
         raise SimulationError(f"{model.name}: {len(failed)} of {n} patients failed\n  " + "\n  ".join(failed[:5]))

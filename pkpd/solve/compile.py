@@ -12,14 +12,13 @@ from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
-import numpy as np
 
 from pkpd import store
 from pkpd.model.schema import Model
 from pkpd.solve import functions, graph, rodas
 from pkpd.solve.graph import Graph
 from pkpd.solve.sparse import elimination_order, symbolic_lu
-from pkpd.solve.vector import ATTRIBUTES, LANES, Slots, V, Writer, function, real
+from pkpd.solve.vector import ATTRIBUTES, Slots, V, Writer, function, real
 
 
 @dataclass(frozen=True)
@@ -216,16 +215,23 @@ def _solve(places: dict, order: list[int]) -> str:
 
 
 def _accept(n: int) -> str:
-    """Moves lanes whose flag is not zero to their new states; what has decayed to nothing is nothing."""
+    """Moves lanes whose flag is not zero to their new states; what has decayed to nothing is nothing.
+
+    `tolerance` holds rtol, then each state's atol, which grows with the magnitude of its state, by `growth` of it.
+    """
     w = rodas.Body(n)
     chosen = w.compare("une", w.load("%flag", 0), real(0.0))
+    absolute = w.place("%tolerance", 1)
     i, _ = w.begin()
     new = w.load("%new", i)
-    size = w.do(f"call {V} @llvm.fabs.v{LANES}f64({V} {new})")
+    size = w.magnitude(new)
     new = w.choose(w.compare("ogt", size, real(1e-150)), new, real(0.0))
-    w.store(w.choose(chosen, new, w.load("%y", i)), "%y", i)
+    old, atol = w.load("%y", i), w.load(absolute, i)
+    grown = w.binary("mul", w.larger(w.magnitude(old), size), w.load("%growth", i))
+    w.store(w.choose(chosen, w.larger(grown, atol), atol), absolute, i)
+    w.store(w.choose(chosen, new, old), "%y", i)
     w.end()
-    return function("accept", ("y", "new", "flag"), w)
+    return function("accept", ("y", "new", "flag", "tolerance", "growth"), w)
 
 
 def _prepare(g: Graph, slots: Slots) -> str:
@@ -233,8 +239,3 @@ def _prepare(g: Graph, slots: Slots) -> str:
     for node, row in slots.rows.items():
         w.store(w.value(node), "%q", row)
     return function("prepare", ("p", "q"), w)
-
-
-def tolerances(model: Model, rtol: float) -> np.ndarray:
-    """The absolute tolerance of each state: rtol times a hundredth of its scale."""
-    return np.array([rtol * 1e-2 * c.scale for c in model.compartments])

@@ -7,6 +7,7 @@ m        first row of each block of w; addresses of the compiled functions and o
 c        integers of each lane
 x        each patient's begin, states and inputs at the start
 offsets, when, what   first event of each patient; (time, value) and (kind, index) of the events, in order
+floors                the least absolute tolerance of each patient's states
 levels, deeds         (level, sign) of each crossing looked for; (crossing, kind, index, value) of what it does
 crossed               when each patient met each crossing first, infinite before
 """
@@ -34,8 +35,8 @@ _H, _ERROR, _FACTOR, _FLAG, _T, _NEXT, _STOP, _GROWTH, _FASTEST = range(9)
 ROWS, WIDE = 9, 8 * LANES  # those nine at the head of w; the bytes of a row
 NEAR = 0.01  # a crossing is found when the watched value is past its level by this share of rtol, or the step is tiny
 (_PREPARE, _RATES, _PACE, _STEP, _ACCEPT, _PREPARE_WATCH, _WATCH, _HEAD,
- _Y, _P, _Q, _INFUSION, _A, _K, _TOLERANCE, _NEW, _D, _WATCH_Q, _NOW, _THEN, _LAST) = range(21)
-BLOCKS = ("head", "y", "p", "q", "infusion", "a", "k", "tolerance", "new", "d", "watch_q", "now", "then", "last")
+ _Y, _P, _Q, _INFUSION, _A, _K, _TOLERANCE, _NEW, _D, _GROWTH_OF, _WATCH_Q, _NOW, _THEN, _LAST) = range(22)
+BLOCKS = ("head", "y", "p", "q", "infusion", "a", "k", "tolerance", "new", "d", "growth", "watch_q", "now", "then", "last")
 _WHO, _ROW, _OUT, _BUDGET, _DUE, _FRESH, _STALE, _WAITING = range(8)
 
 
@@ -59,29 +60,30 @@ def _calling(typing, address, arrays):
 _call: Any = _calling  # it takes an address and a tuple; numba supplies the rest
 
 
-_OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False}  # allocates nothing, counts no references
+OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False}  # allocates nothing, counts no references
 
 
-@njit(**_OPTIONS)
-def _prepare(m, c):
+@njit(**OPTIONS)
+def prepare(m, c):
     _call(m[1, _PREPARE], (m[1, _P], m[1, _Q]))
     if m[1, _WATCH]:
         _call(m[1, _PREPARE_WATCH], (m[1, _P], m[1, _WATCH_Q]))
     c[_STALE, 0] = 0
 
 
-@njit(**_OPTIONS)
-def _rates(m):
+@njit(**OPTIONS)
+def rates(m):
     _call(m[1, _RATES], (m[1, _Y], m[1, _Q], m[1, _INFUSION], m[1, _D]))
 
 
-@njit(**_OPTIONS)
-def _load(lane, i, w, m, c, x, offsets, most):
+@njit(**OPTIONS)
+def _load(lane, i, w, m, c, x, offsets, floors, most):
     """Puts patient i into a lane."""
     y, p, n = m[0, _Y], m[0, _P], m[0, _NEW] - m[0, _TOLERANCE] - 1
     for r in range(n):
         w[y + r, lane] = x[i, 1 + r]
         w[m[0, _INFUSION] + r, lane] = 0.0
+        w[m[0, _TOLERANCE] + 1 + r, lane] = floors[i, r]
     for r in range(x.shape[1] - 1 - n):
         w[p + r, lane] = x[i, 1 + n + r]
     for r in range(m[0, _LAST], w.shape[0]):
@@ -91,28 +93,29 @@ def _load(lane, i, w, m, c, x, offsets, most):
     c[_DUE, lane], c[_FRESH, lane], c[_STALE, 0] = 1, 1, 1
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _move(lane, j, shift, w, m, c, base):
     """What moving the time of an event does to the derivatives by quantity j: they gain shift times the rates."""
     if c[_STALE, 0]:
-        _prepare(m, c)
-    _rates(m)
+        prepare(m, c)
+    rates(m)
     for r in range(base):
         w[m[0, _Y] + base * (1 + j) + r, lane] += shift * w[m[0, _D] + r, lane]
 
 
-@njit(**_OPTIONS)
-def _apply(lane, kind, i, value, w, m, c, base):
-    """One event of the patient in a lane."""
-    y = m[0, _Y] + i
+@njit(**OPTIONS)
+def _apply(lane, kind, i, value, w, m, c, floors, base):
+    """One event of the patient in a lane. What is set or removed no longer counts in its tolerance."""
+    y, atol = m[0, _Y] + i, m[0, _TOLERANCE] + 1 + i
     if kind == _ADD:
         w[y, lane] += value
     elif kind == _RATE:
         w[m[0, _INFUSION] + i, lane] = value
     elif kind == _SCALE:
         w[y, lane] *= value
+        w[atol, lane] = max(floors[c[_WHO, lane], i], w[atol, lane] * abs(value))
     elif kind == _ASSIGN:
-        w[y, lane] = value
+        w[y, lane], w[atol, lane] = value, floors[c[_WHO, lane], i]
     elif kind == _MOVE:
         _move(lane, i, value, w, m, c, base)
     elif w[m[0, _P] + i, lane] != value:
@@ -122,8 +125,8 @@ def _apply(lane, kind, i, value, w, m, c, base):
         c[_FRESH, lane] = 1
 
 
-@njit(**_OPTIONS)
-def _settle(lane, w, m, c, begin, offsets, when, what, outs, places, states, base):
+@njit(**OPTIONS)
+def _settle(lane, w, m, c, begin, offsets, when, what, outs, places, states, floors, base):
     """Events and outputs due now; false when the patient is done, else the next stop lies ahead."""
     i, t = c[_WHO, lane], w[_T, lane]
     while c[_OUT, lane] < outs.shape[1]:
@@ -133,7 +136,7 @@ def _settle(lane, w, m, c, begin, offsets, when, what, outs, places, states, bas
         while row < limit and when[row, 0] <= t:
             kind = what[row, 0]
             if when[row, 0] >= begin or kind in (_RATE, _SET):  # the start holds earlier doses
-                _apply(lane, kind, what[row, 1], when[row, 1], w, m, c, base)
+                _apply(lane, kind, what[row, 1], when[row, 1], w, m, c, floors, base)
             row += 1
         c[_ROW, lane] = row
         if t < outs[i, o]:
@@ -145,15 +148,15 @@ def _settle(lane, w, m, c, begin, offsets, when, what, outs, places, states, bas
     return False
 
 
-@njit(**_OPTIONS)
-def _fill(w, m, c, x, offsets, when, what, outs, places, states, done, most, base):
+@njit(**OPTIONS)
+def _fill(w, m, c, x, offsets, when, what, outs, places, states, done, floors, most, base):
     """Brings every lane that is due to its next stop, taking waiting patients; returns the number of busy lanes."""
     busy = 0
     for lane in range(LANES):
         while c[_DUE, lane]:
             i = c[_WHO, lane]
             if i >= 0:
-                if _settle(lane, w, m, c, x[i, 0], offsets, when, what, outs, places, states, base):
+                if _settle(lane, w, m, c, x[i, 0], offsets, when, what, outs, places, states, floors, base):
                     c[_DUE, lane] = 0
                     break
                 done[i, 1] = w[_T, lane]
@@ -162,13 +165,13 @@ def _fill(w, m, c, x, offsets, when, what, outs, places, states, done, most, bas
                 c[_DUE, lane] = 0
                 w[_H, lane] = 1.0
             else:
-                _load(lane, c[_WAITING, 0], w, m, c, x, offsets, most)
+                _load(lane, c[_WAITING, 0], w, m, c, x, offsets, floors, most)
                 c[_WAITING, 0] += 1
         busy += c[_WHO, lane] >= 0
     return busy
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _first_steps(w, m, c):
     """After a jump: a share of the time in which the fastest state changes by itself; a step that fails is rejected."""
     any_fresh = False
@@ -187,7 +190,7 @@ def _first_steps(w, m, c):
         c[_FRESH, lane] = 0
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _past(lane, k, before, after, w, levels, crossed, i):
     """How far a crossing lies ahead in two rows of watched values: met if the first is positive, the second not."""
     if crossed[i, k] < np.inf:
@@ -196,7 +199,7 @@ def _past(lane, k, before, after, w, levels, crossed, i):
     return sign * (w[before + k, lane] - level), sign * (w[after + k, lane] - level)
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _shorter(lane, w, m, c, levels, crossed):
     """A shorter step if one meets a crossing and ends too far behind it, by the secant; else 0."""
     i, h, best = c[_WHO, lane], w[_H, lane], 0.0
@@ -210,8 +213,8 @@ def _shorter(lane, w, m, c, levels, crossed):
     return best
 
 
-@njit(**_OPTIONS)
-def _cross(first, last, jumped, w, m, c, levels, deeds, crossed, base):
+@njit(**OPTIONS)
+def _cross(first, last, jumped, w, m, c, levels, deeds, crossed, floors, base):
     """What happens at crossings met between two rows of watched values: by a jump, or by the steps just taken; if any."""
     found = False
     for lane in range(LANES):
@@ -226,11 +229,11 @@ def _cross(first, last, jumped, w, m, c, levels, deeds, crossed, base):
                 found = True
                 for row in range(deeds.shape[0]):
                     if deeds[row, 0] == k:
-                        _apply(lane, int(deeds[row, 1]), int(deeds[row, 2]), deeds[row, 3], w, m, c, base)
+                        _apply(lane, int(deeds[row, 1]), int(deeds[row, 2]), deeds[row, 3], w, m, c, floors, base)
     return found
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _choose(w, c):
     """The step of each lane: never past its stop, and no sliver left before it."""
     for lane in range(LANES):
@@ -239,7 +242,7 @@ def _choose(w, c):
             w[_H, lane] = left if h >= left * 0.999999 else 0.5 * left if h > 0.5 * left else h
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _fail(lane, why, w, c, states, done):
     i = c[_WHO, lane]
     done[i, 0], done[i, 1] = why, w[_T, lane]
@@ -247,7 +250,7 @@ def _fail(lane, why, w, c, states, done):
     c[_WHO, lane], c[_DUE, lane] = -1, 1
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def _judge(w, m, c, states, done, levels, crossed):
     """Accepts or rejects each lane's step and sets its next one."""
     for lane in range(LANES):
@@ -277,15 +280,15 @@ def _judge(w, m, c, states, done, levels, crossed):
             _fail(lane, why, w, c, states, done)
 
 
-@njit(**_OPTIONS)
-def solve_lanes(w, m, c, x, offsets, when, what, outs, places, states, done, levels, deeds, crossed, most, base):
+@njit(**OPTIONS)
+def solve_lanes(w, m, c, x, offsets, when, what, outs, places, states, done, levels, deeds, crossed, floors, most, base):
     """Solves every patient of a chunk."""
-    while _fill(w, m, c, x, offsets, when, what, outs, places, states, done, most, base):
+    while _fill(w, m, c, x, offsets, when, what, outs, places, states, done, floors, most, base):
         if c[_STALE, 0]:
-            _prepare(m, c)
+            prepare(m, c)
         if m[1, _WATCH]:
             _call(m[1, _WATCH], (m[1, _Y], m[1, _WATCH_Q], m[1, _NOW]))
-            if _cross(m[0, _LAST], m[0, _NOW], True, w, m, c, levels, deeds, crossed, base):
+            if _cross(m[0, _LAST], m[0, _NOW], True, w, m, c, levels, deeds, crossed, floors, base):
                 continue
         _first_steps(w, m, c)
         _choose(w, c)
@@ -294,6 +297,7 @@ def solve_lanes(w, m, c, x, offsets, when, what, outs, places, states, done, lev
         if m[1, _WATCH]:
             _call(m[1, _WATCH], (m[1, _NEW], m[1, _WATCH_Q], m[1, _THEN]))
         _judge(w, m, c, states, done, levels, crossed)
-        _call(m[1, _ACCEPT], (m[1, _Y], m[1, _NEW], m[1, _HEAD] + _FLAG * WIDE))
+        _call(m[1, _ACCEPT], (m[1, _Y], m[1, _NEW], m[1, _HEAD] + _FLAG * WIDE, m[1, _TOLERANCE],
+                           m[1, _GROWTH_OF]))
         if m[1, _WATCH]:
-            _cross(m[0, _NOW], m[0, _THEN], False, w, m, c, levels, deeds, crossed, base)
+            _cross(m[0, _NOW], m[0, _THEN], False, w, m, c, levels, deeds, crossed, floors, base)

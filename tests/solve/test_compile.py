@@ -16,7 +16,7 @@ from pkpd.errors import ContentError
 from pkpd.model.schema import Model
 from pkpd.solve import compile as compiler
 from pkpd.solve import vector
-from pkpd.solve.compile import generate, kernels, tolerances
+from pkpd.solve.compile import generate, kernels
 from pkpd.solve.reference import right_hand_side
 from tests.solve.machine import ModelMachine, rows
 
@@ -92,14 +92,6 @@ def test_factor_and_solve_invert_the_shifted_jacobian(name):
     for lane in range(8):
         matrix = 40.0 * np.eye(len(y)) - dense_jacobian(name, y[:, lane], p[:, lane])
         assert matrix @ x[:, lane] == pytest.approx(b[:, lane], abs=1e-6)
-
-
-def test_absolute_tolerances_follow_each_state_s_scale():
-    model = LIBRARY["systems/crlm"]
-    atol = dict(zip(model.states, tolerances(model, 1e-6), strict=True))
-    assert atol["occult.1.q"] == pytest.approx(1e-11)
-    assert atol["lesion.1.resistant"] == pytest.approx(1e-13)
-    assert atol["effect.given"] == pytest.approx(1e-8)
 
 
 # --- the same code ----------------------------------------------------
