@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pkpd.errors import SimulationError, fail, nearest
+from pkpd.finite import leave_out
 from pkpd.model.schema import Model
 from pkpd.population import Population
 from pkpd.schedule import Schedule, nothing
@@ -79,7 +80,10 @@ def sensitivity(model: Model, population: Population, parameters: Sequence[str],
     solved, slopes = solve_gradient(
         model, columns, start_states(model, population), start_slopes(model, population.inputs, columns), population.inputs,
         plain, tints, outs, np.asarray(begin, dtype=float), rtol, executor, places, atol)
-    failed = failures(model, population, solved)
+    run = Simulation(model, population, plain, outs, solved.states)
+    lost = leave_out(model, outs, solved.states, run.inputs)
+    slopes[np.isnan(run.states).any(axis=2)] = np.nan
+    failed = failures(model, population, solved, lost)
     if failed and strict:
         raise SimulationError(f"{model.name}: {len(failed)} of {len(population)} patients failed\n  " + "\n  ".join(failed[:5]))
-    return Sensitivity(Simulation(model, population, plain, outs, solved.states, failed), tuple(parameters), slopes, tints)
+    return Sensitivity(replace(run, failures=failed), tuple(parameters), slopes, tints)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pkpd.errors import SimulationError, fail, nearest
-from pkpd.model.expression import evaluate, names_in
+from pkpd.finite import computed_from, evaluated, leave_out
+from pkpd.model.expression import evaluate
 from pkpd.model.schema import Model
 from pkpd.population import Population
 from pkpd.schedule import SET, Schedule, nothing, settings
@@ -50,29 +51,17 @@ class Simulation:
 
     def _values(self, names: list[str]) -> dict[str, np.ndarray]:
         model = self.model
-        trees = {v.name: v.tree for v in model.variables}
-        known = {*trees, *model.states, *model.inputs}
+        known = {*(v.name for v in model.variables), *model.states, *model.inputs}
         for name in names:
             if name not in known:
                 raise fail(model.name, f"has no {name!r}", nearest(name, known))
-        needed, todo = set(), list(names)
-        while todo:
-            name = todo.pop()
-            if name not in needed:
-                needed.add(name)
-                todo += names_in(trees[name]) if name in trees else ()
-        values: dict[str, np.ndarray] = {}
-        for i, name in enumerate(model.states):
-            if name in needed:
-                values[name] = self.states[:, :, i]
-        for i, name in enumerate(model.inputs):
-            if name in needed:
-                values[name] = self._input(i)
-        with np.errstate(all="ignore"):
-            for v in model.variables:
-                if v.name in needed:
-                    values[v.name] = np.asarray(evaluate(v.tree, values, np)) + np.zeros(self.times.shape)
-        return {n: values[n] for n in names}
+        values = evaluated(model, names, self.states, self.inputs(names))
+        return {n: values[n] + np.zeros(self.times.shape) for n in names}
+
+    def inputs(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """The inputs (patient, time) from which some compartments and variables are computed."""
+        needed = computed_from(self.model, names)
+        return {n: self._input(i) for i, n in enumerate(self.model.inputs) if n in needed}
 
     def _input(self, index: int) -> np.ndarray:
         start, schedule = self.population.inputs[:, index], self._with_crossings(self.model.inputs[index], index)
@@ -82,6 +71,8 @@ class Simulation:
 
     def _with_crossings(self, name: str, index: int) -> Schedule:
         """The schedule and, before its events of the same time, what crossings set an input to."""
+        if not any(name in crossing.then for crossing in self.crossings):
+            return self.schedule
         taken = nothing(len(self.population))
         for k, crossing in enumerate(self.crossings):
             if name in crossing.then and self.crossed is not None:
@@ -146,12 +137,14 @@ def grid(times: np.ndarray | tuple, n: int, begin: np.ndarray | float) -> np.nda
     return outs
 
 
-def failures(model: Model, population: Population, solved: Solved) -> tuple[str, ...]:
-    """The patients that could not be solved, each with its number, time and reason."""
+def failures(model: Model, population: Population, solved: Solved,
+             lost: Mapping[int, tuple[float, str]]) -> tuple[str, ...]:
+    """The patients that could not be solved, or of whom a variable is not finite, each with its number, time and reason."""
     from pkpd.solve.batch import REASONS
 
-    return tuple(f"patient {population.numbers[i]}, {model.time} {solved.reached[i]:.6g}: {REASONS[int(solved.status[i])]}"
-                 for i in np.flatnonzero(solved.status))
+    told = {i: (solved.reached[i], REASONS[int(solved.status[i])]) for i in np.flatnonzero(solved.status)}
+    told |= {i: (time, f"{name} is not finite") for i, (time, name) in lost.items()}
+    return tuple(f"patient {population.numbers[i]}, {model.time} {time:.6g}: {why}" for i, (time, why) in sorted(told.items()))
 
 
 def simulate(model: Model, population: Population, schedule: Schedule | None = None,
@@ -181,9 +174,13 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
     solved = solve_population(model, first, population.inputs, schedule, outs, np.asarray(begin, dtype=float), rtol,
                               executor=executor, places=places, watch=watch(model, crossings),
                               atol=tolerances(model, rtol, atol))
-    failed = failures(model, population, solved)
+    run = Simulation(model, population, schedule, outs, solved.states, (), solved.crossed if crossings else None,
+                     tuple(crossings))
+    lost = leave_out(model, outs, solved.states, run.inputs)
+    failed = failures(model, population, solved, lost)
     if failed and strict:
         raise SimulationError(f"{model.name}: {len(failed)} of {n} patients failed\n  " + "\n  ".join(failed[:5]))
-    unknown = (solved.status != 0)[:, None] & np.isinf(solved.crossed)
-    return Simulation(model, population, schedule, outs, solved.states, failed,
-                      np.where(unknown, np.nan, solved.crossed) if crossings else None, tuple(crossings))
+    unknown = solved.status != 0
+    unknown[list(lost)] = True
+    crossed = np.where(unknown[:, None] & np.isinf(solved.crossed), np.nan, solved.crossed)
+    return replace(run, failures=failed, crossed=crossed if crossings else None)
