@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pkpd.solve.tolerance import Given
 
 
+MOST_STEPS = 200_000  # from one event to the next
+
+
 @dataclass(frozen=True)
 class Simulation:
     """Patients' states over time: `times` (patient, time) in the model's time unit, `states` (patient, time, state).
@@ -106,7 +109,7 @@ def start_states(model: Model, population: Population) -> np.ndarray:
 
 
 def check(model: Model, population: Population, schedule: Schedule, start: np.ndarray | None, begin: np.ndarray | float,
-          rtol: float) -> None:
+          rtol: float, most_steps: int = MOST_STEPS) -> None:
     """Refuses what the engine would read wrongly: it is compiled, and checks no bounds."""
     n = len(population)
     if population.names != model.inputs:
@@ -122,6 +125,8 @@ def check(model: Model, population: Population, schedule: Schedule, start: np.nd
         raise fail("simulate", f"start is of shape {np.shape(start)}, not {(n, len(model.states))}", "give (patient, state)")
     if not 0 < rtol < 1:
         raise fail("simulate", f"rtol = {rtol:g} is not a relative tolerance", "give a number between 0 and 1, such as 1e-6")
+    if isinstance(most_steps, bool) or not isinstance(most_steps, int | np.integer) or not 0 < most_steps < 2**62:
+        raise fail("simulate", f"most_steps = {most_steps!r} is not a number of steps", "give a whole number, 1 or more")
 
 
 def grid(times: np.ndarray | tuple, n: int, begin: np.ndarray | float) -> np.ndarray:
@@ -151,7 +156,7 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
              times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0,
              start: np.ndarray | None = None, rtol: float = 1e-6, strict: bool = True,
              executor: Executor | None = None, places: np.ndarray | None = None,
-             crossings: Sequence[Crossing] = (), atol: Given = None) -> Simulation:
+             crossings: Sequence[Crossing] = (), atol: Given = None, most_steps: int = MOST_STEPS) -> Simulation:
     """Solves a model for every patient of a population.
 
     times   output times in the model's time unit, (time,) or (patient, time), in order
@@ -161,6 +166,7 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
     crossings  thresholds to look for, and what happens there (pkpd.Crossing)
     atol    absolute tolerance, in the compartments' units: one number, or numbers by compartment; if left out, from a
             compartment's `scale`, or from what enters it (solve/tolerance)
+    most_steps  after which a patient fails, counted anew from each event (a dose, a value set, a crossing's action)
     """
     from pkpd.events import watch
     from pkpd.solve.batch import solve_population
@@ -168,10 +174,10 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
 
     n = len(population)
     schedule = schedule if schedule is not None else nothing(n)
-    check(model, population, schedule, start, begin, rtol)
+    check(model, population, schedule, start, begin, rtol, most_steps)
     outs = grid(times, n, begin)
     first = start_states(model, population) if start is None else start
-    solved = solve_population(model, first, population.inputs, schedule, outs, np.asarray(begin, dtype=float), rtol,
+    solved = solve_population(model, first, population.inputs, schedule, outs, np.asarray(begin, dtype=float), rtol, most_steps,
                               executor=executor, places=places, watch=watch(model, crossings),
                               atol=tolerances(model, rtol, atol))
     run = Simulation(model, population, schedule, outs, solved.states, (), solved.crossed if crossings else None,

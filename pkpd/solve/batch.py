@@ -12,14 +12,15 @@ from pkpd.executor import run_all, workers
 from pkpd.model.schema import Model
 from pkpd.schedule import Schedule
 from pkpd.solve.compile import FUNCTIONS, Program, kernels, watcher
-from pkpd.solve.lanes import BLOCKS, NOT_FINITE, OK, ROWS, STEP_TOO_SMALL, TOO_MANY_STEPS, solve_lanes
+from pkpd.solve.lanes import solve_lanes
+from pkpd.solve.layout import BLOCKS, NOT_FINITE, OK, ROWS, STEP_TOO_SMALL, TOO_MANY_STEPS
 from pkpd.solve.reach import reached
 from pkpd.solve.tolerance import Tolerance, scales, tolerances
 from pkpd.solve.vector import LANES, ROW
 
 __all__ = ["OK", "REASONS", "Solved", "Watch", "solve_population"]
-REASONS = {TOO_MANY_STEPS: "took too many steps", STEP_TOO_SMALL: "needed a step too small to advance",
-           NOT_FINITE: "met a value that is not finite"}
+REASONS = {TOO_MANY_STEPS: "took too many steps since its last event (more than most_steps)",
+           STEP_TOO_SMALL: "needed a step too small to advance", NOT_FINITE: "met a value that is not finite"}
 _CHUNK = 256  # patients at most
 
 
@@ -142,7 +143,7 @@ def _work(job: _Job) -> tuple[np.ndarray, np.ndarray]:
     n = program.states
     sizes = {"head": ROWS, "y": n, "p": job.inputs.shape[1], "q": program.slots, "infusion": n, "a": program.factors, "k": 6 * n,
              "tolerance": n + 1, "new": n, "d": n, "growth": n,
-             "watch_q": job.watcher.slots if job.watcher else 0, "now": watched, "then": watched, "last": watched}
+             "watch_q": job.watcher.slots if job.watcher else 0, "now": 2 * watched, "then": 2 * watched, "last": watched}
     first = np.cumsum([0, *(sizes[b] for b in BLOCKS)])
     block = np.zeros(first[-1] * LANES + LANES)
     at = (-block.ctypes.data % ROW) // 8

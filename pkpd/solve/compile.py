@@ -88,7 +88,8 @@ def kernels(model: Model, columns: tuple[int, ...] = ()) -> Program:
 
 
 def watcher(model: Model, columns: tuple[str, ...]) -> Program:
-    """The compiled values of some compartments and variables: watch(y, q, values), after prepare(p, q)."""
+    """The compiled values of some compartments and variables, then their rates of change: watch(y, q, infusion, values), after
+    prepare(p, q)."""
     return _program(model, columns, ("prepare", "watch"), _watch)
 
 
@@ -135,11 +136,19 @@ def generate(model: Model, columns: tuple[int, ...] = ()) -> tuple[str, int, int
 
 def _watch(model: Model, names: tuple[str, ...]) -> tuple[str, int, int, int]:
     g, slots = Graph(), Slots()
-    known = graph.names(g, model)
+    known, rows = graph.names(g, model), graph.rates(g, model)
     w = Writer(g, slots)
-    for row, name in enumerate(names):
-        w.store(w.value(known[name]), "%values", row)
-    text = function("watch", ("y", "q", "values"), w) + _prepare(g, slots)
+    for k, name in enumerate(names):
+        w.store(w.value(known[name]), "%values", k)
+        change = real(0.0)
+        for i, c in enumerate(model.compartments):
+            slope = g.slope(known[name], "state", i)
+            if g.value(slope) != 0.0:
+                rate = w.value(rows[i])
+                rate = w.binary("add", rate, w.load("%infusion", i)) if c.dose is not None else rate
+                change = w.fma(w.value(slope), rate, change)
+        w.store(change, "%values", len(names) + k)
+    text = function("watch", ("y", "q", "infusion", "values"), w) + _prepare(g, slots)
     return functions.definitions({op for op, *_ in g.nodes}) + text + ATTRIBUTES, len(names), max(len(slots.rows), 1), 1
 
 

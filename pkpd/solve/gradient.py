@@ -18,9 +18,9 @@ from pkpd.model.expression import evaluate
 from pkpd.model.schema import Model
 from pkpd.schedule import ADD, ASSIGN, RATE, SCALE, SET, Schedule
 from pkpd.solve.batch import Solved, solve_population
+from pkpd.solve.layout import MOVE
 from pkpd.solve.tolerance import Given, beside, tolerances
 
-MOVE = 5  # adds to the derivatives by quantity `index` the rates of the states times `value`
 STEP = 1e-30  # of the complex step: far below the last digit of anything real
 
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from pkpd.solve.lanes import BLOCKS, OPTIONS, prepare, rates
+from pkpd.schedule import ADD, ASSIGN, RATE, SET
+from pkpd.solve.layout import NEW, OPTIONS, D, K, P, Y, prepare, rates
 from pkpd.solve.vector import LANES
 
 NOTHING = 1e-100  # the reach of a state that nothing enters
 BESIDE = 1e-3  # how far beside the states the rates are looked at again
-_Y, _P, _K, _NEW, _D = (BLOCKS.index(name) for name in ("y", "p", "k", "new", "d"))
-_FIRST = 7  # columns of addresses in m before those of the blocks
-_ADD, _RATE, _SET, _ASSIGN = 0, 1, 3, 4
 
 
 @njit(**OPTIONS)
@@ -27,33 +25,33 @@ def _entering(i, x, offsets, when, what, end, found):
         found[i, r] = max(found[i, r], abs(x[i, 1 + r])) if np.isfinite(x[i, 1 + r]) else found[i, r]
     for row in range(offsets[i], offsets[i + 1]):
         kind, r, amount = what[row, 0], what[row, 1], abs(when[row, 1])
-        if kind == _RATE and amount > 0:
+        if kind == RATE and amount > 0:
             later = row + 1
-            while later < offsets[i + 1] and not (what[later, 0] == _RATE and what[later, 1] == r):
+            while later < offsets[i + 1] and not (what[later, 0] == RATE and what[later, 1] == r):
                 later += 1
             amount *= max((when[later, 0] if later < offsets[i + 1] else end) - when[row, 0], 0.0)
-        if kind in (_ADD, _RATE, _ASSIGN) and r < found.shape[1] and amount < np.inf:
+        if kind in (ADD, RATE, ASSIGN) and r < found.shape[1] and amount < np.inf:
             found[i, r] = max(found[i, r], amount)
 
 
 @njit(**OPTIONS)
 def _inputs(lane, i, x, offsets, when, what, deeds, later, w, m, states):
     """A patient's inputs in a lane: at the start, or the largest that they are set to later."""
-    p = m[0, _FIRST + _P]
+    p = m[0, P]
     for r in range(x.shape[1] - 1 - states):
         w[p + r, lane] = x[i, 1 + states + r]
     for row in range(offsets[i], offsets[i + 1] if later else offsets[i]):
-        if what[row, 0] == _SET:
+        if what[row, 0] == SET:
             w[p + what[row, 1], lane] = max(w[p + what[row, 1], lane], when[row, 1])
     for row in range(deeds.shape[0] if later else 0):
-        if deeds[row, 1] == _SET:
+        if deeds[row, 1] == SET:
             w[p + int(deeds[row, 2]), lane] = max(w[p + int(deeds[row, 2]), lane], deeds[row, 3])
 
 
 @njit(**OPTIONS)
 def _looked_at(first, turn, span, aside, w, m, found):
     """The rates of the patients in the lanes: at their states, beside them, or with what is empty filled."""
-    y, brought = m[0, _FIRST + _Y], m[0, _FIRST + _K]
+    y, brought = m[0, Y], m[0, K]
     for lane in range(LANES):
         i = min(first + lane, found.shape[0] - 1)
         for r in range(found.shape[1]):
@@ -67,7 +65,7 @@ def _looked_at(first, turn, span, aside, w, m, found):
 @njit(**OPTIONS)
 def _flowing(first, span, aside, w, m, found):
     """One link of the chains: what the rates bring to the empty states of the patients in the lanes; whether anything."""
-    d, plain, brought, moved = m[0, _FIRST + _D], m[0, _FIRST + _NEW], m[0, _FIRST + _K], False
+    d, plain, brought, moved = m[0, D], m[0, NEW], m[0, K], False
     for turn in range(3):
         _looked_at(first, turn, span, aside, w, m, found)
         for lane in range(LANES):
@@ -126,9 +124,9 @@ def reached(w: np.ndarray, m: np.ndarray, c: np.ndarray, x: np.ndarray, offsets:
     """
     found = np.zeros((len(x), len(stated)))
     for _, kind, index, value in deeds:
-        if kind == _ASSIGN:
+        if kind == ASSIGN:
             found[:, int(index)] = np.maximum(found[:, int(index)], abs(value))
-    later = bool(np.any(what[:, 0] == _SET) or np.any(deeds[:, 1] == _SET))
+    later = bool(np.any(what[:, 0] == SET) or np.any(deeds[:, 1] == SET))
     aside = 1 + BESIDE * np.random.default_rng(1).uniform(0.5, 1, len(stated))
     _reaching(w, m, c, x, offsets, when, what, ends, np.maximum(ends - x[:, 0], 0.0), deeds, aside, stated, later, states, found)
     _, power = np.frexp(np.clip(np.where(found > 0, found, NOTHING), NOTHING, 1e250))
