@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import pickle
 import threading
 from collections.abc import Callable
@@ -14,10 +15,11 @@ import llvmlite
 import llvmlite.binding as llvm
 
 from pkpd import store
+from pkpd.errors import fail
 from pkpd.model.schema import Model
 from pkpd.solve import functions, graph, rodas
 from pkpd.solve.graph import Graph
-from pkpd.solve.sparse import elimination_order, symbolic_lu
+from pkpd.solve.sparse import elimination_order, operations, symbolic_lu
 from pkpd.solve.vector import ATTRIBUTES, Slots, V, Writer, function, real
 
 
@@ -77,6 +79,7 @@ def linked(code: bytes) -> Any:
     return engine
 
 
+LARGEST = 200_000  # operations of a step; the library's largest system has 3,000
 FUNCTIONS = ("prepare", "rates", "pace", "step", "accept")
 _LOADED: dict[str, Program] = {}
 _LOCK = threading.Lock()
@@ -127,11 +130,32 @@ def generate(model: Model, columns: tuple[int, ...] = ()) -> tuple[str, int, int
     """LLVM text of a model, and how many states, slots of inputs and entries of the LU it has."""
     g = Graph()
     rows = graph.rates(g, model)
+    affordable(g, rows, model)
     n = len(rows)
     for k, column in enumerate(columns):
         rows += graph.tangents(g, rows[:n], n * (1 + k), column, len(model.inputs) + k)
+    if columns:
+        affordable(g, rows, model)
     dosed = [i for i, c in enumerate(model.compartments) if c.dose is not None]
     return assemble(g, rows, [n * k + i for k in range(1 + len(columns)) for i in dosed])
+
+
+def affordable(g: Graph, rows: list[int], model: Model) -> None:
+    """Refuses, before anything is compiled, what would take more than about a minute."""
+    own = os.environ.get("PKPD_LARGEST", str(LARGEST))
+    if not own.isdecimal() or int(own) == 0:
+        raise fail("PKPD_LARGEST", f"{own!r} is not a number of operations", "give 1 or more, or unset it")
+    most, n = int(own), len(rows)
+    entries = sum(g.states[row].bit_count() for row in rows)
+    size = len(g.nodes) + entries
+    if size <= most:
+        pattern = {(i, j) for i, row in enumerate(rows) for j in range(n) if g.states[row] >> j & 1}
+        size += operations(n, pattern, most)
+    if size > most:
+        raise fail(model.name, f"is too large to compile: {n:,} states, {entries:,} of whose derivatives by each other are not "
+                   f"0, take more than {most:,} operations a step, and to compile a second for every 3,000",
+                   "let fewer states depend on each other (a sum of all in each rate joins all), or follow fewer parameters at "
+                   "once; PKPD_LARGEST sets another limit")
 
 
 def _watch(model: Model, names: tuple[str, ...]) -> tuple[str, int, int, int]:

@@ -267,7 +267,8 @@ def test_a_patient_that_fails_is_kept_as_missing_and_its_neighbours_are_unharmed
 def test_a_patient_that_runs_out_of_steps_is_named_so(model):
     start, inputs = np.array([[0.0, 40.0, 0.0, 60.0, 0.0]]), patient(model).inputs
     _, status, reached, _ = batch.solve_population(model, start, inputs, nothing(1), np.array([[24.0]]), np.zeros(1), 1e-9, 10)
-    assert batch.REASONS[int(status[0])] == "took too many steps since its last event (more than most_steps)" and 0 < reached[0] < 24
+    assert batch.REASONS[int(status[0])] == "took too many steps since its last event (more than most_steps)"
+    assert 0 < reached[0] < 24
 
 
 def test_a_start_that_is_not_a_number_fails_as_such(model):
