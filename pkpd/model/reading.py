@@ -169,12 +169,13 @@ def _compartments(reader: _Reader, data: dict) -> tuple[Compartment, ...]:
         place = f"compartments.{name}"
         _lower(reader, place, name)
         start = reader.tree(entry["start"], f"{place}.start") if "start" in entry else ("num", 0)
-        scale = entry.get("scale", 1.0)
-        if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < 1e30:
+        scale = entry.get("scale")
+        if scale is not None and (not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < 1e30):
             reader.add(f"{place}.scale", f"{_shown(scale)} is not a positive number")
-            scale = 1.0
+            scale = None
         dose = _dose(reader, entry.get("dose", False), f"{place}.dose")
-        rows.append(Compartment(name, reader.unit(entry, place), entry.get("text", ""), start, dose, float(scale)))
+        rows.append(Compartment(name, reader.unit(entry, place), entry.get("text", ""), start, dose,
+                                None if scale is None else float(scale)))
     return tuple(rows)
 
 
