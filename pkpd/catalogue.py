@@ -13,6 +13,7 @@ from pkpd import library, store
 from pkpd.errors import ContentError, Issue, NotFound, PkpdError, clipped, fail, nearest
 from pkpd.formats import stamped
 from pkpd.model.schema import ModelFile
+from pkpd.naming import folderless
 from pkpd.terminal import print_json, say
 
 KINDS = ("models", "drugs", "parameters", "regimens", "trials", "fits", "studies")
@@ -125,7 +126,7 @@ def _show_other(kind: str, name: str, as_json: bool, console: Console) -> None:
         from pkpd.show import print_parameters, show_parameters
 
         described = show_parameters(load_parameters(name))
-        print_json(stamped(described)) if as_json else print_parameters(described, console)
+        print_json(stamped(folderless(described))) if as_json else print_parameters(described, console)
         return
     if kind == "exposures":
         _show_evidence(name, as_json, console)
@@ -161,7 +162,7 @@ def _show_regimen(name: str, diagram: Path | None, as_json: bool, console: Conso
     from pkpd.regimen import load_regimen
 
     regimen = load_regimen(name)
-    print_json(stamped(show_regimen(regimen))) if as_json else print_regimen(regimen, console)
+    print_json(stamped(folderless(show_regimen(regimen)))) if as_json else print_regimen(regimen, console)
     if diagram is not None:
         from pkpd.timeline import dosing_diagram, image
 
@@ -185,7 +186,7 @@ def _show_model(name: str, diagram: Path | None, as_json: bool, console: Console
     except ContentError:
         parameters = None  # a model of the user's own, or a part: shown without values
     described = show_model(model, parameters)
-    print_json(stamped(described)) if as_json else print_model(described, console)
+    print_json(stamped(folderless(described))) if as_json else print_model(described, console)
     if diagram is not None:
         from pkpd.diagram import diagram as draw
         from pkpd.diagram import image

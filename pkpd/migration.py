@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tomllib
 from pathlib import Path
@@ -85,16 +84,14 @@ def migrate(file: str, out: Path | None, in_place: bool) -> tuple[str, Path | No
     if out is not None and in_place:
         raise fail("--out", "cannot go with --in-place", "choose one of the two")
     if out is not None:
-        store.require_writable(out)
         if out.exists() and out.samefile(path):
             raise fail("--out", f"{out} is the file itself", "name another file, or ask for --in-place")
+        store.require_writable(out)
     text = library.text_of(path)
     new = migrated(text, str(path))
     if in_place and new == text:
         return new, None
-    target = path.resolve() if in_place else out
+    target = path if in_place else out
     if target is not None:
-        mode = path.stat().st_mode & 0o777
-        store.write_text(target, new)
-        os.chmod(target, mode)
+        store.write_text(target, new, over_read=in_place, over_shipped=in_place)
     return new, target

@@ -25,3 +25,10 @@ def placeless(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [placeless(v) for v in value]
     return ".toml" if isinstance(value, str) and value.endswith(".toml") else value
+
+
+def folderless(data: Any) -> Any:
+    """Plain data in which nothing that is named after a file has the folder in its `name`."""
+    if isinstance(data, dict):
+        return {k: called(v) if k == "name" and isinstance(v, str) else folderless(v) for k, v in data.items()}
+    return [folderless(v) for v in data] if isinstance(data, list) else data

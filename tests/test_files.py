@@ -190,3 +190,10 @@ def test_json_on_standard_output_is_the_file_s(pkpd, tmp_path):
 def test_no_file_is_ever_called_a_dash(pkpd, tmp_path, args):
     code, out, err = pkpd(*args)
     assert code == 2 and "error" in err.lower() and os.listdir(tmp_path) == []
+
+
+def test_json_of_a_file_names_it_without_its_folder(pkpd, tmp_path):
+    for kind in ("model", "parameters", "regimen"):
+        write_new(kind, f"own_{kind}")
+        texts = [pkpd("show", f"{at}own_{kind}.toml", "--json")[1] for at in ("", "./", f"{tmp_path}/")]
+        assert texts[0] == texts[1] == texts[2] and json.loads(texts[0])["name"] == f"own_{kind}"

@@ -11,6 +11,7 @@ from pkpd.fit.quantity import SCALES, WHATS, Free, put_all
 from pkpd.fit.reach import check_fit
 from pkpd.labels import Labelled, Row, named
 from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text
+from pkpd.naming import file_of
 from pkpd.spread import is_number
 from pkpd.trial.protocol import Trial, load_trial
 from pkpd.trial.published import Figure
@@ -104,6 +105,10 @@ def _trials(named: tuple[str, ...], where: str, issues: list[Issue]) -> tuple[Tr
         issues.append(Issue(where, "names no trial", 'write trials = ["eortc_40983"]'))
     for name in sorted({n for n in named if named.count(n) > 1}):
         issues.append(Issue(where, f"{name!r} is named twice", "remove one of the two"))
+    files = [file_of(n) for n in dict.fromkeys(named)]
+    for name in sorted({f for f in files if files.count(f) > 1}):
+        issues.append(Issue(where, f"two trials are called {name!r}, and results could not tell them apart",
+                            "rename one of the two files"))
     found = []
     for k, name in enumerate(named, 1):
         before = len(issues)

@@ -49,6 +49,12 @@ def test_a_fault_is_told_with_its_remedy(fit, head, free, said):
     assert said in told(fit)
 
 
+def test_two_trials_of_one_name_are_refused_as_results_could_not_tell_them_apart(fit):
+    fit["fit"]["trials"] = ["one.toml", "./one.toml"]
+    assert ("fit.trials: two trials are called 'one.toml', and results could not tell them apart\n"
+            "    remedy: rename one of the two files") in told(fit)
+
+
 def test_every_fault_is_told_at_once(fit):
     fit["fit"] |= {"link": "x", "leave_out": ["a/b"]}
     fit["free"][1]["set"] = "shifty.toml"
