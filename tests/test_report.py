@@ -128,6 +128,7 @@ def test_the_drawn_figures_load_nothing_from_elsewhere(folder):
 
 def test_the_page_says_what_it_is_not(page, folder):
     data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert list(data)[:2] == ["format", "version"] and data["format"] == 1
     assert data["notice"] == "Research software: a simulation, not advice on any patient."
     assert page.count(data["notice"]) == 2
     assert "Toxicity, injury of the liver and cost are not modelled." in page

@@ -248,6 +248,7 @@ def saved(result, folder):
 
 def test_a_result_names_its_trials_and_its_figures_by_trial(saved):
     _, told = load_result(saved)
+    assert saved.read_text().split("\n")[:2] == ["# Made by `pkpd fit fit`; do not edit.", "format = 1"]
     assert told["trials"] == ["one.toml", "two.toml"] and "trial" not in told
     assert fitted(told, "two.toml") == ("response:all", "control:all") and fitted(told, "three.toml") == ()
     assert [t["kind"] for t in told["terms"]] == ["exact counts", "joint normal"]

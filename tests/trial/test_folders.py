@@ -9,6 +9,7 @@ import pytest
 
 from pkpd import library, runs
 from pkpd.fit.hashes import hashes
+from pkpd.fit.predict import _quantiles
 from pkpd.fit.result import fitted, load_result
 from pkpd.model.compose import load_model
 from pkpd.parameters import load_parameters
@@ -120,3 +121,14 @@ def test_the_quantiles_of_a_figure_are_nested_and_those_of_95_percent_are_its_in
         spans = [[np.inf if x is None else x for x in figure["quantiles"][k]] for k in ("95", "80", "50")]
         assert figure["quantiles"]["95"] == figure["predicted_interval"]
         assert spans[0][0] <= spans[1][0] <= spans[2][0] <= spans[2][1] <= spans[1][1] <= spans[0][1]
+
+
+def test_quantiles_are_those_of_the_values_and_a_bound_that_is_not_reached_is_none():
+    values = np.arange(1.0, 200)  # ranks p (n + 1) of 199 numbers
+    found = _quantiles(values)
+    assert {k: [pytest.approx(x) for x in v] for k, v in found.items()} == {
+        "50": [50, 150], "80": [20, 180], "95": [5, 195]
+    }
+    found = _quantiles(np.where(values > 170, np.inf, values))
+    assert [v[1] for v in found.values()] == [pytest.approx(150), None, None]
+    assert _quantiles(np.array([])) == {"50": [None, None], "80": [None, None], "95": [None, None]}
