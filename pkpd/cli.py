@@ -42,6 +42,16 @@ Carry = Annotated[
     list[str] | None,
     typer.Option(help="With --data: columns of the table, inputs and covariates to write too: EVID,AMT,DV"),
 ]
+Cycles = Annotated[
+    int | None,
+    typer.Option(min=0, help="cycles of the regimen's first course; 6 if left out where the regimen does not say"),
+]
+Sets = Annotated[
+    list[str] | None, typer.Option(help="parameter sets, the last on top; the system's default if left out")
+]
+Columns = Annotated[
+    str | None, typer.Option(help="what to write, as in Cc,CL,WT; every compartment and variable if left out")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 
 
@@ -151,20 +161,13 @@ def simulate(
     covariates: Covariates = "forward",
     carry: Carry = None,
     regimen: Annotated[str | None, typer.Option(help="a regimen: a library name or a file")] = None,
-    cycles: Annotated[
-        int | None,
-        typer.Option(min=0, help="cycles of the regimen's first course; 6 if left out where the regimen does not say"),
-    ] = None,
+    cycles: Cycles = None,
     patients: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="virtual patients")] = 100,
     until: Annotated[str, typer.Option(help='how long, as in "2 year"')] = "1 year",
     every: Annotated[str, typer.Option(help='how often to write, as in "1 day"')] = "1 day",
     seed: Annotated[int, typer.Option(help="seed of the virtual patients")] = 0,
-    parameters: Annotated[
-        list[str] | None, typer.Option(help="parameter sets, the last on top; the system's default if left out")
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="what to write, as in Cc,CL,WT; every compartment and variable if left out")
-    ] = None,
+    parameters: Sets = None,
+    columns: Columns = None,
     cluster: Cluster = None,
 ) -> None:
     """Simulate virtual patients and write one row a patient and time, or, with --data, one row a record."""
