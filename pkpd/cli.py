@@ -199,7 +199,7 @@ def trial(
     fit: Annotated[
         str | None, typer.Option(help='a fit\'s result, the library\'s own if left out; "none": the values of its files')
     ] = None,
-    patients: Annotated[int, typer.Option(min=20, help="virtual patients an arm and draw")] = 1000,
+    patients: Annotated[int, typer.Option(min=20, max=1_000_000, help="virtual patients an arm and draw")] = 1000,
     link: Annotated[str, typer.Option(help="kill link; the fit's own if left out")] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to a JSON file.")] = None,
     cluster: Cluster = None,

@@ -245,6 +245,15 @@ def test_a_file_that_is_replaced_keeps_its_rights_and_a_read_only_one_is_told(mo
         store.require_writable("a.txt")
 
 
+@pytest.mark.parametrize(("name", "why"), [("x" * 300 + ".csv", "File name too long"), ("a\0b.csv", ".*null.*"),
+                                           ("loop/a.csv", "Too many levels of symbolic links")])
+def test_a_name_that_no_file_can_have_is_told_before_any_work(name, why):
+    Path("loop").symlink_to("loop")
+    for write in (store.require_writable, lambda path: store.write_text(path, "x")):
+        with pytest.raises(OutputError, match=rf": cannot be written \({why}\)\n    remedy: name another file"):
+            write(name)
+
+
 def test_a_full_device_is_told_and_stays_a_device():
     with pytest.raises(OutputError) as caught:
         store.write_json("/dev/full", {"a": list(range(9999))})
@@ -264,6 +273,18 @@ def test_a_pipe_and_standard_output_are_written_straight():
     with open("log", "w") as log:
         subprocess.run([sys.executable, "-c", code], stdout=log, check=True)
     assert Path("log").read_text() == "first\nxlast\n"
+
+
+def test_a_file_in_memory_is_a_file():
+    path = Path(f"/dev/shm/pkpd-{os.getpid()}.txt")
+    if not path.parent.is_dir():
+        pytest.skip("this system has no such folder")
+    try:
+        for text in ("old", "new"):
+            store.write_text(path, text)
+        assert path.read_text() == "new"
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def test_a_folder_is_made_only_for_a_file_that_is_whole(here):
