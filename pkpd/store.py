@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,6 +24,7 @@ from pkpd.errors import OutputError, PkpdError
 
 _TOGETHER: ContextVar[list[Draft] | None] = ContextVar("together", default=None)
 _OPEN = re.compile(r"/dev/(stdout|stderr)|(?:/dev|/proc/self)/fd/([0-9]{1,5})")  # what leads to an open descriptor
+_BEGUN = time.time()
 _WROTE: set[str] = set()  # files that this process made: it may make them again, though it has read them since
 
 
@@ -50,10 +52,14 @@ def content_hash(*values: Any) -> str:
 
 @cache
 def code_hash(*names: str) -> str:
-    """A short hash of this package's code: of all, or of the files and folders named."""
+    """A short hash of this package's code: of all, or of the files and folders named.
+
+    Where a file has changed since this process began, what runs is not what is on the disk: the hash is of this process alone.
+    """
     root = Path(__file__).parent
     files = sorted({f for n in names or ("",) for f in [root / n, *(root / n).rglob("*.py")] if f.suffix == ".py"})
-    return content_hash([[f.relative_to(root).as_posix(), f.read_text(encoding="utf-8")] for f in files])
+    own = [os.getpid(), _BEGUN] if any(_BEGUN < f.stat().st_mtime <= time.time() for f in files) else []
+    return content_hash([[f.relative_to(root).as_posix(), f.read_text(encoding="utf-8")] for f in files], *own)
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def rests_on(fit: Fit) -> tuple[tuple[Trial, ...], Parameters, str]:
     trials = tuple(load_trial(name) for name in fit.trials)
     base = load_parameters(fit.parameters, daily_model(trials[0].disease))
     rest = [x for t in trials for x in _rests_on(t)]
-    return trials, base, store.content_hash(fit, trials, base.values, base.correlations, base.covariates, *rest)
+    return trials, base, store.content_hash(fit, trials, base.values, base.correlations, base.covariates, store.code_hash(), *rest)
 
 
 def _rests_on(trial: Trial) -> list[str]:
