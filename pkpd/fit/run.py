@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 
-import pkpd
 from pkpd import cache, store
 from pkpd.executor import run_all, stream
 from pkpd.fit.free import Fit
@@ -93,8 +92,8 @@ def rests_on(fit: Fit) -> tuple[tuple[Trial, ...], Parameters, str]:
     """The trials and values of a fit, and a hash of all that it computes with. This reads every file of the fit."""
     trials = tuple(load_trial(name) for name in fit.trials)
     base = load_parameters(fit.parameters, daily_model(trials[0].disease))
-    rest = [x for t in trials for x in _rests_on(t)]
-    return trials, base, store.content_hash(fit, trials, base.values, base.correlations, base.covariates, store.code_hash(), *rest)
+    rest = [store.code_hash(), *(x for t in trials for x in _rests_on(t))]
+    return trials, base, store.content_hash(fit, trials, base.values, base.correlations, base.covariates, *rest)
 
 
 def _rests_on(trial: Trial) -> list[str]:
@@ -102,7 +101,7 @@ def _rests_on(trial: Trial) -> list[str]:
     disease = daily_model(trial.disease)
     solved = [(load_model(system), "") for _, system in trial.treatments]
     solved += [(load_model(t.model), t.parameters) for t in trial.therapies]
-    found = [disease.hash, pkpd.__version__]
+    found = [disease.hash]
     found += [h for m, own in solved for h in (m.hash, load_parameters(own or (), m).hash)]
     found += [load_context(c, disease).hash for a in trial.arms for g in a.patients for c in g.contexts]
     return found + [store.content_hash(load_regimen(a.regimen)) for a in trial.arms if a.regimen]
