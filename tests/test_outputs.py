@@ -1,5 +1,6 @@
 """Outputs: never in the place of what was read or is shipped, whole or not there, and nothing left by a killed process."""
 
+import ast
 import json
 import os
 import resource
@@ -223,6 +224,43 @@ def test_where_a_fit_s_result_goes_if_nothing_is_said(name, replace, target):
 
     shutil.copy(FIT, "eortc_40983.toml")
     assert str(_result_file(name, None, replace)) == target
+
+
+def calls(file: Path) -> list[tuple[str, str]]:
+    """The last name of each call in a file, and that of what it is called on."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            on = node.func.value
+            found.append((node.func.attr, on.id if isinstance(on, ast.Name) else ""))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found.append((node.func.id, ""))
+    return found
+
+
+PACKAGE = Path(store.__file__).parent
+WRITERS = {"store.py", "drafts.py", "cache.py"}  # the last has its own folder, which no input is read from
+READERS = {"library.py", "records/table.py"}  # each notes what it reads
+LIBRARY_S_OWN = {"store.py", "units.py", "parameters.py", "catalogue.py"}  # code, definitions, references; what was read before
+MAINTENANCE = {"fit/__main__.py", "mechanisms/__main__.py", "evidence/__main__.py"}  # rewrite pages of the documentation
+
+
+def test_every_file_is_written_by_the_store_which_guards_it():
+    for file in PACKAGE.rglob("*.py"):
+        own = [(name, on) for name, on in calls(file) if on != "store" and name in (
+            "open", "write_text", "write_bytes", "to_csv", "to_parquet", "to_json", "tofile", "touch",
+            "NamedTemporaryFile", "mkstemp")]
+        assert not own or file.relative_to(PACKAGE).as_posix() in WRITERS, (file, own)
+
+
+def test_every_file_of_a_user_is_read_where_it_is_noted():
+    noted = set()
+    for file in PACKAGE.rglob("*.py"):
+        name, found = file.relative_to(PACKAGE).as_posix(), calls(file)
+        noted |= {name} if ("note", "inputs") in found else set()
+        reads = [n for n, _ in found if n in ("open", "read_text", "read_bytes", "read_csv", "read_parquet", "read_json")]
+        assert not reads or name in WRITERS | READERS | LIBRARY_S_OWN | MAINTENANCE, (name, reads)
+    assert noted == READERS
 
 
 # --- whole or not there -----------------------------------------------
