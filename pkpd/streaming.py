@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pkpd.covariates import REGISTER
+from pkpd.doors import door
 from pkpd.drafts import nearest_folder
 from pkpd.errors import Issue, OutputError, fail, nearest
 from pkpd.executor import stream
@@ -69,6 +70,7 @@ class Written:
     tally: Tally | None = None
 
 
+@door
 def simulate_to_file(crowd: Crowd, patients: int, path: str | Path, tell: Tell = lambda what, done, of: None,
                      columns: Sequence[str] | None = None) -> Written:
     """Simulates patients 1 to `patients` and writes one row a patient and time: ID, TIME, compartments, variables, FAILED.
@@ -130,7 +132,7 @@ def _block(crowd: Crowd, columns: tuple[str, ...], patients: int, size: int,
            first: int) -> tuple[dict[str, Any], tuple[str, ...], Tally | None]:
     """The columns of some patients, those that failed, what rules did; draws are keyed by patient: no block knows of others."""
     n, model = min(size, patients - first), crowd.model
-    people = draw(model, crowd.parameters, n, crowd.seed, study="simulate", first=first)
+    people = draw(model, crowd.parameters, n, crowd.seed, first=first)
     schedule = tally = None
     if crowd.regimen is not None and crowd.cycles != 0:
         schedule, tally = given(crowd.regimen, model, people, crowd.cycles, crowd.rtol)

@@ -13,6 +13,7 @@ from pkpd.fit.free import Fit
 from pkpd.fit.quantity import Point, put_all
 from pkpd.fit.reach import arms_read
 from pkpd.fit.terms import Arms, Counts, Joint, term
+from pkpd.naming import file_of
 from pkpd.trial.endpoints import Followed, Readout
 from pkpd.trial.protocol import Trial
 from pkpd.trial.run import Prepared, admit, run_arm, setting, warm
@@ -42,8 +43,8 @@ class Objective:
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """The fitted figures, TRIAL/FIGURE:ARM."""
-        return tuple(f"{t.trial.name}/{f.key}" for t in self.terms for f in t.figures)
+        """The fitted figures, TRIAL/FIGURE:ARM; a trial of the user's own by its file, in whatever folder."""
+        return tuple(f"{file_of(t.trial.name)}/{f.key}" for t in self.terms for f in t.figures)
 
     def arms(self, scores: np.ndarray) -> list[Arms]:
         """Readouts of every arm of each trial at a point."""

@@ -9,16 +9,19 @@ from functools import partial
 import numpy as np
 
 from pkpd import cache, store
+from pkpd.doors import door
 from pkpd.executor import run_all, stream
 from pkpd.fit.free import Fit
+from pkpd.fit.hashes import rests_on
 from pkpd.fit.likelihood import Objective, objective
 from pkpd.fit.posterior import Draws, best_point, sample
 from pkpd.fit.profile import Profile, narrowed, profiles
 from pkpd.fit.quantity import put_all
-from pkpd.model.compose import load_model
-from pkpd.parameters import load_context, load_parameters
+from pkpd.intervals import ends
+from pkpd.labels import Labelled, Row
+from pkpd.naming import called
+from pkpd.parameters import load_parameters
 from pkpd.population import uniform
-from pkpd.regimen import load_regimen
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import Trial, load_trial
 from pkpd.values import Parameters
@@ -27,8 +30,8 @@ Tell = Callable[[str, int, int], None]
 _FAR = 999.0  # no larger fall of a profile is told
 
 
-@dataclass(frozen=True)
-class FitResult:
+@dataclass(frozen=True, repr=False)
+class FitResult(Labelled):
     """What a fit found: its starts, its best point, draws of the posterior on the free scales, and profiles.
 
     `target` is the objective with its covariances as the posterior has them; `expected` are the figures at the best point.
@@ -46,21 +49,26 @@ class FitResult:
     profiles: tuple[Profile, ...]
     calls: int
 
+    def label(self) -> tuple[str, list[Row]]:
+        rows = [(r["name"], f"{r['median']:.3g} ({r['low']:.3g} to {r['high']:.3g}); {r['says']}") for r in summary(self)]
+        return f"Result of fit {self.fit.name}: log posterior {self.best_value:.2f} at the best point", rows
+
     @property
     def terms(self) -> list[dict]:
         """Each trial's term at the best point: its log likelihood, and how far the published figures lie from the expected."""
-        return [{"trial": t.trial.name, "kind": t.kind, "figures": len(t.figures),
+        return [{"trial": called(t.trial.name), "kind": t.kind, "figures": len(t.figures),
                  "log_likelihood": float(t.log_likelihood(v)), "distance_squared": float(t.distance(v))}
                 for t, v in zip(self.target.terms, self.target.split(self.expected), strict=True)]
 
 
+@door
 def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: None,
             use: Callable[[FitResult], object] = lambda result: None) -> FitResult:
     """Calibrates: covariances at the prior's centre, several starts, covariances again at the best, posterior, profiles.
 
     `use` is what is done with the result while the checkpoint is still kept: writing it can fail.
     """
-    trials, base, key = rests_on(fit)
+    trials, base, key = loaded(fit)
     state = (cache.restore("fits", key) if resume else None) or {}
     target = objective(fit, trials, base)
     if "best" not in state:
@@ -88,23 +96,12 @@ def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: 
     return result
 
 
-def rests_on(fit: Fit) -> tuple[tuple[Trial, ...], Parameters, str]:
+def loaded(fit: Fit) -> tuple[tuple[Trial, ...], Parameters, str]:
     """The trials and values of a fit, and a hash of all that it computes with. This reads every file of the fit."""
     trials = tuple(load_trial(name) for name in fit.trials)
     base = load_parameters(fit.parameters, daily_model(trials[0].disease))
-    rest = [store.code_hash(), *(x for t in trials for x in _rests_on(t))]
+    rest = [store.code_hash(), *(x for t in trials for x in rests_on(t))]
     return trials, base, store.content_hash(fit, trials, base.values, base.correlations, base.covariates, *rest)
-
-
-def _rests_on(trial: Trial) -> list[str]:
-    """Hashes of all else that a fit computes with, so that a checkpoint of other content is never resumed."""
-    disease = daily_model(trial.disease)
-    solved = [(load_model(system), "") for _, system in trial.treatments]
-    solved += [(load_model(t.model), t.parameters) for t in trial.therapies]
-    found = [disease.hash]
-    found += [h for m, own in solved for h in (m.hash, load_parameters(own or (), m).hash)]
-    found += [load_context(c, disease).hash for a in trial.arms for g in a.patients for c in g.contexts]
-    return found + [store.content_hash(load_regimen(a.regimen)) for a in trial.arms if a.regimen]
 
 
 def _optimise(target: Objective, state: dict, key: str, tell: Tell) -> list[tuple[np.ndarray, float, int]]:
@@ -144,7 +141,7 @@ def summary(result: FitResult) -> list[dict]:
     rows = []
     for i, (f, profile) in enumerate(zip(result.fit.free, result.profiles, strict=True)):
         draws = result.draws.scores[:, i]
-        low, mid, high = f.from_scale(np.quantile(draws, [0.025, 0.5, 0.975]))  # type: ignore[misc]
+        low, mid, high = f.from_scale(np.array(ends(draws)))  # type: ignore[misc]
         prior_low, prior_high = (float(f.from_scale(f.to_scale(f.at) + z * f.sd)) for z in (-1.96, 1.96))
         contraction = float(1 - np.std(draws) / f.sd)
         rows.append({"name": f.name, "line": f.key, "median": float(mid), "low": float(low), "high": float(high),

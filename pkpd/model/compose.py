@@ -37,9 +37,9 @@ def _sources(name: str, swap: dict[str, str]) -> list[list[str]]:
     return [[s.name, s.where, repr(whole(s.data, s.where))] for s in sources]
 
 
-def parse_model(text: str, name: str = "model") -> Model:
-    """A model from TOML text, as in a notebook; a system's parts come from the library."""
-    return build_model(read_file(whole(library.parse(text, name), name), name, name), {})
+def parse_model(source: str | dict, name: str = "model") -> Model:
+    """A model from TOML text or from its tables, as in a notebook; a system's parts come from the library."""
+    return build_model(read_file(whole(library.tables(source, name), name), name, name), {})
 
 
 def model_file(name: str) -> ModelFile:
