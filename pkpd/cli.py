@@ -27,6 +27,9 @@ app = typer.Typer(
     "simulations and are not advice on any patient.",
 )
 
+Columns = Annotated[
+    str | None, typer.Option(help="what to write, as in Cc,CL,WT; every compartment and variable if left out")
+]
 Cluster = Annotated[
     str | None, typer.Option("--cluster", help="Run on the workers of a Dask scheduler: tcp://HOST:PORT", show_default=False)
 ]
@@ -162,9 +165,7 @@ def simulate(
     parameters: Annotated[
         list[str] | None, typer.Option(help="parameter sets, the last on top; the system's default if left out")
     ] = None,
-    columns: Annotated[
-        str | None, typer.Option(help="what to write, as in Cc,CL,WT; every compartment and variable if left out")
-    ] = None,
+    columns: Columns = None,
     cluster: Cluster = None,
 ) -> None:
     """Simulate virtual patients and write one row a patient and time, or, with --data, one row a record."""
