@@ -8,6 +8,7 @@ import os
 import re
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,6 +23,8 @@ from pkpd.drafts import Draft
 from pkpd.errors import OutputError, PkpdError
 
 _TOGETHER: ContextVar[list[Draft] | None] = ContextVar("together", default=None)
+_OPEN = re.compile(r"/dev/(stdout|stderr)|(?:/dev|/proc/self)/fd/([0-9]{1,5})")  # what leads to an open descriptor
+_BEGUN = time.time()
 _WROTE: set[str] = set()  # files that this process made: it may make them again, though it has read them since
 
 
@@ -49,10 +52,14 @@ def content_hash(*values: Any) -> str:
 
 @cache
 def code_hash(*names: str) -> str:
-    """A short hash of this package's code: of all, or of the files and folders named."""
+    """A short hash of this package's code: of all, or of the files and folders named.
+
+    Where a file has changed since this process began, what runs is not what is on the disk: the hash is of this process alone.
+    """
     root = Path(__file__).parent
     files = sorted({f for n in names or ("",) for f in [root / n, *(root / n).rglob("*.py")] if f.suffix == ".py"})
-    return content_hash([[f.relative_to(root).as_posix(), f.read_text(encoding="utf-8")] for f in files])
+    own = [os.getpid(), _BEGUN] if any(_BEGUN < f.stat().st_mtime <= time.time() for f in files) else []
+    return content_hash([[f.relative_to(root).as_posix(), f.read_text(encoding="utf-8")] for f in files], *own)
 
 
 @contextmanager
@@ -131,23 +138,29 @@ def _of(path: Path, name: object) -> bool:
 def _is_stream(path: Path) -> bool:
     """Whether a path is a device, a pipe or an open descriptor: nothing can take its name, and nothing there is lost."""
     try:
-        return str(path).startswith(("/dev/", "/proc/")) or not stat.S_ISREG(os.stat(path).st_mode)
+        return _OPEN.fullmatch(str(path)) is not None or not stat.S_ISREG(os.stat(path).st_mode)
     except (OSError, ValueError):
         return False
 
 
 def _stream(path: Path) -> IO[bytes]:
     """An open descriptor is written on where it stands, whatever it leads to; anything else is opened."""
-    known = {"/dev/stdout": 1, "/dev/stderr": 2}.get(str(path))
-    match = re.fullmatch(r"(?:/dev|/proc/self)/fd/([0-9]{1,5})", str(path))
-    if known is None and match is None:
+    match = _OPEN.fullmatch(str(path))
+    if match is None:
         return open(path, "ab")
-    return os.fdopen(os.dup(known if match is None else int(match[1])), "wb")  # type: ignore[arg-type]
+    return os.fdopen(os.dup({"stdout": 1, "stderr": 2}.get(match[1]) or int(match[2])), "wb")
 
 
 def require_free(path: str | Path, *, over_read: bool = False, over_shipped: bool = False) -> None:
     """Refuses an output in the place of what this process has read, or of what the library ships."""
     path = Path(path)
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return  # nothing is there to be replaced
+    except (OSError, ValueError) as error:  # a name that is too long or no name, a folder that may not be entered
+        raise OutputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})\n"
+                          "    remedy: name another file") from None
     if _is_stream(path):
         return
     if not over_read and os.path.realpath(path) not in _WROTE and inputs.was_read(path):
@@ -194,6 +207,7 @@ def require_folder(path: str | Path) -> Path:
 def require_writable(path: str | Path, **over: bool) -> Path:
     """Checks before any work that a file can be written, and that it replaces nothing that it must not (see `writing`)."""
     path = Path(path)
+    require_free(path, **over)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder, not a file\n    remedy: name a file")
     if not path.parent.is_dir():
@@ -204,5 +218,4 @@ def require_writable(path: str | Path, **over: bool) -> Path:
         raise OutputError(f"{path}: the folder {path.parent} cannot be written\n    remedy: choose another")
     if path.exists() and not os.access(path, os.W_OK):
         raise OutputError(f"{path}: is read-only\n    remedy: choose another, or let it be written")
-    require_free(path, **over)
     return path

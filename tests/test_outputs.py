@@ -1,5 +1,6 @@
 """Outputs: never in the place of what was read or is shipped, whole or not there, and nothing left by a killed process."""
 
+import ast
 import json
 import os
 import resource
@@ -117,10 +118,10 @@ def test_a_file_read_may_be_rewritten_on_request_and_a_file_of_one_s_own_again(r
 
 
 def test_records_are_inputs():
-    from pkpd.records.table import _file_rows
+    from pkpd.records.sheet import read_sheet
 
     Path("events.csv").write_text("ID,TIME\n1,0\n")
-    _file_rows(Path("events.csv"))
+    read_sheet("events.csv")
     assert refused("events.csv") == READ.format("events.csv")
 
 
@@ -225,6 +226,45 @@ def test_where_a_fit_s_result_goes_if_nothing_is_said(name, replace, target):
     assert str(_result_file(name, None, replace)) == target
 
 
+def calls(file: Path) -> list[tuple[str, str]]:
+    """The last name of each call in a file, and that of what it is called on."""
+    found = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            on = node.func.value
+            found.append((node.func.attr, on.id if isinstance(on, ast.Name) else ""))
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            found.append((node.func.id, ""))
+    return found
+
+
+PACKAGE = Path(store.__file__).parent
+WRITERS = {"store.py", "drafts.py", "cache.py"}  # the last has its own folder, which no input is read from
+READERS = {"library.py", "records/sheet.py"}  # each notes what it reads
+LIBRARY_S_OWN = {"store.py", "units.py", "parameters.py", "catalogue.py"}  # code, definitions, references; what was read before
+NEW = {"templates/__init__.py"}  # makes new files only, and looks for a model by its first line
+MAINTENANCE = {"fit/__main__.py", "mechanisms/__main__.py", "evidence/__main__.py"}  # rewrite pages of the documentation
+
+
+def test_every_file_is_written_by_the_store_which_guards_it():
+    for file in PACKAGE.rglob("*.py"):
+        own = [(name, on) for name, on in calls(file) if (name, on) != ("open", "os") and on != "store" and name in (
+            "open", "write_text", "write_bytes", "to_csv", "to_parquet", "to_json", "tofile", "touch", "NamedTemporaryFile",
+            "mkstemp")]
+        assert not own or file.relative_to(PACKAGE).as_posix() in WRITERS | NEW, (file, own)
+
+
+def test_every_file_of_a_user_is_read_where_it_is_noted():
+    noted = set()
+    for file in PACKAGE.rglob("*.py"):
+        name, found = file.relative_to(PACKAGE).as_posix(), calls(file)
+        noted |= {name} if ("note", "inputs") in found else set()
+        reads = [n for n, on in found if (n, on) != ("open", "os") and n in (
+            "open", "read_text", "read_bytes", "read_csv", "read_parquet", "read_json")]
+        assert not reads or name in WRITERS | READERS | LIBRARY_S_OWN | MAINTENANCE | NEW, (name, reads)
+    assert noted == READERS
+
+
 # --- whole or not there -----------------------------------------------
 
 
@@ -243,6 +283,15 @@ def test_a_file_that_is_replaced_keeps_its_rights_and_a_read_only_one_is_told(mo
     monkeypatch.setattr(os, "access", lambda path, how: Path(path).is_dir())
     with pytest.raises(OutputError, match="a.txt: is read-only\n    remedy: choose another, or let it be written"):
         store.require_writable("a.txt")
+
+
+@pytest.mark.parametrize(("name", "why"), [("x" * 300 + ".csv", "File name too long"), ("a\0b.csv", ".*null.*"),
+                                           ("loop/a.csv", "Too many levels of symbolic links")])
+def test_a_name_that_no_file_can_have_is_told_before_any_work(name, why):
+    Path("loop").symlink_to("loop")
+    for write in (store.require_writable, lambda path: store.write_text(path, "x")):
+        with pytest.raises(OutputError, match=rf": cannot be written \({why}\)\n    remedy: name another file"):
+            write(name)
 
 
 def test_a_full_device_is_told_and_stays_a_device():
@@ -264,6 +313,18 @@ def test_a_pipe_and_standard_output_are_written_straight():
     with open("log", "w") as log:
         subprocess.run([sys.executable, "-c", code], stdout=log, check=True)
     assert Path("log").read_text() == "first\nxlast\n"
+
+
+def test_a_file_in_memory_is_a_file():
+    path = Path(f"/dev/shm/pkpd-{os.getpid()}.txt")
+    if not path.parent.is_dir():
+        pytest.skip("this system has no such folder")
+    try:
+        for text in ("old", "new"):
+            store.write_text(path, text)
+        assert path.read_text() == "new"
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def test_a_folder_is_made_only_for_a_file_that_is_whole(here):
@@ -329,7 +390,8 @@ def test_a_page_is_written_beside_other_files_of_its_folder(here, way):
     assert page("page") == Path("page/index.html")
     assert contents("page") == {"figures/mine.svg": "old", "figures/one.svg": "new", "figures/two.svg": "new",
                                 "index.html": "new", "mine.txt": "old", "results.csv": "new",
-                                "results.json": '{\n "a": "new"\n}\n'}
+                                "results.json": Path("page/results.json").read_text()}
+    assert json.loads(Path("page/results.json").read_text())["a"] == "new"
 
 
 def test_a_page_that_fails_late_leaves_the_old_one_whole(here, way, monkeypatch):

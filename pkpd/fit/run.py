@@ -8,7 +8,6 @@ from functools import partial
 
 import numpy as np
 
-import pkpd
 from pkpd import cache, store
 from pkpd.doors import door
 from pkpd.executor import run_all, stream
@@ -101,7 +100,7 @@ def loaded(fit: Fit) -> tuple[tuple[Trial, ...], Parameters, str]:
     """The trials and values of a fit, and a hash of all that it computes with. This reads every file of the fit."""
     trials = tuple(load_trial(name) for name in fit.trials)
     base = load_parameters(fit.parameters, daily_model(trials[0].disease))
-    rest = [pkpd.__version__, *(x for t in trials for x in rests_on(t))]
+    rest = [store.code_hash(), *(x for t in trials for x in rests_on(t))]
     return trials, base, store.content_hash(fit, trials, base.values, base.correlations, base.covariates, *rest)
 
 
