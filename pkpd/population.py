@@ -91,6 +91,9 @@ def draw(model: Model, parameters: Parameters, n: int, seed: int | str = 0, stud
     """
     if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 0:
         raise fail("draw", f"n = {shown(n)} is not a number of patients", "give a whole number")
+    if not isinstance(seed, int | np.integer | str) or isinstance(seed, bool):
+        raise fail("draw", f"seed = {shown(seed)} is neither a whole number nor a text",
+                   "give seed = 1; 1.0 would be others")
     parameters = bind(parameters, model)
     key = (str(seed), study, arm)
     scores = _scores(parameters, key, n, first)

@@ -67,7 +67,7 @@ def _truncated(u: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 def _lognormal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
     if s.sd == 0:
         return typical
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         low, high = np.log(max(s.low, 0.0) / typical) / s.sd, np.log(s.high / typical) / s.sd
     return typical * np.exp(s.sd * _truncated(u, low, high))
 
@@ -75,7 +75,9 @@ def _lognormal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
 def _normal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
     if s.sd == 0:
         return typical
-    return typical + s.sd * _truncated(u, (s.low - typical) / s.sd, (s.high - typical) / s.sd)
+    with np.errstate(over="ignore"):
+        low, high = (s.low - typical) / s.sd, (s.high - typical) / s.sd
+    return typical + s.sd * _truncated(u, low, high)
 
 
 def _logitnormal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
