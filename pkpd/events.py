@@ -11,8 +11,9 @@ import numpy as np
 
 from pkpd import units
 from pkpd.bounds import allowed, beyond, outside
+from pkpd.doors import door
 from pkpd.errors import ContentError, fail, nearest
-from pkpd.library import raise_issues
+from pkpd.library import raise_issues, shown
 from pkpd.model.schema import Model
 from pkpd.schedule import ASSIGN, SCALE, SET, Schedule, packed
 from pkpd.solve.batch import Watch
@@ -40,6 +41,8 @@ def watch(model: Model, crossings: Sequence[Crossing]) -> Watch:
     levels, deeds, issues = [], [], []
     for k, crossing in enumerate(crossings):
         where = f"crossings[{k + 1}]"
+        if not isinstance(crossing, Crossing):
+            raise fail(where, f"{shown(crossing)} is no crossing", 'write pkpd.Crossing("central", "1 mg")')
         for found, read in ((levels, _level), (deeds, _deeds)):
             try:
                 found += read(model, crossing, k, where)
@@ -72,6 +75,7 @@ def _deeds(model: Model, crossing: Crossing, k: int, where: str) -> list[tuple]:
     return found
 
 
+@door
 def removal(model: Model, time: np.ndarray | float, left: Mapping[str, np.ndarray | float], n: int) -> Schedule:
     """Surgery or ablation: the share of each named compartment that is left at a time, for n patients.
 

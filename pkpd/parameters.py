@@ -11,6 +11,7 @@ import numpy as np
 
 from pkpd import hosts, library
 from pkpd.bounds import allowed, beyond, outside
+from pkpd.doors import door
 from pkpd.errors import ContentError, Issue, fail, nearest
 from pkpd.library import raise_issues
 from pkpd.model.schema import Model, ModelFile, Parameter
@@ -18,6 +19,7 @@ from pkpd.units import ratio
 from pkpd.values import Parameters, Value, check_order, read_parameters, scaled
 
 
+@door
 def load_parameters(names: str | Path | Iterable[str | Path] = (), model: Model | None = None,
                     host: str | None = hosts.HUMAN) -> Parameters:
     """A parameter set by name or path; several are laid over each other, the last on top.
@@ -36,6 +38,17 @@ def load_parameters(names: str | Path | Iterable[str | Path] = (), model: Model 
         own = _resolved(name, model, ())
         total = own if total is None else merge(total, own)
     assert total is not None
+    check_order(total)
+    return total if model is None else _of_host(bind(total, model), host)
+
+
+def parse_parameters(source: str | dict, model: Model | None = None, name: str = "parameters",
+                     host: str | None = hosts.HUMAN) -> Parameters:
+    """A parameter set from TOML text or from its tables, as in a notebook, bound to a model if one is given.
+
+    The sets that it includes come from the library.
+    """
+    total = _with_included(library.Source(name, name, name, library.tables(source, name)), model, ())
     check_order(total)
     return total if model is None else _of_host(bind(total, model), host)
 
@@ -106,7 +119,11 @@ def _resolved(name: str | Path, model: Model | None, path: tuple[str, ...]) -> P
     kind = "parameters" if library.is_path(name, "parameters") or name in library.names("parameters") else None
     if kind is None and name in library.names("result"):
         kind = "result"
-    source = library.read(kind or "parameters", name)
+    return _with_included(library.read(kind or "parameters", name), model, path)
+
+
+def _with_included(source: library.Source, model: Model | None, path: tuple[str, ...]) -> Parameters:
+    """A set with what it includes laid below it."""
     if source.path in path:
         raise fail(source.path, "includes itself", "remove it from include")
     own, included = read_parameters(source.data, source.name, source.where)

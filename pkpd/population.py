@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from pkpd.bounds import require
 from pkpd.covariates import REGISTER
+from pkpd.doors import door
 from pkpd.errors import fail, nearest
+from pkpd.labels import Labelled, Row, named
 from pkpd.library import shown
 from pkpd.model import expression
 from pkpd.model.schema import Model, Parameter
 from pkpd.parameters import bind, line_for
 from pkpd.values import Parameters, Value
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True)
-class Population:
+
+@dataclass(frozen=True, repr=False)
+class Population(Labelled):
     """Patients of one model: `inputs` is (patient, model input) in the model's units.
 
     `bounds` are the model's parameters, which say what their values can be; left out, nothing is asked of new values.
@@ -34,6 +40,9 @@ class Population:
     rows: np.ndarray | None = None
     bounds: tuple[Parameter, ...] = ()
 
+    def label(self) -> tuple[str, list[Row]]:
+        return f"Population of {len(self)} patients", [("inputs", named(self.names)), ("covariates", named(self.covariates))]
+
     @property
     def numbers(self) -> np.ndarray:
         """The number of each patient, from 1, as errors and tables name it."""
@@ -46,7 +55,21 @@ class Population:
         """One input or covariate of every patient."""
         if name in self.covariates:
             return self.covariates[name]
+        if name not in self.names:
+            raise fail("population", f"has no input or covariate {name!r}", nearest(str(name), self))
         return self.inputs[:, self.names.index(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self.names, *(c for c in self.covariates if c not in self.names)])
+
+    def __contains__(self, name: object) -> bool:
+        return name in [*self]
+
+    def to_frame(self) -> pd.DataFrame:
+        """ID, every input and every covariate, with a row a patient."""
+        import pandas as pd
+
+        return pd.DataFrame({"ID": self.numbers, **{name: self[name] for name in self}})
 
     def take(self, which: np.ndarray) -> Population:
         """Some of the patients."""
@@ -83,17 +106,15 @@ def uniform(key: tuple[str, ...], n: int, first: int = 0) -> np.ndarray:
     return (np.asarray(raw >> np.uint64(11), dtype=float) + 0.5) * 2.0**-53
 
 
+@door
 def draw(model: Model, parameters: Parameters, n: int, seed: int | str = 0, study: str = "", arm: str = "",
          first: int = 0, covariates: Mapping[str, np.ndarray | float] | None = None) -> Population:
     """Virtual patients of a model, drawn quantity by quantity under the key (seed, study, arm, patient).
 
     covariates  overrides the set's own, one number or one a patient
     """
-    if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 0:
-        raise fail("draw", f"n = {shown(n)} is not a number of patients", "give a whole number")
-    if not isinstance(seed, int | np.integer | str) or isinstance(seed, bool):
-        raise fail("draw", f"seed = {shown(seed)} is neither a whole number nor a text",
-                   "give seed = 1; 1.0 would be others")
+    if n < 0:
+        raise fail("draw", f"n = {n} is not a number of patients", "give a whole number")
     parameters = bind(parameters, model)
     key = (str(seed), study, arm)
     scores = _scores(parameters, key, n, first)
@@ -106,6 +127,7 @@ def draw(model: Model, parameters: Parameters, n: int, seed: int | str = 0, stud
     return Population(model.inputs, inputs, features, key, first, bounds=model.parameters)
 
 
+@door
 def typical(model: Model, parameters: Parameters, covariates: Mapping[str, float] | None = None) -> Population:
     """One patient at every typical value.
 

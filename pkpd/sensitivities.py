@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pkpd.doors import door
 from pkpd.errors import SimulationError, fail, nearest
 from pkpd.model.schema import Model
 from pkpd.population import Population
@@ -49,6 +50,7 @@ def _tinted(population: Population, parameter: str) -> Population:
     return replace(population, inputs=tinted(population.inputs, population.names.index(parameter)))
 
 
+@door
 def sensitivity(model: Model, population: Population, parameters: Sequence[str], dosing: Dosing | Schedule | None = None,
                 times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0, rtol: float = 1e-6, strict: bool = True,
                 places: np.ndarray | None = None, executor: Executor | None = None) -> Sensitivity:
@@ -80,4 +82,5 @@ def sensitivity(model: Model, population: Population, parameters: Sequence[str],
     failed = failures(model, population, solved)
     if failed and strict:
         raise SimulationError(f"{model.name}: {len(failed)} of {len(population)} patients failed\n  " + "\n  ".join(failed[:5]))
-    return Sensitivity(Simulation(model, population, plain, outs, solved.states, failed), tuple(parameters), slopes, tints)
+    run = Simulation(model, population, plain, outs, solved.states, failed, places=places)
+    return Sensitivity(run, tuple(parameters), slopes, tints)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pkpd.bounds import in_use, require
+from pkpd.covariates import REGISTER
+from pkpd.doors import door
 from pkpd.errors import SimulationError, fail, nearest
+from pkpd.labels import Labelled, Row, named
 from pkpd.model.expression import evaluate, names_in
 from pkpd.model.schema import Model
 from pkpd.population import Population
@@ -18,16 +21,18 @@ from pkpd.schedule import SET, Schedule, nothing, settings
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from pkpd.events import Crossing
     from pkpd.solve.batch import Solved
 
 
-@dataclass(frozen=True)
-class Simulation:
+@dataclass(frozen=True, repr=False)
+class Simulation(Labelled):
     """Patients' states over time: `times` (patient, time) in the model's time unit, `states` (patient, time, state).
 
     A patient that could not be solved is kept, its later states missing, and named in `failures`.
+    `places` (patient, time) is how many of a patient's events come before each output, if told; else all up to its time.
     `crossed` (patient, crossing) is when each crossing was first met, infinite if it was not, missing if a patient failed before.
     """
 
@@ -39,6 +44,21 @@ class Simulation:
     failures: tuple[str, ...] = ()
     crossed: np.ndarray | None = None
     crossings: tuple[Crossing, ...] = ()
+    places: np.ndarray | None = None
+
+    def label(self) -> tuple[str, list[Row]]:
+        n, k = self.times.shape
+        span = f"{k} times from {np.min(self.times):g} to {np.max(self.times):g} {self.model.time}" if self.times.size else "none"
+        rows = [("times", span), ("states", named(self.model.states)),
+                ("variables", named(v.name for v in self.model.variables))]
+        rows += [("failed", f"{len(self.failures)} patients; {self.failures[0]}")] if self.failures else []
+        return f"Simulation of {self.model.name}: {n} patients", rows
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.model)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.model
 
     def __getitem__(self, name: str) -> np.ndarray:
         """A compartment, variable or input of every patient at its times (patient, time)."""
@@ -53,7 +73,7 @@ class Simulation:
         trees = {v.name: v.tree for v in model.variables}
         known = {*trees, *model.states, *model.inputs}
         for name in names:
-            if name not in known:
+            if not isinstance(name, str) or name not in known:
                 raise fail(model.name, f"has no {name!r}", nearest(name, known))
         needed, todo = set(), list(names)
         while todo:
@@ -89,20 +109,45 @@ class Simulation:
                 taken += settings(len(when), index, when, np.full(when.shape, crossing.then[name]))
         return taken + self.schedule if len(taken.time) else self.schedule
 
-    def columns(self) -> dict[str, np.ndarray]:
-        """ID, TIME, every compartment and variable, with a row a patient and time."""
-        n, k = self.times.shape
-        names = [*self.model.states, *(v.name for v in self.model.variables)]
-        columns = {"ID": np.repeat(self.population.numbers, k), "TIME": self.times.ravel()}
-        return columns | {name: x.ravel() for name, x in self._values(names).items()}
+    def columns(self, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """ID, TIME and what is named, with a row a patient and time; no other variable is computed.
 
-    def to_frame(self) -> pd.DataFrame:
-        """The columns as a table; units in `.attrs["units"]`."""
+
+        names  compartments, variables, inputs and covariates; every compartment and variable if left out
+        """
+        n, k = self.times.shape
+        names = [*self.model.states, *(v.name for v in self.model.variables)] if names is None else list(names)
+        own = self.population.covariates
+        known = [name for name in names if name in self.model or name not in own]
+        values = self._values(known) | {c: np.repeat(own[c][:, None], k, axis=1) for c in names if c not in known}
+        columns = {"ID": np.repeat(self.population.numbers, k), "TIME": self.times.ravel()}
+        return columns | {name: values[name].ravel() for name in names}
+
+    def to_frame(self, names: Sequence[str] | None = None) -> pd.DataFrame:
+        """The columns as a table; units in `.attrs["units"]`.
+
+        names  compartments, variables, inputs and covariates; every compartment and variable if left out
+        """
         import pandas as pd
 
-        frame = pd.DataFrame(self.columns())
-        frame.attrs["units"] = {"ID": "1", "TIME": self.model.time, **{n: self.model.unit(n) for n in frame.columns[2:]}}
+        frame = pd.DataFrame(self.columns(names))
+        frame.attrs["units"] = {"ID": "1", "TIME": self.model.time, **{n: self._unit(n) for n in frame.columns[2:]}}
         return frame
+
+    def _unit(self, name: str) -> str:
+        return self.model.unit(name) if name in self.model else REGISTER[name].unit
+
+    def plot(self, *names: str) -> Figure:
+        """A panel for each compartment, variable or input: the median of patients and their middle 90 %; each patient
+        where there are at most ten. Patients that failed are left out of the later times, and the title counts them.
+        """
+        from pkpd.curves import curves
+
+        if not names:
+            raise fail("plot", "names nothing", f"name compartments or variables: plot({self.model.states[0]!r})")
+        lost = f"; {len(self.failures)} failed" if self.failures else ""
+        return curves(self.times, self._values(list(names)), {n: self.model.unit(n) for n in names}, self.model.time,
+                      f"{self.model.title}: {len(self.population)} patients{lost}")
 
 
 def start_states(model: Model, population: Population) -> np.ndarray:
@@ -166,6 +211,7 @@ def failures(model: Model, population: Population, solved: Solved) -> tuple[str,
                  for i in np.flatnonzero(solved.status))
 
 
+@door
 def simulate(model: Model, population: Population, schedule: Schedule | None = None,
              times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0,
              start: np.ndarray | None = None, rtol: float = 1e-6, strict: bool = True,
@@ -194,4 +240,4 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
         raise SimulationError(f"{model.name}: {len(failed)} of {n} patients failed\n  " + "\n  ".join(failed[:5]))
     unknown = (solved.status != 0)[:, None] & np.isinf(solved.crossed)
     return Simulation(model, population, schedule, outs, solved.states, failed,
-                      np.where(unknown, np.nan, solved.crossed) if crossings else None, tuple(crossings))
+                      np.where(unknown, np.nan, solved.crossed) if crossings else None, tuple(crossings), places)

@@ -18,6 +18,7 @@ LAWS = {
     "bernoulli": (),
     "categorical": ("values", "weights"),
 }
+_WIDE = 1e6  # no omega makes a patient of one sd lie further off than this: such a size is a slip
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,9 @@ def _built(law: str, entry: dict, numbers: dict, typical: float, report) -> Spre
     low, high = float(numbers.get("low", -np.inf)), float(numbers.get("high", np.inf))
     if sd < 0 or (numbers.get("cv", 0.0) < 0):
         report("its size is negative", "give a size of zero or more")
+    elif law in ("lognormal", "logitnormal") and sd > np.log(_WIDE):
+        report(f"its omega is over {np.log(_WIDE):.3g}: one patient in three would be a million times off",
+               "mend the size: a cv of 30 % is cv = 0.3")
     elif low >= high:
         report(f"low {low:g} is not below high {high:g}", "")
     elif law == "lognormal" and typical <= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy as np
 from pkpd import library, store
 from pkpd.correlations import Correlation, read_correlations
 from pkpd.covariates import REGISTER, implausible
-from pkpd.errors import ContentError, Issue, nearest
+from pkpd.errors import ContentError, Issue, fail, nearest
 from pkpd.hosts import HOSTS
+from pkpd.labels import Labelled, Row, named
 from pkpd.library import check_keys, raise_issues, shown
 from pkpd.model import constants, expression
 from pkpd.model.expression import Tree
@@ -46,8 +48,8 @@ class Value:
     effect: Effect | None = None
 
 
-@dataclass(frozen=True)
-class Parameters:
+@dataclass(frozen=True, repr=False)
+class Parameters(Labelled):
     """Values for the inputs of one model, and the covariates of its patients; without a model, patients alone."""
 
     name: str
@@ -61,6 +63,14 @@ class Parameters:
     draws: dict[str, tuple[float, ...]] = field(default_factory=dict, compare=False, hash=False)
     host: str = ""
 
+    def label(self) -> tuple[str, list[Row]]:
+        varied = [v.name for v in self.values if v.spread is not None or v.copies is not None]
+        rows = [("model", self.model or "none: a set of patients"), ("values", named(v.name for v in self.values)),
+                ("with spread", named(varied)), ("covariates", named(c.name for c in self.covariates))]
+        size = len(next(iter(self.draws.values()), ()))
+        rows += [("draws", f"{size} of {named(self.draws)}")] if size else []
+        return f"Parameters {self.name}: {self.title}", rows
+
     @property
     def where(self) -> str:
         """Its place in a message."""
@@ -70,11 +80,17 @@ class Parameters:
     def hash(self) -> str:
         return store.content_hash(self.values, self.covariates, self.correlations)
 
+    def __iter__(self) -> Iterator[str]:
+        return iter([v.name for v in (*self.values, *self.covariates)])
+
+    def __contains__(self, name: object) -> bool:
+        return name in [*self]
+
     def __getitem__(self, name: str) -> Value:
         for v in (*self.values, *self.covariates):
             if v.name == name:
                 return v
-        raise KeyError(name)
+        raise fail(f"parameters {self.name}", f"has no line {name!r}", nearest(str(name), self))
 
     def with_value(self, name: str, value: Value) -> Parameters:
         """The same set with one line replaced or added."""

@@ -73,7 +73,8 @@ def test_a_line_says_value_unit_where_and_how_seen():
         "own2020",
         "clearance",
     )
-    with pytest.raises(KeyError):
+    assert "CL" in p and "V" not in p and list(p) == ["CL"]
+    with pytest.raises(ContentError, match="has no line 'V'"):
         p["V"]
 
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 from pkpd.errors import ContentError, Issue, nearest
+from pkpd.items import RESERVED
 from pkpd.library import check_keys, raise_issues, text
 from pkpd.model import constants, expression
 from pkpd.model.expression import Tree
@@ -264,6 +265,10 @@ def _names(reader: _Reader, file: ModelFile) -> None:
                 reader.add(f"{section}.{row.name}", f"is declared in [{seen[row.name]}] too", "rename one of the two")
             seen[row.name] = section
     inputs = [p.name for p in file.parameters]
+    for name in inputs if any(c.dose is not None for c in file.compartments) else ():
+        if name in RESERVED:
+            reader.add(f"parameters.{name}", "is a data item of dosing records, whose column would set it",
+                       f"rename it, as in {name}_0 (docs/dosing.md lists the data items)")
     for c in file.compartments:
         wanted = {(n, "dose") for n in (c.dose.names() if c.dose else ())}
         wanted |= {(n, "start") for n in expression.names_in(c.start)}

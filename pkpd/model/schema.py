@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
 from pkpd import store
+from pkpd.errors import fail, nearest
+from pkpd.labels import Labelled, Row, named
 from pkpd.model.expression import Tree
 
 
@@ -111,8 +114,8 @@ class ModelFile:
     parts: tuple[Part, ...] = ()
 
 
-@dataclass(frozen=True)
-class Model:
+@dataclass(frozen=True, repr=False)
+class Model(Labelled):
     """One flat system: every name carries its part (`lesion.2.sensitive`), every rate its factor.
 
     `variables` stand in the order in which they can be computed.
@@ -129,6 +132,12 @@ class Model:
     flows: tuple[Flow, ...]
     parts: tuple[Part, ...] = ()
 
+    def label(self) -> tuple[str, list[Row]]:
+        rows = [("time", self.time), ("states", named(self.states)), ("variables", named(v.name for v in self.variables)),
+                ("inputs", named(self.inputs))]
+        rows += [("parts", named(f"{p.name} ({p.use})" for p in self.parts))] if self.parts else []
+        return f"Model {self.name}: {self.title}", rows
+
     @property
     def states(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.compartments)
@@ -139,10 +148,18 @@ class Model:
 
     def unit(self, name: str) -> str:
         """The unit of a parameter, compartment or variable."""
-        for row in (*self.parameters, *self.compartments, *self.variables):
+        rows = (*self.parameters, *self.compartments, *self.variables)
+        for row in rows:
             if row.name == name:
                 return row.unit
-        raise KeyError(name)
+        raise fail(self.name, f"has no {name!r}", nearest(str(name), (r.name for r in rows)))
+
+    def __iter__(self) -> Iterator[str]:
+        """The names that a simulation can be asked for: states, variables, inputs."""
+        return iter([*self.states, *(v.name for v in self.variables), *self.inputs])
+
+    def __contains__(self, name: object) -> bool:
+        return name in [*self]
 
     @cached_property
     def hash(self) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import pickle
+import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import llvmlite
 import llvmlite.binding as llvm
 import numpy as np
 
-from pkpd import store
+from pkpd import cache, store
 from pkpd.model.schema import Model
 from pkpd.solve import functions, graph, rodas
 from pkpd.solve.graph import Graph
@@ -102,22 +101,15 @@ def _program(model: Model, columns: tuple, names: tuple[str, ...], make: Callabl
     return _LOADED[key]
 
 
-def _digest(content: bytes) -> bytes:
-    return hashlib.sha256(content).hexdigest().encode()
-
-
 def _made(key: str, model: Model, columns: tuple, names: tuple[str, ...], make: Callable) -> Program:
-    path = store.cache_folder() / "kernels" / f"{key}.pickle"
-    try:
-        digest, content = path.read_bytes().split(b" ", 1)
-        if digest != _digest(content):  # the linker would end the process, or worse
-            raise ValueError(path)
-        states, slots, factors, code = pickle.loads(content)
-    except Exception:  # absent, or not what was written
+    kept = cache.load("kernels", key)
+    if kept is not None:
+        sizes, _, code = kept.partition(b"\n")
+        states, slots, factors = json.loads(sizes)
+    else:
         text, states, slots, factors = make(model, columns)
         code = compiled(text)
-        content = pickle.dumps((states, slots, factors, code))
-        store.write_bytes(path, _digest(content) + b" " + content)
+        cache.save("kernels", key, json.dumps([states, slots, factors]).encode() + b"\n" + code)
     engine = linked(code)
     addresses = {name: engine.get_function_address(name) for name in names}
     return Program(model, columns, states, slots, factors, addresses, engine)

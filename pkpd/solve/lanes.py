@@ -13,20 +13,15 @@ crossed               when each patient met each crossing first, infinite before
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
 
-from pkpd import store
-
-os.environ.setdefault("NUMBA_CACHE_DIR", str(store.cache_folder() / "numba"))
-
-from llvmlite import ir  # noqa: E402 - the cache folder is set first
-from numba import njit, types  # noqa: E402
-from numba.extending import intrinsic  # noqa: E402
-
-from pkpd.solve.vector import LANES  # noqa: E402
+from pkpd.solve.driver import kept
+from pkpd.solve.vector import LANES
 
 OK, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE = 0, 1, 2, 3
 _ADD, _RATE, _SCALE, _SET, _ASSIGN, _MOVE = 0, 1, 2, 3, 4, 5
@@ -59,7 +54,7 @@ def _calling(typing, address, arrays):
 _call: Any = _calling  # it takes an address and a tuple; numba supplies the rest
 
 
-_OPTIONS = {"cache": True, "error_model": "numpy", "nogil": True, "_nrt": False}  # allocates nothing, counts no references
+_OPTIONS = {"error_model": "numpy", "nogil": True, "_nrt": False}  # allocates nothing, counts no references
 
 
 @njit(**_OPTIONS)
@@ -277,6 +272,7 @@ def _judge(w, m, c, states, done, levels, crossed):
             _fail(lane, why, w, c, states, done)
 
 
+@kept
 @njit(**_OPTIONS)
 def solve_lanes(w, m, c, x, offsets, when, what, outs, places, states, done, levels, deeds, crossed, most, base):
     """Solves every patient of a chunk."""

@@ -1,0 +1,56 @@
+"""`python -m tests.golden [NAME …] [--write]`: makes golden tables anew and shows what differs, the largest first.
+
+Without --write nothing is changed. NAME is a table (trials/xiao) or the beginning of several (trials). Exit code 1
+if anything differs that was not written.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from tests.golden.recipes import recipes
+from tests.golden.tables import FOLDER, differences, file_of, keep, kept
+
+SHOWN = 15  # differences of a table
+
+
+def main() -> int:
+    reader = argparse.ArgumentParser(prog="python -m tests.golden", description=__doc__)
+    reader.add_argument("names", nargs="*", help="tables, or how they begin; all if left out")
+    reader.add_argument("--write", action="store_true", help="keep the new numbers")
+    reader.add_argument("--all", action="store_true", help=f"show more than the {SHOWN} largest of each table")
+    asked = reader.parse_args()
+    found, wrong = recipes(), 0
+    for name, make in found.items():
+        if not asked.names or name.startswith(tuple(asked.names)):
+            wrong += _told(name, make(), asked.write, None if asked.all else SHOWN)
+    for path in sorted(FOLDER.rglob("*.csv")) if not asked.names else ():
+        name = path.relative_to(FOLDER).with_suffix("").as_posix()
+        if name not in found:
+            print(f"{name}: kept of what is no longer there")
+            wrong += 1
+            if asked.write:
+                path.unlink()
+    print("written" if asked.write else f"{wrong} numbers differ" if wrong else "nothing differs")
+    return int(wrong > 0 and not asked.write)
+
+
+def _told(name: str, new: dict, write: bool, most: int | None) -> int:
+    """Shows, and keeps if asked to, one table; how many of its numbers differ."""
+    old = kept(name)
+    found = differences(old or {}, new)
+    if old is None:
+        print(f"{name}: new, {len(new)} rows")
+    elif found:
+        print(f"{name}: {len(found)} numbers in {len(new)} rows differ")
+        for d in found[:most]:
+            print(f"    {d}")
+        if most is not None and len(found) > most:
+            print(f"    … and {len(found) - most} more (--all)")
+    if write and (found or not file_of(name).exists()):
+        keep(name, new)
+    return len(found)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

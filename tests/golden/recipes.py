@@ -1,0 +1,401 @@
+"""What is kept of the library's results, at few patients and draws, and how far rounding may move it.
+
+Each recipe makes one table: a trial, a fit's objective, a study, the output of a command. Numbers bind:
+
+- to the last of twelve digits where the versions of constraints.txt run on one kind of processor
+  (`GOLDEN=exact pytest tests/golden`, and the command always shows that much);
+- to 1e-9 of themselves anywhere else, as compiled code for another processor differs from ours by less (see
+  tests/solve/test_determinism.py), so that this is what pytest asks for by default.
+
+What is kept is chosen so that rounding is not amplified on its way:
+
+- of patients, means of every time and size, and how many there are of each response, event and group. One patient
+  who changes moves them, and a change of a billionth stays one. These counts are compared as counts: none may move.
+  A median over visits, or a figure of a small trial, jumps from visit to visit instead; such figures stand beside
+  them as predicted, of trials resampled from the patients by numbers that are a function of the seed alone, and a
+  patient would have to lie within a billionth of a threshold to move one;
+- of a fit, the expected figures, covariances and log posterior at fixed points. The path of an optimiser, an emulator
+  and a chain over it part for good after one rounding, and are held by laws in tests/fit instead;
+- of curves, how many points there are, their mean and their last one;
+- what is the solver's or the linear algebra's own error (residues, margins of laws) is left out, and so is which of
+  two names leads where both weigh the same;
+- differences of nearly equal numbers keep the rounding of what they are of: studies and tables of simulations have a
+  floor, stated in FLOORS in the unit of the number. Trials and fits have none: compiled for a processor of 2008, with
+  its linear algebra, they come out the same to 1e-11.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, is_dataclass, replace
+from functools import partial
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+
+from pkpd import (
+    cli,
+    compare_exposures,
+    load_evidence,
+    load_fit,
+    load_parameters,
+    load_study,
+    load_trial,
+    run_trial,
+    runs,
+)
+from pkpd.fit import predict
+from pkpd.fit.likelihood import objective
+from pkpd.fit.terms import Joint
+from pkpd.library import names
+from pkpd.study.order.plan import run_order
+from pkpd.study.platforms.translation import run_platforms
+from pkpd.study.resistance.study import run_resistance
+from pkpd.study.run import run_study
+from pkpd.study.stability.run import run_stability
+from pkpd.trial.exposure import daily_model
+from tests.golden.tables import text
+
+Rows = dict[str, dict[str, object]]
+Recipe = Callable[[], Rows]
+
+FLOORS = {"studies/": 1e-11, "commands/simulate": 1e-11}  # by how a table's name begins
+PROSE = {"title", "text", "where", "source", "reference", "note", "miss", "label", "assumes", "population",
+         "remedy", "version", "hashes"}
+WORDS = {"unit", "class", "basis", "interval_from", "lies", "bounds", "seen", "use", "kind"}  # words that name no row
+PLACES = {"level", "gap", "read", "before", "after", "rank", "factor", "cycles"}  # numbers that name a row
+OWN_ERROR = {"apart", "off", "lowest", "highest", "margin"}  # of the solver
+LISTED = 3  # numbers of a list that are kept one by one
+
+
+# --- tables of plain rows ----------------------------------------------
+
+
+def tabled(rows: Iterable[dict], table: str = "") -> Rows:
+    """Rows of plain data by the words, and the places, that name each."""
+    found: Rows = {}
+    for row in rows:
+        head = [table, *(_named(k, v) for k, v in row.items() if _names(k, v))]
+        key = " | ".join(x for x in head if x)
+        left = {k: v for k, v in row.items() if not _names(k, v) and k not in PROSE | OWN_ERROR}
+        numbers = {k: v for name, value in left.items() for k, v in _numbers(name, value)}
+        again = sum(k == key or k.startswith(f"{key} #") for k in found)
+        found[f"{key} #{again + 1}" if again else key] = numbers
+    return found
+
+
+def _names(key: str, value: object) -> bool:
+    if key in PROSE | WORDS:
+        return False
+    listed = isinstance(value, list) and all(isinstance(x, str) for x in value)
+    return isinstance(value, str) or listed or (key in PLACES and not isinstance(value, list | dict))
+
+
+def _named(key: str, value: object) -> str:
+    if isinstance(value, list):
+        return f"{key} {'+'.join(value) or 'none'}"
+    return str(value) if isinstance(value, str) else f"{key} {value:g}" if value is not None else ""
+
+
+def _numbers(name: str, value: object) -> Iterator[tuple[str, object]]:
+    """A number as it is, a table's numbers each, a list's count, mean and last."""
+    if isinstance(value, dict):
+        for key, own in value.items():
+            yield from _numbers(f"{name}.{key}", own) if key not in PROSE else ()
+    elif isinstance(value, list | tuple) and len(value) <= LISTED:
+        for i, own in enumerate(value, 1):
+            yield from _numbers(f"{name}.{i}", own)
+    elif isinstance(value, list | tuple):
+        flat = [float(x) for x in np.ravel([y for y in value if isinstance(y, int | float | list)]).tolist()]
+        known = [x for x in flat if np.isfinite(x)]
+        yield f"{name}.n", len(value)
+        if known:
+            yield from ((f"{name}.mean", float(np.mean(known))), (f"{name}.last", known[-1]))
+    else:
+        yield name, value
+
+
+def result(value: object) -> Rows:
+    """Every table of a result, and those of results within it."""
+    found: Rows = {}
+    for f in fields(value):  # type: ignore[arg-type]
+        own = getattr(value, f.name)
+        if isinstance(own, tuple) and all(isinstance(r, dict) for r in own):
+            found |= tabled(own, f.name)
+        elif is_dataclass(own) and f.name in ("importance", "liver_effect"):
+            found |= {f"{f.name} | {k}": v for k, v in result(own).items()}
+    return found
+
+
+def paths(value: object, place: str = "") -> Rows:
+    """Numbers and short words of JSON by their place; entries of a list by their names."""
+    found: Rows = {}
+    if isinstance(value, dict):
+        own = {k: v for k, v in value.items() if not isinstance(v, dict | list) and k not in PROSE}
+        if own:
+            found[place or "top"] = own
+        for key, inner in value.items():
+            found |= paths(inner, f"{place} | {key}" if place else key) if key not in PROSE else {}
+    elif isinstance(value, list):
+        for i, inner in enumerate(value, 1):
+            name = inner.get("name", inner.get("row", i)) if isinstance(inner, dict) else i
+            inside = inner if isinstance(inner, dict | list) else {"is": inner}
+            found |= paths(inside, f"{place} | {name}")
+    return found
+
+
+# --- trials ------------------------------------------------------------
+
+
+def trial(name: str, patients: int = 40, draws: int = 6) -> Rows:
+    """Figures predicted under the trial's fit and the library's values, and its patients under these."""
+    found: Rows = {}
+    for fit in (None, "none"):
+        with patch.object(predict, "DRAWS", draws):
+            told = runs.predict_trial(name, fit, patients, "", _quiet)
+        under = told["fit"] or "none"
+        apart = ("trial", "seen", "level", "quantiles")
+        own = [{k: v for k, v in f.items() if k not in apart} for f in told["figures"]]
+        found |= tabled(own, under) | tabled([told["joint"]] if told["joint"] else [], f"{under} | joint")
+        found[f"{under} | run"] = {k: told[k] for k in ("patients", "draws", "trials", "link")}
+        found[f"{under} | run"]["failed"] = len(told["failures"])
+    own = load_trial(name)
+    parameters = load_parameters(own.parameters, daily_model(own.disease))
+    for arm, readout in run_trial(own, parameters, patients).items():
+        found |= {f"patients | {arm} | {k}": v for k, v in _patients(readout).items()}
+    return found
+
+
+def _patients(readout: object) -> Rows:
+    """Of each entry of a readout, how many patients there are of each kind, or have a number, and its mean."""
+    found: Rows = {}
+    for f in fields(readout)[1:-1]:  # type: ignore[arg-type]
+        own = getattr(readout, f.name)
+        if own.dtype.kind == "f":
+            known = own[np.isfinite(own)]
+            found[f.name] = {"n": len(known), "mean": float(known.mean()) if len(known) else None}
+        else:
+            kinds, counts = np.unique(own, return_counts=True)
+            found[f.name] = {text(k): int(n) for k, n in zip(kinds.tolist(), counts, strict=True)}
+    return found
+
+
+def _quiet(what: str, done: int, of: int) -> None:
+    pass
+
+
+# --- fits --------------------------------------------------------------
+
+
+def fit(name: str, patients: int = 60, replicates: int = 100) -> Rows:
+    """The objective at the centre of the prior and at two other points: expected figures, terms, prior."""
+    plan = replace(load_fit(name), patients=patients, replicates=replicates)
+    trials = tuple(load_trial(t) for t in plan.trials)
+    target = objective(plan, trials, load_parameters(plan.parameters, daily_model(trials[0].disease)))
+    target = target.settled(target.centre)
+    turns = np.where(np.arange(len(target.centre)) % 2, -0.4, 0.4)
+    found: Rows = {}
+    for t in target.terms:
+        for i, f in enumerate(t.figures):
+            wide = {"variance": t.covariance[i, i]} if isinstance(t, Joint) else {}
+            found[f"term | {t.trial.name} | {f.key}"] = {"kind": t.kind, **wide}
+    for place, step in (("centre", 0.0), ("all higher", 0.3), ("in turns", turns)):
+        at = target.centre + step * target.width
+        values = target.expected(at)
+        for f, score in zip(target.fit.free, at, strict=True):
+            found[f"{place} | free | {f.name}"] = {"score": score, "value": f.from_scale(score)}
+        for key, value in zip(target.figures, values, strict=True):
+            found[f"{place} | expected | {key}"] = {"scaled": value}
+        for t, own in zip(target.terms, target.split(values), strict=True):
+            found[f"{place} | term | {t.trial.name}"] = {"log_likelihood": float(t.log_likelihood(own)),
+                                                         "distance": float(t.distance(own))}
+        found[f"{place} | log posterior"] = {"prior": float(target.log_prior(at)), "whole": target(at)}
+    return found
+
+
+# --- studies -----------------------------------------------------------
+
+
+def study(name: str) -> Rows:
+    """A study's tables at few patients and draws."""
+    own = load_study(name)
+    return _STUDIES[own.kind](own)
+
+
+def _neoadjuvant(own) -> Rows:
+    sweeps = tuple(replace(s, before=tuple(b for b in s.before if b in (0, 4, 6))) for s in own.sweeps)
+    return result(run_study(replace(own, patients=20, draws=3, draws_other_links=2, sweeps=sweeps)))
+
+
+def _platforms(own) -> Rows:
+    return result(run_platforms(replace(own, patients=6, draws=2, levels=(0.0, 0.5, 1.0))))
+
+
+def _order(own) -> Rows:
+    gaps = (0.0, *own.terms_at)
+    return result(run_order(replace(own, patients=5, draws=3, gaps=gaps)))
+
+
+def _resistance(own) -> Rows:
+    """With both of its further analyses."""
+    weights, effect = own.importance, own.liver_effect
+    weights = weights and replace(weights, patients=6, draws=2, samples=2, resamples=10)
+    effect = effect and replace(effect, patients=6, draws=2)
+    return result(run_resistance(replace(own, patients=12, draws=2, importance=weights, liver_effect=effect)))
+
+
+def _stability(own) -> Rows:
+    """Of a group in the liver and one elsewhere. Which states lead where rates are the same is nothing to keep."""
+    found = result(run_stability(replace(own, patients=6, draws=2, groups=own.groups[:2])))
+    return {row: {k: v for k, v in numbers.items() if not k.startswith(("class", "states"))}
+            for row, numbers in found.items()}
+
+
+_STUDIES = {"neoadjuvant": _neoadjuvant, "platforms": _platforms, "order": _order, "resistance": _resistance,
+            "stability": _stability}
+
+
+# --- exposures ---------------------------------------------------------
+
+
+def exposures(patients: int = 20) -> Rows:
+    """Every published exposure of the library beside the typical patient and some others."""
+    leave = ("n", "spread", "given", "seen", "use")
+    rows = compare_exposures(load_evidence("exposures"), n=patients)
+    return tabled({k: v for k, v in row.items() if k not in leave} for row in rows)
+
+
+# --- commands ----------------------------------------------------------
+
+
+def command(*args: str) -> str:
+    """What a command prints on standard output; files named by a bare name are in an empty folder."""
+    out = io.StringIO()
+    said = contextlib.redirect_stderr(io.StringIO())
+    with contextlib.redirect_stdout(out), said, patch.object(sys, "argv", ["pkpd", *args]):
+        try:
+            cli.main()
+        except SystemExit as stop:
+            if stop.code not in (0, None, 2):
+                raise
+    return out.getvalue()
+
+
+@contextlib.contextmanager
+def _empty_folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        yield Path(folder)
+
+
+_LISTED = {"models": ("drugs/oxaliplatin", "systems/crlm"), "drugs": ("drugs/oxaliplatin", "drugs/cetuximab"),
+           "parameters": ("crlm_resectable",), "regimens": ("folfox4",), "trials": ("eortc_40983",),
+           "fits": ("immune",), "studies": ("platforms",)}
+_SHOWN = ("oxaliplatin", "oxaliplatin_yamada_2025", "patients_crc", "folfox4", "checkmate_142_combination",
+          "immune", "neoadjuvant_cycles")
+_BAD = """[model]
+title = "x"
+time = "hour"
+[parameters]
+K = { unit = "1/hour" }
+[compartments]
+a = { unit = "mg" }
+[flows]
+out = { from = "a", rate = "KK * a" }
+odd = { from = "b", rate = "K * a" }
+"""
+_RECORDS = """ID,TIME,AMT,RATE,EVID,CMT,ADDL,II,BSA
+1,0,150,75,1,1,2,336,1.8
+1,1,0,0,0,1,0,0,1.8
+1,2,0,0,0,1,0,0,1.8
+1,24,0,0,0,1,0,0,1.8
+1,700,0,0,0,1,0,0,1.8
+2,0,170,85,1,1,0,0,2.0
+2,2,0,0,0,1,0,0,2.0
+2,12,0,0,0,1,0,0,2.0
+"""
+
+
+def listed() -> Rows:
+    """`pkpd list KIND --json`: what is told of some entries of each kind."""
+    found: Rows = {}
+    for kind, wanted in _LISTED.items():
+        for row in json.loads(command("list", kind, "--json")):
+            if row["name"] in wanted:
+                found |= paths(row, f"{kind} | {row['name']}")
+                found[f"{kind} | {row['name']}"]["keys"] = " ".join(row)
+    return found
+
+
+def shown(name: str) -> Rows:
+    """`pkpd show NAME --json`."""
+    return paths(json.loads(command("show", name, "--json")))
+
+
+def checked() -> Rows:
+    """`pkpd check --json` of a file with two faults."""
+    with _empty_folder() as folder:
+        (folder / "bad.toml").write_text(_BAD)
+        found = json.loads(command("check", "bad.toml", "--json"))
+    rows: Rows = {"issues": {"n": len(found)}}
+    for i, row in enumerate(found, 1):
+        rows[f"issue {i}"] = {"keys": " ".join(row), "where": row["where"], "what": row["what"]}
+    return rows
+
+
+def trial_told() -> Rows:
+    """`pkpd trial NAME --json FILE`: the file."""
+    with _empty_folder() as folder:
+        command("trial", "checkmate_142_combination", "--fit", "none", "--patients", "20", "--json", "told.json")
+        told = json.loads((folder / "told.json").read_text(encoding="utf-8"))
+    rows = told.pop("figures")
+    keys: dict[str, object] = {"top": " ".join(told), "figures": " ".join(rows[0])}
+    return paths(told) | tabled(rows, "figures") | {"keys": keys}
+
+
+def simulated() -> Rows:
+    """`pkpd simulate`: the table of three patients."""
+    return _written("simulate", "crlm_folfox", "--regimen", "folfox4", "--cycles", "2", "--patients", "3",
+                    "--until", "20 day", "--every", "5 day", "--seed", "1")
+
+
+def recorded(*more: str) -> Rows:
+    """`pkpd simulate --data`: the table of two patients' records."""
+    return _written("simulate", "oxaliplatin", "--data", "records.csv", "--seed", "1", *more)
+
+
+def _written(*args: str) -> Rows:
+    with _empty_folder() as folder:
+        (folder / "records.csv").write_text(_RECORDS)
+        command(*args, "--out", "run.csv")
+        rows = list(csv.DictReader(io.StringIO((folder / "run.csv").read_text(encoding="utf-8"))))
+    return {f"row {i}": {k: _number(v) for k, v in row.items()} for i, row in enumerate(rows, 1)}
+
+
+def _number(told: str) -> object:
+    try:
+        return float(told)
+    except ValueError:
+        return told
+
+
+def floor(name: str) -> float:
+    """What a number of a table may differ by whatever its size."""
+    return max((v for k, v in FLOORS.items() if name.startswith(k)), default=0.0)
+
+
+def recipes() -> dict[str, Recipe]:
+    """Every recipe by the name of its table: of each trial, fit and study of the library, and of commands."""
+    found: dict[str, Recipe] = {f"trials/{n}": partial(trial, n) for n in names("trial")}
+    found |= {f"fits/{n}": partial(fit, n) for n in names("fit")}
+    found |= {f"studies/{n}": partial(study, n) for n in names("study")}
+    found |= {f"commands/show_{n}": partial(shown, n) for n in _SHOWN}
+    return found | {"exposures": exposures, "commands/list": listed, "commands/check": checked,
+                    "commands/trial": trial_told, "commands/simulate": simulated, "commands/simulate_data": recorded,
+                    "commands/simulate_data_typical": partial(recorded, "--typical")}

@@ -1,0 +1,126 @@
+"""Scores of platforms by hand: rankings, likenesses and doses of subjects that are written down."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pkpd import load_study
+from pkpd.study.platforms.experiment import IMMUNE, Measured, _apart, _log_kill
+from pkpd.study.platforms.translation import (
+    _alignment,
+    _anatomy,
+    _bias,
+    _endpoints,
+    _immunity,
+    _reproducibility,
+    _Seen,
+)
+
+SHIPPED = load_study("platforms")
+GIVEN = SHIPPED.treatments[:3]
+STUDY = replace(SHIPPED, treatments=GIVEN, draws=2)
+GAINS = (10.0, 40.0, 90.0)  # days of progression that each treatment adds in patients
+
+
+def measured(log_kill=0.0, progress=None, last=1.0, liver=1.0, apart=1.0, **immune):
+    """An arm of five subjects, all alike."""
+    five = np.ones(5)
+    own = dict.fromkeys((*IMMUNE, "circulating"), 1.0) | immune
+    return Measured(log_kill * five, five, last * five, liver * five, apart * five, {k: v * five for k, v in own.items()},
+                    None if progress is None else progress * five)
+
+
+def seen(name, rates, gains=None, **untreated):
+    """A platform on which treatments kill at these rates a day, the same in each draw."""
+    platform = STUDY.platform(name)
+    drawn = {"": [measured(progress=None if gains is None else 100.0, **untreated)] * STUDY.draws}
+    for k, (t, rate) in enumerate(zip(GIVEN, rates, strict=True)):
+        progress = None if gains is None else 100.0 + gains[k]
+        drawn[t.name] = [measured(rate * platform.until, progress)] * STUDY.draws
+    return _Seen(platform, {}, drawn)
+
+
+HUMAN = seen("human", (0.01, 0.02, 0.04), GAINS)
+
+
+# --- rankings -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rates, score", [
+    ((0.1, 0.5, 0.9), 1.0),  # as patients rank
+    ((0.9, 0.5, 0.1), 0.0),  # backwards: all three pairs the other way round, which is no merit
+    ((0.5, 0.1, 0.9), 1 / 3),  # one pair of three
+    ((0.5, 0.9, 0.1), 0.0),  # two of three
+    ((0.5, 0.5, 0.9), 2 / 3),  # a tie is neither
+    ((0.0, 0.0, 0.0), 0.0),
+])
+def test_a_platform_scores_by_the_pairs_that_it_ranks_as_patients_do(rates, score):
+    assert _endpoints(STUDY, seen("splenic", rates), HUMAN) == pytest.approx([score] * STUDY.draws)
+
+
+def test_patients_are_ranked_by_what_treatment_adds_to_progression_and_not_by_their_own_log_kill():
+    swapped = seen("human", (0.04, 0.02, 0.01), GAINS)
+    platform = seen("splenic", (0.1, 0.5, 0.9))
+    assert _endpoints(STUDY, platform, swapped) == pytest.approx([1.0, 1.0])
+    assert _endpoints(STUDY, swapped, swapped) == pytest.approx([0.0, 0.0])
+
+
+# --- likeness to patients ---------------------------------------------------
+
+
+def test_alignment_is_the_mean_of_the_smaller_over_the_larger_rate():
+    found = _alignment(STUDY, seen("splenic", (0.02, 0.02, 0.01)), HUMAN)
+    assert found == pytest.approx([(0.5 + 1 + 0.25) / 3] * 2)
+    assert _alignment(STUDY, HUMAN, HUMAN) == pytest.approx([1.0, 1.0])
+
+
+def test_bias_is_the_logarithm_of_platform_over_patients():
+    assert _bias(seen("splenic", (0.05, 0.02, 0.01)), HUMAN, GIVEN[0]) == pytest.approx([np.log(5)] * 2)
+    assert np.isnan(_bias(HUMAN, seen("human", (0.0, 0.1, 0.1), GAINS), GIVEN[0])).all()
+
+
+def test_rates_are_a_day_of_the_platform_s_own_treatment():
+    platform = seen("subcutaneous", (0.1, 0.2, 0.3))
+    assert platform.platform.until == 21 and HUMAN.platform.until == 168
+    assert platform.rate(GIVEN[1].name) == pytest.approx([0.2, 0.2])
+
+
+def test_anatomy_is_the_mean_of_the_liver_s_share_and_the_spread_of_sizes():
+    human = seen("human", (0.01, 0.02, 0.04), GAINS, liver=0.9, apart=0.8)
+    for liver, apart, wanted in ((0.0, 0.4, 0.25), (1.0, 0.4, 0.75), (1.0, 1.6, 1.0)):
+        assert _anatomy(seen("splenic", (0, 0, 0), liver=liver, apart=apart), human) == pytest.approx([wanted] * 2)
+
+
+def test_immune_competence_is_t_cells_times_the_likeness_of_the_rest():
+    """Half of the T cells of patients, one of the six others at a quarter of theirs (or at four times): 0.5 (5 + 0.25) / 6."""
+    assert len(IMMUNE) + 1 - 2 == 6
+    for other in (0.25, 4.0):
+        own = seen("splenic", (0, 0, 0), effector=0.6, exhausted=0.4, myeloid=other)
+        assert _immunity(own, HUMAN) == pytest.approx([0.5 * 5.25 / 6] * 2)
+    more = seen("splenic", (0, 0, 0), effector=8.0)
+    assert _immunity(more, HUMAN) == pytest.approx([1.0, 1.0])
+
+
+def test_reproducibility_is_the_take_times_the_spread_between_subjects():
+    """ln volumes ±0.3 have an SD of 0.3; orthotopic tumours take in a tenth."""
+    own = seen("orthotopic", (0, 0, 0))
+    volumes = np.exp([-0.3, 0.3, -0.3, 0.3])
+    own = replace(own, drawn={"": [replace(m, last=volumes) for m in own.drawn[""]]})
+    assert own.platform.take.value == 0.1 and _reproducibility(own) == pytest.approx([0.1 * np.exp(-0.3)] * 2)
+
+
+# --- what is measured ---------------------------------------------------------
+
+
+def test_log_kill_counts_lesions_by_their_size_and_takes_growth_out():
+    """One of 3 mL grows at 0.1 a day and loses 2 logs beside, one of 1 mL does not grow and loses 6; a third is not there."""
+    days = np.linspace(0, 10, 11)
+    volume = np.stack([3 * np.exp((0.1 - 0.2) * days), np.exp(-0.6 * days), 0 * days], axis=1)[None]
+    rate = np.tile([0.1, 0.0, 5.0], (11, 1))[None]
+    assert _log_kill(volume, rate, days) == pytest.approx([(3 * 2 + 1 * 6) / 4])
+
+
+def test_sizes_lie_apart_by_the_sd_of_their_logarithms_over_lesions_that_are_there():
+    sizes = np.array([[np.exp(1.0), np.exp(3.0), 0.0], [2.0, 0.0, 0.0]])
+    assert _apart(sizes) == pytest.approx([1.0, 0.0])
