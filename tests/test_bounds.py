@@ -187,6 +187,7 @@ def test_a_bound_itself_is_allowed_and_no_number_is_not():
     p = Parameter("S", "1", low=0.1, high=0.3)
     values = np.array([0.1, 0.3, 3 * 0.1, 0.1 - 1e-9, 0.3 + 1e-9, np.nan, np.inf])
     assert outside(p, values).tolist() == [False, False, False, True, True, True, True]
+    assert outside(Parameter("S", "1"), np.array([0.0, np.inf, np.nan])).tolist() == [False, True, True]
 
 
 @pytest.mark.parametrize(
@@ -232,6 +233,17 @@ def test_a_bounded_spread_is_drawn_and_a_patient_keeps_its_number_in_any_chunk()
     alone = told(draw, MODEL, a_set(WIDE), 200, 1, first=60)
     number = 61 + int(np.flatnonzero(uniform(("1", "", "", "CL"), 200, 60) < 0.02275)[0])  # P(z < -2)
     assert alone[0][1].startswith(f"patient {number}: CL = -")
+
+
+def test_a_draw_that_is_no_number_is_named():
+    own = a_set(CL.replace(" }", ', spread = { law = "lognormal", cv = 0.3 } }'))
+    nothing = own.with_value("CL", replace(own["CL"], value=0.0))  # a lognormal around zero, as a fit might put it
+    where, what, remedy = told(draw, MODEL, nothing, 3)[0]
+    assert (where, what) == (
+        "mine.toml: values.CL",
+        "patient 1: CL = nan L/hour is not a finite number, and 2 more like it",
+    )
+    assert remedy == "mend its value, spread or covariate effect"
 
 
 def test_mixtures_and_the_spread_between_copies_are_held_too():

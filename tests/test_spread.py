@@ -135,3 +135,12 @@ def test_a_covariate_of_a_set_and_the_reference_of_an_effect_are_of_a_patient_wh
 
 def test_draws_come_as_near_to_the_ends_as_a_spread_is_checked():
     assert 2.0**-54 <= uniform(("a",), 100_000).min() < uniform(("a",), 100_000).max() <= 1 - 2.0**-53
+
+
+def test_a_law_that_there_is_not_is_told_with_the_near_one():
+    with pytest.raises(ContentError) as caught:
+        Spread("log-normal", 0.3)
+    assert (caught.value.issues[0].what, caught.value.issues[0].remedy) == (
+        "there is no law 'log-normal'",
+        "did you mean 'lognormal' or 'logitnormal' or 'normal'?",
+    )
