@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pkpd.errors import Issue
-from pkpd.library import check_keys
+from pkpd.library import check_keys, text
 from pkpd.spread import is_number
 
 
@@ -34,6 +34,8 @@ def read_correlations(table: object, sds: Mapping[str, float], where: str, issue
             issues.append(Issue(place, "is not a correlation", 'write of = ["A", "B"] and r = 0.5, or the covariance of their '
                                 "etas, which does not exceed the product of their omegas"))
             continue
+        for key in ("where", "seen"):
+            text(entry, key, place, issues)
         pair = (str(of[0]), str(of[1]))
         if any({*pair} == {*c.of} for c in rows):
             issues.append(Issue(place, f"{pair[0]} and {pair[1]} are correlated above", "give each pair once"))

@@ -9,6 +9,8 @@ from typing import TypeGuard
 import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri
 
+from pkpd.errors import fail, nearest
+
 _FARTHEST = 2.0**-53  # as near to 0 and 1 as draws of patients come
 LAWS = {
     "lognormal": ("cv", "sd", "variance", "low", "high", "mixture"),
@@ -37,6 +39,10 @@ class Spread:
     weights: tuple[float, ...] = ()
     factors: tuple[float, ...] = ()
     values: tuple[float, ...] = ()
+
+    def __post_init__(self):
+        if self.law not in LAWS:
+            raise fail("spread", f"there is no law {self.law!r}", nearest(str(self.law), LAWS))
 
     @property
     def ends(self) -> tuple[float, ...]:
@@ -68,7 +74,7 @@ def _truncated(u: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 def _lognormal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
     if s.sd == 0:
         return typical
-    with np.errstate(divide="ignore", over="ignore"):
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         low, high = np.log(max(s.low, 0.0) / typical) / s.sd, np.log(s.high / typical) / s.sd
     return typical * np.exp(s.sd * _truncated(u, low, high))
 
@@ -76,7 +82,9 @@ def _lognormal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
 def _normal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
     if s.sd == 0:
         return typical
-    return typical + s.sd * _truncated(u, (s.low - typical) / s.sd, (s.high - typical) / s.sd)
+    with np.errstate(over="ignore"):
+        low, high = (s.low - typical) / s.sd, (s.high - typical) / s.sd
+    return typical + s.sd * _truncated(u, low, high)
 
 
 def _logitnormal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:

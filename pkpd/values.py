@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pkpd import store
+from pkpd import library, store
 from pkpd.correlations import Correlation, read_correlations
 from pkpd.covariates import REGISTER, implausible
 from pkpd.errors import ContentError, Issue, fail, nearest
@@ -182,6 +182,8 @@ def _value(name: str, entry: dict, where: str, source: str, issues: list[Issue])
     if not isinstance(entry.get("unit"), str):
         issues.append(Issue(place, "has no unit", 'give unit = "…" ("1" for a pure number)'))
         return []
+    for key in ("where", "source", "text"):
+        library.text(entry, key, place, issues)
     if entry.get("seen", "user") not in SEEN:
         issues.append(Issue(f"{place}.seen", f"{entry['seen']!r} is not a way of seeing", "one of " + ", ".join(SEEN)))
     spreads = {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.items import RESERVED
-from pkpd.library import check_keys, raise_issues
+from pkpd.library import check_keys, raise_issues, text
 from pkpd.model import constants, expression
 from pkpd.model.expression import Tree
 from pkpd.model.schema import Compartment, Dose, Flow, ModelFile, Parameter, Part, Variable
@@ -48,6 +48,9 @@ class _Reader:
         except ContentError as error:
             self.issues += error.issues
             return ("num", 0)
+
+    def text(self, entry: dict, place: str) -> str:
+        return text(entry, "text", f"{self.where}: {place}", self.issues)
 
     def unit(self, entry: dict, place: str) -> str:
         if "unit" not in entry:
@@ -132,7 +135,7 @@ def _parameters(reader: _Reader, data: dict) -> tuple[Parameter, ...]:
             reader.add(place, "a parameter is written in capitals", f"write {name.upper()}")
         unit = reader.unit(entry, place)
         low, high = _bounds(reader, entry, place, 1 / float(parse_unit(unit).factor) if name in shares else math.inf)
-        rows.append(Parameter(name, unit, entry.get("text", ""), low, high))
+        rows.append(Parameter(name, unit, reader.text(entry, place), low, high))
     return tuple(rows)
 
 
@@ -174,8 +177,8 @@ def _compartments(reader: _Reader, data: dict) -> tuple[Compartment, ...]:
             reader.add(f"{place}.scale", f"{_shown(scale)} is not a positive number")
             scale = None
         dose = _dose(reader, entry.get("dose", False), f"{place}.dose")
-        rows.append(Compartment(name, reader.unit(entry, place), entry.get("text", ""), start, dose,
-                                None if scale is None else float(scale)))
+        unit, note = reader.unit(entry, place), reader.text(entry, place)
+        rows.append(Compartment(name, unit, note, start, dose, None if scale is None else float(scale)))
     return tuple(rows)
 
 
@@ -207,7 +210,7 @@ def _variables(reader: _Reader, data: dict) -> tuple[Variable, ...]:
         if "is" not in entry:
             reader.add(place, "has no expression", "give is = \"…\"")
         tree = reader.tree(entry.get("is", 0), f"{place}.is")
-        rows.append(Variable(name, reader.unit(entry, place), tree, entry.get("text", "")))
+        rows.append(Variable(name, reader.unit(entry, place), tree, reader.text(entry, place)))
     return tuple(rows)
 
 
@@ -223,7 +226,8 @@ def _flows(reader: _Reader, data: dict) -> tuple[Flow, ...]:
             reader.add(place, "has no rate", "give rate = \"…\"")
         if ends[0] == ends[1]:
             reader.add(place, f"goes from {ends[0]} to itself", "remove it")
-        rows.append(Flow(name, ends[0], ends[1], reader.tree(entry.get("rate", 0), f"{place}.rate"), entry.get("text", "")))
+        rate = reader.tree(entry.get("rate", 0), f"{place}.rate")
+        rows.append(Flow(name, ends[0], ends[1], rate, reader.text(entry, place)))
     return tuple(rows)
 
 

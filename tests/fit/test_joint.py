@@ -162,6 +162,9 @@ def test_a_value_that_no_patient_has_is_ruled_out_not_an_error(fit, base):
     assert np.isfinite(made.expected(np.array([240.0]))).all()
     assert np.isnan(made.expected(np.array([270.0]))).all()
     assert made.settled(np.array([100.0]))(np.array([270.0])) == -np.inf
+    share = target_of(replace(fit, free=(Free("resistant", "hepatic.R0", "value", "linear", 0.5, 0.1),)), base)
+    for value in (0.5, 1.0, 1.01, -0.01):  # the lesion's model says that it is a share
+        assert np.isfinite(share.expected(np.array([value]))).all() == (0 <= value <= 1), value
 
 
 # --- a known answer ---------------------------------------------------

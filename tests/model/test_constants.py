@@ -25,8 +25,15 @@ out = { from = "central", rate = "RATE" }
 """
 
 
-def told(start: str = "0", spare: str = "", share: str = "1", rate: str = "K * share * central * N") -> list[tuple[str, str]]:
-    text = DRUG.replace("START", start).replace("SPARE", spare).replace("RATE", rate).replace('"IS"', f'"{share}"')
+def told(
+    start: str = "0", spare: str = "", share: str = "1", rate: str = "K * share * central * N"
+) -> list[tuple[str, str]]:
+    text = (
+        DRUG.replace("START", start)
+        .replace("SPARE", spare)
+        .replace("RATE", rate)
+        .replace('"IS"', f'"{share}"')
+    )
     with pytest.raises(ContentError) as caught:
         parse_model(text, "drug")
     assert {i.remedy for i in caught.value.issues} == {"write what has a finite value"}
@@ -65,30 +72,53 @@ def test_a_start_a_rate_and_a_variable_are_told_at_once():
     assert told(start='"exp(1000)"', share="1/0", rate="K * central * N * share * sqrt(-2)") == [
         ("drug: compartments.central.start", "'exp(1000)' is not a finite number"),
         ("drug: variables.share.is", "in '1 / 0': divides by zero"),
-        ("drug: flows.out.rate", "in 'sqrt(-2)': the square root of -2 has no value")]
+        ("drug: flows.out.rate", "in 'sqrt(-2)': the square root of -2 has no value"),
+    ]
 
 
 def test_a_constant_reaches_through_the_variables_that_hold_it():
     spare = 'none = { unit = "1", is = "2 - 2" }\nbase = { unit = "1", is = "none - 8" }'
     assert told(spare=spare, share="N / none") == [
-        ("drug: variables.share.is", "in 'N / none': divides by zero, with none = 0")]
+        ("drug: variables.share.is", "in 'N / none': divides by zero, with none = 0")
+    ]
     assert told(spare=spare, rate="K * central * N * share * log(base)") == [
-        ("drug: flows.out.rate", "in 'log(base)': the logarithm of -8 has no value, with base = -8")]
+        ("drug: flows.out.rate", "in 'log(base)': the logarithm of -8 has no value, with base = -8")
+    ]
 
 
 def test_an_effect_of_covariates_is_folded_too():
-    text = ('[parameters]\nmodel = "drug"\n[values]\nCL = { value = 2, unit = "L/day", effect = { is = "BSA / 1.8 + 0 * '
-            'sqrt(-1)", reference = { BSA = 1.8 } } }\n')
+    text = (
+        '[parameters]\nmodel = "drug"\n[values]\nCL = { value = 2, unit = "L/day", effect = { '
+        'is = "BSA / 1.8 + 0 * sqrt(-1)", reference = { BSA = 1.8 } } }\n'
+    )
     with pytest.raises(ContentError) as caught:
         read_parameters(parse(text, "own.toml"), "own.toml", "own.toml")
     assert [(i.where, i.what) for i in caught.value.issues] == [
-        ("own.toml: values.CL.effect", "in 'sqrt(-1)': the square root of -1 has no value")]
+        ("own.toml: values.CL.effect", "in 'sqrt(-1)': the square root of -1 has no value")
+    ]
 
 
-@pytest.mark.parametrize("text", ["exp(-1000)", "0**0", "(-8)**3", "(-8)**2", "hill(0, 1, 2)", "hill(-3, 1, 2)", "log(1e-300)",
-                                  "max(1, -1)", "1e200 * 1e-200", "sqrt(0)", "exp(709)", "0 / 5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exp(-1000)",
+        "0**0",
+        "(-8)**3",
+        "(-8)**2",
+        "hill(0, 1, 2)",
+        "hill(-3, 1, 2)",
+        "log(1e-300)",
+        "max(1, -1)",
+        "1e200 * 1e-200",
+        "sqrt(0)",
+        "exp(709)",
+        "0 / 5",
+    ],
+)
 def test_a_constant_that_has_a_value_is_it(text):
-    expected = eval(text, {"exp": np.exp, "log": np.log, "sqrt": np.sqrt, "max": max, "hill": lambda x, k, n: 0.0})
+    expected = eval(
+        text, {"exp": np.exp, "log": np.log, "sqrt": np.sqrt, "max": max, "hill": lambda x, k, n: 0.0}
+    )
     assert constants.check(expression.parse(text, "here"), "here") == pytest.approx(expected, rel=1e-14)
 
 
