@@ -101,7 +101,7 @@ def errors(name: str, cases: list[Case]) -> np.ndarray:
     people = Population(model.inputs, np.array([[c.values[n] for n in model.inputs] for c in cases]), {})
     doses = given(cases)
     run, found = simulate(model, people, doses, TIMES, rtol=RTOL), []
-    for i, c in enumerate(cases):
+    for i in range(len(cases)):
         large = {n: np.abs(run[n][i]).max() for n in model.states}
         exact = solve_patient(model, start_states(model, people)[i], people.inputs[i], doses, i, TIMES, rtol=1e-11,
                               atol={n: 1e-15 * x or 1e-30 for n, x in large.items()})
