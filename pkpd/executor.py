@@ -42,6 +42,11 @@ def workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def is_here(executor: Executor | None) -> bool:
+    """Whether work runs on threads of this process, which share memory."""
+    return executor is None and (not _CLUSTERS or bool(_SHARE.get()))
+
+
 def run_all(task: Callable[[T], R], items: Iterable[T], executor: Executor | None = None) -> list[R]:
     """Runs a task over items and returns results in the order of the items."""
     items = list(items)

@@ -489,7 +489,7 @@ def test_a_rule_whose_value_does_not_exist_is_not_decided_on():
     model = parse_model(text, "depth")
     people = TYPICAL.with_inputs({"KF": 0.01})
     treatment = treat(model, people, under(Rule("depth", "below", -99.0, "1", "stop")), 3)
-    assert treatment.failures == ("patient 1, day 14: depth has no value; undecided from cycle 2 on",)
+    assert treatment.failures == ("patient 1, day 14: depth is not finite; undecided from cycle 2 on",)
     with pytest.raises(SimulationError, match="patient 1, day 14"):
         simulate(model, people, treatment.schedule, (20.0,))
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pkpd.executor import run_all, workers
+from pkpd.executor import is_here, run_all, workers
 from pkpd.model.schema import Model
 from pkpd.schedule import Schedule
 from pkpd.solve.compile import FUNCTIONS, Program, kernels, watcher
@@ -59,6 +59,7 @@ class _Job:
     rtol: float
     atol: Tolerance
     most: int
+    into: np.ndarray | None = None  # where its states go, if the memory is shared
 
 
 def solve_population(model: Model, start: np.ndarray, inputs: np.ndarray, schedule: Schedule, times: np.ndarray,
@@ -77,8 +78,10 @@ def solve_population(model: Model, start: np.ndarray, inputs: np.ndarray, schedu
     places = np.broadcast_to(np.diff(schedule.offsets)[:, None], outs.shape) if places is None else places
     whole = _Job(kernels(model, columns), watch, watcher(model, watch.names) if watch.names else None, start, inputs, begins,
                  schedule, outs, places, rtol, atol or tolerances(model, rtol), most_steps)
-    solved = run_all(solve_chunk, [_cut(whole, p) for p in _pieces(n)], executor)
-    return Solved(*(np.concatenate(x) for x in zip(*solved, strict=True)))
+    if is_here(executor):  # each thread writes where the result lies: none waits for a copy
+        whole = replace(whole, into=np.empty((*outs.shape, whole.program.states)))
+    states, *rest = zip(*run_all(solve_chunk, [_cut(whole, p) for p in _pieces(n)], executor), strict=True)
+    return Solved(np.concatenate(states) if whole.into is None else whole.into, *map(np.concatenate, rest))
 
 
 def _pieces(n: int) -> list[slice]:
@@ -96,13 +99,13 @@ def _cut(job: _Job, piece: slice) -> _Job:
     rows = slice(s.offsets[piece.start], s.offsets[piece.stop])
     own = Schedule(s.offsets[piece.start:piece.stop + 1] - rows.start, s.time[rows], s.kind[rows], s.index[rows], s.value[rows])
     return replace(job, start=job.start[piece], inputs=job.inputs[piece], begin=job.begin[piece], schedule=own,
-                   outs=job.outs[piece], places=job.places[piece])
+                   outs=job.outs[piece], places=job.places[piece], into=None if job.into is None else job.into[piece])
 
 
 def solve_chunk(job: _Job) -> Solved:
     """Solves a job's patients in lanes."""
     n = len(job.start)
-    states, done = np.empty((*job.outs.shape, job.program.states)), np.zeros((n, 2))
+    states, done = np.empty((*job.outs.shape, job.program.states)) if job.into is None else job.into, np.zeros((n, 2))
     crossed = np.full((n, len(job.watch.names)), np.inf)
     w, m = _work(job)
     c = np.zeros((8, LANES), dtype=np.int64)

@@ -1,5 +1,6 @@
 """Laws that every model, parameter file and regimen of the library obeys."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -16,7 +17,7 @@ from pkpd.model.schema import Model
 from pkpd.parameters import bibliography, bind, load_parameters
 from pkpd.population import Population, draw
 from pkpd.regimen import Regimen, load_regimen, read_regimen
-from pkpd.schedule import Schedule, cycles, lower, nothing, settings
+from pkpd.schedule import SET, Schedule, cycles, lower, nothing, settings
 from pkpd.simulation import Simulation, simulate, start_states
 from pkpd.solve.batch import solve_population
 from pkpd.solve.reference import right_hand_side, solve_patient
@@ -219,6 +220,27 @@ def test_no_dose_means_no_drug_and_no_kill(name):
     assert all(np.all(solved[s] == 0) for s in quiet)
     if "effect.given" in model.states:
         assert np.all(solved["effect.given"] == 0) and np.all(solved["effect.rate"] == 0)
+
+
+def sizes(model: Model, names: tuple[str, ...], factor: float) -> np.ndarray:
+    """By what quantities change where masses and amounts of substance are counted in a unit so many times smaller."""
+    dims = [dict(units.parse_unit(model.unit(n)).dims) for n in names]
+    return np.array([factor ** float(d.get("kilogram", 0) + d.get("mole", 0)) for d in dims])
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1e9])
+@pytest.mark.parametrize("name", WHOLE)
+def test_other_units_of_amount_change_nothing(name, factor):
+    model, usual = MODELS[name], dosed(name)
+    states, inputs = sizes(model, model.states, factor), sizes(model, model.inputs, factor)
+    s = usual.schedule
+    value = s.value * np.where(s.kind == SET, inputs[s.index % len(inputs)], states[s.index % len(states)])
+    people = replace(usual.population, inputs=usual.population.inputs * inputs)
+    model = replace(model, compartments=tuple(replace(c, scale=c.scale and c.scale * x)
+                                              for c, x in zip(model.compartments, states, strict=True)))
+    other = simulate(model, people, replace(s, value=value), grid(name)).states / states
+    size = np.abs(usual.states) + 1e-3 * np.abs(usual.states).max(axis=1, keepdims=True)
+    assert np.max(np.abs(other - usual.states) / np.where(size > 0, size, 1.0)) < 1e-5
 
 
 @pytest.mark.parametrize("name", WHOLE)
