@@ -90,7 +90,8 @@ def ways(dose, tau, own):
     before = simulate(MODEL, addl.population, addl.schedule, np.array([[at]]), rtol=1e-10,
                       places=np.array([[int((np.real(addl.schedule.time) < at - 1e-9).sum())]])).states[:, 0]
     yield "carried on, all doses told", shown(addl, window, begin=at, start=before), window
-    if not dose.get("RATE") or dose["AMT"] / dose["RATE"] < tau:  # else one that runs is among the doses before
+    lasts = dose["AMT"] * own["F"].value / dose["RATE"] if dose.get("RATE") else 0.0
+    if own["LAG"].value + lasts < tau:  # else an infusion of before still runs, and those from then on are not all
         rest = type("Rest", (), {"population": addl.population, "schedule": from_then_on(addl.schedule, at)})
         yield "carried on, doses from then on", shown(rest, window, begin=at, start=before), window
 
@@ -102,7 +103,18 @@ REGIMENS = [({"AMT": 100.0, "CMT": 2}, 6.0, {}), ({"AMT": 100.0, "RATE": 50.0, "
             ({"AMT": 90.0, "RATE": 30.0, "CMT": 2}, 8.0, {"lag": 2.0})]
 
 
-@pytest.mark.parametrize(("dose", "tau", "own"), REGIMENS)
+def random_regimen(seed):
+    """A dose to either compartment, at once or infused over less or more than the interval, with lag, share and tissue."""
+    rng = np.random.default_rng(seed)
+    tau, to = float(rng.choice([4.0, 8.0, 12.0])), int(rng.choice([1, 2, 2]))
+    dose = {"AMT": float(rng.uniform(10, 500)), "CMT": to}
+    own = {"lag": float(rng.uniform(0, tau)), "share": float(rng.uniform(0.2, 1)), "q": float(rng.uniform(0.5, 4))}
+    if to == 2 and rng.random() < 0.7:
+        dose["RATE"] = dose["AMT"] / float(rng.uniform(0.1, 1.6) * tau)
+    return dose, tau, own
+
+
+@pytest.mark.parametrize(("dose", "tau", "own"), [*REGIMENS, *(random_regimen(seed) for seed in range(4))])
 def test_readouts_do_not_depend_on_how_a_regimen_is_written(dose, tau, own):
     """At steady state the area of an interval is dose / CL, however the doses that led to it are told."""
     found = {name: nca(run, start=window[0], end=window[1]) for name, run, window in ways(dose, tau, values(**own))}
