@@ -27,7 +27,7 @@ class Simulation:
     """Patients' states over time: `times` (patient, time) in the model's time unit, `states` (patient, time, state).
 
     A patient that could not be solved is kept, its later states missing, and named in `failures`.
-    `places` (patient, time) is how many of a patient's events come before each output, if told; else all up to its time.
+    `places` (patient, time) is how many of a patient's events come before each output; all up to its time if none.
     `crossed` (patient, crossing) is when each crossing was first met, infinite if it was not, missing if a patient failed before.
     """
 
@@ -182,5 +182,5 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
     if failed and strict:
         raise SimulationError(f"{model.name}: {len(failed)} of {n} patients failed\n  " + "\n  ".join(failed[:5]))
     unknown = (solved.status != 0)[:, None] & np.isinf(solved.crossed)
-    return Simulation(model, population, schedule, outs, solved.states, failed,
-                      np.where(unknown, np.nan, solved.crossed) if crossings else None, tuple(crossings), places)
+    crossed = np.where(unknown, np.nan, solved.crossed) if crossings else None
+    return Simulation(model, population, schedule, outs, solved.states, failed, crossed, tuple(crossings), places)
