@@ -174,6 +174,7 @@ def test_what_is_set_removed_or_crossed_within_a_window_leaves_no_clearance():
                  [{"TIME": 12.0, "EVID": 3}]):
         found = nca(shown(records([{"TIME": 0.0, **bolus}, *rows], values()), (0.0, 40.0)), end=40.0)
         assert np.isnan(found.cl[0]) and np.isnan(found.vss[0]) and found.auc[0] > 0
+        assert found.dose[0] == 100.0 * (1 + (rows[0]["EVID"] == 1))  # what a steady state adds is no dose
     told = records([{"TIME": 0.0, **bolus}], values())
     cut = told.schedule + removal(MODEL, 12.0, {"central": 0.5}, 1)
     times, places = sampling(MODEL, cut, (0.0, 40.0))
