@@ -1,4 +1,4 @@
-"""What a window of a simulation is given and what it begins with: from its states, not from how its doses are written."""
+"""What a window of a simulation is given and begins with: from its states, not from how doses are written."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Carriers:
 
     made_of    states whose values the variable is made of
     dosed      dosed states of the variable's part: a dose to them is a dose of the variable's drug
-    elsewhere  dosed states of other parts from which drug flows into the variable: its doses are counted there
-    held       every state from which drug that was given can still reach the variable, but for those that a model without
-               doses fills by itself (a target of an antibody)
+    elsewhere  dosed states of other parts from which drug flows into the variable: its doses count there
+    held       every state from which drug that was given can still reach the variable, but for those that a
+               model without doses fills by itself (a target of an antibody)
     """
 
     made_of: np.ndarray
@@ -35,7 +35,7 @@ class Carriers:
 
 @dataclass(frozen=True)
 class Events:
-    """One patient's events, but for those that set an input; `carried` rows bring what imagined doses left behind."""
+    """One patient's events, but for those that set an input; `carried` brings what imagined doses left."""
 
     time: np.ndarray
     kind: np.ndarray
@@ -48,12 +48,12 @@ class Events:
 class Intake:
     """What a window is given; times run from its start.
 
-    dose     what reached the dosed states in it; missing where drug came from another part, whose doses are counted there,
-             and where those states have several units
+    dose     what reached the dosed states in it; missing where drug came from another part, whose doses are
+             counted there, and where those states have several units
     moment   the mean time of that dose; missing without one
     latest   the last event of a dose
     carried  whether drug from before was there as it began: more than a millionth of the window's peak
-    torn     whether drug was taken away, set or added within it by what is no dose, so that no dose explains its area
+    torn     whether drug was taken away, set or added within it by what is no dose: no dose explains its area
     """
 
     dose: float
@@ -73,7 +73,8 @@ def events_of(schedule: Schedule, i: int) -> Events:
     rows = np.arange(schedule.offsets[i], schedule.offsets[i + 1])
     rows = rows[schedule.kind[rows] != SET]
     carried = np.zeros(len(rows), dtype=bool) if schedule.carried is None else schedule.carried[rows]
-    return Events(np.real(schedule.time[rows]), schedule.kind[rows], schedule.index[rows], np.real(schedule.value[rows]), carried)
+    time, value = np.real(schedule.time[rows]), np.real(schedule.value[rows])
+    return Events(time, schedule.kind[rows], schedule.index[rows], value, carried)
 
 
 def carriers(model: Model, of: str, population: Population) -> Carriers:
@@ -86,7 +87,8 @@ def carriers(model: Model, of: str, population: Population) -> Carriers:
     filled = np.any(start_states(model, population) != 0, axis=0)
     reached = _linked(given, sources) & (upstream | own)
     held = [k for k, s in enumerate(model.states) if s in reached and (s in given or not filled[k])]
-    here, elsewhere = ([k for k, s in enumerate(model.states) if s in names] for names in (own, (given & upstream) - own))
+    other = (given & upstream) - own
+    here, elsewhere = ([k for k, s in enumerate(model.states) if s in names] for names in (own, other))
     return Carriers(*(np.array(x, dtype=int) for x in (made, here, elsewhere, held)))
 
 
@@ -123,7 +125,8 @@ def intake(run: Simulation, i: int, piece: slice, where: Carriers, events: Event
     moment = float((events.value[adds] * (events.time[adds] - first)).sum())
     for state in where.dosed:
         rate, a, b = _infused(events, state, first, last)
-        amount, moment = amount + float((rate * (b - a)).sum()), moment + float((rate * (b**2 - a**2)).sum()) / 2
+        amount += float((rate * (b - a)).sum())
+        moment += float((rate * (b**2 - a**2)).sum()) / 2
     left = run.states[i, piece.start] - own
     one_unit = len({run.model.compartments[k].unit for k in where.dosed}) == 1
     known = one_unit and not _from_elsewhere(events, where, left, last)
@@ -144,7 +147,7 @@ def dose_times(events: Events, where: Carriers) -> np.ndarray:
 
 
 def _given_at_once(events: Events, at: np.ndarray, size: int) -> np.ndarray:
-    """What doses at the window's start bring to each state, less what a removal or reset of that moment takes of it."""
+    """What doses at the window's start bring to each state, less what a removal or reset then takes."""
     own = np.zeros(size)
     for row in np.flatnonzero(at):
         kind, k = events.kind[row], events.index[row]
@@ -157,7 +160,7 @@ def _given_at_once(events: Events, at: np.ndarray, size: int) -> np.ndarray:
     return own
 
 
-def _infused(events: Events, state: int, first: float, last: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _infused(events: Events, state: int, first: float, last: float) -> tuple[np.ndarray, ...]:
     """The rates into a state, each with when it begins and ends within the window."""
     rates = (events.kind == RATE) & (events.index == state)
     time = events.time[rates]
@@ -167,12 +170,13 @@ def _infused(events: Events, state: int, first: float, last: float) -> tuple[np.
 
 def _from_elsewhere(events: Events, where: Carriers, left: np.ndarray, last: float) -> bool:
     """Whether drug comes into the variable from a part in which its doses are counted."""
-    dosed = np.isin(events.index, where.elsewhere) & (events.value != 0) & (events.time < last) & ~same(events.time, last)
+    dosed = np.isin(events.index, where.elsewhere) & (events.value != 0)
+    dosed &= (events.time < last) & ~same(events.time, last)
     return bool(np.any(dosed) or np.any(left[where.elsewhere] != 0))
 
 
 def _carried(run: Simulation, i: int, piece: slice, where: Carriers, left: np.ndarray) -> bool:
-    """Whether drug was there before; of states of one unit, against the most that any of them holds in the window."""
+    """Whether drug was there before; of states of one unit, against the most that any holds in the window."""
     units = [run.model.compartments[k].unit for k in where.held]
     for unit in dict.fromkeys(units):
         own = where.held[[u == unit for u in units]]
@@ -181,11 +185,14 @@ def _carried(run: Simulation, i: int, piece: slice, where: Carriers, left: np.nd
     return False
 
 
-def _torn(run: Simulation, i: int, events: Events, inside: np.ndarray, where: Carriers, window: tuple[float, float]) -> bool:
+def _torn(run: Simulation, i: int, events: Events, inside: np.ndarray, where: Carriers,
+          window: tuple[float, float]) -> bool:
     """Whether drug is removed, set or added within the window by anything but a dose."""
     other = events.carried | (events.kind == ASSIGN) | ((events.kind == SCALE) & (events.value != 1))
     if np.any(inside & other & np.isin(events.index, where.held)):
         return True
     names = {run.model.states[k] for k in where.held}
-    met = [] if run.crossed is None else [run.crossed[i, k] for k, c in enumerate(run.crossings) if names & set(c.then)]
+    if run.crossed is None:
+        return False
+    met = [run.crossed[i, k] for k, c in enumerate(run.crossings) if names & set(c.then)]
     return any(window[0] <= t <= window[1] for t in met)

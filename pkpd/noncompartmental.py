@@ -36,12 +36,12 @@ class Noncompartmental:
                  points (of those within 0.0001 of the best, the most points); none if R² is below 0.9 or nothing falls
     half_life, points, r2, since   of that slope: how many points, their adjusted R², the time of the first
     auc_inf, aumc_inf, extrapolated   to infinity by that slope, and the share of auc_inf beyond the window
-    dose         what reached the compartments dosed in the window: a fraction absorbed or active has been taken; missing
-                 where the drug comes from another part
-    cl           dose / auc_inf; where the window begins with drug of before, dose / auc, which is clearance at steady state
-                 only; missing without a dose, and where drug is removed, set or reset within the window
-    mrt, vss     aumc_inf / auc_inf less the mean time of input (half an infusion), and cl x mrt; where the window begins
-                 without drug
+    dose         what reached the compartments dosed in the window: a fraction absorbed or active has been
+                 taken; missing where the drug comes from another part
+    cl           dose / auc_inf; where the window begins with drug of before, dose / auc, which is clearance
+                 at steady state only; missing without a dose, and where drug is removed, set or reset within
+    mrt, vss     aumc_inf / auc_inf less the mean time of input (half an infusion), and cl x mrt; where the
+                 window begins without drug
     """
 
     of: str
@@ -95,7 +95,7 @@ def nca(run: Simulation, of: str = "Cc", start: Time = 0.0, end: Time | None = N
     return _read(run, of, start, end)[0]
 
 
-def _read(run: Simulation, of: str, start: Time | np.ndarray, end: Time | None) -> tuple[Noncompartmental, np.ndarray]:
+def _read(run: Simulation, of: str, start: Time, end: Time | None) -> tuple[Noncompartmental, np.ndarray]:
     """The readouts of a window, and whether it begins with drug of before (patient,)."""
     values, n = run[of], len(run.times)
     limits = [_times(run.model, x, n) for x in (start, run.times[:, -1] if end is None else end)]
@@ -103,7 +103,8 @@ def _read(run: Simulation, of: str, start: Time | np.ndarray, end: Time | None) 
     where, rows, carried = carriers(run.model, of, run.population), [], []
     for i, (first, last) in enumerate(zip(*limits, strict=True)):
         events = events_of(run.schedule, i)
-        piece = _piece(run, i, first, last, events.time[(events.kind != RATE) & np.isin(events.index, where.made_of)])
+        jumps = events.time[(events.kind != RATE) & np.isin(events.index, where.made_of)]
+        piece = _piece(run, i, first, last, jumps)
         given = intake(run, i, piece, where, events)
         row = _curve(run.times[i, piece] - first, values[i, piece], given)
         rows.append([row[name] for name in READOUTS])
@@ -115,9 +116,10 @@ def _read(run: Simulation, of: str, start: Time | np.ndarray, end: Time | None) 
 
 @door
 def accumulation(run: Simulation, of: str = "Cc", interval: Time = "21 day") -> dict[str, np.ndarray]:
-    """auc, cmax and clast of the interval that the last dose falls in, over those of the first dose's, for each patient.
+    """auc, cmax and clast of the interval that the last dose falls in, over those of the first's, by patient.
 
-    Missing where drug was there before that first dose: a steady state or a run that is carried on has no first interval.
+    Missing where drug was there before that first dose: a steady state, or a run that is carried on, has no
+    first interval.
     """
     where = carriers(run.model, of, run.population)
     length, begin, count = _times(run.model, interval, len(run.times)), [], []
@@ -130,7 +132,8 @@ def accumulation(run: Simulation, of: str = "Cc", interval: Time = "21 day") -> 
     first = np.array(begin)
     start = first + np.array(count) * length
     (one, carried), (other, _) = _read(run, of, first, first + length), _read(run, of, start, start + length)
-    return {name: np.where(carried, np.nan, getattr(other, name) / getattr(one, name)) for name in ("auc", "cmax", "clast")}
+    ratios = {name: getattr(other, name) / getattr(one, name) for name in ("auc", "cmax", "clast")}
+    return {name: np.where(carried, np.nan, ratio) for name, ratio in ratios.items()}
 
 
 @door
@@ -209,15 +212,15 @@ def _piece(run: Simulation, i: int, first: float, last: float, jumps: np.ndarray
             raise fail("nca", f"patient {name} is given a dose at once at {jump:g} {time}, and the run does not show the "
                        "concentration before and after it", _REMEDY)
     if np.any(same(jumps, first)) and not _shown(run, i, first)[1]:
-        raise fail("nca", f"patient {name} is given a dose at once at {first:g} {time}, and the run does not show the "
-                   "concentration after it", _REMEDY)
+        raise fail("nca", f"patient {name} is given a dose at once at {first:g} {time}, and the run does not show "
+                   "the concentration after it", _REMEDY)
     begin = int(np.flatnonzero(same(outs, first))[-1])
     end = int(np.flatnonzero(same(outs, last))[0])
     return slice(begin, max(begin, end) + 1)
 
 
 def _shown(run: Simulation, i: int, time: float) -> tuple[bool, bool]:
-    """Whether a patient's outputs at a time show the state before all of its events, and after all of them."""
+    """Whether a patient's outputs at a time show the state before all of its events, and after them."""
     events = np.real(run.schedule.time[run.schedule.offsets[i]:run.schedule.offsets[i + 1]])
     here, own = same(run.times[i], time), same(events, time)
     if run.places is None:

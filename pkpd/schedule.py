@@ -25,7 +25,7 @@ class Schedule(Labelled):
 
     Times are in the model's time unit; `index` is a state (ADD, RATE, SCALE, ASSIGN) or an input (SET).
     Events of one time happen in the order of their rows. Complex times and values carry a derivative (see solve/gradient).
-    `carried` marks the rows that bring what imagined doses left behind, an added steady state; none if left out.
+    `carried` marks the rows that bring what imagined doses left, as an added steady state; none if left out.
     """
 
     offsets: np.ndarray
@@ -85,8 +85,8 @@ def packed(n: int, patient: np.ndarray, time: np.ndarray, kind: np.ndarray, inde
     order = np.lexsort((kind, np.real(time), patient))
     offsets = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(patient, minlength=n), out=offsets[1:])
-    return Schedule(offsets, time[order] * 1.0, kind[order].astype(np.int64), index[order].astype(np.int64), value[order] * 1.0,
-                    None if carried is None else carried[order])
+    return Schedule(offsets, time[order] * 1.0, kind[order].astype(np.int64), index[order].astype(np.int64),
+                    value[order] * 1.0, None if carried is None else carried[order])
 
 
 def nothing(n: int) -> Schedule:

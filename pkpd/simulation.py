@@ -37,7 +37,7 @@ class Simulation(Labelled):
     """Patients' states over time: `times` (patient, time) in the model's time unit, `states` (patient, time, state).
 
     A patient that could not be solved is kept, its later states missing, and named in `failures`.
-    `places` (patient, time) is how many of a patient's events come before each output, if told; else all up to its time.
+    `places` (patient, time) is how many of a patient's events come before each output; all up to its time if none.
     `crossed` (patient, crossing) is when each crossing was first met, infinite if it was not, missing if a patient failed before.
     """
 

@@ -162,8 +162,9 @@ def given(regimen: Regimen, model: Model, population: Population, cycles: int | 
 
 
 @door
-def treat(model: Model, population: Population, regimen: Regimen, cycles: int | None = None, *, rtol: float = 1e-6,
-          also: Schedule | None = None, crossings: Sequence[Crossing] = (), executor: Executor | None = None) -> Treatment:
+def treat(model: Model, population: Population, regimen: Regimen, cycles: int | None = None, *,
+          rtol: float = 1e-6, also: Schedule | None = None, crossings: Sequence[Crossing] = (),
+          executor: Executor | None = None) -> Treatment:
     """Gives a regimen as its rules decide on each patient's own course; `cycles` as `pkpd.cycles` counts them.
 
     At a visit, the planned start of every cycle of a course, the course's rules look at the state before the cycle's
@@ -171,14 +172,14 @@ def treat(model: Model, population: Population, regimen: Regimen, cycles: int | 
     hold that applies makes the cycle wait, and the rules look again. What follows in the course moves by the wait, and so
     do courses that come after it; a course that a rule has ended is followed by none.
 
-    also       what else happens to the patients: surgery and ablation (pkpd.removal), doses that no rule decides on. Rules see
-               what it leaves, and the treatment's schedule holds it
+    also       what else happens to the patients: surgery and ablation (pkpd.removal), doses that no rule decides
+               on. Rules see what it leaves, and the treatment's schedule holds it
     crossings  as `simulate` takes them: rules see what they do. Give `simulate` the treatment's own
     """
     regimen = lasting(regimen, cycles, "treat")
     if also is not None and len(also) != len(population):
-        raise fail("treat", f"what else happens is of {len(also)} patients, the population of {len(population)}",
-                   "make it for the same patients")
+        raise fail("treat", f"what else happens is of {len(also)} patients, the population of "
+                   f"{len(population)}", "make it for the same patients")
     if not any(c.count for c in regimen.courses):
         raise fail("treat", "0 is not a number of cycles", "give 1 or more")
     visits = Visits(model, population, regimen, also, crossings)
@@ -186,4 +187,5 @@ def treat(model: Model, population: Population, regimen: Regimen, cycles: int | 
     alone = 0 if len(regimen.courses) == 1 else slice(None)
     planned = packed_starts(regimen.days(late=False)) * float(units.ratio("day", model.time))
     return Treatment(model, population, regimen, visits.schedule(), planned[alone], visits.starts[:, alone], visits.factors,
-                     visits.decisions(), tuple(visits.lost[i][1] for i in sorted(visits.lost)), tuple(crossings))
+                     visits.decisions(), tuple(visits.lost[i][1] for i in sorted(visits.lost)),
+                     tuple(crossings))

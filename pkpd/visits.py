@@ -40,7 +40,7 @@ class Visits:
     """Where each patient stands between two visits; arrays are (patient, course …), lines and rules those of all courses.
 
     due    when cycles are to start, the regimen's delays included (course, cycle)
-    also   what else happens to patients (surgery, ablation, other doses); crossings, what the course itself sets off
+    also   what else happens to patients (surgery, ablation, other doses); crossings, what the course sets off
     late   by how much a patient's course is later than that; infinite until what it follows has been given
     ended  courses that a rule has ended
     """
@@ -119,10 +119,10 @@ class Visits:
         schedule = self._with(lower(self.plain, self.model, people, self.starts[who], self.factors[who]), who)
         earlier = schedule.patients[schedule.time < time[schedule.patients]]
         places = np.bincount(earlier, minlength=len(who))[:, None]
-        # a crossing is met once, and what it sets stays: with any, a course is followed from its begin, not carried on
+        # a crossing is met once, and what it sets stays: with any, a course is followed from its begin
         since = {} if self.crossings else {"begin": self.now[who], "start": self.states[who]}
-        run = simulate(self.model, people, schedule, time[:, None], rtol=rtol, strict=False, executor=executor, places=places,
-                       crossings=self.crossings, **since)
+        run = simulate(self.model, people, schedule, time[:, None], rtol=rtol, strict=False, executor=executor,
+                       places=places, crossings=self.crossings, **since)
         self.now[who], self.states[who] = time, run.states[:, 0]
         values = np.stack([run[r.of][:, 0] for r in rules], axis=1)
         told = {text.split(",")[0]: text for text in run.failures}
@@ -208,7 +208,7 @@ class Visits:
         return doses + self.also.take(who) if len(self.also.time) else doses
 
     def schedule(self) -> Schedule:
-        """What has been decided and what else happens; a patient that was lost has no state from its last visit on."""
+        """What has been decided and what else happens; who was lost has no state from the last visit on."""
         doses = lower(self.plain, self.model, self.people, self.starts, self.factors)
         schedule = self._with(doses, np.arange(len(self.people)))
         if not self.lost:

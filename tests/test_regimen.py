@@ -295,7 +295,7 @@ WITH_5FU = [n for n in library.names("regimen") if "fluorouracil" in load_regime
 
 @pytest.mark.parametrize("name", WITH_5FU)
 def test_fluorouracil_follows_the_infusions_of_its_day(name):
-    """The bolus, then the infusion, from when leucovorin and what is beside it has run in: de Gramont's order, each day."""
+    """The bolus and the infusion begin when leucovorin and what is beside it has run in, each day."""
     lines = load_regimen(name).doses
     for day in {d for x in lines if x.drug == "fluorouracil" for d in x.days}:
         begins = {x.at for x in lines if x.drug == "fluorouracil" and day in x.days}

@@ -361,12 +361,12 @@ def test_the_yardstick_deciding_visit_by_visit_gives_the_same_course():
 # --- surgery, other doses and crossings --------------------------------
 
 
-def yardstick(treatment: Treatment, patient: int, time: float, **more) -> np.ndarray:
+def yardstick(treatment: Treatment, patient: int, time: float) -> np.ndarray:
     """A patient's state just before a time, under all that happened to it before."""
     person, schedule = treatment.population.take(np.array([patient])), treatment.schedule.take(np.array([patient]))
     start = np.array([0.0, 0.0, *[person["CIRC0"][0]] * 5])
     place = np.array([int((schedule.time < time).sum())])
-    return solve_patient(MODEL, start, person.inputs[0], schedule, 0, np.array([time]), rtol=1e-8, places=place, **more)[0]
+    return solve_patient(MODEL, start, person.inputs[0], schedule, 0, np.array([time]), rtol=1e-8, places=place)[0]
 
 
 def test_rules_see_what_surgery_leaves():
@@ -406,7 +406,8 @@ def test_rules_see_what_a_crossing_does_once_and_for_good(then):
         began = np.flatnonzero(np.isfinite(treatment.starts[:, k]))
         some, times = people.take(began), treatment.starts[began, k][:, None]
         schedule = treatment.schedule.take(began)
-        places = np.bincount(schedule.patients[schedule.time < times[schedule.patients, 0]], minlength=len(began))[:, None]
+        earlier = schedule.patients[schedule.time < times[schedule.patients, 0]]
+        places = np.bincount(earlier, minlength=len(began))[:, None]
         run = simulate(MODEL, some, schedule, times, places=places, crossings=crossings, rtol=1e-8)
         assert np.all(run["circ"][:, 0] >= 1.5 - 1e-5)
     blind = treat(MODEL, people, ruled, 3, rtol=1e-8)
@@ -432,7 +433,8 @@ def test_events_of_some_patients_are_theirs_in_their_order():
     some = schedule.take(np.array([5, 0, 5]))
     for i, k in enumerate((5, 0, 5)):
         own, other = some.patients == i, schedule.patients == k
-        assert np.array_equal(some.time[own], schedule.time[other]) and np.array_equal(some.value[own], schedule.value[other])
+        for field in ("time", "kind", "index", "value"):
+            assert np.array_equal(getattr(some, field)[own], getattr(schedule, field)[other])
     assert len(schedule.take(np.zeros(0, dtype=int))) == 0
 
 

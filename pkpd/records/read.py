@@ -154,8 +154,9 @@ def _events(rows: Rows, model: Model, inputs: np.ndarray, given: dict[int, Dose]
         events += clock.events
         offsets.append(len(events))
     time, kind, index, value, carried = zip(*events, strict=True) if events else ((), (), (), (), ())
-    return Schedule(np.array(offsets), np.array(time) * 1.0, np.array(kind, dtype=np.int64),
-                    np.array(index, dtype=np.int64), np.array(value) * 1.0, np.array(carried, dtype=bool)), count
+    schedule = Schedule(np.array(offsets), np.array(time) * 1.0, np.array(kind, dtype=np.int64),
+                        np.array(index, dtype=np.int64), np.array(value) * 1.0, np.array(carried, dtype=bool))
+    return schedule, count
 
 
 @door

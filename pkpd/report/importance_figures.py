@@ -34,7 +34,8 @@ CAPTIONS = {
                  "that later, mean over patients; the 30 % fall of a response is 0.36. It shows what moves tumours where nobody "
                  "responds yet.",
     "liver": "A lesion outside the liver when the patient’s other lesion lies in the liver, less the same when that one lies in "
-             "an organ of its own outside it: medians and {level} intervals over draws, the same patients on both sides. Filled: "
+             "an organ of its own outside it: medians and {level} intervals over draws, the same patients on both "
+             "sides. Filled: "
              "with one term of the liver’s tolerance alone; open: with all but that one. With none of them there is no "
              "difference, because nothing else differs. Some lie above 0: a term that acts within the liver’s lesion leaves "
              "a larger tumour there, which primes more T cells, and these reach the lesion elsewhere too. How large the "
@@ -128,7 +129,8 @@ def _handle(color: str, label: str, face: str = "") -> Line2D:
 def importance_pictures(result: ImportanceResult) -> dict[str, tuple[Figure, str]]:
     """The figures of importance with their captions."""
     level = level_text(result.effects)
-    return {f"importance_{m}": (importance_figure(result, m), CAPTIONS[m].format(level=level)) for m in importance.MEASURES}
+    return {f"importance_{m}": (importance_figure(result, m), CAPTIONS[m].format(level=level))
+            for m in importance.MEASURES}
 
 
 def liver_pictures(result: LiverResult) -> dict[str, tuple[Figure, str]]:

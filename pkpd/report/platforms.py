@@ -28,7 +28,8 @@ _CAPTIONS = {
              "Scales differ between panels. Nothing but the values of the platform differs between the lines.",
     "bias": "Translational bias at full dose: the effect on the platform over that in patients, on a logarithmic scale. Bars "
             "hold the uncertainty of what is assumed, and no more.",
-    "scores": "Five axes, each from 0 to 1, with {level} intervals over draws where they are wider than what is printed. The "
+    "scores": "Five axes, each from 0 to 1, with {level} intervals over draws where they are wider than what is "
+              "printed. The "
               "scores are consequences of the assumptions below, not measurements of any platform.",
 }
 
@@ -63,7 +64,8 @@ def flat(result: PlatformResult) -> str:
     """Every row as CSV; an empty cell where a number is not defined."""
     over = {"doses": f"subjects, middle {level_text(result.doses)}", "windows": ""}
     over |= {name: f"draws, central {level_text(getattr(result, name))}" for name in ("effects", "scores")}
-    return as_csv(COLUMNS, [{**row, "table": name, "over": over[name]} for name in _TABLES for row in getattr(result, name)])
+    return as_csv(COLUMNS, [{**row, "table": name, "over": over[name]}
+                            for name in _TABLES for row in getattr(result, name)])
 
 
 def assumed(study: PlatformStudy) -> list[dict[str, str]]:

@@ -28,8 +28,8 @@ COLUMNS = ("table", "cohort", "biology", "site", "drugs", "against", "trial", "f
            *analyses.COLUMNS)
 TABLES = ("arms", "drugs", "sites", "published")
 _CAPTIONS = {
-    "response": "Objective response, median and {level} interval over draws, in this model. Published figures are on rows of "
-                "their own: grey squares are context, since their patients, drugs or criteria are not those of one "
+    "response": "Objective response, median and {level} interval over draws, in this model. Published figures are "
+                "on rows of their own: grey squares are context, since their patients, drugs or criteria are not those of one "
                 "arm; diamonds are compared, red where the published value lies outside the 95 % interval predicted for a "
                 "trial of its size.",
     "duration": "Responses that last, by Kaplan–Meier over the responders of each draw: the share still without progression or "
@@ -37,7 +37,8 @@ _CAPTIONS = {
                 "none do in most draws there is nothing to show.",
     "progression": "Median progression-free survival, each panel on a scale of its own; not reached where over half of the "
                    "patients have not progressed when they are last followed.",
-    "differences": "Differences in objective response in the same virtual patients under the same draws, with {level} intervals: "
+    "differences": "Differences in objective response in the same virtual patients under the same draws, with {level} "
+                   "intervals: "
                    "what drugs add, and what the site of disease changes, in this model.",
 }
 

@@ -22,7 +22,6 @@ from pkpd.study.stability.run import StabilityResult
 from pkpd.study.stability.subjects import central, parameters
 
 COLUMNS = ("table", "group", "treatment", "item", "measure", "unit", "value", "low", "high", "over")
-_PATIENTS = "patients, middle 95 %"
 _RATES = (("positive eigenvalues", "Positive eigenvalues", "number"), ("largest real part", "Largest real part", "1/day"),
           ("doubling time where it is positive", "Doubling time", "days, where it is positive"),
           ("fastest", "Fastest", "1/day"), ("half-time of the fastest", "Its half-time", "days"),
@@ -32,8 +31,8 @@ _RATES = (("positive eigenvalues", "Positive eigenvalues", "number"), ("largest 
           ("patients in whom that is positive", "Growing in relative size", "% of patients"))
 _CAPTIONS = {
     "spectrum": "Eigenvalues at the state where treatment begins, with treatment just begun: a row a rank, from the fastest to "
-                "fade to growth. Each dot is the median of one eigenvalue, its bar the middle 95 % of virtual patients; colours "
-                "say which states most often lead in it. The axis is linear between −0.001 and 0.001 per day.",
+                "fade to growth. Each dot is the median of one eigenvalue, its bar the middle {level} of virtual patients; "
+                "colours say which states most often lead in it. The axis is linear between −0.001 and 0.001 per day.",
     "balance": "Growth and kill of the typical patient once immunity has settled. Tumour grows where growth is above and shrinks "
                "where kill is. A dotted kill is the typical one times a factor in the middle of those with two stable states, "
                "where the typical one is not among them.",
@@ -50,6 +49,7 @@ def write_stability(result: StabilityResult, folder: Path) -> Path:
     pictures = {"spectrum": draw.spectrum_figure(result), "balance": draw.balance_figure(result),
                 "branch": draw.branch_figure(result), "map": draw.map_figure(result)}
     captions = {**_CAPTIONS, "map": _CAPTIONS["map"] + _alike(result)}
+    captions["spectrum"] = captions["spectrum"].format(level=middle(result))
     figures = embedded({k: (picture, captions[k]) for k, picture in pictures.items() if picture is not None})
     page = template("stability").render(page_data(result, figures))
     return write_report(folder, page, account(result), flat(result), figures)
@@ -86,14 +86,15 @@ def flat(result: StabilityResult) -> str:
     """The rows that hold one number each, as CSV; an empty cell where a number is not defined."""
     draws = _over(result)
     units = {"volume": "mL", "effectors": "1", "kill": "1/day", "rate": "1/day"}
-    rows = [{"table": "spectrum", "item": "", "over": _PATIENTS, **r} for r in result.spectrum]
-    rows += [{"table": "ranks", "item": r["rank"], "over": _PATIENTS, **r} for r in result.ranks]
+    rows = [{"table": "spectrum", "item": "", "over": _patients(r), **r} for r in result.spectrum]
+    rows += [{"table": "ranks", "item": r["rank"], "over": _patients(r), **r} for r in result.ranks]
     rows += [{"table": "fixed", **{k: r[k] for k in ("group", "treatment")}, "measure": k, "unit": "1", "value": r[k]}
              for r in result.fixed for k in ("points", "starts", "lost", "runs", "most", "most_stable", "apart", "off")]
     rows += [{"table": "equilibria", "item": "stable" if r["stable"] else "unstable", "measure": k, "unit": unit, "value": r[k],
               **{x: r[x] for x in ("group", "treatment")}}
              for r in result.equilibria for k, unit in units.items()]
-    rows += [{"table": "basins", "item": "", "over": draws if r["measure"] == DRAWN else _PATIENTS, **r} for r in result.basins]
+    rows += [{"table": "basins", "item": "", "over": draws if r["measure"] == DRAWN else _patients(r), **r}
+             for r in result.basins]
     rows += [{"table": "folds", "measure": k, "unit": "1", "value": r[k], **{x: r[x] for x in ("group", "treatment")}}
              for r in result.folds for k in ("low", "high", "patients_low", "patients_high")]
     rows += [{"table": "terms", "item": r["term"], "measure": TWO, "unit": "%", "over": "count of patients", **r}
@@ -101,6 +102,16 @@ def flat(result: StabilityResult) -> str:
     rows += [{"table": r["law"], "item": r["item"], "measure": "margin", "unit": "1", "value": r["margin"], "low": r["lowest"],
               "high": r["highest"], "over": "all groups, treatments, patients and times"} for r in result.laws]
     return as_csv(COLUMNS, rows)
+
+
+def _patients(row: dict) -> str:
+    """Over what a row of virtual patients has its interval."""
+    return f"patients, middle {level_text([row])}" if "level" in row else "count of patients"
+
+
+def middle(result: StabilityResult) -> str:
+    """The share of a group's patients that intervals over all of them hold."""
+    return level_text(r for r in result.spectrum if r["measure"] == "largest real part")
 
 
 def _over(result: StabilityResult) -> str:
@@ -121,7 +132,8 @@ def page_data(result: StabilityResult, figures: dict) -> dict[str, Any]:
     known = bibliography()
     sources = dict.fromkeys(line["source"] for own in lines.values() for line in own)
     return {"study": study, "notice": NOTICE, "figures": figures, "opening": opening(result),
-            "carried": carried(result), "says": says(result), "over": _over(result),
+            "carried": carried(result), "says": says(result), "over": _over(result), "middle": middle(result),
+            "middle_of_two": level_text(r for r in result.basins if r["measure"] != DRAWN),
             "columns": [(title, note) for _, title, note in _RATES], "rates": _rates(result),
             "modes": _modes(result), "fixed": _tagged(result, result.fixed), "rest": _tagged(result, result.equilibria),
             "ends": _ends(result), "outcomes": OUTCOMES, "parted": _parted(result), "folds": _tagged(result, result.folds),

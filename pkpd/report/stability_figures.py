@@ -25,7 +25,7 @@ _NEAR = 1e-3  # 1/day: between this and its opposite the axis of rates is linear
 
 
 def spectrum_figure(result: StabilityResult) -> Figure:
-    """The real part of each eigenvalue, a panel a group, a row a rank; bars hold the middle 95 % of patients."""
+    """The real part of each eigenvalue, a panel a group, a row a rank; bars hold the middle of patients."""
     study = result.study
     with rc_context(STYLE):
         most = max(r["rank"] for r in result.ranks)
@@ -136,7 +136,7 @@ def branch_figure(result: StabilityResult) -> Figure:
                    Line2D([], [], color=INK, linewidth=2, label="stable"),
                    Line2D([], [], color=INK, linewidth=2, linestyle=(0, (1, 1.2)), label="unstable"),
                    Line2D([], [], color=LIMIT, linewidth=1.1, linestyle=(0, (4, 3)), label="the typical patient"),
-                   Patch(color="#dfe6ee", label="middle 95 % of patients")]
+                   Patch(color="#dfe6ee", label="the middle of patients")]
         picture.legend(handles=handles, loc="outside lower center", ncols=6, frameon=False, fontsize=9)
     return picture
 

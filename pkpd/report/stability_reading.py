@@ -86,7 +86,8 @@ def _rates(result: StabilityResult) -> list[str]:
     ends = min(r["low"] for r in fast), max(r["high"] for r in grow)
     met = "That holds" if low <= ends[0] and ends[1] <= high else "That was too narrow"
     turns = max(r["value"] for r in rows["patients in whom one turns before it fades"])
-    return [first, f"{short(low)} to {short(high)} per day was expected before. {met}: the middle 95 % of virtual patients reach "
+    return [first, f"{short(low)} to {short(high)} per day was expected before. {met}: the middle "
+            f"{level_text(rows['largest real part'])} of virtual patients reach "
             f"from {short(ends[0])} to {short(ends[1])} per day. Complex pairs that turn once before they fade to a tenth "
             f"are in at most {whole(turns)} % of any group."]
 

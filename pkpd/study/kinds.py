@@ -38,7 +38,8 @@ def run_study(study: Any, tell: Tell = lambda what, done, of: None) -> Any:
     """
     kind = getattr(study, "kind", None)
     if not isinstance(kind, str) or kind not in KINDS:
-        raise fail("run_study", f"{shown(study)} is no study", 'load one: pkpd.run_study(pkpd.load_study("treatment_order"))')
+        raise fail("run_study", f"{shown(study)} is no study",
+                   'load one: pkpd.run_study(pkpd.load_study("treatment_order"))')
     return KINDS[kind][1](study, tell)
 
 

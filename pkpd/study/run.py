@@ -30,8 +30,8 @@ class StudyResult:
     The interval holds the posterior and the chance of the patients drawn. `difference` compares with the study's
     reference plan in the same patients. Other links, and the other conventions on vanished lesions in `sensitivity`,
     are run under some of the draws and put as the calibrated link's value plus their mean difference from it in the
-    same draws and patients. `reference` rows are surgery alone. `failures` names patients whose equations failed: they are
-    in the figures without what follows, as patients to whom nothing happens.
+    same draws and patients. `reference` rows are surgery alone. `failures` names patients whose equations
+    failed: they are in the figures without what follows, as patients to whom nothing happens.
     """
 
     study: Study
@@ -86,7 +86,8 @@ def _simulated(study: Study, parameters: Parameters, sets: list[Parameters], sha
         which = range(len(sets)) if (place.link, vanished) == (first, place.trial.vanished) else shared
         arms = [(k, run_arm(own.others(f"study {k}"), sets[k])) for k in which]
         found[(place.link, vanished), pair] = [metrics(readout, study.small) for _, readout in arms]
-        failures += [f"{pair[0]} + {pair[1]}, {place.link}, draw {k + 1}, {text}" for k, r in arms for text in r.failures]
+        head = f"{pair[0]} + {pair[1]}, {place.link}"
+        failures += [f"{head}, draw {k + 1}, {text}" for k, r in arms for text in r.failures]
     return found, failures
 
 

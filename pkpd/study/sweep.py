@@ -75,7 +75,8 @@ def read_study(data: dict, name: str, where: str) -> Study:
     head = table(data.get("study"), f"{where}: study", keys, issues)
     words = {k: text(head, k, f"{where}: study", issues, need=k in _WORDS[2:]) for k in _WORDS}
     if words["kind"] not in ("", "neoadjuvant"):
-        issues.append(Issue(f"{where}: study.kind", f"{words['kind']!r} is not a kind of study", 'write kind = "neoadjuvant"'))
+        issues.append(Issue(f"{where}: study.kind", f"{words['kind']!r} is not a kind of study",
+                            'write kind = "neoadjuvant"'))
     numbers = library.counts(head, _LIMITS, f"{where}: study", issues)
     adherence = table(data.get("adherence"), f"{where}: adherence", _DROPS, issues)
     drop = [_share(adherence, key, where, issues) for key in _DROPS]

@@ -24,10 +24,10 @@ def copies(simulation: Simulation, part: str, variable: str) -> np.ndarray:
 
 
 def log_kill(viable: np.ndarray, rate: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """The natural logarithm of viable volume that did not survive: what growth alone would have made of it, less what there is.
+    """The logarithm of viable volume that did not survive: what growth alone would have made, less what is.
 
-    The integral of the growth rate less ln(last / first), (patient, …); a lesion counts until one cell is left, and not at all
-    where there was none at the begin.
+    The integral of the growth rate less ln(last / first), (patient, …); a lesion counts until one cell is left,
+    and not at all where there was none at the begin.
 
     viable (mL), rate (1/day)   (patient, time, …), as of each lesion; days (time,)
     """

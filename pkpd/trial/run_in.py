@@ -12,7 +12,7 @@ _TUMOUR = "tumours/"
 
 
 def settled(model: Model, people: Population, lasts: float, rtol: float, strict: bool = False) -> Simulation:
-    """The states of the first day, as the one output: tumours as at the start, all else after `lasts` days beside them.
+    """The states of the first day, the one output: tumours as at the start, all else after `lasts` days.
 
     A patient who fails is kept, its states missing; or, if strict, all is refused.
     """

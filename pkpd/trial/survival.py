@@ -58,9 +58,9 @@ def landmark(time, event, at, level=0.95):
 def median(time, event):
     """Return the median survival time, inf where survival never comes down to one half.
 
-    The first time at which survival is below one half; where it is exactly one half for a while, the middle of that
-    while, as in R's survfit and SAS's LIFETEST, and its beginning if nothing follows. The median of uncensored times
-    is thus their ordinary median. Days, a float for one trial or (replicates,).
+    The first time at which survival is below one half; where it is exactly one half for a while, the middle of
+    that while, as in R's survfit and SAS's LIFETEST, and its beginning if nothing follows. The median of
+    uncensored times is thus their ordinary median. Days, a float for one trial or (replicates,).
     """
     times, survival = _steps(*_checked(time, event))
     return _at_half(times, survival[..., 1:])
@@ -185,7 +185,8 @@ def _log_log_band(survival, variance, level):
 def _at_half(times, survival):
     """The first time at one half or below, or the middle of the times from there to the first below."""
     # A running product that should equal one half can round to either side of it.
-    first, below = (np.where(survival <= 0.5 + x, times, np.inf).min(axis=-1) for x in (_ROUNDING, -_ROUNDING))
+    first = np.where(survival <= 0.5 + _ROUNDING, times, np.inf).min(axis=-1)
+    below = np.where(survival <= 0.5 - _ROUNDING, times, np.inf).min(axis=-1)
     return np.where(np.isfinite(below), (first + np.where(np.isfinite(below), below, 0.0)) / 2, first)[()]
 
 

@@ -14,6 +14,7 @@ from pkpd.fit.predict import predict
 from pkpd.fit.result import load_result, posterior, save
 from pkpd.fit.run import calibrated, summary
 from pkpd.library import read
+from pkpd.trial import survival
 from pkpd.trial.exposure import daily_model
 
 
@@ -96,13 +97,32 @@ def test_the_objective_is_the_same_every_time_it_is_asked(target):
     assert target(target.centre) == target(target.centre)
 
 
-def test_the_joint_term_of_one_trial_is_what_it_was_before_there_could_be_several(target):
-    """Evaluated by the code of version 0.1.0, which knew one trial, at this point."""
+def first_at_half(time, event):
+    """The median as version 0.1.0 had it: the first time at one half or below."""
+    order = np.argsort(time, axis=-1, kind="stable")
+    time, event = (np.take_along_axis(np.asarray(x), order, axis=-1) for x in (time, event))
+    left = np.cumprod(1 - event / np.arange(time.shape[-1], 0, -1), axis=-1)
+    return np.where(left <= 0.5 + 1e-9, time, np.inf).min(axis=-1)
+
+
+def test_the_joint_term_of_one_trial_is_what_it_was_before_there_could_be_several(fit, base, monkeypatch):
+    """Evaluated by the code of version 0.1.0, which knew one trial, at this point, with the medians that it read."""
+    monkeypatch.setattr(survival, "median", first_at_half)
+    made = objective(fit, (load_trial("eortc_40983"),), base)
+    target = made.settled(made.centre)
     at = target.centre + 0.3 * target.width
     assert target(at) == pytest.approx(4.206355112454036, abs=1e-6)
     assert target.expected(at) == pytest.approx([-0.26030261136013566, 0.28534798534798594, 0.21678197037686975,
                                                  3.055394807966638, 2.7990693771949284, 0.8220512820512814, 0.8440293040293037])
     assert np.diag(target.terms[0].covariance)[:2] == pytest.approx([0.03319101505976753, 0.0034009302714834676])
+
+
+def test_the_median_in_the_middle_of_a_flat_moves_the_medians_and_nothing_else(target):
+    """Expected log medians are 0.6 and 0.8 % later; what else the term expects stays."""
+    at = target.centre + 0.3 * target.width
+    assert target(at) == pytest.approx(3.389031750407577, abs=1e-6)
+    assert target.expected(at) == pytest.approx([-0.26030261136013566, 0.28534798534798594, 0.21678197037686975,
+                                                 3.0637532061232986, 2.805484525298563, 0.8220512820512814, 0.8440293040293037])
 
 
 def test_the_covariance_of_the_figures_is_not_diagonal(target):

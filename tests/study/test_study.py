@@ -108,10 +108,10 @@ def test_patients_who_fail_are_named(monkeypatch):
     tiny = replace(study, patients=4, repeats=1, draws=2, draws_other_links=1,
                    sweeps=(replace(study.sweeps[0], before=(6,)),))
     whole = run.run_arm
-    monkeypatch.setattr(run, "run_arm", lambda *a: replace(whole(*a), failures=("patient 2, day 3: the steps became too small",)))
+    told = "patient 2, day 3: the steps became too small"
+    monkeypatch.setattr(run, "run_arm", lambda *a: replace(whole(*a), failures=(told,)))
     monkeypatch.setenv("PKPD_THREADS", "1")
-    found = run_study(tiny)
-    assert "6 + 6, auc_linear, draw 1, patient 2, day 3: the steps became too small" in found.failures
+    assert f"6 + 6, auc_linear, draw 1, {told}" in run_study(tiny).failures
 
 
 def test_intervals_hold_their_values(result):

@@ -168,8 +168,9 @@ def _read(study: PlatformStudy, platform: Platform, run: Simulation) -> Measured
     immune = {k: run[f"{site}.{k}"][:, end] for k in IMMUNE} | {"circulating": run["systemic.circulating"][:, end]}
     sizes = np.concatenate([v[:, 0] for v in viable.values()], axis=1)
     killed = log_kill(own[:, : end + 1], copies(run, growth, "rate")[:, : end + 1], days[: end + 1])
-    return Measured((killed * own[:, 0]).sum(axis=1) / own[:, 0].sum(axis=1),  # lesions count by their size at the begin
-                    own[:, 0].sum(axis=1), own[:, end].sum(axis=1), viable["hepatic"][:, 0].sum(axis=1) / sizes.sum(axis=1),
+    killed = (killed * own[:, 0]).sum(axis=1) / own[:, 0].sum(axis=1)  # lesions count by their size
+    liver = viable["hepatic"][:, 0].sum(axis=1) / sizes.sum(axis=1)
+    return Measured(killed, own[:, 0].sum(axis=1), own[:, end].sum(axis=1), liver,
                     _apart(sizes), immune, _progress(study, run, days) if platform.name == study.human else None)
 
 

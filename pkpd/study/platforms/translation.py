@@ -36,8 +36,8 @@ class PlatformResult:
     """The tables of a study of platforms, rows of plain data.
 
     doses    log-kill a day and growth at each dose: medians over subjects and the middle 80 % of them
-    effects  at full dose: medians over draws with central intervals (pkpd.intervals); bias is ln(platform / patients), None where
-             one of the two shows no effect
+    effects  at full dose: medians over draws with intervals; bias is ln(platform / patients), None where one of
+             the two shows no effect
     windows  the least share of the full dose that holds the tumour at its size, and one over it
     scores   the five axes, medians over draws with central intervals (pkpd.intervals)
     """

@@ -278,8 +278,8 @@ class _Table:
         joint = self.drawn[:, first: first + len(pairs)] - self.drawn[:, :1]
         more = joint - np.stack([gains[:, i] + gains[:, j] for i, j in pairs], axis=1) if pairs else joint
         best = (more == more.max(axis=1, keepdims=True)) & (more > 0) if pairs else more > 0
-        return [self._row(more[:, k], first=names[i], second=names[j], joint=interval(joint[:, k]), best=float(best[:, k].mean()))
-                for k, (i, j) in enumerate(pairs)]
+        return [self._row(own, first=names[i], second=names[j], joint=interval(both), best=float(share))
+                for (i, j), own, both, share in zip(pairs, more.T, joint.T, best.mean(axis=0), strict=True)]
 
     def groups(self) -> list[dict]:
         names, rows = [m.name for m in self.plan.mechanisms], []

@@ -168,8 +168,10 @@ def published_row(shown: Shown, trials: np.ndarray, arms: tuple[dict, ...], acco
     by, (low, middle, high) = scale(figure), ends(trials)
     own = [None if x is None else by * x for x in (figure.value, *(figure.interval or (None, None)))]
     told = [by * x if np.isfinite(x) else None for x in (middle, low, high)]
-    inside = bool(low <= figure.value <= high) if not np.isnan(trials).all() and figure.value is not None else None
-    return {"trial": called(trial.name), "figure": figure.name, "arm": figure.arm, "kind": figure.kind, "label": shown.label,
+    value = figure.value
+    inside = None if value is None or np.isnan(trials).all() else bool(low <= value <= high)
+    return {"trial": called(trial.name), "figure": figure.name, "arm": figure.arm, "kind": figure.kind,
+            "label": shown.label,
             "cohorts": list(shown.cohorts), "drugs": shown.drugs, "measure": shown.measure,
             "unit": MEASURES[shown.measure][1], "n": figure.n,
             **dict(zip(("published", "low", "high"), own, strict=True)), "level": figure.level if figure.interval else None,

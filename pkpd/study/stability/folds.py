@@ -90,7 +90,8 @@ def two_stable(study: StabilityStudy, group: Group, given: Given, at: Point, poi
     found, falls = equilibria(study, group, crowd)
     count, turning, otherwise = confirmed(study, group, crowd, found, falls)
     both = falls.sum(axis=1) > 1
-    return {"share": share(both), "drawn": interval(shares(study, group, given, points)), "equilibria": count, "turning": turning,
+    drawn = interval(shares(study, group, given, points))
+    return {"share": share(both), "drawn": drawn, "equilibria": count, "turning": turning,
             "otherwise": otherwise, "which": both, "volumes": found[both][:, :3].reshape(-1, 3), "patients": crowd}
 
 
