@@ -36,9 +36,7 @@ class Schedule(Labelled):
     carried: np.ndarray | None = None
 
     def label(self) -> tuple[str, list[Row]]:
-        words = ("additions", "rates", "multiplications", "settings", "assignments")
-        rows = [(word, str(count)) for k, word in enumerate(words) if (count := int(np.sum(self.kind == k)))]
-        return f"Schedule of {len(self)} patients: {len(self.time)} events", rows
+        return "Schedule", [("patients", str(len(self))), ("events", str(len(self.time)))]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
