@@ -71,6 +71,7 @@ def draw_figures(seen: View) -> Figures:
     """Every figure of the page: its SVG, the same as a data address, and its caption."""
     r, s = seen.result, seen.result.study
     limit = f"The dashed vertical line is the two-month limit, {s.limit / seen.cycle:.1f} cycles of {seen.cycle:g} days."
+    level = level_text(x.get("difference") or {} for x in r.rows if x["link"] == seen.link)
     pictures = {
         "before_operation": (plot.sweep_figure(r.rows, r.reference, s, BEFORE, seen.cycle),
                              "What the cycles before the operation do until then. What follows the operation cannot "
@@ -81,7 +82,7 @@ def draw_figures(seen: View) -> Figures:
         pictures["difference_3y"] = (plot.difference_figure(r.rows, s, seen.cycle),
                                      f"Difference in 3-year progression-free survival from {seen.own[0]} before and "
                                      f"{seen.own[1]} after, in the same virtual patients; bars are "
-                                     f"{level_text(x['difference'] for x in r.rows)} intervals. {limit}")
+                                     f"{level} intervals. {limit}")
     return embedded(pictures)
 
 
@@ -136,7 +137,7 @@ def page_data(seen: View, figures: dict, lines: list[dict]) -> dict[str, Any]:
         "published": published(seen), "figures": figures, "columns": _columns(seen), "sweeps": _tables(seen),
         "alone": arms, "links": _links(seen), "vanished": _vanished(seen),
         "vanished_words": plot.VANISHED_WORDS[r.trial.vanished], "picked": picked(seen),
-        "error": monte_carlo(seen), "level": level_text(r.rows),
+        "error": monte_carlo(seen), "level": level_text(row for row in r.rows if row["link"] == seen.link),
         "fitted": fitted(r), "lines": lines, "groups": groups(lines), "counts": Counter(line["seen"] for line in lines),
         "made": made(r), "assumed": [line for line in lines if line["seen"] == "assumed"],
         "references": show_references(lines, r),
