@@ -1,7 +1,7 @@
-"""`python -m tests.golden [NAME …] [--write]`: makes golden tables anew and shows what differs, the largest first.
+"""`python -m tests.golden [NAME …] [--write]`: makes golden tables anew, shows what differs, largest first.
 
-Without --write nothing is changed. NAME is a table (trials/xiao) or the beginning of several (trials). Exit code 1
-if anything differs that was not written.
+Without --write nothing is changed. NAME is a table (trials/xiao) or the beginning of several (trials). Exit
+code 1 if anything differs that was not written.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def main() -> int:
     reader = argparse.ArgumentParser(prog="python -m tests.golden", description=__doc__)
     reader.add_argument("names", nargs="*", help="tables, or how they begin; all if left out")
     reader.add_argument("--write", action="store_true", help="keep the new numbers")
-    reader.add_argument("--all", action="store_true", help=f"show more than the {SHOWN} largest of each table")
+    reader.add_argument("--all", action="store_true", help=f"show all, not the {SHOWN} largest of a table")
     asked = reader.parse_args()
     found, wrong = recipes(), 0
     for name, make in found.items():

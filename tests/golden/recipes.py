@@ -9,19 +9,19 @@ Each recipe makes one table: a trial, a fit's objective, a study, the output of 
 
 What is kept is chosen so that rounding is not amplified on its way:
 
-- of patients, means of every time and size, and how many there are of each response, event and group. One patient
-  who changes moves them, and a change of a billionth stays one. These counts are compared as counts: none may move.
-  A median over visits, or a figure of a small trial, jumps from visit to visit instead; such figures stand beside
-  them as predicted, of trials resampled from the patients by numbers that are a function of the seed alone, and a
-  patient would have to lie within a billionth of a threshold to move one;
-- of a fit, the expected figures, covariances and log posterior at fixed points. The path of an optimiser, an emulator
-  and a chain over it part for good after one rounding, and are held by laws in tests/fit instead;
+- of patients, means of every time and size, and how many there are of each response, event and group. One
+  patient who changes moves them, and a change of a billionth stays one. Counts are compared as counts: none
+  may move. A median over visits, or a figure of a small trial, jumps from visit to visit; such figures stand
+  beside them as predicted, of trials resampled from the patients by numbers that are a function of the seed
+  alone, and a patient would have to lie within a billionth of a threshold to move one;
+- of a fit, the expected figures, covariances and log posterior at fixed points. The path of an optimiser, an
+  emulator and a chain over it part for good after one rounding, and are held by laws in tests/fit instead;
 - of curves, how many points there are, their mean and their last one;
-- what is the solver's or the linear algebra's own error (residues, margins of laws) is left out, and so is which of
-  two names leads where both weigh the same;
-- differences of nearly equal numbers keep the rounding of what they are of: studies and tables of simulations have a
-  floor, stated in FLOORS in the unit of the number. Trials and fits have none: compiled for a processor of 2008, with
-  its linear algebra, they come out the same to 1e-11.
+- what is the solver's or the linear algebra's own error (residues, margins of laws) is left out, and so is
+  which of two names leads where both weigh the same;
+- differences of nearly equal numbers keep the rounding of what they are of: studies and tables of simulations
+  have a floor, stated in FLOORS in the unit of the number. Trials and fits have none: compiled for an older
+  processor (of 2008), with its linear algebra, they come out the same to 1e-11.
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ Rows = dict[str, dict[str, object]]
 Recipe = Callable[[], Rows]
 
 FLOORS = {"studies/": 1e-11, "commands/simulate": 1e-11}  # by how a table's name begins
-PROSE = {"title", "text", "where", "source", "reference", "note", "miss", "label", "assumes", "population", "remedy"}
-WORDS = {"unit", "class", "basis", "interval_from", "lies", "bounds", "seen", "use", "kind"}  # words that name no row
+PROSE = {"title", "text", "where", "source", "reference", "note", "miss", "label", "assumes", "population",
+         "remedy"}
+WORDS = {"unit", "class", "basis", "interval_from", "lies", "bounds", "seen", "use", "kind"}  # naming no row
 PLACES = {"level", "gap", "read", "before", "after", "rank", "factor", "cycles"}  # numbers that name a row
 OWN_ERROR = {"apart", "off", "lowest", "highest", "margin"}  # of the solver
 LISTED = 3  # numbers of a list that are kept one by one
@@ -172,7 +173,7 @@ def trial(name: str, patients: int = 40, draws: int = 6) -> Rows:
 
 
 def _patients(readout: object) -> Rows:
-    """Of each entry of a readout, how many patients there are of each kind, or have a number, and its mean."""
+    """Of each entry of a readout, how many patients are of each kind, or have a number, and its mean."""
     found: Rows = {}
     for f in fields(readout)[1:-1]:  # type: ignore[arg-type]
         own = getattr(readout, f.name)
@@ -250,7 +251,7 @@ def _resistance(own) -> Rows:
 
 
 def _stability(own) -> Rows:
-    """Of a group in the liver and one elsewhere. Which states lead where rates are the same is nothing to keep."""
+    """Of a group in the liver and one elsewhere. Which states lead where rates are the same is not kept."""
     found = result(run_stability(replace(own, patients=6, draws=2, groups=own.groups[:2])))
     return {row: {k: v for k, v in numbers.items() if not k.startswith(("class", "states"))}
             for row, numbers in found.items()}
@@ -350,7 +351,8 @@ def checked() -> Rows:
 def trial_told() -> Rows:
     """`pkpd trial NAME --json FILE`: the file."""
     with _empty_folder() as folder:
-        command("trial", "checkmate_142_combination", "--fit", "none", "--patients", "20", "--json", "told.json")
+        name = "checkmate_142_combination"
+        command("trial", name, "--fit", "none", "--patients", "20", "--json", "told.json")
         told = json.loads((folder / "told.json").read_text(encoding="utf-8"))
     rows = told.pop("figures")
     keys: dict[str, object] = {"top": " ".join(told), "figures": " ".join(rows[0])}
@@ -395,5 +397,6 @@ def recipes() -> dict[str, Recipe]:
     found |= {f"studies/{n}": partial(study, n) for n in names("study")}
     found |= {f"commands/show_{n}": partial(shown, n) for n in _SHOWN}
     return found | {"exposures": exposures, "commands/list": listed, "commands/check": checked,
-                    "commands/trial": trial_told, "commands/simulate": simulated, "commands/simulate_data": recorded,
+                    "commands/trial": trial_told, "commands/simulate": simulated,
+                    "commands/simulate_data": recorded,
                     "commands/simulate_data_typical": partial(recorded, "--typical")}

@@ -88,7 +88,7 @@ def differences(old: Table, new: Table, relative: float = 0.0, floor: float = 0.
 
 
 def _apart(a: str, b: str) -> tuple[float, float]:
-    """How far two numbers lie apart, relative to the larger and as they are; infinite unless both are finite."""
+    """How far two numbers lie apart, relative to the larger and as they are; infinite if one is no number."""
     try:
         one, other = float(a), float(b)
     except ValueError:

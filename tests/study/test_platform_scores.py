@@ -26,8 +26,8 @@ GAINS = (10.0, 40.0, 90.0)  # days of progression that each treatment adds in pa
 def measured(log_kill=0.0, progress=None, last=1.0, liver=1.0, apart=1.0, **immune):
     """An arm of five subjects, all alike."""
     five = np.ones(5)
-    own = dict.fromkeys((*IMMUNE, "circulating"), 1.0) | immune
-    return Measured(log_kill * five, five, last * five, liver * five, apart * five, {k: v * five for k, v in own.items()},
+    own = {k: v * five for k, v in (dict.fromkeys((*IMMUNE, "circulating"), 1.0) | immune).items()}
+    return Measured(log_kill * five, five, last * five, liver * five, apart * five, own,
                     None if progress is None else progress * five)
 
 
@@ -89,11 +89,12 @@ def test_rates_are_a_day_of_the_platform_s_own_treatment():
 def test_anatomy_is_the_mean_of_the_liver_s_share_and_the_spread_of_sizes():
     human = seen("human", (0.01, 0.02, 0.04), GAINS, liver=0.9, apart=0.8)
     for liver, apart, wanted in ((0.0, 0.4, 0.25), (1.0, 0.4, 0.75), (1.0, 1.6, 1.0)):
-        assert _anatomy(seen("splenic", (0, 0, 0), liver=liver, apart=apart), human) == pytest.approx([wanted] * 2)
+        own = seen("splenic", (0, 0, 0), liver=liver, apart=apart)
+        assert _anatomy(own, human) == pytest.approx([wanted] * 2)
 
 
 def test_immune_competence_is_t_cells_times_the_likeness_of_the_rest():
-    """Half of the T cells of patients, one of the six others at a quarter of theirs (or at four times): 0.5 (5 + 0.25) / 6."""
+    """Half of the T cells, one of six others at a quarter of patients' (or 4 times): 0.5 (5 + 0.25) / 6."""
     assert len(IMMUNE) + 1 - 2 == 6
     for other in (0.25, 4.0):
         own = seen("splenic", (0, 0, 0), effector=0.6, exhausted=0.4, myeloid=other)
@@ -114,7 +115,7 @@ def test_reproducibility_is_the_take_times_the_spread_between_subjects():
 
 
 def test_log_kill_counts_lesions_by_their_size_and_takes_growth_out():
-    """One of 3 mL grows at 0.1 a day and loses 2 logs beside, one of 1 mL does not grow and loses 6; a third is not there."""
+    """One of 3 mL grows at 0.1 a day and loses 2 logs beside, one of 1 mL loses 6; a third is not there."""
     days = np.linspace(0, 10, 11)
     volume = np.stack([3 * np.exp((0.1 - 0.2) * days), np.exp(-0.6 * days), 0 * days], axis=1)[None]
     rate = np.tile([0.1, 0.0, 5.0], (11, 1))[None]

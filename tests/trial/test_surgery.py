@@ -1,4 +1,4 @@
-"""What a protocol leaves to chance, against the shares and spans that it states; and what an operation leaves behind."""
+"""What a protocol leaves to chance, against the shares and spans it states; and what an operation leaves."""
 
 from dataclasses import replace
 from functools import cache
@@ -16,7 +16,7 @@ from pkpd.values import Value
 
 N = 3000
 KEY = ("3", "trial", "plans")
-RARE = 1e-4  # how unlikely a sample may be before a law is called broken; draws are a function of the key, so no test is loose
+RARE = 1e-4  # how unlikely a sample may be before a law is called broken; draws are a function of the key
 
 
 @cache
@@ -66,7 +66,7 @@ def test_whether_and_how_often_patients_start_again_depend_on_nothing_else():
     assert np.abs(r).max() < 4 / np.sqrt(N)
 
 
-def test_the_operation_is_two_to_five_weeks_after_the_last_dose_and_treatment_resumes_four_to_eight_after_it():
+def test_the_operation_is_two_to_five_weeks_after_the_last_dose_and_treatment_resumes_four_to_eight_later():
     """FOLFOX4's second pump, of 22 hours after 2, ends two days after its cycle began."""
     found = planned(after=Cycles((3,), (1.0,), 1.0))
     last = found.before[np.arange(N), given(found.before) - 1] + 2
@@ -104,19 +104,19 @@ def test_who_has_no_event_is_censored_on_the_last_day_of_the_own_follow_up(name)
 
 
 def only_lesions(**values):
-    """The trial's parameters without occult disease, operations that fail and deaths; what scans see from 11 mm on."""
+    """The trial's parameters without occult disease, deaths and failed operations; scans see from 11 mm."""
     own = load_parameters(trial().parameters, daily_model(trial().disease))
-    fixed = {"occult.PRESENT": 0.0, "course.PUNRES": 0.0, "course.HBG": 0.0, "course.PPOST": 0.0, "imaging.SCT": 1e-6,
-             "imaging.ERR": 0.0, "lesion.R0": 0.0, **values}
+    fixed = {"occult.PRESENT": 0.0, "course.PUNRES": 0.0, "course.HBG": 0.0, "course.PPOST": 0.0,
+             "imaging.SCT": 1e-6, "imaging.ERR": 0.0, "lesion.R0": 0.0, **values}
     for name, value in fixed.items():
         own = own.with_value(name, Value(name, value, own[name].unit))
-        own = replace(own, correlations=tuple(c for c in own.correlations if name not in {x.split(":")[0] for x in c.of}))
-    return own
+    kept = tuple(c for c in own.correlations if not {x.split(":")[0] for x in c.of} & set(fixed))
+    return replace(own, correlations=kept)
 
 
 @cache
 def operated(vanished, sens=1.6):
-    """Patients whose lesions shrink well before the operation, none of them treated after it, all followed for ten years."""
+    """Patients whose lesions shrink before the operation, not treated after it, followed for ten years."""
     own = replace(trial(), vanished=vanished, follow_up=(3600.0, 3600.0))
     arm = replace(trial().arm("periop"), after=None, before=Cycles((6,), (1.0,)))
     parameters = only_lesions(**{"kill.SENS": sens})
@@ -141,8 +141,8 @@ def test_lesions_that_are_searched_for_recur_less_than_those_left_and_only_among
 
 
 def test_an_operation_takes_what_its_convention_says():
-    """Lesions of 3, 7 and 20 mm, a scan that sees from 11 mm, a search that finds from 5 mm; one patient is not resected."""
-    diameter, scan, search = (np.tile(x, (2, 1)).astype(float) for x in ([3, 7, 20], [11, 11, 11], [5, 5, 30]))
+    """Lesions of 3, 7 and 20 mm, a scan that sees from 11 mm, a search that finds from 5 mm."""
+    diameter, scan, search = (np.tile(x, (2, 1)) for x in ([3.0, 7, 20], [11.0, 11, 11], [5.0, 5, 30]))
     resected = np.array([True, False])
     wanted = {"left": [0, 0, 1], "searched": [0, 1, 1], "resected": [1, 1, 1]}
     for vanished, taken in wanted.items():
