@@ -8,8 +8,11 @@ import pytest
 from scipy.stats import binomtest, kstest
 
 from pkpd import load_parameters, load_regimen, load_trial
+from pkpd.population import uniform
 from pkpd.trial.arms import Cycles
+from pkpd.trial.endpoints import death_times
 from pkpd.trial.exposure import daily_model
+from pkpd.trial.lesions import measured
 from pkpd.trial.run import prepare, run_arm
 from pkpd.trial.surgery import plan, removed
 from pkpd.values import Value
@@ -147,3 +150,49 @@ def test_an_operation_takes_what_its_convention_says():
     wanted = {"left": [0, 0, 1], "searched": [0, 1, 1], "resected": [1, 1, 1]}
     for vanished, taken in wanted.items():
         assert removed(diameter, scan, search, resected, vanished).astype(int).tolist() == [taken, [0, 0, 0]]
+
+
+def test_an_unresected_patient_gets_no_more_cycles():
+    """All of them found unresectable, kill strong: the cycles planned after the operation change nothing."""
+    own = replace(trial(), unresected="follow")
+    parameters = only_lesions(**{"course.PUNRES": 1.0, "kill.SENS": 1.0})
+    arm = replace(own.arm("periop"), before=Cycles((2,), (1.0,)), after=Cycles((6,), (1.0,), 1.0))
+    arms = (arm, replace(arm, after=None))
+    some, none = (run_arm(prepare(own, a, parameters, 60), parameters) for a in arms)
+    assert not some.resected.any() and some.pfs_event.any() and not some.started_after.any()
+    assert np.array_equal(some.pfs_time, none.pfs_time)
+
+
+# --- deaths and readings ----------------------------------------------------
+
+
+def test_an_operation_kills_the_share_stated_evenly_within_ninety_days_and_only_the_resected():
+    half, low = np.full(N, 0.5), np.full(N, 1e-12)
+    u = {"background": half, "after progression": half, "operation": uniform(("deaths",), N)}
+    rates = {"background": low, "after_progression": low, "postoperative_death": np.full(N, 0.2)}
+    operation, resected = np.full(N, 100.0), np.arange(N) % 2 == 0
+    found = death_times(np.full(N, np.inf), operation, resected, rates, u)
+    dead = found < 1e6
+    assert not dead[~resected].any() and binomtest(int(dead.sum()), N // 2, 0.2).pvalue > RARE
+    assert kstest((found[dead] - 100) / 90, "uniform").pvalue > RARE
+
+
+def test_deaths_after_progression_and_of_other_causes_come_at_their_rates():
+    u = {k: uniform(("deaths", k), N) for k in ("background", "after progression", "operation")}
+    rates = {"background": np.full(N, 1e-12), "after_progression": np.full(N, 0.01),
+             "postoperative_death": np.zeros(N)}
+    after = death_times(np.full(N, 300.0), np.full(N, 90.0), np.ones(N, dtype=bool), rates, u)
+    assert kstest(after - 300, "expon", args=(0, 100)).pvalue > RARE
+    rates = rates | {"background": np.full(N, 0.002)}
+    other = death_times(np.full(N, np.inf), np.full(N, 90.0), np.ones(N, dtype=bool), rates, u)
+    assert kstest(other, "expon", args=(0, 500)).pvalue > RARE
+
+
+def test_every_reading_errs_by_itself():
+    """Log-normal, of the size stated, and neither a patient's next scan nor another lesion errs alike."""
+    size = np.array([10.0, 20.0])
+    found = measured(np.tile(size, (N, 3, 1)), np.full(N, 0.06), ("readings",))
+    noise = np.log(found / size).reshape(N, 6)
+    assert noise.std(axis=0) == pytest.approx(np.full(6, 0.06), rel=0.06)
+    assert np.abs(noise.mean(axis=0)).max() < 4 * 0.06 / np.sqrt(N)
+    assert np.abs(np.corrcoef(noise.T) - np.eye(6)).max() < 4 / np.sqrt(N)
