@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pkpd import load_study
-from pkpd.study.platforms.experiment import IMMUNE, Measured, _apart, _log_kill
+from pkpd.study.platforms.experiment import IMMUNE, Measured, _apart, _course, _log_kill
 from pkpd.study.platforms.translation import (
     _alignment,
     _anatomy,
@@ -125,3 +125,26 @@ def test_log_kill_counts_lesions_by_their_size_and_takes_growth_out():
 def test_sizes_lie_apart_by_the_sd_of_their_logarithms_over_lesions_that_are_there():
     sizes = np.array([[np.exp(1.0), np.exp(3.0), 0.0], [2.0, 0.0, 0.0]])
     assert _apart(sizes) == pytest.approx([1.0, 0.0])
+
+
+def depot():
+    return next(t for t in SHIPPED.treatments if t.release)
+
+
+def test_a_depot_empties_by_its_rate_and_is_filled_again_when_the_next_one_comes():
+    """The mean of exp(-k t) over each day since the last depot; a whole one gives (1 - exp(-k T)) / k."""
+    own, human = replace(depot(), release=0.1, every=21.0), SHIPPED.platform("human")
+    day, share = _course(replace(SHIPPED, horizon=63.0), human, own)
+    wanted = [(np.exp(-0.1 * d) - np.exp(-0.1 * (d + 1))) / 0.1 for d in range(21)]
+    assert day.tolist() == list(range(63)) and share == pytest.approx(np.tile(wanted, 3))
+    assert share.sum() == pytest.approx(3 * (1 - np.exp(-2.1)) / 0.1)
+
+
+def test_patients_are_given_depots_to_the_horizon_and_mice_until_they_are_read():
+    for name, days in (("human", SHIPPED.horizon), ("splenic", SHIPPED.platform("splenic").until)):
+        assert _course(SHIPPED, SHIPPED.platform(name), depot())[0][-1] == np.ceil(days) - 1
+
+
+def test_what_is_no_depot_is_given_at_once_and_stays():
+    plain = next(t for t in SHIPPED.treatments if not t.release)
+    assert [x.tolist() for x in _course(SHIPPED, SHIPPED.platform("human"), plain)] == [[0.0], [1.0]]
