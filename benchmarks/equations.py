@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 from types import ModuleType
 
-from pkpd import store
+from pkpd import cache, store
+from pkpd.errors import OutputError
 from pkpd.model.expression import Tree
 from pkpd.model.schema import Model
 
@@ -63,9 +65,18 @@ def body(model: Model) -> list[str]:
     return [f"{name} = {text}" for name, text in assignments(model)]
 
 
+def folder() -> Path:
+    """Where benchmarks keep what they make: code that is imported, so it is this user's own or nothing."""
+    own = cache.folder()
+    if own is None:
+        raise OutputError("the benchmarks need a cache folder that is yours alone\n    remedy: set PKPD_CACHE to one")
+    (own / "benchmarks").mkdir(mode=0o700, exist_ok=True)
+    return own / "benchmarks"
+
+
 def module(source: str) -> ModuleType:
     """Python source as an imported module, from a file so that numba can cache what it compiles."""
-    path = store.cache_folder() / "benchmarks" / f"b{store.content_hash(source)}.py"
+    path = folder() / f"b{store.content_hash(source)}.py"
     if not path.is_file():
         store.write_text(path, source)
     spec = importlib.util.spec_from_file_location(path.stem, path)

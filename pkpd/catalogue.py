@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import json
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from pkpd import library, store
-from pkpd.errors import ContentError, Issue, NotFound, PkpdError, fail, nearest
+from pkpd.errors import ContentError, Issue, NotFound, PkpdError, clipped, fail, nearest
+from pkpd.formats import stamped
 from pkpd.model.schema import ModelFile
+from pkpd.terminal import print_json, say
 
 KINDS = ("models", "drugs", "parameters", "regimens", "trials", "fits", "studies")
 _TABLES = {"model": "model", "parameters": "parameters", "regimen": "regimen", "trial": "trial", "fit": "fit", "study": "study",
            "exposures": "exposures"}
+_SHOWN = 40  # issues of a file
 _DIAGRAMS = {"model": (".svg", ".png", ".pdf"), "regimen": (".svg", ".png")}
 _CHECKED = ("model", "parameters", "regimen", "trial", "fit", "result", "study", "exposures")
 
@@ -111,7 +113,7 @@ def _show_exposure(name: str, kinds: list[str], path: Path, as_json: bool, conso
         raise fail("--exposure", f"{name!r} is no drug", "`pkpd list drugs` shows them")
     rows = draw_exposure(name, path)
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False, allow_nan=False))
+        print_json(rows)
         return
     print_rows(name, rows, console)
     console.print(escape(f"{path}: written"))
@@ -123,16 +125,19 @@ def _show_other(kind: str, name: str, as_json: bool, console: Console) -> None:
         from pkpd.show import print_parameters, show_parameters
 
         described = show_parameters(load_parameters(name))
-        print(json.dumps(described, ensure_ascii=False)) if as_json else print_parameters(described, console)
+        print_json(stamped(described)) if as_json else print_parameters(described, console)
         return
     if kind == "exposures":
         _show_evidence(name, as_json, console)
         return
     data = _checked(kind, name)
     if as_json:
-        print(json.dumps(data, ensure_ascii=False, default=str))
+        print_json(stamped(data))
     elif kind == "trial":
-        _print_trial(name, console)
+        from pkpd.protocols import print_trial
+        from pkpd.trial.protocol import load_trial
+
+        print_trial(load_trial(name), console)
     else:
         console.print(escape(Path(library.find(kind, name)).read_text(encoding="utf-8")), soft_wrap=True)
 
@@ -146,7 +151,7 @@ def _show_evidence(name: str, as_json: bool, console: Console) -> None:
     evidence = load_evidence(name)
     rows = compare_exposures(evidence)
     if as_json:
-        print(json.dumps({"title": evidence.title, "figures": rows}, ensure_ascii=False, allow_nan=False))
+        print_json(stamped({"title": evidence.title, "figures": rows}))
     else:
         print_rows(evidence.title or name, rows, console)
 
@@ -156,7 +161,7 @@ def _show_regimen(name: str, diagram: Path | None, as_json: bool, console: Conso
     from pkpd.regimen import load_regimen
 
     regimen = load_regimen(name)
-    print(json.dumps(show_regimen(regimen), ensure_ascii=False)) if as_json else print_regimen(regimen, console)
+    print_json(stamped(show_regimen(regimen))) if as_json else print_regimen(regimen, console)
     if diagram is not None:
         from pkpd.timeline import dosing_diagram, image
 
@@ -180,7 +185,7 @@ def _show_model(name: str, diagram: Path | None, as_json: bool, console: Console
     except ContentError:
         parameters = None  # a model of the user's own, or a part: shown without values
     described = show_model(model, parameters)
-    print(json.dumps(described, ensure_ascii=False)) if as_json else print_model(described, console)
+    print_json(stamped(described)) if as_json else print_model(described, console)
     if diagram is not None:
         from pkpd.diagram import diagram as draw
         from pkpd.diagram import image
@@ -195,7 +200,7 @@ def _show_part(name: str, file: ModelFile, diagram: Path | None, as_json: bool, 
     if diagram is not None:
         raise fail("--diagram", f"{name!r} is a part that cannot stand alone", "draw a system that uses it")
     if as_json:
-        print(json.dumps(library.read("model", name).data, ensure_ascii=False))
+        print_json(stamped(library.read("model", name).data))
         return
     console.print(escape(Path(library.find("model", name)).read_text(encoding="utf-8")), soft_wrap=True)
     joined = escape(", ".join((*file.joins, *file.gathers))) or "nothing"
@@ -205,33 +210,11 @@ def _show_part(name: str, file: ModelFile, diagram: Path | None, as_json: bool, 
 def _checked(kind: str, name: str) -> dict:
     from pkpd.fit.free import load_fit
     from pkpd.regimen import load_regimen
-    from pkpd.study.sweep import load_study
+    from pkpd.study.kinds import load_study
     from pkpd.trial.protocol import load_trial
 
     {"trial": load_trial, "fit": load_fit, "study": load_study, "regimen": load_regimen}[kind](name)
     return library.read(kind, name).data
-
-
-def _print_trial(name: str, console: Console) -> None:
-    from pkpd.trial.protocol import load_trial
-
-    trial = load_trial(name)
-    console.print(f"[bold]{escape(trial.title)}[/bold]\n{escape(trial.population)}\n", soft_wrap=True)
-    protocol = Table(title="Protocol")
-    for column in ("line", "is", "how seen", "where"):
-        protocol.add_column(column, overflow="fold")
-    for line, text, where, seen in trial.provenance:
-        protocol.add_row(escape(line), escape(text), f"[yellow]{seen}[/yellow]" if seen == "assumed" else seen, escape(where))
-    console.print(protocol)
-    figures = Table(title="Published figures")
-    for column in ("figure", "arm", "value", "interval", "n", "use", "how seen", "where"):
-        figures.add_column(column, overflow="fold")
-    for f in trial.figures:
-        interval = "" if f.interval is None else f"{f.interval[0]:.3g}–{f.interval[1]:.3g}"
-        value = "" if f.value is None else f"{f.value:g} {f.unit if f.unit != '1' else ''}"
-        figures.add_row(escape(f.name), escape(f.arm), value, interval, str(f.n), f.use, f.seen, escape(f.where))
-    console.print(figures)
-    console.print("Research software: not advice on any patient.")
 
 
 def check(paths: list[str]) -> tuple[list[dict], int]:
@@ -248,8 +231,19 @@ def check(paths: list[str]) -> tuple[list[dict], int]:
         except PkpdError as error:
             what, _, remedy = str(error).partition("\n    remedy: ")
             issues = [Issue(name, what.removeprefix(f"{name}: "), remedy)]
-        found += [{"file": name, "where": i.where, "what": i.what, "remedy": i.remedy} for i in issues]
+        words = ("where", "what", "remedy")
+        found += [{"file": name, **{k: clipped(getattr(i, k)) for k in words}} for i in issues]
     return found, len(names)
+
+
+def print_issues(found: list[dict]) -> None:
+    """Issues file by file, no more of each than are read."""
+    for name, own in groupby(found, lambda row: row["file"]):
+        listed = list(own)
+        for row in listed[:_SHOWN]:
+            say(str(Issue(row["where"], row["what"], row["remedy"])))
+        if len(listed) > _SHOWN:
+            say(f"… and {len(listed) - _SHOWN} more issues of {clipped(name)} (--json gives all)")
 
 
 def _issues(kind: str, name: str) -> list[Issue]:

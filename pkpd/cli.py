@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from typer.core import TyperCommand
 
-from pkpd import __version__
-from pkpd.errors import PkpdError, fail
+from pkpd import __version__, files
+from pkpd.errors import fail
 from pkpd.executor import on_cluster
+from pkpd.exits import run
+from pkpd.files import no_dash
+from pkpd.progress import progress
+from pkpd.terminal import err, out, print_json, say
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,30 +26,23 @@ app = typer.Typer(
     "simulated trials, fits to published figures, what-ifs.\n\nResearch software: its results are "
     "simulations and are not advice on any patient.",
 )
-out = Console(width=None if sys.stdout.isatty() else 110)
-err = Console(stderr=True)
 
 Cluster = Annotated[
     str | None, typer.Option("--cluster", help="Run on the workers of a Dask scheduler: tcp://HOST:PORT", show_default=False)
 ]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="dosing records (a NONMEM-style table, .csv or .parquet) in place of a regimen"),
+]
+Covariates = Annotated[
+    str,
+    typer.Option(help="With --data: a row's values hold forward from it on, or backward up to it (NONMEM)."),
+]
+Carry = Annotated[
+    list[str] | None,
+    typer.Option(help="With --data: columns of the table, inputs and covariates to write too: EVID,AMT,DV"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
-
-
-@contextmanager
-def progress() -> Iterator[Any]:
-    """A progress bar on standard error, as a function (what, done, of)."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=err)
-    tasks: dict[str, Any] = {}
-    with bar:
-
-        def tell(what: str, done: int, of: int) -> None:
-            if what not in tasks:
-                tasks[what] = bar.add_task(what, total=of)
-            bar.update(tasks[what], completed=done, total=of)
-
-        yield tell
 
 
 def version(value: bool) -> None:
@@ -79,7 +70,7 @@ def list_(
 
     rows = catalogue.rows(kind)
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False))
+        print_json(rows)
         return
     if kind == "drugs":
         from pkpd.formulary import print_drugs
@@ -112,13 +103,22 @@ def show(
     ] = None,
     exposure: Annotated[
         Path | None,
-        typer.Option(help="Draw a drug's simulated concentration and its published figures into a .png or .svg file."),
+        typer.Option(
+            callback=no_dash,
+            help="Draw a drug's simulated concentration and its published figures into a .png or .svg file.",
+        ),
     ] = None,
+    source: Annotated[bool, typer.Option("--source", help="Print the file as it is written.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show equations, values with their units and sources, figures of a trial, published exposures of a drug."""
     from pkpd import catalogue
 
+    if source:
+        if diagram is not None or exposure is not None or as_json:
+            raise fail("--source", "stands alone: the file as it is written", "leave out the others")
+        files.print_source(name)
+        return
     catalogue.show(name, diagram, as_json, out, exposure)
 
 
@@ -132,12 +132,9 @@ def check(
 
     rows, count = catalogue.check(paths or [])
     if as_json:
-        print(json.dumps(rows, ensure_ascii=False))
-    for row in rows if not as_json else ():
-        out.print(
-            escape(f"{row['where']}: {row['what']}" + (f"\n    remedy: {row['remedy']}" if row["remedy"] else "")), soft_wrap=True
-        )
-    if not as_json:
+        print_json(rows)
+    else:
+        catalogue.print_issues(rows)
         out.print(f"{count} files checked, {len(rows)} issues")
     raise typer.Exit(2 if rows else 0)
 
@@ -148,39 +145,45 @@ def check(
 def simulate(
     ctx: typer.Context,
     system: Annotated[str, typer.Argument(help="any model: a library name or a file")],
-    out_file: Annotated[Path, typer.Option("--out", help="Where to write: .csv or .parquet")],
-    data: Annotated[
-        Path | None, typer.Option(help="dosing records (a NONMEM-style CSV table), run row by row in place of a regimen")
-    ] = None,
+    out_file: Annotated[Path, typer.Option("--out", callback=no_dash, help="Where to write: .csv or .parquet")],
+    data: Data = None,
     typical: Annotated[bool, typer.Option("--typical", help="With --data: patients without spread.")] = False,
+    covariates: Covariates = "forward",
+    carry: Carry = None,
     regimen: Annotated[str | None, typer.Option(help="a regimen: a library name or a file")] = None,
     cycles: Annotated[
         int | None,
         typer.Option(min=0, help="cycles of the regimen's first course; 6 if left out where the regimen does not say"),
     ] = None,
-    patients: Annotated[int, typer.Option(min=1, help="virtual patients")] = 100,
+    patients: Annotated[int, typer.Option(min=1, max=1_000_000_000, help="virtual patients")] = 100,
     until: Annotated[str, typer.Option(help='how long, as in "2 year"')] = "1 year",
     every: Annotated[str, typer.Option(help='how often to write, as in "1 day"')] = "1 day",
     seed: Annotated[int, typer.Option(help="seed of the virtual patients")] = 0,
     parameters: Annotated[
         list[str] | None, typer.Option(help="parameter sets, the last on top; the system's default if left out")
     ] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="what to write, as in Cc,CL,WT; every compartment and variable if left out")
+    ] = None,
     cluster: Cluster = None,
 ) -> None:
     """Simulate virtual patients and write one row a patient and time, or, with --data, one row a record."""
     from pkpd import runs
 
-    if data is not None or typical:
-        given = [f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every") if _said(ctx, n)]
+    own = [f"--{n}" for n in ("typical", "covariates", "carry") if _said(ctx, n)]
+    if data is not None or own:
+        given = [f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every", "columns") if _said(ctx, n)]
+        way = runs.Way(typical, covariates, carry or [], own, given)
         with on_cluster(cluster):
-            text = runs.records_to_file(system, data, out_file, seed, parameters or [], typical, given)
-        out.print(escape(text), soft_wrap=True)
+            text = runs.records_to_file(system, data, out_file, seed, parameters or [], way)
+        say(text)
         return
     if regimen is None and _said(ctx, "cycles"):
         raise fail("--cycles", "counts the cycles of a regimen, and none is given", "add --regimen, or leave it out")
-    with on_cluster(cluster), progress() as tell:
-        text = runs.stream_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell)
-    out.print(escape(text), soft_wrap=True)
+    with on_cluster(cluster), progress(err) as tell:
+        text = runs.stream_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell,
+                                   columns)
+    say(text)
 
 
 def _said(ctx: typer.Context, name: str) -> bool:
@@ -195,20 +198,31 @@ def trial(
     fit: Annotated[
         str | None, typer.Option(help='a fit\'s result, the library\'s own if left out; "none": the values of its files')
     ] = None,
-    patients: Annotated[int, typer.Option(min=20, help="virtual patients an arm and draw")] = 1000,
+    patients: Annotated[
+        int, typer.Option(min=20, max=1_000_000, help="virtual patients an arm and draw")
+    ] = 1000,
     link: Annotated[str, typer.Option(help="kill link; the fit's own if left out")] = "",
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures to a JSON file.")] = None,
+    seed: Annotated[
+        int, typer.Option(help="seed of the virtual patients and of the trials drawn from them")
+    ] = 1000,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Write the figures to a JSON file; - for standard output, alone there."),
+    ] = None,
     cluster: Cluster = None,
 ) -> None:
     """Simulate a trial and set its published figures beside the predicted ones. Exit code 0 even where figures miss."""
     from pkpd import runs, store
 
-    if json_file is not None:
+    alone = str(json_file) == "-"
+    if json_file is not None and not alone:
         store.require_writable(json_file)
-    with on_cluster(cluster), progress() as tell:
-        result = runs.predict_trial(name, fit, patients, link, tell)
-    runs.print_figures(result, out)
-    if json_file is not None:
+    with on_cluster(cluster), progress(err) as tell:
+        result = runs.predict_trial(name, fit, patients, link, tell, seed)
+    runs.print_figures(result, err if alone else out)
+    if alone:
+        print_json(result)
+    elif json_file is not None:
         store.write_json(json_file, result)
 
 
@@ -218,60 +232,44 @@ def fit(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", help="Where to write the result; fits/results/NAME.toml of a checkout, else ./NAME.toml"),
+        typer.Option("--out", callback=no_dash, help="Where to write the result; NAME_result.toml in this folder if left out"),
     ] = None,
+    replace_shipped: Annotated[
+        bool, typer.Option("--replace-shipped", help="Replace the library's own result: for those who maintain it.")
+    ] = False,
     cluster: Cluster = None,
 ) -> None:
     """Calibrate to published figures; the result is a parameter file with draws of the posterior."""
     from pkpd import runs
 
-    with on_cluster(cluster), progress() as tell:
-        text = runs.fit_to_file(name, resume, out_file, tell)
-    out.print(escape(text), soft_wrap=True)
+    with on_cluster(cluster), progress(err) as tell:
+        text = runs.fit_to_file(name, resume, out_file, tell, replace_shipped)
+    say(text)
 
 
 @app.command(epilog="Example: pkpd study neoadjuvant_cycles --out page")
 def study(
     name: Annotated[str, typer.Argument(help="a study: a library name or a file")],
-    folder: Annotated[Path, typer.Option("--out", help="folder for the page, figures and tables")] = Path("report"),
+    folder: Annotated[
+        Path, typer.Option("--out", callback=no_dash, help="folder for the page, figures and tables")
+    ] = Path("report"),
     cluster: Cluster = None,
 ) -> None:
     """Run a what-if study: one HTML page, and its tables as CSV and JSON."""
     from pkpd import runs
 
-    with on_cluster(cluster), progress() as tell:
+    with on_cluster(cluster), progress(err) as tell:
         page = runs.study_to_page(name, folder, tell)
     out.print(f"{page}\nResearch software: a simulation, not advice on any patient.", soft_wrap=True)
 
 
+app.command(epilog="Example: pkpd new model my_drug")(files.new)
+app.command(epilog="Example: pkpd migrate my_model.toml --in-place")(files.migrate)
+
+
 def main() -> None:
-    """The command line: an error that the user can mend is printed and exits with 2."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's stop leaves no half-written file either
-    try:
-        code = app(standalone_mode=False)  # an exit within a command comes back as its code
-        if code == _INTERRUPTED:
-            raise KeyboardInterrupt
-        sys.exit(code if isinstance(code, int) else 0)
-    except (typer.Abort, KeyboardInterrupt):
-        _fail("interrupted; no half-written file was left\n"
-              "    remedy: run it again; a fit goes on from its last checkpoint with `pkpd fit NAME --resume`")
-    except MemoryError:
-        _fail("needs more memory than this machine has\n    remedy: fewer patients, cycles or times")
-    except PkpdError as error:
-        _fail(str(error))
-    except Exception as error:
-        if hasattr(error, "show") and hasattr(error, "exit_code"):
-            error.show()  # type: ignore[attr-defined]
-            sys.exit(2)
-        raise
-
-
-_INTERRUPTED = 130  # what the command-line library returns where the user broke off
-
-
-def _fail(text: str) -> None:
-    err.print("[red]error[/red] " + escape(text), soft_wrap=True)
-    sys.exit(2)
+    """The command line."""
+    run(app)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import numpy as np
 from pkpd import units
 from pkpd.doses import DoseLine
 from pkpd.errors import fail, nearest
+from pkpd.labels import Labelled, Row, named
 from pkpd.library import is_path, shown, whole
 from pkpd.rules import Rule
 from pkpd.spans import among, spans
@@ -28,8 +29,8 @@ class Reduction:
     cycles: str = ""
 
 
-@dataclass(frozen=True)
-class Regimen:
+@dataclass(frozen=True, repr=False)
+class Regimen(Labelled):
     """What is given in a cycle, how long a cycle lasts (days), and the rules that hold, reduce or stop it: a course.
 
     start       days from the start of treatment, or from the end of the courses that it comes `after`
@@ -53,6 +54,12 @@ class Regimen:
     delays: tuple[tuple[int, float], ...] = ()
     reductions: tuple[Reduction, ...] = ()
     parts: tuple[Regimen, ...] = ()
+
+    def label(self) -> tuple[str, list[Row]]:
+        rows = [("drugs", named(self.drugs)), ("cycle", f"{self.cycle:g} day")]
+        rows += [("courses", named(p.name for p in self.parts))] if self.parts else []
+        rows += [("rules", str(len(self.rules)))] if self.rules else []
+        return f"Regimen {self.name}: {self.title}", rows
 
     def __post_init__(self):
         if self.parts and (self.doses, self.rules) != _joined(self.parts):

@@ -46,3 +46,9 @@ REGISTER = {c.name: c for c in (
     Covariate("ELSEWHERE", "1", 0, 40, "number of metastases outside the liver at baseline"),
     Covariate("LARGESTX", "mm", 3, 250, "diameter of the largest metastasis outside the liver at baseline"),
 )}
+
+
+def implausible(name: str, value: float) -> str:
+    """What is wrong with a value of a covariate of the register; nothing if it can be."""
+    c = REGISTER[name]
+    return "" if c.low <= value <= c.high else f"{value:g} {c.unit}; plausible is {c.low:g} to {c.high:g}"

@@ -10,8 +10,10 @@ from numbers import Real
 import numpy as np
 
 from pkpd import units
+from pkpd.bounds import allowed, beyond, outside
+from pkpd.doors import door
 from pkpd.errors import ContentError, fail, nearest
-from pkpd.library import raise_issues
+from pkpd.library import raise_issues, shown
 from pkpd.model.schema import Model
 from pkpd.schedule import ASSIGN, SCALE, SET, Schedule, packed
 from pkpd.solve.batch import Watch
@@ -39,6 +41,8 @@ def watch(model: Model, crossings: Sequence[Crossing]) -> Watch:
     levels, deeds, issues = [], [], []
     for k, crossing in enumerate(crossings):
         where = f"crossings[{k + 1}]"
+        if not isinstance(crossing, Crossing):
+            raise fail(where, f"{shown(crossing)} is no crossing", 'write pkpd.Crossing("central", "1 mg")')
         for found, read in ((levels, _level), (deeds, _deeds)):
             try:
                 found += read(model, crossing, k, where)
@@ -65,10 +69,13 @@ def _deeds(model: Model, crossing: Crossing, k: int, where: str) -> list[tuple]:
         if not isinstance(value, Real) or not math.isfinite(value):
             raise fail(f"{where}.then.{name}", f"{value!r} is not a finite number", "give a finite number, in the model's unit")
         kind, names = (ASSIGN, model.states) if name in model.states else (SET, model.inputs)
+        if kind == SET and outside(p := model.parameters[names.index(name)], np.array([value]))[0]:
+            raise fail(f"{where}.then.{name}", beyond(p, value), f"set what it can be; {allowed(p, value)}")
         found.append((k, kind, names.index(name), value))
     return found
 
 
+@door
 def removal(model: Model, time: np.ndarray | float, left: Mapping[str, np.ndarray | float], n: int) -> Schedule:
     """Surgery or ablation: the share of each named compartment that is left at a time, for n patients.
 

@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 _SHARE: ContextVar[int] = ContextVar("share", default=0)  # threads that the task at work may use; 0 outside of any
 _CLUSTERS: list[_Cluster] = []
-_ADDRESS = re.compile(r"tcp://(\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]@]+):(\d{1,5})")
+_ADDRESS = re.compile(r"(?:tcp|tls)://(\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]@]+):(\d{1,5})")
 _CONNECT = 5  # seconds in which a scheduler answers
 _PATIENCE = 30  # seconds without any worker before a run gives up
 
@@ -36,7 +36,7 @@ def workers() -> int:
     """How many threads to use: `PKPD_THREADS`, else the cores this process may use."""
     own = os.environ.get("PKPD_THREADS", "")
     if own:
-        if not own.isdigit() or int(own) == 0:
+        if not (own.isascii() and own.isdecimal() and len(own) < 5) or int(own) == 0:
             raise fail("PKPD_THREADS", f"{own!r} is not a number of threads", "give 1 or more, or unset it")
         return int(own)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -50,7 +50,7 @@ def run_all(task: Callable[[T], R], items: Iterable[T], executor: Executor | Non
 
 def stream(task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """Runs a task over items and yields results in the order of the items; few at a time are at work or waiting."""
-    return _run(task, list(items), None, 0)
+    return _run(task, items if isinstance(items, Sequence) else list(items), None, 0)
 
 
 def _run(task: Callable[[T], R], items: Sequence[T], executor: Executor | None, ahead: int) -> Iterator[R]:
@@ -96,7 +96,8 @@ def _in_order(submit: Callable[[Any], Any], items: Sequence, ahead: int, result:
 
 @contextmanager
 def on_cluster(address: str | None) -> Iterator[None]:
-    """Runs all work of the block on the workers of a Dask scheduler (`tcp://HOST:PORT`); here, without an address."""
+    """Runs all work of the block on the workers of a Dask scheduler (`tcp://HOST:PORT`, or `tls://HOST:PORT` with the
+    certificates of Dask's own configuration); here, without an address."""
     if address is None:
         yield
         return
@@ -118,24 +119,25 @@ class _Cluster:
             raise fail("--cluster", f"{address!r} is not the address of a scheduler",
                        "write it as `dask scheduler` prints it: tcp://HOST:PORT")
         try:
-            from distributed import Client
+            from distributed import Client, Security
         except ImportError:
             raise ClusterError("--cluster: Dask is not installed here\n"
                                "    remedy: pip install 'pkpd-crlm[cluster]'") from None
-        self.address = address
+        self.address, security = address, _security(address, Security)
         import asyncio
 
         try:
             with ThreadPoolExecutor(1) as apart:  # a notebook has a loop of its own
-                kind = apart.submit(asyncio.run, asyncio.wait_for(_who(address), _CONNECT)).result()
+                kind = apart.submit(asyncio.run, asyncio.wait_for(_who(address, security), _CONNECT)).result()
             if kind != "Scheduler":
                 raise ConnectionError(f"a {kind} is there")
         except Exception as error:  # whatever answers there
-            reason = str(error) if isinstance(error, ConnectionError) and str(error) else "nothing there speaks as one"
+            told = isinstance(error, ConnectionError | RuntimeError) and str(error)  # Dask refuses with a RuntimeError
+            reason = str(error) if told else "nothing there speaks as one"
             raise ClusterError(f"{address}: no scheduler answers ({reason})\n"
                                "    remedy: start one with `dask scheduler`, and `dask worker ADDRESS` for each worker") from None
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost connection is told in our words
-        self.client: Any = Client(address, timeout=_CONNECT, set_as_default=False)
+        self.client: Any = Client(address, timeout=_CONNECT, set_as_default=False, security=security)
 
     def run(self, task: Callable[[T], R], items: Sequence[T], ahead: int) -> Iterator[R]:
         """Results in order. The task goes to each worker once: what it carries may be large."""
@@ -143,7 +145,7 @@ class _Cluster:
 
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
             held = self._submit(bytes, pickle.dumps(task))
-            yield from _in_order(lambda item: self._submit(_there, _rests_on(), held, item), items,
+            yield from _in_order(lambda item: self._submit(_there, _rests_on(), held, pickle.dumps(item)), items,
                                  ahead or 2 * self._threads() + 1, self._result)
 
     def _submit(self, call: Callable, *given: object) -> Any:
@@ -204,20 +206,34 @@ class _Cluster:
         self.client.close(timeout=1)
 
 
-async def _who(address: str) -> str:
+def _security(address: str, kind: Callable[[], Any]) -> Any:
+    """Dask's own security, as its configuration says; an address of TLS needs certificates there."""
+    try:
+        security = kind()
+        armed = security.get_connection_args("client")["ssl_context"] is not None
+    except (OSError, ValueError) as error:  # a certificate that is not there, or is none
+        raise ClusterError(f"{address}: Dask's certificates cannot be used ({error})\n"
+                           "    remedy: mend distributed.comm.tls of Dask's configuration") from None
+    if address.startswith("tls://") and not armed:
+        raise ClusterError(f"{address}: Dask has no certificates for TLS\n    remedy: set ca-file, and key and cert of the "
+                           "client, under distributed.comm.tls in Dask's configuration")
+    return security
+
+
+async def _who(address: str, security: Any) -> str:
     from distributed import rpc
 
-    async with rpc(address, timeout=_CONNECT) as there:
+    async with rpc(address, timeout=_CONNECT, connection_args=security.get_connection_args("client")) as there:
         told: Any = await there.identity()
         return told["type"]
 
 
-def _there(rests_on: str, held: bytes, item: object) -> Any:
-    """A task at a worker, on one thread: a worker has a thread for each task it is given."""
+def _there(rests_on: str, held: bytes, item: bytes) -> Any:
+    """A task at a worker, on one thread: a worker has a thread for each task it is given. Other software reads no data."""
     if rests_on != _rests_on():
         raise ClusterError("--cluster: a worker has other software than this machine, and would give other results\n"
                            f"    remedy: install the same there\n    here:  {rests_on}\n    there: {_rests_on()}")
-    return _sharing(1, pickle.loads(held), item)
+    return _sharing(1, pickle.loads(held), pickle.loads(item))
 
 
 @lru_cache(1)

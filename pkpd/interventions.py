@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pkpd.doors import door
 from pkpd.errors import fail, nearest
 from pkpd.events import removal
 from pkpd.population import uniform
@@ -13,6 +14,7 @@ from pkpd.schedule import Schedule
 from pkpd.simulation import Simulation
 
 
+@door
 def ablation(run: Simulation, lesions: Sequence[str], chosen: np.ndarray | bool = True, session: int = 1) -> Schedule:
     """What ablation at a run's last time leaves of lesions: a schedule that joins the doses of the run.
 

@@ -6,12 +6,12 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeGuard, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
+from pkpd import formats, inputs
 from pkpd.errors import ContentError, Issue, NotFound, PkpdError, fail, nearest
 
 T = TypeVar("T")
@@ -84,6 +84,8 @@ def is_path(name: str | Path, kind: str) -> bool:
     """Whether a name means a file of the user's own rather than a library entry."""
     if isinstance(name, Path):
         return True
+    if not isinstance(name, str):
+        raise fail(kind, f"{shown(name)} is neither a name nor a path", f"`pkpd list {_plural(kind)}` shows the names")
     if Path(name).suffix:
         return True
     return "/" in name and not (kind == "model" and _resolve_model(name) is not None)
@@ -133,7 +135,7 @@ def read(kind: str, name: str | Path) -> Source:
     own = is_path(name, kind)
     label = str(path) if own else (_resolve_model(str(name)) if kind == "model" else str(name))
     where = str(path) if own else _short(path)
-    return Source(str(label), str(path), where, parse(_text(path), where))
+    return Source(str(label), str(path), where, parse(text_of(path), where))
 
 
 def load(kind: str, name: str | Path, make: Callable[[dict, str, str], T]) -> T:
@@ -142,12 +144,14 @@ def load(kind: str, name: str | Path, make: Callable[[dict, str, str], T]) -> T:
     return make(source.data, source.name, source.where)
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a content file, its line ends as they are."""
     try:
         size = path.stat().st_size
         raw = path.read_bytes() if size <= _LIMIT else b""
     except OSError as error:
         raise NotFound(f"{path}: cannot be read ({error.strerror})") from None
+    inputs.note(path)
     if size > _LIMIT:
         raise fail(str(path), f"is {size / 1e6:.1f} MB; a content file is at most {_LIMIT / 1e6:.0f} MB",
                    "split it, or move data out of it")
@@ -162,14 +166,36 @@ def _short(path: Path) -> str:
 
 
 def parse(text: str, where: str) -> dict:
-    """TOML text to tables; a syntax error, a duplicate key among them, names the place."""
+    """TOML text to tables, its format checked and left out; an error as of `toml`."""
+    return formats.unnumbered(toml(text, where), where)
+
+
+def toml(text: str, where: str) -> dict:
+    """TOML text to tables as they are; a syntax error, a duplicate key among them, names the place."""
     if len(text) > _LIMIT:
         raise fail(where, f"is over {_LIMIT / 1e6:.0f} MB", "split it, or move data out of it")
     try:
-        return deepcopy(_tables(text))
+        return _copied(_tables(text))
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not valid TOML: {error}"
         raise fail(where, reason, "mend the line named; a key may be given once only") from None
+
+
+def _copied(value: Any) -> Any:
+    """Tables and lists anew, so that a reader may change them; what they hold cannot be changed."""
+    if isinstance(value, dict):
+        return {k: _copied(v) if isinstance(v, dict | list) else v for k, v in value.items()}
+    return [_copied(v) if isinstance(v, dict | list) else v for v in value]
+
+
+def tables(source: object, where: str) -> dict:
+    """The tables that a notebook hands over: TOML text, or a dictionary as TOML would give it."""
+    if isinstance(source, str):
+        return parse(source, where)
+    if isinstance(source, dict):
+        return formats.unnumbered(_copied(source), where)
+    raise fail(where, f"{shown(source)} is neither TOML text nor a dictionary",
+               "hand over the text of a file, or load one by name or path")
 
 
 @lru_cache(1024)

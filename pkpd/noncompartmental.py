@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pkpd import units
+from pkpd.doors import door
 from pkpd.errors import fail
-from pkpd.model.expression import names_in
+from pkpd.intake import FLOOR, SAME, Intake, carriers, dose_times, events_of, intake, same
 from pkpd.model.schema import Model
-from pkpd.schedule import ADD, RATE, SET, Schedule
+from pkpd.schedule import RATE, Schedule
 from pkpd.simulation import Simulation
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Time = str | float | np.ndarray
-_SAME = 1e-9  # relative: two times closer than this are one
-_FLOOR = 1e-6  # of the window's peak: what lies lower is as much the solver's error as the model's
 _TIE = 1e-4  # of adjusted R²: among fits as good as the best, the one of most points is taken
 _REMEDY = "simulate with the times and places of sampling(model, schedule, window)"
 _WORST, _FALL = 0.9, 1e-4  # no slope below this adjusted R², or where the logarithm falls by less
@@ -37,9 +36,12 @@ class Noncompartmental:
                  points (of those within 0.0001 of the best, the most points); none if R² is below 0.9 or nothing falls
     half_life, points, r2, since   of that slope: how many points, their adjusted R², the time of the first
     auc_inf, aumc_inf, extrapolated   to infinity by that slope, and the share of auc_inf beyond the window
-    dose         what reached the compartments dosed in the window: a fraction absorbed or active has been taken
-    cl           dose / auc_inf; where doses came before the window, dose / auc, which is clearance at steady state only
-    mrt, vss     aumc_inf / auc_inf less the mean time of input (half an infusion), and cl x mrt; where no dose came before
+    dose         what reached the compartments dosed in the window: a fraction absorbed or active has been taken; missing
+                 where the drug comes from another part
+    cl           dose / auc_inf; where the window begins with drug of before, dose / auc, which is clearance at steady state
+                 only; missing without a dose, and where drug is removed, set or reset within the window
+    mrt, vss     aumc_inf / auc_inf less the mean time of input (half an infusion), and cl x mrt; where the window begins
+                 without drug
     """
 
     of: str
@@ -83,44 +85,55 @@ class Noncompartmental:
 READOUTS = tuple(f.name for f in fields(Noncompartmental))[3:]
 
 
+@door
 def nca(run: Simulation, of: str = "Cc", start: Time = 0.0, end: Time | None = None) -> Noncompartmental:
     """Reads a window of a simulation as if its model were not known.
 
     start, end  a text such as "21 day", or numbers in the model's time unit, one or one a patient; both must be output
                 times, and the end is the last of them if left out. `sampling` puts outputs where they are needed.
     """
+    return _read(run, of, start, end)[0]
+
+
+def _read(run: Simulation, of: str, start: Time | np.ndarray, end: Time | None) -> tuple[Noncompartmental, np.ndarray]:
+    """The readouts of a window, and whether it begins with drug of before (patient,)."""
     values, n = run[of], len(run.times)
     limits = [_times(run.model, x, n) for x in (start, run.times[:, -1] if end is None else end)]
-    states, unit, factor = _dosed(run.model, of)
-    made_of, rows = _states(run.model, of), []
+    unit, factor = _units(run.model, of)
+    where, rows, carried = carriers(run.model, of, run.population), [], []
     for i, (first, last) in enumerate(zip(*limits, strict=True)):
-        events = _events(run.schedule, i)
-        jumps = events[0][(events[1] != RATE) & np.isin(events[2], made_of)]
-        piece = _piece(run, i, first, last, jumps)
-        row = _curve(run.times[i, piece] - first, values[i, piece], *_input(events, states, first, last))
+        events = events_of(run.schedule, i)
+        piece = _piece(run, i, first, last, events.time[(events.kind != RATE) & np.isin(events.index, where.made_of)])
+        given = intake(run, i, piece, where, events)
+        row = _curve(run.times[i, piece] - first, values[i, piece], given)
         rows.append([row[name] for name in READOUTS])
+        carried.append(given.carried)
     found = dict(zip(READOUTS, np.array(rows, dtype=float).T, strict=True))
     found |= {"cl": found["cl"] * factor, "vss": found["vss"] * factor}
-    return Noncompartmental(of, run.population.numbers, unit, **found)
+    return Noncompartmental(of, run.population.numbers, unit, **found), np.array(carried, dtype=bool)
 
 
+@door
 def accumulation(run: Simulation, of: str = "Cc", interval: Time = "21 day") -> dict[str, np.ndarray]:
-    """auc, cmax and clast of the interval that the last dose falls in, over those of the first dose's, for each patient."""
-    states, _, _ = _dosed(run.model, of)
+    """auc, cmax and clast of the interval that the last dose falls in, over those of the first dose's, for each patient.
+
+    Missing where drug was there before that first dose: a steady state or a run that is carried on has no first interval.
+    """
+    where = carriers(run.model, of, run.population)
     length, begin, count = _times(run.model, interval, len(run.times)), [], []
     for i in range(len(run.times)):
-        time, kind, index, value = _events(run.schedule, i)
-        doses = time[np.isin(index, states) & np.isin(kind, (ADD, RATE)) & (value > 0)]
+        doses = dose_times(events_of(run.schedule, i), where)
         if not doses.size:
             raise fail("accumulation", f"patient {run.population.numbers[i]} is given nothing that {of} shows", "dose first")
         begin.append(doses[0])
-        count.append(np.floor((doses[-1] - doses[0]) / length[i] + _SAME))
+        count.append(np.floor((doses[-1] - doses[0]) / length[i] + SAME))
     first = np.array(begin)
     start = first + np.array(count) * length
-    one, other = nca(run, of, first, first + length), nca(run, of, start, start + length)
-    return {name: getattr(other, name) / getattr(one, name) for name in ("auc", "cmax", "clast")}
+    (one, carried), (other, _) = _read(run, of, first, first + length), _read(run, of, start, start + length)
+    return {name: np.where(carried, np.nan, getattr(other, name) / getattr(one, name)) for name in ("auc", "cmax", "clast")}
 
 
+@door
 def sampling(model: Model, schedule: Schedule, *windows: tuple[Time, Time], points: int = 120) -> tuple[np.ndarray, np.ndarray]:
     """Output times (patient, time) and their places, to be given to `simulate`, at which nca is accurate in these windows.
 
@@ -145,16 +158,9 @@ def _times(model: Model, value: Time, n: int) -> np.ndarray:
     return np.array(np.broadcast_to(number, (n,)))
 
 
-def _events(schedule: Schedule, i: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Time, kind, state and value of a patient's events, but for those that set an input."""
-    rows = np.arange(schedule.offsets[i], schedule.offsets[i + 1])
-    rows = rows[schedule.kind[rows] != SET]
-    return np.real(schedule.time[rows]), schedule.kind[rows], schedule.index[rows], np.real(schedule.value[rows])
-
-
 def _grid(events: np.ndarray, windows: list[tuple[float, float]], points: int) -> tuple[np.ndarray, np.ndarray]:
     """One patient's output times, each with the number of events before it."""
-    knots = np.unique([*events, *(e for pair in windows for e in pair if not np.any(_same(events, e)))])
+    knots = np.unique([*events, *(e for pair in windows for e in pair if not np.any(same(events, e)))])
     ladder = np.unique([*np.geomspace(1e-4, 1, points - points // 2 + 1), *np.linspace(0, 1, points // 2 + 2)])[1:-1]
     times, places = [], []
     for a, b in zip(knots, [*knots[1:], np.inf], strict=True):
@@ -162,7 +168,7 @@ def _grid(events: np.ndarray, windows: list[tuple[float, float]], points: int) -
         if _within(a, a, windows):
             times += [a, a]
             places += [before, after]
-        if not _same(b, a) and _within(a, b, windows):
+        if not same(b, a) and _within(a, b, windows):
             times += list(a + (b - a) * ladder)
             places += [after] * len(ladder)
     return np.array(times), np.array(places)
@@ -170,27 +176,11 @@ def _grid(events: np.ndarray, windows: list[tuple[float, float]], points: int) -
 
 def _within(a: float, b: float, windows: list[tuple[float, float]]) -> bool:
     """Whether two times lie in one of the windows."""
-    return any((a >= x or _same(a, x)) and (b <= y or _same(b, y)) for x, y in windows)
+    return any((a >= x or same(a, x)) and (b <= y or same(b, y)) for x, y in windows)
 
 
-def _same(a: np.ndarray | float, b: float) -> np.ndarray:
-    """Whether times are the same but for rounding."""
-    return np.abs(a - b) <= _SAME * np.maximum(1.0, np.abs(b))
-
-
-def _states(model: Model, of: str) -> list[int]:
-    """The states whose values a variable is made of."""
-    trees, todo, found = {v.name: v.tree for v in model.variables}, [of], set()
-    while todo:
-        name = todo.pop()
-        if name not in found:
-            found.add(name)
-            todo += names_in(trees[name]) if name in trees else ()
-    return [k for k, s in enumerate(model.states) if s in found]
-
-
-def _dosed(model: Model, of: str) -> tuple[list[int], dict[str, str], float]:
-    """The dosed states of a variable's part, the readouts' units, and what makes dose / area a volume (a time)."""
+def _units(model: Model, of: str) -> tuple[dict[str, str], float]:
+    """The readouts' units, and what makes dose / area a volume (a time)."""
     part = of.rpartition(".")[0]
     rows = [c for c in model.compartments if c.dose is not None and c.name.rpartition(".")[0] == part]
     dose = rows[0].unit if len({c.unit for c in rows}) == 1 else ""
@@ -201,62 +191,60 @@ def _dosed(model: Model, of: str) -> tuple[list[int], dict[str, str], float]:
     unit = dict.fromkeys(("cmax", "cmin", "clast"), c) | dict.fromkeys(("tmax", "half_life", "since", "mrt"), time)
     unit |= dict.fromkeys(("auc", "auc_inf"), f"{c}*{time}") | dict.fromkeys(("aumc", "aumc_inf"), f"{c}*{time}^2")
     unit |= dict.fromkeys(("points", "r2", "extrapolated"), "1")
-    unit |= {"lambda_z": f"1/{time}", "dose": dose or "1", "cl": volume, "vss": "L"}
-    return [model.states.index(c.name) for c in rows], unit, factor
+    return unit | {"lambda_z": f"1/{time}", "dose": dose or "1", "cl": volume, "vss": "L"}, factor
 
 
 def _piece(run: Simulation, i: int, first: float, last: float, jumps: np.ndarray) -> slice:
     """The outputs of a window: from after what happens at its start to before what happens at its end."""
     outs, name, time = run.times[i], run.population.numbers[i], run.model.time
     for limit in (first, last):
-        if not np.any(_same(outs, limit)):
+        if not np.any(same(outs, limit)):
             raise fail("nca", f"the window's end {limit:g} {time} is no output of patient {name}",
                        _REMEDY)
     if first > last:
         raise fail("nca", f"the window ends before it starts, at {last:g} and {first:g} {time}", "turn it round")
-    inside = jumps[(jumps > first) & ~_same(jumps, first) & ((jumps < last) | _same(jumps, last))]
+    inside = jumps[(jumps > first) & ~same(jumps, first) & ((jumps < last) | same(jumps, last))]
     for jump in inside if last > first else ():
-        if np.sum(_same(outs, jump)) < 2:
+        if not all(_shown(run, i, jump)):
             raise fail("nca", f"patient {name} is given a dose at once at {jump:g} {time}, and the run does not show the "
                        "concentration before and after it", _REMEDY)
-    begin = int(np.flatnonzero(_same(outs, first))[-1])
-    end = int(np.flatnonzero(_same(outs, last))[0])
+    if np.any(same(jumps, first)) and not _shown(run, i, first)[1]:
+        raise fail("nca", f"patient {name} is given a dose at once at {first:g} {time}, and the run does not show the "
+                   "concentration after it", _REMEDY)
+    begin = int(np.flatnonzero(same(outs, first))[-1])
+    end = int(np.flatnonzero(same(outs, last))[0])
     return slice(begin, max(begin, end) + 1)
 
 
-def _input(events: tuple[np.ndarray, ...], states: list[int], first: float, last: float) -> tuple[float, float, float, bool]:
-    """What a window brings: the dose, its mean time, the time of the last event (from the start), whether doses came before."""
-    time, kind, index, value = events
-    own = np.isin(index, states) & np.isin(kind, (ADD, RATE))
-    in_it = own & ((time >= first) | _same(time, first)) & (time < last) & ~_same(time, last)
-    adds = in_it & (kind == ADD)
-    amount, moment = float(value[adds].sum()), float((value[adds] * (time[adds] - first)).sum())
-    for state in states:
-        rates = own & (kind == RATE) & (index == state)
-        a = np.clip(time[rates], first, last) - first
-        b = np.clip(np.append(time[rates][1:], np.inf), first, last) - first if rates.any() else a
-        amount, moment = amount + float((value[rates] * (b - a)).sum()), moment + float((value[rates] * (b**2 - a**2)).sum()) / 2
-    earlier = bool(np.any(own & (time < first) & ~_same(time, first)))
-    latest = float(time[in_it].max() - first) if in_it.any() else 0.0
-    return amount if states else np.nan, moment / amount if amount else np.nan, latest, earlier
+def _shown(run: Simulation, i: int, time: float) -> tuple[bool, bool]:
+    """Whether a patient's outputs at a time show the state before all of its events, and after all of them."""
+    events = np.real(run.schedule.time[run.schedule.offsets[i]:run.schedule.offsets[i + 1]])
+    here, own = same(run.times[i], time), same(events, time)
+    if run.places is None:
+        return False, bool(here.any())  # all events up to a time come before it
+    earlier = int(np.sum((events < time) & ~own))
+    at = np.broadcast_to(run.places, run.times.shape)[i, here]
+    return bool(np.any(at <= earlier)), bool(np.any(at >= earlier + own.sum()))
 
 
-def _curve(t: np.ndarray, c: np.ndarray, dose: float, mean_input: float, latest: float, earlier: bool) -> dict[str, float]:
+def _curve(t: np.ndarray, c: np.ndarray, given: Intake) -> dict[str, float]:
     """The readouts of one patient's window."""
-    row = dict.fromkeys(READOUTS, np.nan) | {"dose": dose}
+    row = dict.fromkeys(READOUTS, np.nan) | {"dose": given.dose}
     if not np.all(np.isfinite(c)):
         return row
     top, lower = int(np.argmax(c)), c < np.maximum.accumulate(c)
     auc, aumc = _area(t, c)
     row |= {"cmax": c[top], "tmax": t[top], "clast": c[-1], "cmin": c[lower].min() if lower.any() else c[-1]}
-    row |= {"auc": auc, "aumc": aumc} | _slope(t, c, latest)
+    row |= {"auc": auc, "aumc": aumc} | _slope(t, c, given.latest)
     slope, tail = row["lambda_z"], max(c[-1], 0.0)
     row |= {"half_life": np.log(2) / slope, "auc_inf": auc + tail / slope}
     row["aumc_inf"] = aumc + tail * (t[-1] / slope + 1 / slope**2)
     row["extrapolated"] = 1 - auc / row["auc_inf"]
-    row["cl"] = np.divide(dose, auc if earlier else row["auc_inf"]) if auc > 0 else np.nan
-    if not earlier:
-        row["mrt"] = row["aumc_inf"] / row["auc_inf"] - mean_input
+    if given.torn or not given.dose > 0 or not auc > 0:
+        return row
+    row["cl"] = given.dose / (auc if given.carried else row["auc_inf"])
+    if not given.carried:
+        row["mrt"] = row["aumc_inf"] / row["auc_inf"] - given.moment
         row["vss"] = row["cl"] * row["mrt"]
     return row
 
@@ -275,9 +263,9 @@ def _area(t: np.ndarray, c: np.ndarray) -> tuple[float, float]:
 def _slope(t: np.ndarray, c: np.ndarray, latest: float) -> dict[str, float]:
     """The terminal slope of one patient's window."""
     none: dict[str, float] = dict.fromkeys(("lambda_z", "points", "r2", "since"), np.nan)
-    late = np.flatnonzero((t >= latest) | _same(t, latest))
+    late = np.flatnonzero((t >= latest) | same(t, latest))
     peak = float(t[late[int(np.argmax(c[late]))]])
-    use = late[(t[late] > peak) & ~_same(t[late], peak) & (c[late] > _FLOOR * c.max())]
+    use = late[(t[late] > peak) & ~same(t[late], peak) & (c[late] > FLOOR * c.max())]
     if len(use) < 3:
         return none
     x, y = (t - t[use[-1]])[use][::-1], np.log(c[use] / c[use[-1]])[::-1]

@@ -7,14 +7,19 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from pkpd import hosts, library
+from pkpd.bounds import allowed, beyond, outside
+from pkpd.doors import door
 from pkpd.errors import ContentError, Issue, fail, nearest
 from pkpd.library import raise_issues
-from pkpd.model.schema import Model, ModelFile
+from pkpd.model.schema import Model, ModelFile, Parameter
 from pkpd.units import ratio
-from pkpd.values import Parameters, check_order, read_parameters, scaled
+from pkpd.values import Parameters, Value, check_order, read_parameters, scaled
 
 
+@door
 def load_parameters(names: str | Path | Iterable[str | Path] = (), model: Model | None = None,
                     host: str | None = hosts.HUMAN) -> Parameters:
     """A parameter set by name or path; several are laid over each other, the last on top.
@@ -33,6 +38,17 @@ def load_parameters(names: str | Path | Iterable[str | Path] = (), model: Model 
         own = _resolved(name, model, ())
         total = own if total is None else merge(total, own)
     assert total is not None
+    check_order(total)
+    return total if model is None else _of_host(bind(total, model), host)
+
+
+def parse_parameters(source: str | dict, model: Model | None = None, name: str = "parameters",
+                     host: str | None = hosts.HUMAN) -> Parameters:
+    """A parameter set from TOML text or from its tables, as in a notebook, bound to a model if one is given.
+
+    The sets that it includes come from the library.
+    """
+    total = _with_included(library.Source(name, name, name, library.tables(source, name)), model, ())
     check_order(total)
     return total if model is None else _of_host(bind(total, model), host)
 
@@ -59,7 +75,7 @@ def _of_host(own: Parameters, host: str | None) -> Parameters:
 
 
 def _where(own: Parameters) -> str:
-    return own.name if own.name.endswith(".toml") else f"parameters/{own.name}"
+    return own.where
 
 
 def default_for(model: str) -> str:
@@ -103,7 +119,11 @@ def _resolved(name: str | Path, model: Model | None, path: tuple[str, ...]) -> P
     kind = "parameters" if library.is_path(name, "parameters") or name in library.names("parameters") else None
     if kind is None and name in library.names("result"):
         kind = "result"
-    source = library.read(kind or "parameters", name)
+    return _with_included(library.read(kind or "parameters", name), model, path)
+
+
+def _with_included(source: library.Source, model: Model | None, path: tuple[str, ...]) -> Parameters:
+    """A set with what it includes laid below it."""
     if source.path in path:
         raise fail(source.path, "includes itself", "remove it from include")
     own, included = read_parameters(source.data, source.name, source.where)
@@ -160,12 +180,28 @@ def bind(parameters: Parameters, model: Model | ModelFile) -> Parameters:
             try:
                 factor = float(ratio(v.unit, wanted[name].unit, f"{where}: values.{name}.unit"))
                 bound.append(v if factor == 1 else scaled(v, factor, wanted[name].unit))
+                issues += _beyond(bound[-1], wanted[name], where)
             except ContentError as error:
                 issues += error.issues
     uses = {"": model.name, **{p.name: p.use for p in model.parts}}
     issues += hosts.outside(parameters.host, uses, {v.name: v.value for v in bound}, where)
     raise_issues(issues)
     return replace(parameters, model=model.name, values=tuple(bound))
+
+
+def _beyond(v: Value, p: Parameter, where: str) -> list[Issue]:
+    """Issues of a line, in the model's unit, whose value or spread is what its parameter cannot be."""
+    place, named = f"{where}: values.{v.name}", replace(p, name=v.name.rpartition(".")[2])
+    if outside(named, np.array([v.value]))[0]:
+        return [Issue(place, beyond(named, v.value), f"mend the value or its unit; {allowed(named, v.value)}")]
+    issues = []
+    for key, spread in (("spread", v.spread), ("copies", v.copies)):
+        ends = np.array(spread.ends if spread is not None else ())
+        bad = ends[outside(named, ends)]
+        if bad.size:
+            issues.append(Issue(f"{place}.{key}", f"reaches {beyond(named, float(bad[0]))}",
+                                f"bound it from {p.low:g} to {p.high:g}; {allowed(named, float(bad[0]))}"))
+    return issues
 
 
 def bibliography() -> dict[str, str]:

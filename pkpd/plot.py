@@ -106,7 +106,7 @@ def difference_figure(rows: Rows, study: Study, cycle: float = 14.0, figure: str
             axis.set_ylim(-max(reach, 1.0), max(reach, 1.0))
         rest = [r for r in rows if (r["before"], r["after"]) != own]
         handles = [h for h in _handles(rest, own, False, False) if not isinstance(h, Patch)]
-        handles[0].set_label(f"{handles[0].get_label()}, 95 % interval")
+        handles[0].set_label(f"{handles[0].get_label()}, interval over draws")
         handles.append(_mark("full", f"{own[0]} + {own[1]}, the reference: 0 by definition", marker="D", color=INK))
         picture.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return picture
@@ -215,7 +215,7 @@ def _handles(rows: Rows, own: Plan, never: bool, alone: bool) -> list[Line2D | P
     main, *others = _split(rows)
     found: list[Line2D | Patch] = [
         Line2D([], [], color=MAIN, linewidth=2, label=f"{link_words(main)} link (the calibrated one)"),
-        Patch(facecolor=MAIN, alpha=0.16, label="its 95 % interval")]
+        Patch(facecolor=MAIN, alpha=0.16, label="its interval over draws")]
     found += [Line2D([], [], color=c, linestyle=d, linewidth=1.3, label=f"{link_words(x)} link")
               for x, (c, d) in zip(others, _OTHERS * 9, strict=False)]
     said = {"trial": f"the trial’s treated arm ({own[0]} before, {own[1]} after)", "extrapolated": "extrapolation by the model",

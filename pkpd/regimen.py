@@ -22,6 +22,11 @@ def load_regimen(name: str | Path) -> Regimen:
     return library.load("regimen", name, read_regimen)
 
 
+def parse_regimen(source: str | dict, name: str = "regimen") -> Regimen:
+    """A regimen from TOML text or from its tables, as in a notebook; the courses that it uses come from the library."""
+    return read_regimen(library.tables(source, name), name, name)
+
+
 def read_regimen(data: dict, name: str, where: str, within: tuple[str, ...] = ()) -> Regimen:
     """A regimen from its tables, `within` those that use it; raises every issue at once."""
     issues: list[Issue] = []

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pkpd import library, store, units
+from pkpd import formats, library, store, units
 from pkpd.errors import fail
+from pkpd.naming import called
 
 Tell = Callable[[str, int, int], None]
-# kind of study: what runs it, what writes its page
-_STUDIES = {"neoadjuvant": (("pkpd.study.run", "run_study"), ("pkpd.report.page", "write_page")),
-            "platforms": (("pkpd.study.platforms.translation", "run_platforms"), ("pkpd.report.platforms", "write_platforms")),
-            "resistance": (("pkpd.study.resistance.study", "run_resistance"), ("pkpd.report.resistance", "write_resistance")),
-            "order": (("pkpd.study.order.plan", "run_order"), ("pkpd.report.order", "write_order")),
-            "stability": (("pkpd.study.stability.run", "run_stability"), ("pkpd.report.stability", "write_stability"))}
 NOTICE = "Research software: a simulation, not advice on any patient."
 
 
@@ -36,6 +31,7 @@ def stream_to_file(
     seed: int,
     parameters: list[str],
     tell: Tell,
+    columns: str | None = None,
 ) -> str:
     """Simulates a population and writes its rows."""
     from pkpd.model.compose import load_model
@@ -51,7 +47,7 @@ def stream_to_file(
         cycles = 6
         said = [f"{cycles} cycles of {given.courses[0].name}, as --cycles was left out"]
     crowd = Crowd(model, load_parameters(parameters, model), _times(until, every, model.time), given, cycles, seed)
-    done = simulate_to_file(crowd, patients, path, tell)
+    done = simulate_to_file(crowd, patients, path, tell, None if columns is None else [n.strip() for n in columns.split(",")])
     failed = [f"failed and kept, its later rows empty: {f}" for f in done.failures[:5]]
     if done.failed > 5:
         failed.append(f"… and {done.failed - 5} more of {patients} patients, named in the column FAILED")
@@ -69,29 +65,49 @@ def _times(until: str, every: str, unit: str) -> tuple[float, ...]:
     return (*np.arange(0, end - 1e-9 * end, step).tolist(), end)
 
 
-def records_to_file(system: str, data: Path | None, path: Path, seed: int, parameters: list[str], typical: bool,
-                    given: list[str]) -> str:
-    """Runs a table of dosing records and writes one row a record; `given` are options that have no place beside it."""
+@dataclass(frozen=True)
+class Way:
+    """How records are run, as the command line says it.
+
+    own    options that go with records only
+    given  options that have no place beside them
+    """
+
+    typical: bool = False
+    covariates: str = "forward"
+    carry: Sequence[str] = ()
+    own: Sequence[str] = ()
+    given: Sequence[str] = ()
+
+
+def records_to_file(system: str, data: Path | None, path: Path, seed: int, parameters: list[str],
+                    way: Way) -> str:
+    """Runs a table of dosing records and writes one row a record."""
     from pkpd.model.compose import load_model
     from pkpd.parameters import load_parameters
     from pkpd.records.read import read_records, simulate_records
     from pkpd.tables import require_table, table_writer
 
     if data is None:
-        raise fail("--typical", "goes with --data only", "give the records: --data FILE, or leave it out")
-    if given:
-        raise fail(given[0], "has no place beside --data: the records say who is given what, and when to write",
-                   "leave out " + ", ".join(given))
+        raise fail(way.own[0], "goes with --data only", "give the records: --data FILE, or leave it out")
+    if way.given:
+        raise fail(way.given[0],
+                   "has no place beside --data: the records say who is given what, and when to write",
+                   "leave out " + ", ".join(way.given))
     require_table(path)
     if path.resolve() == data.resolve():
         raise fail("--out", f"{path} is the table of records itself", "name another file")
     model = load_model(system)
-    records = read_records(data, model, load_parameters(parameters, model), seed=seed, typical=typical)
-    table = simulate_records(records, strict=False)
+    records = read_records(data, model, load_parameters(parameters, model), seed=seed, typical=way.typical,
+                           covariates=way.covariates)
+    store.require_free(path)  # every input has been read
+    table = simulate_records(records, strict=False, carry=",".join(way.carry))
     with table_writer(path, table.attrs["units"]) as write:
         write({n: table[n] for n in table.columns})
     failed = [f"failed and kept, its later rows empty: {f}" for f in table.attrs["failures"]]
     notices = [f"{data}: {n}" for n in records.notices]
+    carried = [n for n in table.columns if n not in table.attrs["units"] and n != "FAILED"]
+    notices += [f"carried as they are: {', '.join(carried)}"] if carried else []
     return "\n".join([*_told(path, len(table), table.attrs["units"], len(records.ids), system), *notices, *failed, NOTICE])
 
 
@@ -104,8 +120,9 @@ def _told(path: Path, rows: int, columns: dict[str, str], patients: int, system:
     return [*lines, f"  … and {rest} more (`pkpd show {system}` gives every unit)"] if rest else lines
 
 
-def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Tell) -> dict:
-    """The predicted figures of a trial under a fit's posterior, or under uncalibrated values."""
+def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Tell, seed: int = 1000) -> dict:
+    """The predicted figures of a trial under a fit's posterior or uncalibrated values, with hashes."""
+    from pkpd.fit.hashes import hashes
     from pkpd.fit.predict import predict
     from pkpd.fit.result import fitted, load_result, result_for
     from pkpd.parameters import load_parameters
@@ -118,14 +135,16 @@ def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Te
     fit = fit or result_for(trial)
     if fit is None or fit == "none":
         parameters = load_parameters(trial.parameters, daily_model(trial.disease))
-        return {**predict(trial, parameters, patients, link, fitted=(), tell=tell), "fit": None}
+        result = predict(trial, parameters, patients, link, seed, fitted=(), tell=tell)
+        return formats.stamped({**result, "fit": None, "hashes": hashes(trial, parameters, None)})
     parameters, account = load_result(fit)
     if parameters.model != daily_model(trial.disease).name:
         raise fail("--fit", f"{fit!r} is of {parameters.model}, but {trial.name} has {trial.disease}",
                    'name a fit of this disease, or "none"')
     own = fitted(account, trial.name)
-    result = predict(trial, parameters, patients, link or account.get("link", ""), fitted=own, tell=tell)
-    return {**result, "fit": fit}
+    link = link or account.get("link", "")
+    result = predict(trial, parameters, patients, link, seed, fitted=own, tell=tell)
+    return formats.stamped({**result, "fit": called(fit), "hashes": hashes(trial, parameters, fit)})
 
 
 def print_figures(result: dict, console: Console) -> None:
@@ -169,17 +188,35 @@ def _print_account(result: dict, console: Console) -> None:
     console.print(NOTICE)
 
 
-def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell) -> str:
+def _result_file(name: str, path: Path | None, replace_shipped: bool) -> Path:
+    """Where a fit's result goes: to the file named, or to NAME_result.toml here.
+
+    A fit of a checkout that has no result yet makes the library's; one that is there is replaced on request only.
+    """
+    own, shipped = library.is_path(name, "fit"), library.ROOT / library.FOLDERS["result"] / f"{name}.toml"
+    if replace_shipped and path is None and own:
+        raise fail("--replace-shipped", f"{name} is a file of yours, whose result is none of the library's",
+                   "leave it out, or name the library's result with --out")
+    if path is None and not own and (replace_shipped or not (shipped.exists() or library.ROOT.name == "_library")):
+        return shipped
+    target = path if path is not None else Path(f"{Path(name).stem if own else name}_result.toml")
+    if not replace_shipped and store.is_shipped(target):
+        raise fail("--out", f"{target} belongs to the library, and would be replaced",
+                   "name another file, or add --replace-shipped to refit the library's own")
+    return target
+
+
+def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell, replace_shipped: bool = False) -> str:
     """Runs a fit and writes its result."""
     from pkpd.fit.free import load_fit
     from pkpd.fit.result import save
-    from pkpd.fit.run import result_file, run_fit, summary
+    from pkpd.fit.run import loaded, run_fit, summary
 
     plan = load_fit(name)
-    target = path if path is not None else result_file(plan.name if not library.is_path(name, "fit") else Path(name).stem)
-    store.require_writable(target)
-    result = run_fit(plan, resume, tell)
-    save(result, target)
+    target = _result_file(name, path, replace_shipped)
+    loaded(plan)  # every file of the fit is read, so that the output is held against them before hours of work
+    store.require_writable(target, over_shipped=replace_shipped)
+    result = run_fit(plan, resume, tell, lambda found: save(found, target, over_shipped=replace_shipped))
     lines = [
         f"{target}: written",
         f"{result.calls} evaluations, best of {len(result.starts)} starts "
@@ -200,9 +237,9 @@ def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell) -> str:
 
 def study_to_page(name: str, folder: Path, tell: Tell) -> Path:
     """Runs a study and writes its page and tables."""
-    from pkpd.study.sweep import load_study
+    from pkpd.report.studies import write_study
+    from pkpd.study.kinds import load_study, run_study
 
     study = load_study(name)
     store.require_folder(folder)
-    run, write = (getattr(import_module(module), verb) for module, verb in _STUDIES[study.kind])
-    return write(run(study, tell), folder)
+    return write_study(run_study(study, tell), folder)

@@ -8,8 +8,10 @@ import numpy as np
 
 from pkpd import units
 from pkpd.courses import Regimen, lasting
+from pkpd.doors import door
 from pkpd.doses import SIZES, DoseLine
 from pkpd.errors import fail, nearest
+from pkpd.labels import Labelled, Row
 from pkpd.model.schema import Compartment, Model
 from pkpd.population import Population
 
@@ -17,12 +19,13 @@ from pkpd.population import Population
 ADD, RATE, SCALE, SET, ASSIGN = 0, 1, 2, 3, 4
 
 
-@dataclass(frozen=True)
-class Schedule:
+@dataclass(frozen=True, repr=False)
+class Schedule(Labelled):
     """Events of each patient in order of time: patient i has rows offsets[i] to offsets[i + 1].
 
     Times are in the model's time unit; `index` is a state (ADD, RATE, SCALE, ASSIGN) or an input (SET).
     Events of one time happen in the order of their rows. Complex times and values carry a derivative (see solve/gradient).
+    `carried` marks the rows that bring what imagined doses left behind, an added steady state; none if left out.
     """
 
     offsets: np.ndarray
@@ -30,6 +33,12 @@ class Schedule:
     kind: np.ndarray
     index: np.ndarray
     value: np.ndarray
+    carried: np.ndarray | None = None
+
+    def label(self) -> tuple[str, list[Row]]:
+        words = ("additions", "rates", "multiplications", "settings", "assignments")
+        rows = [(word, str(count)) for k, word in enumerate(words) if (count := int(np.sum(self.kind == k)))]
+        return f"Schedule of {len(self)} patients: {len(self.time)} events", rows
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -42,8 +51,19 @@ class Schedule:
         if rates[0] & rates[1]:
             raise fail("schedule", "two schedules infuse into the same compartment", "make them one regimen")
         patients = np.concatenate([s.patients for s in (self, other)])
+        marks = [np.zeros(len(s.time), dtype=bool) if s.carried is None else s.carried for s in (self, other)]
+        carried = None if self.carried is None and other.carried is None else np.concatenate(marks)
         return packed(len(self), patients, *(np.concatenate([getattr(self, f), getattr(other, f)])
-                                              for f in ("time", "kind", "index", "value")))
+                                              for f in ("time", "kind", "index", "value")), carried=carried)
+
+    def take(self, which: np.ndarray) -> Schedule:
+        """The events of some of the patients, numbered anew."""
+        size = np.diff(self.offsets)[which]
+        ends = np.cumsum(size)
+        rows = np.arange(size.sum()) + np.repeat(self.offsets[which] - ends + size, size)
+        marks = None if self.carried is None else self.carried[rows]
+        return Schedule(np.concatenate([[0], ends]).astype(np.int64),
+                        *(getattr(self, f)[rows] for f in ("time", "kind", "index", "value")), carried=marks)
 
     @property
     def patients(self) -> np.ndarray:
@@ -60,12 +80,13 @@ class Schedule:
 
 
 def packed(n: int, patient: np.ndarray, time: np.ndarray, kind: np.ndarray, index: np.ndarray,
-           value: np.ndarray) -> Schedule:
+           value: np.ndarray, carried: np.ndarray | None = None) -> Schedule:
     """Events in any order as a schedule: by patient, time, and kind within a time."""
     order = np.lexsort((kind, np.real(time), patient))
     offsets = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(patient, minlength=n), out=offsets[1:])
-    return Schedule(offsets, time[order] * 1.0, kind[order].astype(np.int64), index[order].astype(np.int64), value[order] * 1.0)
+    return Schedule(offsets, time[order] * 1.0, kind[order].astype(np.int64), index[order].astype(np.int64), value[order] * 1.0,
+                    None if carried is None else carried[order])
 
 
 def nothing(n: int) -> Schedule:
@@ -82,6 +103,7 @@ def settings(n: int, index: int, time: np.ndarray, value: np.ndarray) -> Schedul
     return packed(n, patient, time[keep], np.full(count, SET), np.full(count, index), value[keep])
 
 
+@door
 def lower(regimen: Regimen, model: Model, population: Population, starts: np.ndarray,
           factors: np.ndarray | None = None) -> Schedule:
     """A regimen's events for patients whose cycles start at `starts` (patient, cycle; model time; inf = not given).
@@ -196,7 +218,7 @@ def _received(line: DoseLine, model: Model, population: Population,
                    f"one of {', '.join(forms)}" if forms else "remove it")
     for name in (dose.bioavailability, forms.get(line.form, "")):
         if name:
-            amount = amount * population[name]
+            amount = amount * population[name] * float(units.ratio(model.unit(name), "1"))
     negative = population.numbers[np.real(amount) < 0]
     if negative.size:
         raise fail(where, f"brings patient {negative[0]} a negative dose", "mend the amount, or the share of it that arrives")
@@ -264,6 +286,7 @@ def target(drug: str, model: Model, where: str) -> Compartment:
                nearest(drug, parts) if parts else "this model has no dosed compartment")
 
 
+@door
 def cycles(regimen: Regimen, model: Model, count: int | None = None) -> np.ndarray:
     """When cycles start (1, cycle), in model time; of several courses (1, course, cycle), infinite where one has fewer.
 

@@ -9,6 +9,7 @@ from typing import TypeGuard
 import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri
 
+_FARTHEST = 2.0**-53  # as near to 0 and 1 as draws of patients come
 LAWS = {
     "lognormal": ("cv", "sd", "variance", "low", "high", "mixture"),
     "logitnormal": ("sd", "low", "high"),
@@ -17,6 +18,7 @@ LAWS = {
     "bernoulli": (),
     "categorical": ("values", "weights"),
 }
+_WIDE = 1e6  # no omega makes a patient of one sd lie further off than this: such a size is a slip
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,14 @@ class Spread:
     weights: tuple[float, ...] = ()
     factors: tuple[float, ...] = ()
     values: tuple[float, ...] = ()
+
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """The values that it says it reaches: its finite bounds, or those that it can take."""
+        if self.values:
+            return tuple(x for x, share in zip(self.values, self.weights, strict=True) if share > 0)
+        least = max(self.low, 0.0) if self.law == "lognormal" else self.low
+        return tuple(x for x in (least, self.high) if np.isfinite(x))
 
     def component(self, u: np.ndarray) -> np.ndarray:
         """The mixture's factor for each uniform draw."""
@@ -58,7 +68,7 @@ def _truncated(u: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 def _lognormal(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
     if s.sd == 0:
         return typical
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         low, high = np.log(max(s.low, 0.0) / typical) / s.sd, np.log(s.high / typical) / s.sd
     return typical * np.exp(s.sd * _truncated(u, low, high))
 
@@ -122,12 +132,16 @@ def read_spread(entry: object, typical: float, report: Callable[[str, str], None
 def _built(law: str, entry: dict, numbers: dict, typical: float, report) -> Spread | None:
     sd = float(numbers.get("sd", 0.0))
     if "cv" in numbers:
-        sd = float(np.sqrt(np.log1p(numbers["cv"] ** 2)))
+        with np.errstate(over="ignore"):
+            sd = float(np.sqrt(np.log1p(np.float64(numbers["cv"]) ** 2)))
     if "variance" in numbers:
         sd = float(np.sqrt(max(numbers["variance"], -1.0))) if numbers["variance"] >= 0 else -1.0
     low, high = float(numbers.get("low", -np.inf)), float(numbers.get("high", np.inf))
     if sd < 0 or (numbers.get("cv", 0.0) < 0):
         report("its size is negative", "give a size of zero or more")
+    elif law in ("lognormal", "logitnormal") and sd > np.log(_WIDE):
+        report(f"its omega is over {np.log(_WIDE):.3g}: one patient in three would be a million times off",
+               "mend the size: a cv of 30 % is cv = 0.3")
     elif low >= high:
         report(f"low {low:g} is not below high {high:g}", "")
     elif law == "lognormal" and typical <= 0:
@@ -140,9 +154,28 @@ def _built(law: str, entry: dict, numbers: dict, typical: float, report) -> Spre
         report(f"the value {typical:g} is not between its bounds", "")
     elif law == "uniform" and (np.isinf(low) or np.isinf(high)):
         report("a uniform spread needs low and high", "")
+    elif not low <= typical <= high:
+        report(f"the value {typical:g} is not from its low {low:g} to its high {high:g}", "mend the value or its bounds")
     else:
-        return _with_lists(Spread(law, sd, low, high), entry, report)
+        return _whole(_with_lists(Spread(law, sd, low, high), entry, report), typical, report)
     return None
+
+
+def _whole(spread: Spread | None, typical: float, report: Callable[[str, str], None]) -> Spread | None:
+    """A spread all of whose draws are numbers that a computer holds, with its typical value among them."""
+    if spread is None:
+        return None
+    if spread.values and not min(spread.values) <= typical <= max(spread.values):
+        report(f"the value {typical:g} is not among what it can be, {min(spread.values):g} to {max(spread.values):g}",
+               "give the value of a typical patient")
+        return None
+    with np.errstate(all="ignore"):
+        centre = typical * np.array(spread.factors or (1.0,))
+        ends = spread.quantile(np.array([[_FARTHEST], [1 - _FARTHEST]]), centre)
+    if not np.all(np.isfinite(ends)) or (spread.law == "lognormal" and np.any(ends <= 0)):
+        report("its size is so large that draws are no numbers", "give a smaller size")
+        return None
+    return spread
 
 
 def _with_lists(spread: Spread, entry: dict, report) -> Spread | None:

@@ -1,38 +1,28 @@
-"""Content hashes, the cache folder, atomic writes and checkpoints: one of each for everything."""
+"""Content hashes, and outputs: files that are whole or not there, and never in the place of what was read."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import pickle
-import sys
+import re
+import stat
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
+from pkpd import drafts, inputs, library
+from pkpd.drafts import Draft
 from pkpd.errors import OutputError, PkpdError
 
-
-def cache_folder() -> Path:
-    """The user's cache folder of pkpd (`PKPD_CACHE` overrides it)."""
-    if own := os.environ.get("PKPD_CACHE"):
-        folder = Path(own)
-    elif sys.platform == "darwin":
-        folder = Path.home() / "Library" / "Caches" / "pkpd"
-    else:
-        folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pkpd"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: the cache folder cannot be made ({error.strerror})\n"
-                          "    remedy: set PKPD_CACHE to a folder that can be written") from None
-    return folder
+_TOGETHER: ContextVar[list[Draft] | None] = ContextVar("together", default=None)
+_WROTE: set[str] = set()  # files that this process made: it may make them again, though it has read them since
 
 
 def _plain(value: Any) -> Any:
@@ -66,43 +56,122 @@ def code_hash(*names: str) -> str:
 
 
 @contextmanager
-def writing(path: str | Path) -> Iterator[IO[bytes]]:
-    """A file written whole or not at all: a neighbour is written in the block, then renamed over the target."""
+def writing(path: str | Path, *, over_read: bool = False, over_shipped: bool = False) -> Iterator[IO[bytes]]:
+    """A file written whole or not at all: what is written in the block takes the file's name at its end.
+
+    Refused in the place of a file that this process has read (unless `over_read`: a file rewritten on request), or of one
+    that the library ships (unless `over_shipped`). A device or a pipe is written to straight away.
+    """
     path = Path(path)
+    require_free(path, over_read=over_read, over_shipped=over_shipped)
+    with _told(path):
+        if _is_stream(path):
+            with _stream(path) as file:
+                yield file
+            return
+        target = Path(os.path.realpath(path))
+        drafts.sweep(target)
+        draft = Draft(target)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})\n"
-                          "    remedy: choose a folder that exists and can be written") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
-        if isinstance(error, OSError) and not isinstance(error, PkpdError) and error.filename in (None, temporary):
-            raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from None
+        with _told(path):
+            yield draft.file
+        together = _TOGETHER.get()
+        if together is not None:
+            together.append(draft)
+        else:
+            _place(path, [draft])
+    except BaseException:
+        draft.drop()
         raise
 
 
-def write_bytes(path: str | Path, data: bytes) -> Path:
-    """Writes a whole file or nothing."""
-    with writing(path) as file:
+def _place(path: Path, written: list[Draft]) -> None:
+    with _told(path):
+        drafts.place_all(written)
+    _WROTE.update(str(d.target) for d in written)
+
+
+@contextmanager
+def together(path: str | Path) -> Iterator[None]:
+    """Files written in the block appear all at its end, in their order, or none of them does; `path` is for messages."""
+    written: list[Draft] = []
+    token = _TOGETHER.set(written)
+    try:
+        yield
+        _place(Path(path), written)
+    except BaseException:
+        for draft in written:
+            draft.drop()
+        raise
+    finally:
+        _TOGETHER.reset(token)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Says of an error of the system that this output cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, PkpdError) or (error.filename is not None and not _of(path, error.filename)):
+            raise
+        where = error.errno in (2, 13, 17, 20, 30, 36)
+        remedy = "\n    remedy: choose a folder that exists and can be written" if where else ""
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}){remedy}") from None
+
+
+def _of(path: Path, name: object) -> bool:
+    """Whether an error names an output, its hidden draft or a folder that it lies in."""
+    text = os.fsdecode(name) if isinstance(name, str | bytes) else str(name)
+    target = os.path.realpath(path)
+    return text.endswith(drafts.MARK) or text.startswith("/proc/self/fd/") or os.path.realpath(text) == target \
+        or target.startswith(os.path.join(os.path.realpath(text), ""))
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a path is a device, a pipe or an open descriptor: nothing can take its name, and nothing there is lost."""
+    try:
+        return str(path).startswith(("/dev/", "/proc/")) or not stat.S_ISREG(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _stream(path: Path) -> IO[bytes]:
+    """An open descriptor is written on where it stands, whatever it leads to; anything else is opened."""
+    known = {"/dev/stdout": 1, "/dev/stderr": 2}.get(str(path))
+    match = re.fullmatch(r"(?:/dev|/proc/self)/fd/([0-9]{1,5})", str(path))
+    if known is None and match is None:
+        return open(path, "ab")
+    return os.fdopen(os.dup(known if match is None else int(match[1])), "wb")  # type: ignore[arg-type]
+
+
+def require_free(path: str | Path, *, over_read: bool = False, over_shipped: bool = False) -> None:
+    """Refuses an output in the place of what this process has read, or of what the library ships."""
+    path = Path(path)
+    if _is_stream(path):
+        return
+    if not over_read and os.path.realpath(path) not in _WROTE and inputs.was_read(path):
+        raise OutputError(f"{path}: is read in this run, and would be replaced by its output\n    remedy: name another file")
+    if not over_shipped and is_shipped(path):
+        raise OutputError(f"{path}: belongs to the library, and would be replaced\n    remedy: name another file")
+
+
+def is_shipped(path: str | Path) -> bool:
+    """Whether a file that exists is content of the library, by whatever name."""
+    folders = {library.ROOT / f.split("/")[0] for f in library.FOLDERS.values()}
+    return Path(os.path.realpath(path)).suffix in (".toml", ".bib") and inputs.lies_in(path, folders)
+
+
+def write_bytes(path: str | Path, data: bytes, **over: bool) -> Path:
+    """Writes a whole file or nothing; `over` as of `writing`."""
+    with writing(path, **over) as file:
         file.write(data)
     return Path(path)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def write_text(path: str | Path, text: str) -> Path:
-    """Writes a text file whole or not at all."""
-    return write_bytes(path, text.encode("utf-8"))
+def write_text(path: str | Path, text: str, **over: bool) -> Path:
+    """Writes a text file whole or not at all; `over` as of `writing`."""
+    return write_bytes(path, text.encode("utf-8"), **over)
 
 
 def write_json(path: str | Path, data: Any) -> Path:
@@ -111,54 +180,29 @@ def write_json(path: str | Path, data: Any) -> Path:
 
 
 def require_folder(path: str | Path) -> Path:
-    """Makes an output folder, or says at once why it cannot be written, before any work is done."""
+    """Checks before any work that an output folder is there or can be made; makes nothing."""
     path = Path(path)
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
+        with tempfile.TemporaryFile(dir=drafts.nearest_folder(path)):
             pass
-    except OSError as error:
-        raise OutputError(f"{path}: this folder cannot be written ({error.strerror})\n"
+    except (OSError, ValueError) as error:
+        raise OutputError(f"{path}: this folder cannot be written ({getattr(error, 'strerror', None) or error})\n"
                           "    remedy: choose another with --out") from None
     return path
 
 
-def require_writable(path: str | Path) -> Path:
-    """Checks before any work that a file's folder can be written."""
+def require_writable(path: str | Path, **over: bool) -> Path:
+    """Checks before any work that a file can be written, and that it replaces nothing that it must not (see `writing`)."""
     path = Path(path)
     if path.is_dir():
         raise OutputError(f"{path}: is a folder, not a file\n    remedy: name a file")
     if not path.parent.is_dir():
         raise OutputError(f"{path}: the folder {path.parent} does not exist\n    remedy: make it first")
+    if _is_stream(path):
+        return path
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"{path}: the folder {path.parent} cannot be written\n    remedy: choose another")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise OutputError(f"{path}: is read-only\n    remedy: choose another, or let it be written")
+    require_free(path, **over)
     return path
-
-
-def remember(kind: str, key: str, make: Callable[[], Any]) -> Any:
-    """The pickled value kept under (kind, key), made and kept on first use; made each time where nothing can be kept."""
-    try:
-        return pickle.loads((cache_folder() / kind / f"{key}.pickle").read_bytes())
-    except Exception:  # absent, or not what was written: a pickle can fail in a dozen ways
-        value = make()
-        with suppress(OutputError):
-            write_bytes(cache_folder() / kind / f"{key}.pickle", pickle.dumps(value))
-        return value
-
-
-def checkpoint(kind: str, key: str, value: Any) -> None:
-    """Keeps the state of a long run."""
-    write_bytes(cache_folder() / kind / f"{key}.checkpoint", pickle.dumps(value))
-
-
-def restore(kind: str, key: str) -> Any | None:
-    """The kept state of a long run, or None."""
-    try:
-        return pickle.loads((cache_folder() / kind / f"{key}.checkpoint").read_bytes())
-    except Exception:  # absent, or not what was written
-        return None
-
-
-def forget(kind: str, key: str) -> None:
-    """Drops the kept state of a long run."""
-    (cache_folder() / kind / f"{key}.checkpoint").unlink(missing_ok=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from pkpd.covariates import REGISTER
+from pkpd.doors import door
+from pkpd.drafts import nearest_folder
+from pkpd.errors import Issue, OutputError, fail, nearest
 from pkpd.executor import stream
+from pkpd.library import raise_issues, shown, whole
 from pkpd.model.schema import Model
 from pkpd.population import draw
 from pkpd.regimen import Regimen
@@ -22,6 +28,7 @@ from pkpd.values import Parameters
 Tell = Callable[[str, int, int], None]
 _BLOCK = 1_000_000  # numbers of a block, 8 MB: memory is some blocks a thread
 _SHOWN = 20  # failures
+_MOST = 1_000_000_000  # patients
 
 
 @dataclass(frozen=True)
@@ -63,43 +70,74 @@ class Written:
     tally: Tally | None = None
 
 
-def simulate_to_file(crowd: Crowd, patients: int, path: str | Path, tell: Tell = lambda what, done, of: None) -> Written:
+@door
+def simulate_to_file(crowd: Crowd, patients: int, path: str | Path, tell: Tell = lambda what, done, of: None,
+                     columns: Sequence[str] | None = None) -> Written:
     """Simulates patients 1 to `patients` and writes one row a patient and time: ID, TIME, compartments, variables, FAILED.
 
+    columns  what is written between TIME and FAILED: names of compartments, variables, inputs and covariates
+
     A patient that could not be solved is named in FAILED with the time and the reason, its later rows empty; the others
-    are not touched. The file is whole or not there, `.csv` or `.parquet` (a row group a block).
+    are not touched. The file is whole or not there, `.csv` or `.parquet` (a row group a block). A file for which the disk
+    has no room is refused after the first block.
     """
     from pkpd.solve.compile import kernels
 
     path = Path(path)
     require_table(path)
-    model, size = crowd.model, crowd.block
-    kernels(model)  # once, before threads ask for it
-    names = [*model.states, *(v.name for v in model.variables)]
-    units = {"ID": "1", "TIME": model.time, **{n: model.unit(n) for n in names}}
-    spans = [(first, min(size, patients - first)) for first in range(0, patients, size)]
+    if not whole(patients, 1, _MOST):
+        raise fail("patients", f"{shown(patients)} is not a number of patients", f"give a whole number from 1 to {_MOST:,}")
+    units = {"ID": "1", "TIME": crowd.model.time, **_units(crowd, columns)}
+    kernels(crowd.model)  # once, before threads ask for it
+    size = crowd.block
+    blocks = range(0, patients, size)
     failures, failed, done, tally = [], 0, 0, None
     with table_writer(path, units) as write:
-        for columns, told, own in stream(partial(_block, crowd), spans):
-            write(columns)
+        for rows, told, own in stream(partial(_block, crowd, tuple(units)[2:], patients, size), blocks):
+            wrote = write(rows)
             failures += told[:_SHOWN - len(failures)]
             failed += len(told)
             tally = own if tally is None or own is None else tally + own
-            done += len(columns["ID"]) // len(crowd.times)
-            if len(spans) > 1:
+            done += len(rows["ID"]) // len(crowd.times)
+            if done == size < patients:
+                _check_room(path, wrote, patients / done)
+            if len(blocks) > 1:
                 tell("simulating", done, patients)
     return Written(path, patients, done * len(crowd.times), units, failed, tuple(failures), tally)
 
 
-def _block(crowd: Crowd, span: tuple[int, int]) -> tuple[dict[str, Any], tuple[str, ...], Tally | None]:
+def _units(crowd: Crowd, columns: Sequence[str] | None) -> dict[str, str]:
+    """The unit of each column that is written between TIME and FAILED."""
+    model = crowd.model
+    everything = [*model.states, *(v.name for v in model.variables)]
+    if columns is None:
+        return {n: model.unit(n) for n in everything}
+    features = draw(model, crowd.parameters, 1).covariates
+    known = {n: REGISTER[n].unit if n in REGISTER else "1" for n in features}
+    known |= {n: model.unit(n) for n in (*model.inputs, *everything)}
+    named = [n for n in dict.fromkeys(columns) if n not in ("ID", "TIME", "FAILED")]  # these are always there
+    raise_issues([Issue("columns", f"{model.name} has no {shown(n)}", nearest(n, known)) for n in named if n not in known])
+    return {n: known[n] for n in named}
+
+
+def _check_room(path: Path, size: int, times: float) -> None:
+    """Refuses a file that would not fit, by the size of its first block."""
+    free = shutil.disk_usage(nearest_folder(path.parent)).free + size
+    if size * times > free:
+        raise OutputError(f"{path}: would take about {size * times / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free\n"
+                          "    remedy: fewer patients or times, a few columns only (columns), or another disk")
+
+
+def _block(crowd: Crowd, columns: tuple[str, ...], patients: int, size: int,
+           first: int) -> tuple[dict[str, Any], tuple[str, ...], Tally | None]:
     """The columns of some patients, those that failed, what rules did; draws are keyed by patient: no block knows of others."""
-    (first, n), model = span, crowd.model
-    people = draw(model, crowd.parameters, n, crowd.seed, study="simulate", first=first)
+    n, model = min(size, patients - first), crowd.model
+    people = draw(model, crowd.parameters, n, crowd.seed, first=first)
     schedule = tally = None
     if crowd.regimen is not None and crowd.cycles != 0:
         schedule, tally = given(crowd.regimen, model, people, crowd.cycles, crowd.rtol)
     run = simulate(model, people, schedule, np.array(crowd.times), rtol=crowd.rtol, strict=False)
-    return {**run.columns(), "FAILED": _failed(run)}, run.failures, tally
+    return {**run.columns(columns), "FAILED": _failed(run)}, run.failures, tally
 
 
 def _failed(run: Simulation) -> Any:

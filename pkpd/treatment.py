@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,10 @@ import numpy as np
 
 from pkpd import units
 from pkpd.courses import Regimen, lasting
+from pkpd.doors import door
 from pkpd.errors import fail
+from pkpd.events import Crossing
+from pkpd.labels import Labelled, Row
 from pkpd.model.schema import Model
 from pkpd.population import Population
 from pkpd.schedule import Schedule, lower, packed_starts, prescribed
@@ -21,8 +25,8 @@ from pkpd.visits import Visits
 _FINE, _TOP, _SHOWN = 1000, 2, 5  # steps in which a tally counts intensity, up to twice the planned; failures that it names
 
 
-@dataclass(frozen=True)
-class Treatment:
+@dataclass(frozen=True, repr=False)
+class Treatment(Labelled):
     """What patients were given under a regimen's rules; times in the model's time unit.
 
     schedule   the events, to be simulated; where a decision could not be taken, the patient's course ends there
@@ -31,6 +35,7 @@ class Treatment:
     factors    what was given of each dose (patient, cycle, dose line): 0 where not given, missing where undecided
     decisions  what rules changed, by patient and time: patient's number, cycle and rule from 1, and what was done
     failures   patients with a cycle that could not be decided on, each with the time and the reason
+    crossings  those under which it was decided: a simulation of the schedule needs the same
 
     Of several courses, planned is (course, cycle) and starts (patient, course, cycle); dose lines and rules are numbered
     through all courses, and a cycle is the line's or the rule's own course's.
@@ -45,6 +50,10 @@ class Treatment:
     factors: np.ndarray
     decisions: np.ndarray
     failures: tuple[str, ...] = ()
+    crossings: tuple[Crossing, ...] = ()
+
+    def label(self) -> tuple[str, list[Row]]:
+        return f"Treatment with {self.regimen.name or 'a regimen'}", [("", line) for line in self.tally().lines()]
 
     @cached_property
     def intensity(self) -> dict[str, np.ndarray]:
@@ -152,21 +161,29 @@ def given(regimen: Regimen, model: Model, population: Population, cycles: int | 
     return treatment.schedule, treatment.tally()
 
 
+@door
 def treat(model: Model, population: Population, regimen: Regimen, cycles: int | None = None, *, rtol: float = 1e-6,
-          executor: Executor | None = None) -> Treatment:
+          also: Schedule | None = None, crossings: Sequence[Crossing] = (), executor: Executor | None = None) -> Treatment:
     """Gives a regimen as its rules decide on each patient's own course; `cycles` as `pkpd.cycles` counts them.
 
     At a visit, the planned start of every cycle of a course, the course's rules look at the state before the cycle's
     doses. What a rule to stop or reduce finds holds from that cycle on, a reduction once a cycle; then the first rule to
     hold that applies makes the cycle wait, and the rules look again. What follows in the course moves by the wait, and so
     do courses that come after it; a course that a rule has ended is followed by none.
+
+    also       what else happens to the patients: surgery and ablation (pkpd.removal), doses that no rule decides on. Rules see
+               what it leaves, and the treatment's schedule holds it
+    crossings  as `simulate` takes them: rules see what they do. Give `simulate` the treatment's own
     """
     regimen = lasting(regimen, cycles, "treat")
+    if also is not None and len(also) != len(population):
+        raise fail("treat", f"what else happens is of {len(also)} patients, the population of {len(population)}",
+                   "make it for the same patients")
     if not any(c.count for c in regimen.courses):
         raise fail("treat", "0 is not a number of cycles", "give 1 or more")
-    visits = Visits(model, population, regimen)
+    visits = Visits(model, population, regimen, also, crossings)
     visits.run(rtol, executor)
     alone = 0 if len(regimen.courses) == 1 else slice(None)
     planned = packed_starts(regimen.days(late=False)) * float(units.ratio("day", model.time))
     return Treatment(model, population, regimen, visits.schedule(), planned[alone], visits.starts[:, alone], visits.factors,
-                     visits.decisions(), tuple(visits.lost[i][1] for i in sorted(visits.lost)))
+                     visits.decisions(), tuple(visits.lost[i][1] for i in sorted(visits.lost)), tuple(crossings))

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pkpd import store
+from pkpd import cache, store
 from pkpd.errors import fail
 
 _TERM = r"\(?(?:[A-Za-zµ]+|%|1)(?:(?:\^|\*\*)\(?-?[0-9](?:\.[0-9]{1,3}|/[0-9])?\)?)?\)?"
@@ -84,7 +84,7 @@ def parse_unit(text: str, where: str = "unit") -> Unit:
 @lru_cache(4096)
 def _parsed(text: str) -> Unit:
     """A unit by the registry, kept in the cache folder: the registry takes long to load."""
-    return ONE if text in ("", "1") else store.remember("units", store.content_hash(text, rests_on()), lambda: _known(text))
+    return ONE if text in ("", "1") else cache.remember("units", store.content_hash(text, rests_on()), lambda: _known(text), Unit)
 
 
 def _known(text: str) -> Unit:

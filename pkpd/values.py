@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from pkpd import store
-from pkpd.covariates import REGISTER
-from pkpd.errors import ContentError, Issue, nearest
+from pkpd.correlations import Correlation, read_correlations
+from pkpd.covariates import REGISTER, implausible
+from pkpd.errors import ContentError, Issue, fail, nearest
 from pkpd.hosts import HOSTS
+from pkpd.labels import Labelled, Row, named
 from pkpd.library import check_keys, raise_issues, shown
-from pkpd.model import expression
+from pkpd.model import constants, expression
 from pkpd.model.expression import Tree
 from pkpd.spread import Spread, is_number, read_spread
 
@@ -45,18 +48,8 @@ class Value:
     effect: Effect | None = None
 
 
-@dataclass(frozen=True)
-class Correlation:
-    """A correlation on the normal scale between spreads; `NAME:mixture` is the draw of a mixture's component."""
-
-    of: tuple[str, str]
-    r: float
-    where: str = ""
-    seen: str = "user"
-
-
-@dataclass(frozen=True)
-class Parameters:
+@dataclass(frozen=True, repr=False)
+class Parameters(Labelled):
     """Values for the inputs of one model, and the covariates of its patients; without a model, patients alone."""
 
     name: str
@@ -70,15 +63,34 @@ class Parameters:
     draws: dict[str, tuple[float, ...]] = field(default_factory=dict, compare=False, hash=False)
     host: str = ""
 
+    def label(self) -> tuple[str, list[Row]]:
+        varied = [v.name for v in self.values if v.spread is not None or v.copies is not None]
+        rows = [("model", self.model or "none: a set of patients"), ("values", named(v.name for v in self.values)),
+                ("with spread", named(varied)), ("covariates", named(c.name for c in self.covariates))]
+        size = len(next(iter(self.draws.values()), ()))
+        rows += [("draws", f"{size} of {named(self.draws)}")] if size else []
+        return f"Parameters {self.name}: {self.title}", rows
+
+    @property
+    def where(self) -> str:
+        """Its place in a message."""
+        return self.name if self.name.endswith(".toml") else f"parameters/{self.name}"
+
     @property
     def hash(self) -> str:
         return store.content_hash(self.values, self.covariates, self.correlations)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([v.name for v in (*self.values, *self.covariates)])
+
+    def __contains__(self, name: object) -> bool:
+        return name in [*self]
 
     def __getitem__(self, name: str) -> Value:
         for v in (*self.values, *self.covariates):
             if v.name == name:
                 return v
-        raise KeyError(name)
+        raise fail(f"parameters {self.name}", f"has no line {name!r}", nearest(str(name), self))
 
     def with_value(self, name: str, value: Value) -> Parameters:
         """The same set with one line replaced or added."""
@@ -114,7 +126,8 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
     covariates = _values(data.get("covariates", {}), f"{where}: covariates", "", str(head.get("reference", "")), issues)
     for c in covariates:
         _check_covariate(c, where, issues)
-    correlations = _correlations(data.get("correlations", []), values, where, issues)
+    sds = {v.name: v.spread.sd for v in values if v.spread is not None}
+    correlations = read_correlations(data.get("correlations", []), sds, where, issues)
     raise_issues(issues)
     draws = {k: tuple(map(float, v)) for k, v in data.get("draws", {}).items()}
     return Parameters(name, head.get("model", ""), str(head.get("title", "")), str(head.get("reference", "")),
@@ -176,9 +189,21 @@ def _value(name: str, entry: dict, where: str, source: str, issues: list[Issue])
         if key in entry:
             spreads[key] = read_spread(entry[key], float(number), lambda what, remedy, k=key: issues.append(
                 Issue(f"{place}.{k}", what, remedy)))
+    if (told := _half_honoured(**spreads)) is not None:
+        issues.append(Issue(f"{place}.copies", *told))
     effect = _effect(entry["effect"], f"{place}.effect", issues) if "effect" in entry else None
     return [Value(name, float(number), entry["unit"], entry.get("where", ""), entry.get("seen", "user"),
                   entry.get("source", source), entry.get("text", ""), effect=effect, **spreads)]
+
+
+def _half_honoured(spread: Spread | None = None, copies: Spread | None = None) -> tuple[str, str] | None:
+    """What is wrong with the spread between copies, which goes around the patient's own value, and the remedy."""
+    if copies is not None and copies.factors:
+        return "a spread between copies has no mixture", "give the mixture to the patient: spread = { … }"
+    if copies is not None and spread is not None and copies.law in ("uniform", "categorical"):
+        return (f"a {copies.law} draw does not go around the patient's own value, so that spread would count for nothing",
+                "use another law, or leave spread out")
+    return None
 
 
 def _effect(entry: object, where: str, issues: list[Issue]) -> Effect | None:
@@ -187,6 +212,7 @@ def _effect(entry: object, where: str, issues: list[Issue]) -> Effect | None:
         return None
     try:
         tree = expression.parse(entry["is"], where)
+        constants.check(tree, where)
     except ContentError as error:
         issues += error.issues
         return None
@@ -199,6 +225,8 @@ def _effect(entry: object, where: str, issues: list[Issue]) -> Effect | None:
     for name, number in entry["reference"].items():
         if not is_number(number):
             issues.append(Issue(where, f"the reference of {name} is not a number", f"give {name} = NUMBER"))
+        elif name in REGISTER and (told := implausible(name, number)):
+            issues.append(Issue(where, f"the reference of {name} is {told}", "mend it: effects are 1 at a patient who can be"))
     if any(i.where == where for i in issues):
         return None
     try:
@@ -223,6 +251,8 @@ def _check_covariate(c: Value, where: str, issues: list[Issue]) -> None:
     elif c.unit != REGISTER[c.name].unit:
         issues.append(Issue(f"{where}: covariates.{c.name}.unit", f"{c.unit!r} is given, the register has "
                             f"{REGISTER[c.name].unit!r}", "use the register's unit"))
+    elif told := implausible(c.name, c.value):
+        issues.append(Issue(f"{where}: covariates.{c.name}", f"is {told}", "mend the value"))
 
 
 def check_order(p: Parameters) -> None:
@@ -234,28 +264,6 @@ def check_order(p: Parameters) -> None:
                          f"give {n} under [covariates], above {c.name}") for n in lack]
         above.add(c.name)
     raise_issues(issues)
-
-
-def _correlations(table: object, values: list[Value], where: str, issues: list[Issue]) -> tuple[Correlation, ...]:
-    rows = []
-    for i, entry in enumerate(table if isinstance(table, list) else []):
-        place = f"{where}: correlations[{i + 1}]"
-        check_keys(entry, ("of", "r", "covariance", "where", "seen"), place, issues)
-        of, r = entry.get("of"), entry.get("r")
-        if "covariance" in entry and "r" not in entry and isinstance(of, list):
-            r = _from_covariance(entry["covariance"], [v.spread.sd for v in values if v.name in of and v.spread is not None])
-        if not (isinstance(of, list) and len(of) == 2 and of[0] != of[1] and is_number(r) and -1 <= r <= 1) or len(
-                {"r", "covariance"} & set(entry)) != 1:
-            issues.append(Issue(place, "is not a correlation", 'write of = ["A", "B"] and r = 0.5, or the covariance of their '
-                                "etas, which does not exceed the product of their omegas"))
-            continue
-        rows.append(Correlation((str(of[0]), str(of[1])), float(r), entry.get("where", ""), entry.get("seen", "user")))
-    return tuple(rows)
-
-
-def _from_covariance(covariance: object, sds: list[float]) -> float | None:
-    """The correlation behind a published covariance of two etas; none if it cannot be one."""
-    return covariance / (sds[0] * sds[1]) if is_number(covariance) and len(sds) == 2 and min(sds) > 0 else None
 
 
 def scaled(v: Value, factor: float, unit: str) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Executor
 
 import numpy as np
@@ -9,10 +10,11 @@ import numpy as np
 from pkpd import units
 from pkpd.courses import Regimen, bare
 from pkpd.errors import ContentError, Issue, nearest
+from pkpd.events import Crossing
 from pkpd.library import raise_issues
 from pkpd.model.schema import Model
 from pkpd.population import Population
-from pkpd.schedule import ASSIGN, Schedule, lower, packed, packed_starts
+from pkpd.schedule import ASSIGN, Schedule, lower, nothing, packed, packed_starts
 from pkpd.simulation import simulate, start_states
 
 DECISION = np.dtype([("patient", np.int64), ("cycle", np.int64), ("time", float), ("rule", np.int64), ("action", "U6")])
@@ -38,12 +40,15 @@ class Visits:
     """Where each patient stands between two visits; arrays are (patient, course …), lines and rules those of all courses.
 
     due    when cycles are to start, the regimen's delays included (course, cycle)
+    also   what else happens to patients (surgery, ablation, other doses); crossings, what the course itself sets off
     late   by how much a patient's course is later than that; infinite until what it follows has been given
     ended  courses that a rule has ended
     """
 
-    def __init__(self, model: Model, people: Population, regimen: Regimen):
+    def __init__(self, model: Model, people: Population, regimen: Regimen, also: Schedule | None = None,
+                 crossings: Sequence[Crossing] = ()):
         self.model, self.people, self.regimen, self.courses = model, people, regimen, regimen.courses
+        self.also, self.crossings = nothing(len(people)) if also is None else also, tuple(crossings)
         self.plain, self.levels, self.day = bare(regimen), levels(regimen, model), float(units.ratio("day", model.time))
         self.due, self.begins = packed_starts(regimen.days()) * self.day, np.array(regimen.begins()) * self.day
         self.counts = np.array([c.count for c in self.courses])
@@ -111,11 +116,13 @@ class Visits:
                 executor: Executor | None) -> np.ndarray:
         """What the rules look at (patient, rule), before anything that happens at the time of the visit."""
         rules, people = self.regimen.rules, self.people.take(who)
-        schedule = lower(self.plain, self.model, people, self.starts[who], self.factors[who])
+        schedule = self._with(lower(self.plain, self.model, people, self.starts[who], self.factors[who]), who)
         earlier = schedule.patients[schedule.time < time[schedule.patients]]
         places = np.bincount(earlier, minlength=len(who))[:, None]
-        run = simulate(self.model, people, schedule, time[:, None], begin=self.now[who], start=self.states[who], rtol=rtol,
-                       strict=False, executor=executor, places=places)
+        # a crossing is met once, and what it sets stays: with any, a course is followed from its begin, not carried on
+        since = {} if self.crossings else {"begin": self.now[who], "start": self.states[who]}
+        run = simulate(self.model, people, schedule, time[:, None], rtol=rtol, strict=False, executor=executor, places=places,
+                       crossings=self.crossings, **since)
         self.now[who], self.states[who] = time, run.states[:, 0]
         values = np.stack([run[r.of][:, 0] for r in rules], axis=1)
         told = {text.split(",")[0]: text for text in run.failures}
@@ -196,9 +203,14 @@ class Visits:
         """What rules did, by patient and time."""
         return np.sort(np.concatenate([np.empty(0, DECISION), *self.log]), order=["patient", "time", "rule"])
 
+    def _with(self, doses: Schedule, who: np.ndarray) -> Schedule:
+        """Doses, and what else happens to these patients."""
+        return doses + self.also.take(who) if len(self.also.time) else doses
+
     def schedule(self) -> Schedule:
-        """What has been decided; a patient that was lost has no state from its last visit on."""
-        schedule = lower(self.plain, self.model, self.people, self.starts, self.factors)
+        """What has been decided and what else happens; a patient that was lost has no state from its last visit on."""
+        doses = lower(self.plain, self.model, self.people, self.starts, self.factors)
+        schedule = self._with(doses, np.arange(len(self.people)))
         if not self.lost:
             return schedule
         who, size = np.array(sorted(self.lost)), len(self.lost)

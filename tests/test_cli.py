@@ -27,7 +27,10 @@ def pkpd(monkeypatch, capsys, tmp_path):
     return lambda *args: run(*args, monkeypatch=monkeypatch, capsys=capsys)
 
 
-@pytest.mark.parametrize("command", ["list", "show", "check", "simulate", "trial", "fit", "study"])
+COMMANDS = ["list", "show", "check", "new", "migrate", "simulate", "trial", "fit", "study"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(pkpd, command):
     code, out, _ = pkpd(command, "--help")
     assert code == 0 and f"Example: pkpd {command}" in " ".join(out.split())

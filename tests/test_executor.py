@@ -126,9 +126,9 @@ CONSOLE = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
 class Dask:
     """A scheduler on loopback and workers of one thread each, which stand in a folder of their own."""
 
-    def __init__(self, folder: Path, workers: int):
-        self.folder, self.kept = folder, folder / "scheduler.json"
-        self.scheduler = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(self.kept),
+    def __init__(self, folder: Path, workers: int, host: str = "127.0.0.1"):
+        self.folder, self.kept, self.host = folder, folder / "scheduler.json", host
+        self.scheduler = self._start("scheduler", "--host", host, "--port", "0", "--scheduler-file", str(self.kept),
                                      "--idle-timeout", "10 minutes")  # outlives no test run that crashed
         self.address = self._soon(lambda: json.loads(self.kept.read_text())["address"])
         self.workers = [self.start_worker() for _ in range(workers)]
@@ -138,7 +138,7 @@ class Dask:
                                 cwd=self.folder, **CONSOLE)  # type: ignore[arg-type]
 
     def start_worker(self) -> subprocess.Popen:
-        return self._start("worker", self.address, "--nthreads", "1", "--no-nanny", "--host", "127.0.0.1",
+        return self._start("worker", self.address, "--nthreads", "1", "--no-nanny", "--host", self.host,
                            "--death-timeout", "20", "--local-directory", str(self.folder / "spill"))
 
     def wait(self, count: int) -> None:
@@ -313,6 +313,76 @@ def test_a_worker_with_other_software_is_refused(dask, monkeypatch):
     monkeypatch.setattr(executor, "_rests_on", lambda: "pkpd of tomorrow")
     with pytest.raises(ClusterError, match="a worker has other software than this machine"), on_cluster(dask.address):
         run_all(abs, [1, 2])
+
+
+@pytest.fixture
+def other_code(tmp_path, monkeypatch):
+    """A copy of the package in which a comment is another, as the workers of `Dask` find it."""
+    package = Path(executor.__file__).parent
+    shutil.copytree(package, tmp_path / "other" / "pkpd", ignore=shutil.ignore_patterns("__pycache__"))
+    changed = tmp_path / "other" / "pkpd" / "solve" / "rodas.py"
+    changed.write_text(changed.read_text() + "# another line\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "other"))
+    return tmp_path / "other"
+
+
+def test_a_worker_whose_code_differs_by_a_line_is_refused_from_either_side(dask, other_code, tmp_path):
+    (tmp_path / "dask").mkdir()
+    lone = Dask(tmp_path / "dask", 1)
+    try:
+        with pytest.raises(ClusterError, match="a worker has other software than this machine"), on_cluster(lone.address):
+            run_all(abs, [1, 2])
+    finally:
+        lone.stop()
+    code = f"import pkpd.executor as e\nwith e.on_cluster({dask.address!r}):\n    print(e.run_all(abs, [1, 2]))\n"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert "pkpd.errors.ClusterError: --cluster: a worker has other software than this machine" in done.stderr and not done.stdout
+
+
+# --- with certificates ------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory) -> dict[str, str]:
+    """Dask's settings for a certificate that signs itself."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make a certificate")
+    folder = tmp_path_factory.mktemp("tls")
+    key, cert = str(folder / "key.pem"), str(folder / "cert.pem")
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2",
+                    "-subj", "/CN=localhost"], check=True, capture_output=True)
+    own = {f"{who}__{what}": file for who in ("CLIENT", "SCHEDULER", "WORKER") for what, file in (("KEY", key), ("CERT", cert))}
+    return {f"DASK_DISTRIBUTED__COMM__TLS__{k}": v for k, v in {"CA_FILE": cert, **own}.items()}
+
+
+def test_work_runs_on_a_cluster_that_speaks_tls_with_dask_s_own_certificates(certificates, tmp_path, monkeypatch):
+    import dask.config
+
+    for name, value in certificates.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__DEFAULT_SCHEME", "tls")
+    (tmp_path / "dask").mkdir()
+    secure = Dask(tmp_path / "dask", 1, "tls://127.0.0.1")
+    try:
+        assert secure.address.startswith("tls://127.0.0.1:")
+        with pytest.raises(ClusterError) as caught, on_cluster(secure.address):
+            pass
+        assert str(caught.value) == (
+            f"{secure.address}: Dask has no certificates for TLS\n    remedy: set ca-file, and key and cert of the client, "
+            "under distributed.comm.tls in Dask's configuration")
+        with pytest.raises(ClusterError, match="no scheduler answers"), on_cluster(secure.address.replace("tls", "tcp")):
+            pass
+        settings = {"distributed.comm.tls.ca-file": certificates["DASK_DISTRIBUTED__COMM__TLS__CA_FILE"]}
+        settings |= {f"distributed.comm.tls.client.{k.lower()}": certificates[f"DASK_DISTRIBUTED__COMM__TLS__CLIENT__{k}"]
+                     for k in ("KEY", "CERT")}
+        with dask.config.set(settings), on_cluster(secure.address):
+            assert run_all(abs, [-1, 2]) == [1, 2]
+        with dask.config.set(settings | {"distributed.comm.tls.ca-file": str(tmp_path / "none.pem")}), \
+                pytest.raises(ClusterError, match=r"Dask's certificates cannot be used \(.*\)\n    remedy: mend distributed"), \
+                on_cluster(secure.address):
+            pass
+    finally:
+        secure.stop()
 
 
 def test_an_error_of_a_task_comes_as_it_is(dask):

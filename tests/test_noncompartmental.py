@@ -228,6 +228,23 @@ def test_a_run_that_shows_a_bolus_only_after_it_is_refused():
         nca(run, start=24.0, end=12.0)
 
 
+def test_an_output_twice_at_a_dose_is_no_look_before_it():
+    """Without places both are after it; with places that show one side only, the other is missing too."""
+    people = Population(MODEL.inputs, np.array([ONE]), {})
+    regimen = Regimen("own doses", "", 1.0, (BOLUS,))
+    doses = lower(regimen, MODEL, people, cycles(regimen, MODEL, 2))
+    times = np.array([[0.0, 12.0, 24.0, 24.0, 36.0, 48.0]])
+    whole = nca(simulate(MODEL, people, doses, times, places=np.array([[1, 1, 1, 2, 2, 2]])))
+    assert whole.auc[0] > 0
+    for places in (None, [[1, 1, 2, 2, 2, 2]], [[1, 1, 1, 1, 2, 2]]):
+        run = simulate(MODEL, people, doses, times, places=None if places is None else np.array(places))
+        with pytest.raises(ContentError, match="at 24 hour, and the run does not show the concentration before and after it"):
+            nca(run)
+    before = simulate(MODEL, people, doses, times, places=np.array([[0, 1, 1, 2, 2, 2]]))
+    with pytest.raises(ContentError, match="at once at 0 hour, and the run does not show the concentration after it"):
+        nca(before)
+
+
 def test_a_dose_into_a_depot_does_not_jump_what_the_variable_shows():
     people = Population(MODEL.inputs, np.array([ONE]), {})
     regimen = Regimen("own doses", "", 1.0, (ORAL,))

@@ -285,3 +285,36 @@ def test_the_same_key_twice_is_refused(tmp_path):
     path.write_text(dose() + 'drug = "b"\n')
     with pytest.raises(ContentError, match="is not valid TOML: Cannot overwrite a value"):
         load_regimen(path)
+
+
+# --- the library's days, hour by hour ---------------------------------
+
+BEFORE = ("oxaliplatin", "leucovorin", "irinotecan")  # infused before 5-FU
+WITH_5FU = [n for n in library.names("regimen") if "fluorouracil" in load_regimen(n).drugs]
+
+
+@pytest.mark.parametrize("name", WITH_5FU)
+def test_fluorouracil_follows_the_infusions_of_its_day(name):
+    """The bolus, then the infusion, from when leucovorin and what is beside it has run in: de Gramont's order, each day."""
+    lines = load_regimen(name).doses
+    for day in {d for x in lines if x.drug == "fluorouracil" for d in x.days}:
+        begins = {x.at for x in lines if x.drug == "fluorouracil" and day in x.days}
+        ends = [x.at + x.over for x in lines if x.drug in BEFORE and day in x.days]
+        assert len(begins) == 1 and begins.pop() == pytest.approx(max(ends))
+
+
+def test_the_hours_of_folfox4_are_those_of_both_days():
+    """Hours from the start of the cycle: when each dose begins, and how long it lasts."""
+    lines = load_regimen("folfox4").doses
+    hours = sorted((x.drug, 24 * (d - 1 + x.at), 24 * x.over) for x in lines for d in x.days)
+    assert [(n, round(a, 6), round(o, 6)) for n, a, o in hours] == [
+        ("fluorouracil", 2, 0), ("fluorouracil", 2, 22), ("fluorouracil", 26, 0), ("fluorouracil", 26, 22),
+        ("leucovorin", 0, 2), ("leucovorin", 24, 2), ("oxaliplatin", 0, 2)]
+
+
+def test_a_course_may_begin_hours_after_another():
+    """An antibody first, chemotherapy when its infusion is over: every cycle is as much later."""
+    first, then = '[[courses]]\nuse = "bevacizumab_5_q2w"\n', '[[courses]]\nuse = "mfolfox6"\nstart = "3 hour"\n'
+    both = read('[regimen]\ntitle = "own"\n' + first + then)
+    antibody, chemotherapy = both.cycles(3).days()
+    assert antibody.tolist() == [0, 14, 28] and chemotherapy == pytest.approx([0.125, 14.125, 28.125])

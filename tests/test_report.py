@@ -16,9 +16,9 @@ from pkpd.errors import OutputError
 from pkpd.parameters import load_parameters
 from pkpd.report.page import COLUMNS, write_page
 from pkpd.report.reading import amount, cell, picked, says, view
+from pkpd.study.kinds import load_study
 from pkpd.study.neoadjuvant import FIGURES, basis
 from pkpd.study.run import StudyResult
-from pkpd.study.sweep import load_study
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import load_trial
 
@@ -73,6 +73,13 @@ def made_up() -> StudyResult:
     rows = [r for s in study.sweeps for b in s.before for x in LINKS for r in _rows(s.name, b, s.after_for(b), x)]
     alone = [r for x in LINKS for r in _rows("surgery_alone", 0, 0, x)]
     return StudyResult(study, trial, parameters, ACCOUNT, tuple(rows), tuple(alone))
+
+
+def test_patients_who_failed_are_on_the_page(tmp_path):
+    told = "6 + 6, damage, draw 1, patient 2, day 3: the steps became too small"
+    page = write_page(replace(made_up(), failures=(told,)), tmp_path).read_text()
+    assert "Patients whose equations could not be solved" in page and told in page
+    assert json.loads((tmp_path / "results.json").read_text())["failures"] == [told]
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,7 @@
-"""The store: content hashes, whole files or none, the cache, checkpoints; and where work runs."""
+"""The store: content hashes, whole files or none; and where work runs."""
 
 import json
 import os
-import pickle
 import subprocess
 import sys
 import threading
@@ -15,7 +14,7 @@ import numpy as np
 import pytest
 
 from pkpd import load_model, store
-from pkpd.errors import OutputError
+from pkpd.errors import ContentError, Issue, NotFound, OutputError, fail
 from pkpd.executor import run_all, workers
 
 
@@ -148,8 +147,8 @@ def test_an_output_folder_that_cannot_be_made_is_told_before_any_work(tmp_path):
     assert str(caught.value).endswith("    remedy: choose another with --out")
 
 
-def test_an_output_folder_that_can_be_made_is_made_and_left_empty(tmp_path):
-    assert os.listdir(store.require_folder(tmp_path / "a" / "b")) == []
+def test_an_output_folder_that_can_be_made_is_not_made_before_there_is_something_in_it(tmp_path):
+    assert store.require_folder(tmp_path / "a" / "b") == tmp_path / "a" / "b" and os.listdir(tmp_path) == []
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path, monkeypatch):
@@ -167,92 +166,6 @@ def test_an_output_file_is_checked_before_any_work(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(OutputError, match="cannot be written\n    remedy: choose another"):
         store.require_writable(tmp_path / "a.csv")
-
-
-# --- the cache --------------------------------------------------------
-
-
-def test_the_cache_lies_where_the_user_says(cache):
-    assert store.cache_folder() == cache and cache.is_dir()
-
-
-def test_the_cache_lies_in_the_user_s_cache_folder_by_default(tmp_path, monkeypatch):
-    monkeypatch.delenv("PKPD_CACHE")
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert store.cache_folder() == tmp_path / "xdg" / "pkpd"
-
-
-def test_a_cache_folder_that_cannot_be_made_is_told_with_a_remedy(tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("x")
-    monkeypatch.setenv("PKPD_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(OutputError) as caught:
-        store.cache_folder()
-    assert str(caught.value).startswith(f"{tmp_path / 'file' / 'cache'}: the cache folder cannot be made (")
-    assert str(caught.value).endswith("    remedy: set PKPD_CACHE to a folder that can be written")
-
-
-def counted(value: object):
-    made: list[int] = []
-
-    def make() -> object:
-        made.append(1)
-        return value
-
-    return make, made
-
-
-def test_a_value_is_made_once_and_then_remembered():
-    make, made = counted({"a": np.arange(3)})
-    first, second = store.remember("kind", "key", make), store.remember("kind", "key", make)
-    assert len(made) == 1 and first["a"].tolist() == second["a"].tolist() == [0, 1, 2]
-
-
-def test_values_of_other_kinds_and_keys_are_kept_apart():
-    assert [store.remember(*where, lambda w=where: w) for where in (("a", "x"), ("a", "y"), ("b", "x"))] == [
-        ("a", "x"), ("a", "y"), ("b", "x")]
-
-
-JUNK = [b"", b"garbage\n", b"hello", b"not a pickle", b"\x80\x05", b"\x80\x63", b"I12x\n.", b"\x8c\x02\xff\xfe.",
-        b"cos\nnothing\n.", b"cno_such_module\nx\n.", b"\x00" * 99, pickle.dumps({"a": list(range(99))})[:-30]]
-
-
-@pytest.mark.parametrize("junk", JUNK, ids=repr)
-def test_a_corrupt_entry_of_the_cache_is_made_again(cache, junk):
-    path = store.write_bytes(cache / "kind" / "key.pickle", junk)
-    make, made = counted(7)
-    assert store.remember("kind", "key", make) == 7 and len(made) == 1
-    assert pickle.loads(path.read_bytes()) == 7
-
-
-def test_what_cannot_be_made_is_not_remembered(cache):
-    with pytest.raises(ZeroDivisionError):
-        store.remember("kind", "key", lambda: 1 / 0)
-    assert store.remember("kind", "key", lambda: 5) == 5
-
-
-def test_a_checkpoint_is_restored_until_it_is_forgotten():
-    assert store.restore("fit", "a") is None
-    store.checkpoint("fit", "a", {"step": 3})
-    store.checkpoint("fit", "a", {"step": 4})
-    assert store.restore("fit", "a") == {"step": 4} and store.restore("fit", "b") is None
-    store.forget("fit", "a")
-    assert store.restore("fit", "a") is None
-    store.forget("fit", "a")
-
-
-@pytest.mark.parametrize("junk", JUNK, ids=repr)
-def test_a_corrupt_checkpoint_is_no_checkpoint(cache, junk):
-    store.write_bytes(cache / "fit" / "a.checkpoint", junk)
-    assert store.restore("fit", "a") is None
-
-
-def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(cache, monkeypatch):
-    store.checkpoint("fit", "a", 1)
-    monkeypatch.setattr(os, "replace", fails)
-    with pytest.raises(OutputError):
-        store.checkpoint("fit", "a", 2)
-    assert store.restore("fit", "a") == 1 and os.listdir(cache / "fit") == ["a.checkpoint"]
 
 
 # --- where work runs --------------------------------------------------
@@ -277,6 +190,13 @@ def test_an_error_of_a_task_is_raised():
         run_all(lambda i: 1 // i, [2, 1, 0])
 
 
+@pytest.mark.parametrize("said", ["²", "٣", "0", "-1", "abc", "1e3", "1.5", " ", "9" * 5000])
+def test_what_is_no_number_of_threads_is_told(monkeypatch, said):
+    monkeypatch.setenv("PKPD_THREADS", said)
+    with pytest.raises(ContentError, match="^PKPD_THREADS: .* is not a number of threads\n    remedy: give 1 or more, or unset"):
+        workers()
+
+
 @pytest.mark.parametrize(("said", "threads"), [("3", 3), ("1", 1)])
 def test_the_user_says_how_many_threads(monkeypatch, said, threads):
     monkeypatch.setenv("PKPD_THREADS", said)
@@ -286,3 +206,22 @@ def test_the_user_says_how_many_threads(monkeypatch, said, threads):
 def test_without_a_number_all_cores_of_the_process_are_used(monkeypatch):
     monkeypatch.setenv("PKPD_THREADS", "")
     assert workers() == len(os.sched_getaffinity(0))
+
+
+# --- messages -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [fail("a" * 10**6, "b" * 10**7, "c" * 10**6), NotFound("x" * 10**7), OutputError("y" * 10**7)],
+                         ids=["content", "name", "output"])
+def test_a_message_is_short_enough_to_read_whatever_a_file_holds(error):
+    assert len(str(error)) < 5000 and " … " in str(error)
+
+
+def test_of_very_many_issues_the_first_are_told_and_the_rest_counted():
+    error = ContentError(Issue(f"row {i}", "is wrong") for i in range(1000))
+    assert str(error).splitlines()[199:] == ["row 199: is wrong", "… and 800 more issues"] and len(error.issues) == 1000
+
+
+def test_a_message_of_usual_length_is_told_whole():
+    text = "w" * 1000
+    assert str(fail("a", text, text)) == f"a: {text}\n    remedy: {text}" and str(NotFound(text)) == text

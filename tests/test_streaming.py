@@ -1,6 +1,8 @@
 """A simulation written block by block: the same numbers for any block, memory that does not grow, whole files or none."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,7 +13,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pkpd import Crowd, cycles, draw, load_model, load_parameters, load_regimen, lower, simulate, simulate_to_file
+from pkpd import Crowd, cycles, draw, load_model, load_parameters, load_regimen, lower, simulate, simulate_to_file, simulation
 from pkpd.errors import ContentError, OutputError
 from pkpd.tables import table_writer
 
@@ -67,7 +69,7 @@ def test_the_numbers_of_a_patient_are_those_of_any_block(crowd, size, tmp_path, 
 def test_the_file_holds_the_simulation(crowd, tmp_path, monkeypatch):
     blocks_of(4, crowd, monkeypatch)
     written = simulate_to_file(crowd, 10, tmp_path / "a.parquet")
-    people = draw(crowd.model, crowd.parameters, 10, seed=3, study="simulate")
+    people = draw(crowd.model, crowd.parameters, 10, seed=3)
     doses = lower(crowd.regimen, crowd.model, people, cycles(crowd.regimen, crowd.model, 1))
     frame = simulate(crowd.model, people, doses, crowd.times).to_frame()
     table = pq.read_table(written.path)
@@ -97,9 +99,9 @@ def test_a_patient_that_fails_is_named_in_the_file_and_the_others_are_as_without
     written = simulate_to_file(explosive, 60, tmp_path / "a.parquet")
     rows = pd.read_parquet(written.path)
     failed, solved = rows[rows["FAILED"].notna()], rows[rows["FAILED"].isna()]
-    rates = draw(explosive.model, explosive.parameters, 60, seed=1, study="simulate")["K"]
+    rates = draw(explosive.model, explosive.parameters, 60, seed=1)["K"]
     assert set(failed["ID"]) == set(np.flatnonzero(rates > 0.25) + 1)  # 1/K before the last time, 4
-    assert written.failed == len(failed) / 3 and 20 < written.failed < 40
+    assert written.failed == len(failed) / 3 and 20 < written.failed < 45
     assert solved["y"].notna().all() and failed.groupby("ID")["y"].nth(-1).isna().all()
     assert written.failures == tuple(f"patient {i}, {text}" for i, text in zip(failed["ID"][::3], failed["FAILED"][::3],
                                                                                strict=True))[:20]
@@ -119,6 +121,84 @@ def test_the_command_names_the_first_patients_that_fail_and_counts_the_rest(expl
     failed = len({line.split(",")[0] for line in Path("a.csv").read_text().splitlines() if '"day ' in line})
     assert not caught.value.code and out.count("failed and kept, its later rows empty: patient ") == 5
     assert f"… and {failed - 5} more of 60 patients, named in the column FAILED" in out
+
+
+# --- what is written ----------------------------------------------------
+
+
+def test_columns_that_are_asked_for_are_written_in_their_order_and_no_others(crowd, tmp_path):
+    names = ("oxaliplatin.Cc", "oxaliplatin.central", "oxaliplatin.CL", "BSA")
+    written = simulate_to_file(crowd, 5, tmp_path / "a.parquet", columns=names)
+    table = pq.read_table(written.path)
+    assert table.column_names == ["ID", "TIME", *names, "FAILED"] and list(written.units) == ["ID", "TIME", *names]
+    assert [table.schema.field(n).metadata[b"unit"] for n in names] == [b"mg/L", b"mg", b"L/hour", b"m^2"]
+    whole = pd.read_parquet(simulate_to_file(crowd, 5, tmp_path / "whole.parquet").path)
+    for name in names[:2]:
+        assert np.array_equal(table[name].to_numpy(), whole[name].to_numpy())
+    people = draw(crowd.model, crowd.parameters, 5, seed=3, study="simulate")
+    for name in names[2:]:
+        assert np.array_equal(table[name].to_numpy(), np.repeat(people[name], 8))
+
+
+def test_only_what_the_columns_need_is_computed(crowd, tmp_path, monkeypatch):
+    seen = []
+    once = simulation.evaluate
+    monkeypatch.setattr(simulation, "evaluate", lambda tree, *x: seen.append(tree) or once(tree, *x))
+    simulate_to_file(crowd, 2, tmp_path / "a.csv", columns=["oxaliplatin.Cc"])
+    variables = [v.name for v in crowd.model.variables if v.tree in seen]
+    assert variables == ["oxaliplatin.Cc"]
+
+
+def test_columns_that_are_always_there_may_be_named_and_a_name_twice_is_one_column(crowd, tmp_path):
+    written = simulate_to_file(crowd, 2, tmp_path / "a.csv", columns=["TIME", "BSA", "ID", "BSA", "FAILED"])
+    assert written.path.read_text().splitlines()[0] == "ID,TIME,BSA,FAILED"
+
+
+def test_an_unknown_column_is_refused_with_the_nearest_before_any_work(crowd, tmp_path):
+    with pytest.raises(ContentError) as caught:
+        simulate_to_file(crowd, 2, tmp_path / "a.csv", columns=["oxaliplatin.Cx", "", "BSA"])
+    first, *_ = str(caught.value).split("\n    remedy: ")
+    assert first == "columns: systems/crlm_folfox has no 'oxaliplatin.Cx'"
+    assert "did you mean 'oxaliplatin.Cc'" in str(caught.value)
+    assert "columns: systems/crlm_folfox has no ''" in str(caught.value) and os.listdir(tmp_path) == []
+
+
+def test_the_command_writes_the_columns_asked_for(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "pkpd.cli", "simulate", "oxaliplatin", "--patients", "2", "--until", "2 hour",
+                           "--every", "1 hour", "--columns", "Cc, CL", "--out", "a.csv"], cwd=tmp_path, capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "a.csv").read_text().splitlines()[0] == "ID,TIME,Cc,CL,FAILED"
+
+
+def test_real_numbers_are_held_by_their_bytes_and_what_repeats_is_held_once(crowd, tmp_path):
+    file = pq.ParquetFile(simulate_to_file(crowd, 9, tmp_path / "a.parquet").path)
+    group = file.metadata.row_group(0)
+    held = {group.column(i).path_in_schema: set(group.column(i).encodings) for i in range(group.num_columns)}
+    few = {n for n, e in held.items() if "RLE_DICTIONARY" in e}
+    assert few == {"ID", "TIME", "FAILED"} and all("BYTE_STREAM_SPLIT" in e for n, e in held.items() if n not in few)
+
+
+# --- how much -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 10**11, 2.5, True])
+def test_a_number_of_patients_that_is_none_is_refused(crowd, tmp_path, wrong):
+    with pytest.raises(ContentError) as caught:
+        simulate_to_file(crowd, wrong, tmp_path / "a.csv")
+    assert str(caught.value) == (f"patients: {wrong!r} is not a number of patients\n"
+                                 "    remedy: give a whole number from 1 to 1,000,000,000")
+
+
+def test_a_file_that_the_disk_has_no_room_for_is_refused_after_the_first_block(crowd, tmp_path, monkeypatch):
+    """A billion patients: no list of them is made, and one block tells the size of all."""
+    blocks_of(4, crowd, monkeypatch)
+    monkeypatch.setattr("pkpd.streaming.shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, 3 * 10**9))
+    with pytest.raises(OutputError) as caught:
+        simulate_to_file(crowd, 10**9, tmp_path / "a.csv")
+    told = re.fullmatch(r".*a\.csv: would take about ([\d,.]+) GB, and 3\.0 GB are free\n    remedy: fewer patients or times, "
+                        r"a few columns only \(columns\), or another disk", str(caught.value))
+    assert told and 1000 < float(told[1].replace(",", "")) < 20_000 and os.listdir(tmp_path) == []
 
 
 # --- whole files or none ----------------------------------------------

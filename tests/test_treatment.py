@@ -7,10 +7,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pkpd import Population, Rule, cycles, draw, load_model, load_parameters, load_regimen, lower, parse_model, simulate, treat
+from pkpd import (
+    Crossing,
+    Population,
+    Rule,
+    cycles,
+    draw,
+    load_model,
+    load_parameters,
+    load_regimen,
+    lower,
+    parse_model,
+    removal,
+    simulate,
+    treat,
+)
 from pkpd.errors import ContentError, SimulationError
 from pkpd.regimen import DoseLine, Regimen
-from pkpd.schedule import ADD, RATE, Schedule
+from pkpd.schedule import ADD, RATE, SCALE, Schedule
 from pkpd.solve.reference import solve_patient
 from pkpd.treatment import Treatment, given
 
@@ -344,6 +358,84 @@ def test_the_yardstick_deciding_visit_by_visit_gives_the_same_course():
     assert {"hold", "reduce", "stop"} == set(treatment.decisions["action"])
 
 
+# --- surgery, other doses and crossings --------------------------------
+
+
+def yardstick(treatment: Treatment, patient: int, time: float, **more) -> np.ndarray:
+    """A patient's state just before a time, under all that happened to it before."""
+    person, schedule = treatment.population.take(np.array([patient])), treatment.schedule.take(np.array([patient]))
+    start = np.array([0.0, 0.0, *[person["CIRC0"][0]] * 5])
+    place = np.array([int((schedule.time < time).sum())])
+    return solve_patient(MODEL, start, person.inputs[0], schedule, 0, np.array([time]), rtol=1e-8, places=place, **more)[0]
+
+
+def test_rules_see_what_surgery_leaves():
+    """Most cells are taken away on day 25: the cycle of day 28 is judged on what is there then."""
+    level = Rule("circ", "below", 1.0, "1/nL", "stop")
+    removed = removal(MODEL, np.array([25.0, np.inf]), dict.fromkeys(MODEL.states[2:], 0.2), 2)
+    people = TYPICAL.take(np.array([0, 0]))
+    treatment = treat(MODEL, people, under(level), 3, also=removed, rtol=1e-8)
+    assert np.isfinite(treatment.starts).sum(axis=1).tolist() == [2, 3] and done(treatment, 1)[0][:2] == (3, 28.0)
+    assert yardstick(treatment, 0, 28.0)[6] < 1 < yardstick(treatment, 1, 28.0)[6]
+    assert {int(k) for k in treatment.schedule.kind[treatment.schedule.patients == 0]} >= {SCALE}
+    blind = treat(MODEL, people, under(level), 3, rtol=1e-8)
+    assert np.isfinite(blind.starts).all()
+
+
+def test_rules_see_doses_that_no_rule_decides_on():
+    """What another schedule gives lowers the count that the rules look at."""
+    other = replace(PLAIN, doses=(DoseLine("oxaliplatin", 900.0, "mg", "", (1,)),))
+    also = lower(other, MODEL, TYPICAL, np.array([[20.0]]))
+    level = Rule("circ", "below", 1.5, "1/nL", "hold", wait=7.0, most=3)
+    plain = replace(PLAIN, doses=tuple(d for d in PLAIN.doses if d.drug == "fluorouracil" and not d.over))
+    ruled = replace(plain, rules=(level,))
+    alone, beside = (treat(MODEL, TYPICAL, ruled, 3, also=x, rtol=1e-8) for x in (None, also))
+    assert not len(alone.decisions) and done(beside, 1)[0] == (3, 28.0, 1, "hold")
+    assert yardstick(beside, 0, 28.0)[6] < 1.5
+
+
+@pytest.mark.parametrize("then", [dict.fromkeys(MODEL.states[2:], 0.2), {"KTR": 0.05}])
+def test_rules_see_what_a_crossing_does_once_and_for_good(then):
+    """The first fall below 3 sets cells, or slows them: what a simulation of the whole schedule shows at each visit."""
+    crossings = [Crossing("circ", "3 1/nL", then=then)]
+    ruled = under(Rule("circ", "below", 1.5, "1/nL", "hold", wait=7.0, most=3))
+    people = PEOPLE.take(np.arange(12))
+    treatment = treat(MODEL, people, ruled, 3, crossings=crossings, rtol=1e-8)
+    assert treatment.crossings == tuple(crossings) and len(treatment.decisions)
+    for k in range(3):
+        began = np.flatnonzero(np.isfinite(treatment.starts[:, k]))
+        some, times = people.take(began), treatment.starts[began, k][:, None]
+        schedule = treatment.schedule.take(began)
+        places = np.bincount(schedule.patients[schedule.time < times[schedule.patients, 0]], minlength=len(began))[:, None]
+        run = simulate(MODEL, some, schedule, times, places=places, crossings=crossings, rtol=1e-8)
+        assert np.all(run["circ"][:, 0] >= 1.5 - 1e-5)
+    blind = treat(MODEL, people, ruled, 3, rtol=1e-8)
+    assert not np.array_equal(blind.starts, treatment.starts)
+
+
+def test_a_crossing_that_does_nothing_changes_no_decision():
+    watched = treat(MODEL, PEOPLE, OWN, 3, crossings=[Crossing("circ", "2 1/nL")])
+    plain = treat(MODEL, PEOPLE, OWN, 3)
+    assert np.array_equal(watched.starts, plain.starts) and np.array_equal(watched.factors, plain.factors)
+
+
+def test_what_else_happens_is_of_the_same_patients():
+    with pytest.raises(ContentError, match="treat: what else happens is of 2 patients, the population of 1"):
+        treat(MODEL, TYPICAL, OWN, 1, also=removal(MODEL, 1.0, {"circ": 0.5}, 2))
+    also = lower(PLAIN, MODEL, TYPICAL, np.array([[3.0]]))
+    with pytest.raises(ContentError, match="two schedules infuse into the same compartment"):
+        treat(MODEL, TYPICAL, OWN, 1, also=also)
+
+
+def test_events_of_some_patients_are_theirs_in_their_order():
+    schedule = lower(PLAIN, MODEL, PEOPLE, cycles(PLAIN, MODEL, 2))
+    some = schedule.take(np.array([5, 0, 5]))
+    for i, k in enumerate((5, 0, 5)):
+        own, other = some.patients == i, schedule.patients == k
+        assert np.array_equal(some.time[own], schedule.time[other]) and np.array_equal(some.value[own], schedule.value[other])
+    assert len(schedule.take(np.zeros(0, dtype=int))) == 0
+
+
 # --- nobody touches a neighbour ---------------------------------------
 
 
@@ -466,7 +558,7 @@ def test_simulate_treats_by_the_rules_and_tells_what_they_did(pkpd, tmp_path):
     code, said, _ = pkpd("simulate", HERE / "model.toml", "--parameters", HERE / "values.toml",
                          "--regimen", HERE / "regimen.toml", "--cycles", 3, "--patients", 40, "--until", "60 day", "--seed", 3,
                          "--out", out)
-    people = draw(MODEL, VALUES, 40, seed=3, study="simulate")
+    people = draw(MODEL, VALUES, 40, seed=3)
     treatment = treat(MODEL, people, OWN, 3)
     assert code == 0 and all(line in said for line in treatment.tally().lines())
     assert "of 40 patients, cycles held in " in said and "relative dose intensity of oxaliplatin: median " in said

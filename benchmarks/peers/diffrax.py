@@ -9,7 +9,6 @@ import numpy as np
 from benchmarks import equations
 from benchmarks.problem import Problem
 from benchmarks.timeline import Timeline, timeline
-from pkpd import store
 
 BATCH = 8  # patients solved at once; each number compiles anew
 
@@ -62,7 +61,7 @@ def solver(problem: Problem) -> Callable[[Problem, float], np.ndarray]:
 
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_platforms", "cpu")
-    jax.config.update("jax_compilation_cache_dir", str(store.cache_folder() / "benchmarks" / "jax"))
+    jax.config.update("jax_compilation_cache_dir", str(equations.folder() / "jax"))
     rates = equations.module(equations.python_source(problem.model, "jax.numpy")).rates
     plan = timeline(problem)
     solved = jax.jit(jax.vmap(_one(rates, plan.dosed), in_axes=(0, 0, 0, 0, None, None, None)))

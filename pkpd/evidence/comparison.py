@@ -10,6 +10,7 @@ import numpy as np
 
 from pkpd import library, units
 from pkpd.courses import Regimen, combined
+from pkpd.doors import door
 from pkpd.doses import BASES
 from pkpd.errors import ContentError, fail, nearest
 from pkpd.evidence.reading import ACCUMULATION, Evidence, Figure
@@ -45,6 +46,7 @@ class Course:
     figures: tuple[Figure, ...] = ()
 
 
+@door
 def compare_exposures(evidence: Evidence, tell: Tell | None = None, n: int = PATIENTS) -> list[dict[str, Any]]:
     """A row a figure, in the order of the file: published and simulated, and whether the one lies in the other's spread."""
     plan = courses(evidence.figures)

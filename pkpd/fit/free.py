@@ -9,6 +9,7 @@ from pkpd import library
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.fit.quantity import SCALES, WHATS, Free, put_all
 from pkpd.fit.reach import check_fit
+from pkpd.labels import Labelled, Row, named
 from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text
 from pkpd.spread import is_number
 from pkpd.trial.protocol import Trial, load_trial
@@ -17,8 +18,8 @@ from pkpd.trial.published import Figure
 __all__ = ["Fit", "Free", "load_fit", "put_all", "read_fit"]
 
 
-@dataclass(frozen=True)
-class Fit:
+@dataclass(frozen=True, repr=False)
+class Fit(Labelled):
     """What is calibrated to what, and how long it may take."""
 
     name: str
@@ -36,6 +37,11 @@ class Fit:
     draws: int = 200
     seed: int = 1
 
+    def label(self) -> tuple[str, list[Row]]:
+        return f"Fit {self.name}: {self.title}", [
+            ("trials", named(self.trials)), ("parameters", self.parameters), ("free", named(f.name for f in self.free)),
+            ("patients", f"{self.patients} an arm, {self.replicates} replicates, {self.draws} draws, seed {self.seed}")]
+
     def figures(self, trial: Trial) -> tuple[Figure, ...]:
         """The figures of a trial that are fitted."""
         return tuple(f for f in trial.figures if f.use == "fit" and f"{trial.name}/{f.key}" not in self.leave_out)
@@ -51,6 +57,11 @@ _FREE = ("name", "line", "set", "what", "scale", "prior", "tie")
 def load_fit(name: str | Path) -> Fit:
     """A fit by library name or path, checked against its trials and parameters."""
     return library.load("fit", name, read_fit)
+
+
+def parse_fit(source: str | dict, name: str = "fit") -> Fit:
+    """A fit from TOML text or from its tables, as in a notebook; its trials and parameters are named."""
+    return read_fit(library.tables(source, name), name, name)
 
 
 def read_fit(data: dict, name: str, where: str) -> Fit:

@@ -13,6 +13,7 @@ from pkpd.fit.free import Fit
 from pkpd.fit.quantity import Point, put_all
 from pkpd.fit.reach import arms_read
 from pkpd.fit.terms import Arms, Counts, Joint, term
+from pkpd.naming import file_of
 from pkpd.trial.endpoints import Followed, Readout
 from pkpd.trial.protocol import Trial
 from pkpd.trial.run import Prepared, admit, run_arm, setting, warm
@@ -42,8 +43,8 @@ class Objective:
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """The fitted figures, TRIAL/FIGURE:ARM."""
-        return tuple(f"{t.trial.name}/{f.key}" for t in self.terms for f in t.figures)
+        """The fitted figures, TRIAL/FIGURE:ARM; a trial of the user's own by its file, in whatever folder."""
+        return tuple(f"{file_of(t.trial.name)}/{f.key}" for t in self.terms for f in t.figures)
 
     def arms(self, scores: np.ndarray) -> list[Arms]:
         """Readouts of every arm of each trial at a point."""
@@ -62,6 +63,16 @@ class Objective:
     def settled(self, scores: np.ndarray) -> Objective:
         """The objective with covariances as they are at a point, where patients must be possible."""
         return replace(self, terms=tuple(t.settled(a) for t, a in zip(self.terms, self.arms(scores), strict=True)))
+
+    @property
+    def covariances(self) -> list[np.ndarray]:
+        """Each term's covariance; of no figures where it has none."""
+        return [t.covariance if isinstance(t, Joint) else np.zeros((0, 0)) for t in self.terms]
+
+    def with_covariances(self, found: list[np.ndarray]) -> Objective:
+        """The objective with covariances as they were kept."""
+        return replace(self, terms=tuple(replace(t, covariance=c) if isinstance(t, Joint) else t
+                                         for t, c in zip(self.terms, found, strict=True)))
 
     def split(self, values: np.ndarray) -> list[np.ndarray]:
         """Figures on the last axis, apart by trial."""

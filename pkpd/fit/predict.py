@@ -11,6 +11,8 @@ from pkpd.executor import stream
 from pkpd.fit.quantity import Point
 from pkpd.fit.result import points
 from pkpd.fit.terms import scaled
+from pkpd.intervals import ends
+from pkpd.naming import called
 from pkpd.trial.figures import figure_values, replicates
 from pkpd.trial.protocol import Trial
 from pkpd.trial.published import Figure
@@ -19,6 +21,7 @@ from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]
 DRAWS, PER_DRAW = 32, 25
+_SHARES = (50, 80, 95)  # percent of the predicted values within an interval
 
 
 def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: str = "", seed: int = 1000,
@@ -42,8 +45,8 @@ def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: st
     values = np.concatenate(tables, axis=1)
     chance = np.sqrt(np.mean([_variance(scaled(trial, trial.figures, t)) for t in tables], axis=0))
     used = [f for f in trial.figures if f.use == "fit" and (fitted is None or f.key in fitted)]
-    return {"trial": trial.name, "title": trial.title, "parameters": parameters.name, "link": link,
-            "patients": patients, "draws": len(sets), "trials": values.shape[1], "seed": seed,
+    return {"trial": called(trial.name), "title": trial.title, "parameters": called(parameters.name),
+            "link": link, "patients": patients, "draws": len(sets), "trials": values.shape[1], "seed": seed,
             "figures": [_row(trial, f, v, s, fitted) for f, v, s in zip(trial.figures, values, chance, strict=True)],
             "joint": _joint(trial, used, values), "failures": failures}
 
@@ -69,10 +72,19 @@ def _number(x: float) -> float | None:
     return float(x) if np.isfinite(x) else None
 
 
+def _quantiles(values: np.ndarray) -> dict[str, list[float | None]]:
+    """Central intervals of the predicted values by their percentage; None where a bound is not reached."""
+    found = {}
+    for share in _SHARES:
+        low, _, high = ends(values, share / 100)
+        found[str(share)] = [_number(low), _number(high)]
+    return found
+
+
 def _row(trial: Trial, figure: Figure, values: np.ndarray, chance: float, fitted: tuple[str, ...] | None) -> dict:
     """One figure; `chance` is its standard error over trials of one parameter set, on its scale."""
     values = values[~np.isnan(values)] if np.isnan(values).any() else values
-    low, middle, high = np.quantile(values, [0.025, 0.5, 0.975], method="nearest") if values.size else [np.nan] * 3
+    low, middle, high = ends(values)
     use = figure.use
     if use == "fit" and fitted is not None and figure.key not in fitted:
         use = "predict"
@@ -86,11 +98,12 @@ def _row(trial: Trial, figure: Figure, values: np.ndarray, chance: float, fitted
         wide = 1.96 * np.sqrt(figure.value * (1 - figure.value) / figure.n) if share else 0.0
         interval = (max(figure.value - wide, 0), min(figure.value + wide, 1)) if share else tuple(figure.value * np.exp(around))
         seen = "derived"
-    return {"trial": trial.name, "arm": figure.arm, "figure": figure.name, "kind": figure.kind, "use": use,
-            "unit": figure.unit, "n": figure.n, "published": figure.value,
+    return {"trial": called(trial.name), "arm": figure.arm, "figure": figure.name, "kind": figure.kind,
+            "use": use, "unit": figure.unit, "n": figure.n, "published": figure.value,
             "interval": None if interval is None else [float(x) for x in interval],
             "interval_from": seen if interval else None, "level": figure.level,
             "predicted": _number(middle), "predicted_interval": [_number(low), _number(high)],
+            "quantiles": _quantiles(values),
             "inside": None if figure.value is None or use == "context" else bool(low <= figure.value <= high),
             "where": figure.where, "seen": figure.seen, "source": figure.source or trial.reference}
 

@@ -8,11 +8,12 @@ import numpy as np
 import tomli_w
 
 import pkpd
-from pkpd import library, store
+from pkpd import formats, library, store
 from pkpd.errors import fail
 from pkpd.fit.quantity import Point, point
 from pkpd.fit.run import FitResult, calibrated, summary
 from pkpd.model.expression import unparse
+from pkpd.naming import called, file_of
 from pkpd.parameters import load_parameters
 from pkpd.spread import Spread
 from pkpd.trial.exposure import daily_model
@@ -61,16 +62,17 @@ def to_toml(result: FitResult) -> str:
         own = [r for r, f in zip(rows, fit.free, strict=True) if line in f.lines and not f.context]
         part, _, name = line.rpartition(".")
         table = values.setdefault(part, {}) if part else values
-        table[name] = _line(best[line], own, source, fit.name)
+        table[name] = _line(best[line], own, source, called(fit.name))
     text = f"Fitted to {'; '.join(t.title for t in trials)}. {fit.text}".strip()
     data = {
+        formats.KEY: formats.newest(),
         "parameters": {"model": disease, "title": fit.title, "reference": source, "text": text, "include": [fit.parameters]},
         "values": values,
         "draws": {key: [float(f"{f.from_scale(x):.6g}") for x in result.draws.scores[:, i]]
                   for i, f in enumerate(fit.free) for key in f.keys},
         "fit": account(result, rows),
     }
-    head = "# Made by `pkpd fit " + fit.name + "`; do not edit.\n"
+    head = "# Made by `pkpd fit " + called(fit.name) + "`; do not edit.\n"
     return head + tomli_w.dumps(data)
 
 
@@ -78,8 +80,9 @@ def account(result: FitResult, rows: list[dict]) -> dict:
     """How a result was made: the trials, each one's term at the best point, the search, the sampling, the free quantities."""
     fit, draws, terms = result.fit, result.draws, result.terms
     numbers = ("log_likelihood", "distance_squared")
-    return {"name": fit.name, "trials": list(fit.trials), "figures": list(result.target.figures),
-            "version": pkpd.__version__, "link": fit.link, "patients": fit.patients, "evaluations": result.calls,
+    return {"name": called(fit.name), "trials": [file_of(t) for t in fit.trials],
+            "figures": list(result.target.figures), "version": pkpd.__version__, "link": fit.link,
+            "patients": fit.patients, "evaluations": result.calls,
             "effective_draws": round(draws.effective, 1), "exact_draws": draws.exact,
             "emulator_error": round(draws.error, 3), "acceptance": round(draws.acceptance, 3),
             "best_log_posterior": round(result.best_value, 3),
@@ -88,9 +91,9 @@ def account(result: FitResult, rows: list[dict]) -> dict:
             "terms": [t | {k: round(t[k], 3) for k in numbers} for t in terms], "free": rows}
 
 
-def save(result: FitResult, path: Path) -> Path:
-    """Writes a result file."""
-    return store.write_text(path, to_toml(result))
+def save(result: FitResult, path: Path, *, over_shipped: bool = False) -> Path:
+    """Writes a result file; in the place of one that the library ships only if that is said."""
+    return store.write_text(path, to_toml(result), over_shipped=over_shipped)
 
 
 def load_result(name: str | Path) -> tuple[Parameters, dict]:
@@ -100,8 +103,7 @@ def load_result(name: str | Path) -> tuple[Parameters, dict]:
     """
     source = library.read("result", name)
     data = source.data
-    own = set(data["fit"]) if {"parameters", "fit", "draws"} <= set(data) else set()
-    if not {"name", "figures"} <= own or not {"trial", "trials"} & own:
+    if not _is_result(data):
         raise fail(source.path, "is not a fit's result", "make one with `pkpd fit NAME`")
     model = daily_model(data["parameters"]["model"])
     named = source.path if library.is_path(name, "result") else source.name
@@ -109,6 +111,17 @@ def load_result(name: str | Path) -> tuple[Parameters, dict]:
     if "trials" not in told:
         told = {**told, "trials": [told["trial"]], "figures": [f"{told['trial']}/{f}" for f in told["figures"]]}
     return load_parameters(named, model), told
+
+
+def _is_result(data: dict) -> bool:
+    """Whether tables are a fit's: values of a model, draws, and an account of trials and their figures."""
+    head, told = data.get("parameters"), data.get("fit")
+    if not isinstance(head, dict) or not isinstance(told, dict) or not isinstance(data.get("draws"), dict):
+        return False
+    lists = [told.get("figures"), told.get("trials", [told.get("trial")])]
+    words = (head.get("model"), told.get("name"), told.get("link", ""))
+    listed = all(isinstance(x, list) and x and all(isinstance(t, str) for t in x) for x in lists)
+    return listed and all(isinstance(w, str) for w in words)
 
 
 def result_for(trial: Trial) -> str | None:
@@ -126,8 +139,9 @@ def result_for(trial: Trial) -> str | None:
 
 
 def fitted(told: dict, trial: str) -> tuple[str, ...]:
-    """The figures of a trial that a fit used, by its account."""
-    return tuple(f.removeprefix(f"{trial}/") for f in told["figures"] if f.startswith(f"{trial}/"))
+    """The figures of a trial that a fit used, by its account; a file is the same trial in whatever folder."""
+    names = [t for t in told["trials"] if file_of(t) == file_of(trial)]
+    return tuple(f.removeprefix(f"{t}/") for t in names for f in told["figures"] if f.startswith(f"{t}/"))
 
 
 def points(parameters: Parameters, count: int) -> list[Point]:

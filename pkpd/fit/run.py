@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 import pkpd
-from pkpd import library, store
+from pkpd import cache, store
+from pkpd.doors import door
 from pkpd.executor import run_all, stream
 from pkpd.fit.free import Fit
+from pkpd.fit.hashes import rests_on
 from pkpd.fit.likelihood import Objective, objective
 from pkpd.fit.posterior import Draws, best_point, sample
 from pkpd.fit.profile import Profile, narrowed, profiles
 from pkpd.fit.quantity import put_all
-from pkpd.model.compose import load_model
-from pkpd.parameters import load_context, load_parameters
+from pkpd.intervals import ends
+from pkpd.labels import Labelled, Row
+from pkpd.naming import called
+from pkpd.parameters import load_parameters
 from pkpd.population import uniform
-from pkpd.regimen import load_regimen
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import Trial, load_trial
 from pkpd.values import Parameters
@@ -29,8 +31,8 @@ Tell = Callable[[str, int, int], None]
 _FAR = 999.0  # no larger fall of a profile is told
 
 
-@dataclass(frozen=True)
-class FitResult:
+@dataclass(frozen=True, repr=False)
+class FitResult(Labelled):
     """What a fit found: its starts, its best point, draws of the posterior on the free scales, and profiles.
 
     `target` is the objective with its covariances as the posterior has them; `expected` are the figures at the best point.
@@ -48,21 +50,27 @@ class FitResult:
     profiles: tuple[Profile, ...]
     calls: int
 
+    def label(self) -> tuple[str, list[Row]]:
+        rows = [(r["name"], f"{r['median']:.3g} ({r['low']:.3g} to {r['high']:.3g}); {r['says']}") for r in summary(self)]
+        return f"Result of fit {self.fit.name}: log posterior {self.best_value:.2f} at the best point", rows
+
     @property
     def terms(self) -> list[dict]:
         """Each trial's term at the best point: its log likelihood, and how far the published figures lie from the expected."""
-        return [{"trial": t.trial.name, "kind": t.kind, "figures": len(t.figures),
+        return [{"trial": called(t.trial.name), "kind": t.kind, "figures": len(t.figures),
                  "log_likelihood": float(t.log_likelihood(v)), "distance_squared": float(t.distance(v))}
                 for t, v in zip(self.target.terms, self.target.split(self.expected), strict=True)]
 
 
-def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: None) -> FitResult:
-    """Calibrates: covariances at the prior's centre, several starts, covariances again at the best, posterior, profiles."""
-    trials = tuple(load_trial(name) for name in fit.trials)
-    base = load_parameters(fit.parameters, daily_model(trials[0].disease))
-    rest = [x for t in trials for x in _rests_on(t)]
-    key = store.content_hash(fit, trials, base.values, base.correlations, base.covariates, *rest)
-    state = (store.restore("fits", key) if resume else None) or {}
+@door
+def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: None,
+            use: Callable[[FitResult], object] = lambda result: None) -> FitResult:
+    """Calibrates: covariances at the prior's centre, several starts, covariances again at the best, posterior, profiles.
+
+    `use` is what is done with the result while the checkpoint is still kept: writing it can fail.
+    """
+    trials, base, key = loaded(fit)
+    state = (cache.restore("fits", key) if resume else None) or {}
     target = objective(fit, trials, base)
     if "best" not in state:
         target = target.settled(target.centre)
@@ -70,13 +78,13 @@ def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: 
         at = found[int(np.argmax([v for _, v, _ in found]))][0]
         target = target.settled(at)
         found.extend(run_all(partial(_climb, target, 40 * len(at)), [at]))
-        state |= {"terms": target.terms, "best": found[-1][0], "best_value": found[-1][1],
+        state |= {"covariances": target.covariances, "best": found[-1][0], "best_value": found[-1][1],
                   "calls": sum(calls for *_, calls in found)}
-        store.checkpoint("fits", key, state)
-    target = replace(target, terms=state["terms"])
+        cache.checkpoint("fits", key, state)
+    target = target.with_covariances(state["covariances"])
 
     def keep() -> None:
-        store.checkpoint("fits", key, state)
+        cache.checkpoint("fits", key, state)
 
     draws = sample(target, state, keep, tell)
     found = profiles(target, draws, state, keep, tell)
@@ -84,19 +92,17 @@ def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: 
     starts = state["climbs"][:fit.starts]
     result = FitResult(fit, trials, target, np.array([s for s, *_ in starts]), np.array([v for _, v, _ in starts]), best, value,
                        target.expected(best), draws, found, state["calls"])
-    store.forget("fits", key)
+    use(result)
+    cache.forget("fits", key)
     return result
 
 
-def _rests_on(trial: Trial) -> list[str]:
-    """Hashes of all else that a fit computes with, so that a checkpoint of other content is never resumed."""
-    disease = daily_model(trial.disease)
-    solved = [(load_model(system), "") for _, system in trial.treatments]
-    solved += [(load_model(t.model), t.parameters) for t in trial.therapies]
-    found = [disease.hash, pkpd.__version__]
-    found += [h for m, own in solved for h in (m.hash, load_parameters(own or (), m).hash)]
-    found += [load_context(c, disease).hash for a in trial.arms for g in a.patients for c in g.contexts]
-    return found + [store.content_hash(load_regimen(a.regimen)) for a in trial.arms if a.regimen]
+def loaded(fit: Fit) -> tuple[tuple[Trial, ...], Parameters, str]:
+    """The trials and values of a fit, and a hash of all that it computes with. This reads every file of the fit."""
+    trials = tuple(load_trial(name) for name in fit.trials)
+    base = load_parameters(fit.parameters, daily_model(trials[0].disease))
+    rest = [pkpd.__version__, *(x for t in trials for x in rests_on(t))]
+    return trials, base, store.content_hash(fit, trials, base.values, base.correlations, base.covariates, *rest)
 
 
 def _optimise(target: Objective, state: dict, key: str, tell: Tell) -> list[tuple[np.ndarray, float, int]]:
@@ -109,7 +115,7 @@ def _optimise(target: Objective, state: dict, key: str, tell: Tell) -> list[tupl
     tell("searching", len(found), count)
     for climbed in stream(partial(_climb, target, 20 * size), [target.centre + x * target.width for x in z[len(found):]]):
         found.append(climbed)
-        store.checkpoint("fits", key, state)
+        cache.checkpoint("fits", key, state)
         tell("searching", len(found), count)
     return found
 
@@ -131,18 +137,12 @@ def _climb(target: Objective, most: int, start: np.ndarray) -> tuple[np.ndarray,
     return out.x, -float(out.fun), int(calls)
 
 
-def result_file(name: str) -> Path:
-    """Where a fit's result is kept: in the checkout's library, or in the current folder of an installed package."""
-    inside = library.ROOT.name == "_library"
-    return Path(f"{name}.toml") if inside else library.ROOT / "fits" / "results" / f"{name}.toml"
-
-
 def summary(result: FitResult) -> list[dict]:
     """Prior, posterior and profile of each free quantity in its own unit, and what the data say of it."""
     rows = []
     for i, (f, profile) in enumerate(zip(result.fit.free, result.profiles, strict=True)):
         draws = result.draws.scores[:, i]
-        low, mid, high = f.from_scale(np.quantile(draws, [0.025, 0.5, 0.975]))  # type: ignore[misc]
+        low, mid, high = f.from_scale(np.array(ends(draws)))  # type: ignore[misc]
         prior_low, prior_high = (float(f.from_scale(f.to_scale(f.at) + z * f.sd)) for z in (-1.96, 1.96))
         contraction = float(1 - np.std(draws) / f.sd)
         rows.append({"name": f.name, "line": f.key, "median": float(mid), "low": float(low), "high": float(high),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pkpd import library, store, units
+from pkpd import cache, library, store, units
 from pkpd.errors import ContentError, Issue, NotFound, PkpdError, fail, nearest
 from pkpd.library import raise_issues
 from pkpd.model.flatten import Instance, flatten
 from pkpd.model.reading import read_file
-from pkpd.model.schema import Model, ModelFile, Part
+from pkpd.model.schema import Compartment, Dose, Flow, Model, ModelFile, Parameter, Part, Variable
+
+_KEPT = (Model, Parameter, Compartment, Dose, Variable, Flow, Part)  # what a composed model is made of
 
 
 def load_model(name: str, swap: dict[str, str] | None = None) -> Model:
@@ -23,7 +25,7 @@ def load_model(name: str, swap: dict[str, str] | None = None) -> Model:
                                  store.code_hash("model", "library.py"))
     except PkpdError:  # composing says all that is wrong
         return build_model(model_file(name), swap)
-    return store.remember("models", key, lambda: build_model(model_file(name), swap))
+    return cache.remember("models", key, lambda: build_model(model_file(name), swap), *_KEPT)
 
 
 def _sources(name: str, swap: dict[str, str]) -> list[list[str]]:
@@ -35,9 +37,9 @@ def _sources(name: str, swap: dict[str, str]) -> list[list[str]]:
     return [[s.name, s.where, repr(whole(s.data, s.where))] for s in sources]
 
 
-def parse_model(text: str, name: str = "model") -> Model:
-    """A model from TOML text, as in a notebook; a system's parts come from the library."""
-    return build_model(read_file(whole(library.parse(text, name), name), name, name), {})
+def parse_model(source: str | dict, name: str = "model") -> Model:
+    """A model from TOML text or from its tables, as in a notebook; a system's parts come from the library."""
+    return build_model(read_file(whole(library.tables(source, name), name), name, name), {})
 
 
 def model_file(name: str) -> ModelFile:

@@ -45,8 +45,6 @@ def check(tree: Tree, units: Mapping[str, tuple[Unit, str]], where: str) -> tupl
             return _check_call(name, args, tree, units, where)
         case ("*" | "/" as op, a, b):
             (left, ua), (right, ub) = check(a, units, where), check(b, units, where)
-            if op == "/" and constant(b) == 0:
-                raise fail(where, f"in {unparse(tree)!r}: divides by zero", "mend the divisor")
             ua, ub = ua or ONE, ub or ONE
             return (op, left, right), (ua * ub if op == "*" else ua / ub)
         case ("**", a, b):
@@ -76,9 +74,6 @@ def _pure(tree: Tree, whole: Tree, units, where: str) -> Tree:
 
 
 def _check_call(name: str, args: tuple, whole: Tree, units, where: str) -> tuple[Tree, Unit | None]:
-    value = constant(args[0])
-    if name == "log" and value is not None and value <= 0:
-        raise fail(where, f"in {unparse(whole)!r}: the logarithm of {unparse(args[0])} has no value", "")
     if name in ("exp", "log"):
         return ("call", name, (_pure(args[0], whole, units, where),)), ONE
     if name == "sqrt":
@@ -100,8 +95,6 @@ def _check_power(a: Tree, b: Tree, units, where: str) -> tuple[Tree, Unit]:
                    f"{STEEPEST}", "write a smaller power, as a plain number")
     if not names_in(a) and _steep(a):
         raise fail(where, f"in {unparse(whole)!r}: a power of a power of plain numbers", "write out the number")
-    if constant(base) == 0 and value is not None and value < 0:
-        raise fail(where, f"in {unparse(whole)!r}: divides by zero", "mend the base")
     if unit is None or not unit.dims:
         return ("**", _scaled(base, unit.factor) if unit else base, exponent), ONE
     if value is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.library import raise_issues
-from pkpd.model import dimensions, expression
+from pkpd.model import constants, dimensions, expression
 from pkpd.model.expression import Tree
 from pkpd.model.schema import Compartment, Flow, Model, ModelFile, Parameter, Part, Variable
 from pkpd.units import ONE, Unit, parse_unit
@@ -85,8 +85,32 @@ def flatten(system: ModelFile, instances: list[Instance], parts: tuple[Part, ...
     if not compartments:
         issues.append(Issue(system.where, "has no compartments", "declare at least one"))
     raise_issues(issues)
+    _check_constants(system.where, compartments, variables, flows)
     return Model(system.name, system.title, system.time, system.reference, system.text, tuple(parameters),
                  tuple(compartments), tuple(variables), tuple(flows), parts)
+
+
+def _check_constants(where: str, compartments: list[Compartment], variables: list[Variable], flows: list[Flow]) -> None:
+    """Refuses what has no finite value once variables that are constants are put in."""
+    issues: list[Issue] = []
+    known: dict[str, float] = {}
+
+    def check(tree: Tree, place: str) -> float | None:
+        try:
+            return constants.check(tree, f"{where}: {place}", known)
+        except ContentError as error:
+            issues.extend(error.issues)
+            return None
+
+    for v in variables:
+        value = check(v.tree, f"variables.{v.name}.is")
+        if value is not None:
+            known[v.name] = value
+    for f in flows:
+        check(f.tree, f"flows.{f.name}.rate")
+    for c in compartments:
+        check(c.start, f"compartments.{c.name}.start")
+    raise_issues(issues)
 
 
 class _Flattener:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import keyword
+import math
 import re
 from dataclasses import dataclass, field
 
 from pkpd.errors import ContentError, Issue, nearest
+from pkpd.items import RESERVED
 from pkpd.library import check_keys, raise_issues
-from pkpd.model import expression
+from pkpd.model import constants, expression
 from pkpd.model.expression import Tree
 from pkpd.model.schema import Compartment, Dose, Flow, ModelFile, Parameter, Part, Variable
 from pkpd.units import ONE, parse_unit
@@ -40,7 +42,9 @@ class _Reader:
 
     def tree(self, value: object, place: str) -> Tree:
         try:
-            return expression.parse(value, f"{self.where}: {place}")
+            tree = expression.parse(value, f"{self.where}: {place}")
+            constants.check(tree, f"{self.where}: {place}")
+            return tree
         except ContentError as error:
             self.issues += error.issues
             return ("num", 0)
@@ -121,11 +125,42 @@ def _joins(reader: _Reader, head: dict, key: str) -> list[str]:
 
 def _parameters(reader: _Reader, data: dict) -> tuple[Parameter, ...]:
     rows = []
-    for name, entry in reader.tables(data, "parameters", ("unit", "text")):
+    shares = _shares(data)
+    for name, entry in reader.tables(data, "parameters", ("unit", "text", "low", "high")):
+        place = f"parameters.{name}"
         if name != name.upper():
-            reader.add(f"parameters.{name}", "a parameter is written in capitals", f"write {name.upper()}")
-        rows.append(Parameter(name, reader.unit(entry, f"parameters.{name}"), entry.get("text", "")))
+            reader.add(place, "a parameter is written in capitals", f"write {name.upper()}")
+        unit = reader.unit(entry, place)
+        low, high = _bounds(reader, entry, place, 1 / float(parse_unit(unit).factor) if name in shares else math.inf)
+        rows.append(Parameter(name, unit, entry.get("text", ""), low, high))
     return tuple(rows)
+
+
+def _shares(data: dict) -> set[str]:
+    """The parameters that are shares of a whole by what they do: the active fractions of a dose's forms.
+
+    A bioavailability may be relative to another form, and then exceed 1, as NONMEM's Fn may.
+    """
+    rows = data.get("compartments")
+    doses = [c.get("dose") for c in rows.values() if isinstance(c, dict)] if isinstance(rows, dict) else []
+    forms = [d.get("forms") for d in doses if isinstance(d, dict)]
+    return {p for f in forms if isinstance(f, dict) for p in f.values() if isinstance(p, str)}
+
+
+def _bounds(reader: _Reader, entry: dict, place: str, most: float) -> tuple[float, float]:
+    """The least and the most that a parameter can be: 0 and `most` unless it says otherwise."""
+    for key in ("low", "high"):
+        value = entry.get(key, 0)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not (abs(value) <= 1e300 or abs(value) == math.inf):
+            reader.add(f"{place}.{key}", f"{_shown(value)} is not a number",
+                       f"write {key} = NUMBER, in the parameter's unit; {'-inf' if key == 'low' else 'inf'} for none")
+            return 0.0, most
+    low, high = float(entry.get("low", 0.0)), float(entry.get("high", most))
+    if low < high:
+        return low, high
+    told = "" if "low" in entry else ", which it is unless said"
+    reader.add(f"{place}.low", f"{low:g}{told}, is not below high {high:g}", "give low = … below high = …")
+    return 0.0, most
 
 
 def _compartments(reader: _Reader, data: dict) -> tuple[Compartment, ...]:
@@ -134,12 +169,13 @@ def _compartments(reader: _Reader, data: dict) -> tuple[Compartment, ...]:
         place = f"compartments.{name}"
         _lower(reader, place, name)
         start = reader.tree(entry["start"], f"{place}.start") if "start" in entry else ("num", 0)
-        scale = entry.get("scale", 1.0)
-        if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < 1e30:
+        scale = entry.get("scale")
+        if scale is not None and (not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < 1e30):
             reader.add(f"{place}.scale", f"{_shown(scale)} is not a positive number")
-            scale = 1.0
+            scale = None
         dose = _dose(reader, entry.get("dose", False), f"{place}.dose")
-        rows.append(Compartment(name, reader.unit(entry, place), entry.get("text", ""), start, dose, float(scale)))
+        rows.append(Compartment(name, reader.unit(entry, place), entry.get("text", ""), start, dose,
+                                None if scale is None else float(scale)))
     return tuple(rows)
 
 
@@ -225,6 +261,10 @@ def _names(reader: _Reader, file: ModelFile) -> None:
                 reader.add(f"{section}.{row.name}", f"is declared in [{seen[row.name]}] too", "rename one of the two")
             seen[row.name] = section
     inputs = [p.name for p in file.parameters]
+    for name in inputs if any(c.dose is not None for c in file.compartments) else ():
+        if name in RESERVED:
+            reader.add(f"parameters.{name}", "is a data item of dosing records, whose column would set it",
+                       f"rename it, as in {name}_0 (docs/dosing.md lists the data items)")
     for c in file.compartments:
         wanted = {(n, "dose") for n in (c.dose.names() if c.dose else ())}
         wanted |= {(n, "start") for n in expression.names_in(c.start)}

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
 from pkpd import store
+from pkpd.errors import fail, nearest
+from pkpd.labels import Labelled, Row, named
 from pkpd.model.expression import Tree
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """An input: constant for a patient, or constant between records."""
+    """An input: constant for a patient, or constant between records; never below `low` or above `high`, in its unit."""
 
     name: str
     unit: str
     text: str = ""
+    low: float = 0.0
+    high: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -39,14 +45,14 @@ class Dose:
 
 @dataclass(frozen=True)
 class Compartment:
-    """A state: an amount that flows move. `scale` is its small magnitude, for error control."""
+    """A state: an amount that flows move. `scale`, where it is given, is its small magnitude, for error control."""
 
     name: str
     unit: str
     text: str = ""
     start: Tree = ("num", 0)
     dose: Dose | None = None
-    scale: float = 1.0
+    scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,8 @@ class ModelFile:
     parts: tuple[Part, ...] = ()
 
 
-@dataclass(frozen=True)
-class Model:
+@dataclass(frozen=True, repr=False)
+class Model(Labelled):
     """One flat system: every name carries its part (`lesion.2.sensitive`), every rate its factor.
 
     `variables` stand in the order in which they can be computed.
@@ -126,6 +132,12 @@ class Model:
     flows: tuple[Flow, ...]
     parts: tuple[Part, ...] = ()
 
+    def label(self) -> tuple[str, list[Row]]:
+        rows = [("time", self.time), ("states", named(self.states)), ("variables", named(v.name for v in self.variables)),
+                ("inputs", named(self.inputs))]
+        rows += [("parts", named(f"{p.name} ({p.use})" for p in self.parts))] if self.parts else []
+        return f"Model {self.name}: {self.title}", rows
+
     @property
     def states(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.compartments)
@@ -136,13 +148,25 @@ class Model:
 
     def unit(self, name: str) -> str:
         """The unit of a parameter, compartment or variable."""
-        for row in (*self.parameters, *self.compartments, *self.variables):
+        rows = (*self.parameters, *self.compartments, *self.variables)
+        for row in rows:
             if row.name == name:
                 return row.unit
-        raise KeyError(name)
+        raise fail(self.name, f"has no {name!r}", nearest(str(name), (r.name for r in rows)))
+
+    def __iter__(self) -> Iterator[str]:
+        """The names that a simulation can be asked for: states, variables, inputs."""
+        return iter([*self.states, *(v.name for v in self.variables), *self.inputs])
+
+    def __contains__(self, name: object) -> bool:
+        return name in [*self]
 
     @cached_property
     def hash(self) -> str:
-        """The content hash of what is computed: structure, not titles; drugs of one structure share compiled code."""
-        rows = (*self.parameters, *self.compartments, *self.variables, *self.flows)
-        return store.content_hash(self.time, [replace(r, text="") for r in rows])
+        """The content hash of what is computed: structure, not titles; drugs of one structure share compiled code.
+
+        The bounds of parameters are no part of it: they refuse patients, and change nothing that is computed.
+        """
+        inputs = [Parameter(p.name, p.unit) for p in self.parameters]
+        rows = (*self.compartments, *self.variables, *self.flows)
+        return store.content_hash(self.time, [*inputs, *(replace(r, text="") for r in rows)])

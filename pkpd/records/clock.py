@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pkpd.schedule import ADD, ASSIGN, RATE
 from pkpd.solve.steady import NEAR
@@ -40,15 +40,15 @@ class Clock:
 
     def __init__(self, begin: float, last: float, slack: float):
         self.now, self.last, self.slack = begin, last, slack
-        self.events: list[tuple[complex, int, int, complex]] = []
+        self.events: list[tuple[complex, int, int, complex, bool]] = []
         self._waiting: list[tuple[float, int, Dose | None, int, complex]] = []
         self._shift: complex = 0.0  # the imaginary part of the time at which something happens
         self._running: dict[int, tuple[int, complex]] = {}
         self._count = 0
 
-    def put(self, kind: int, index: int, value: complex) -> None:
-        """One event now."""
-        self.events.append((self.now + self._shift, kind, index, value))
+    def put(self, kind: int, index: int, value: complex, carried: bool = False) -> None:
+        """One event now; `carried` brings what imagined doses left behind (see Schedule)."""
+        self.events.append((self.now + self._shift, kind, index, value, carried))
 
     def advance(self, time: float) -> None:
         """Lets happen what is due up to a time, that time included."""
@@ -77,7 +77,7 @@ class Clock:
         if dose.steady == 1:
             self._cancel(dose.states)
         for state, amount in zip(dose.states, dose.amounts, strict=True):
-            self.put(ASSIGN if dose.steady == 1 else ADD, state, amount)
+            self.put(ASSIGN if dose.steady == 1 else ADD, state, amount, carried=True)
         if dose.steady and dose.interval == 0:
             return
         if dose.steady:
@@ -101,10 +101,11 @@ class Clock:
 
     def _arrive(self, dose: Dose, number: int, due: complex) -> None:
         """An arrival: number 0 is the record's own, those above are additional, those below imagined before it."""
-        if dose.rate == 0:
-            self.put(ADD, dose.state, dose.amount)
-        elif dose.duration.real > 0:
-            self._begin(dose, due + dose.duration)
+        end = due + dose.duration
+        if dose.rate == 0 or end.real <= self.now + self.slack:
+            self.put(ADD, dose.state, dose.amount)  # what the clock cannot tell from a bolus is one
+        else:
+            self._begin(_as_the_clock_counts(dose, end.real - self.now), end)
         if 0 <= number < dose.more:
             self._wait(dose.time + (number + 1) * dose.interval + dose.lag, dose, number + 1)
 
@@ -130,3 +131,9 @@ class Clock:
         heapq.heapify(self._waiting)
         for state in sorted(stopped):
             self._put_rate(state)
+
+
+def _as_the_clock_counts(dose: Dose, length: float) -> Dose:
+    """The dose with the rate that gives its amount over a length that the clock has rounded."""
+    factor = dose.duration.real / length  # not a number where the infusion has no end
+    return replace(dose, rate=dose.rate * factor) if abs(factor - 1) > 1e-12 else dose

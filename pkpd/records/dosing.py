@@ -16,6 +16,7 @@ from pkpd.solve.steady_slope import steady_slopes
 from pkpd.units import ratio
 
 _LONGEST = 10_000  # infusions of one steady state that may run at once
+_SHORT = 1e-12
 
 
 def doses(rows: Rows, model: Model, inputs: np.ndarray, faults: Faults, executor: Executor | None = None) -> dict[int, Dose]:
@@ -30,7 +31,7 @@ def doses(rows: Rows, model: Model, inputs: np.ndarray, faults: Faults, executor
                    lambda r, v=value, low=low: f"is {v[r].real:g}, {low}", "mend the parameter, or the column that sets it")
     faults.raise_all()
     amount = rows.amount * names["bioavailability"]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         rate = np.select([rows.rate > 0, rows.rate == -1], [rows.rate, names["rate"]], 0.0)
         lasting = [amount / rate, names["duration"], rows.duration]
         duration = np.select([np.real(rate) > 0, rows.rate == -2, rows.duration > 0], lasting, 0.0)
@@ -100,6 +101,8 @@ def _repeated(chosen: list[Dose], states: tuple[int, ...]) -> Repeated:
     """Doses as repeated for ever, each at the time of its record within its interval."""
     rows = [[d.amount.real, d.rate.real, d.duration.real, d.interval, d.lag.real] for d in chosen]
     amount, rate, duration, interval, lag = np.array(rows).T
+    short = duration <= _SHORT * interval  # an infusion that a clock of the interval cannot tell from a bolus
+    rate, duration = np.where(short & (interval > 0), 0.0, rate), np.where(short, 0.0, duration)
     with np.errstate(divide="ignore", invalid="ignore"):
         _, late = overlap(lag, interval)  # the next arrival, after the record
     return Repeated(np.array([states.index(d.state) for d in chosen]), amount, rate, duration, interval,

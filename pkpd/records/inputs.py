@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 
+from pkpd.bounds import allowed, beyond, cannot, in_use
 from pkpd.covariates import REGISTER
 from pkpd.errors import fail
 from pkpd.model.schema import Model
@@ -16,32 +18,41 @@ from pkpd.records.table import Faults, Table
 from pkpd.values import Parameters
 
 
+def covariates_read(parameters: Parameters, given: Collection[str]) -> frozenset[str]:
+    """The covariates that effects on parameters read, and those that they follow if the table lacks them."""
+    effects = {c.name: c.effect for c in parameters.covariates}
+    todo = [v.effect for v in parameters.values]
+    read: set[str] = set()
+    while todo:
+        effect = todo.pop()
+        new = {n for n, _ in effect.reference} - read - {"COPY"} if effect is not None else set()
+        read |= new
+        todo += [effects[n] for n in new if n in effects and n not in given]
+    return frozenset(read)
+
+
 def row_inputs(table: Table, rows: Rows, model: Model, parameters: Parameters, seed: int | str, typical: bool,
-               faults: Faults) -> tuple[Population, np.ndarray]:
-    """The patients as they are at their first row, and the model's inputs (row, input) at every row.
+               backward: bool, faults: Faults) -> tuple[Population, np.ndarray, dict[str, np.ndarray]]:
+    """The patients at their first row; the model's inputs (row, input) and the covariates (row) at every row.
 
     A covariate of the table replaces the patient's own, and the parameters that depend on it follow; covariates that follow
     it do so as it is at the first row. A typical patient has no spread, and the covariates that the table does not give stand
-    at each effect's reference.
+    at each effect's reference. A missing value is the row's before it, or, backward, the next one's.
     """
-    given = {n: _carried(table, n, rows, faults) for n in table.cells if n in REGISTER or n in model.inputs}
-    for name in [n for n in given if n in REGISTER]:
-        c = REGISTER[name]
-        faults.add(np.flatnonzero(~((given[name] >= c.low) & (given[name] <= c.high))), name,
-                   lambda r, v=given[name], c=c: f"{v[r]:g} {c.unit} is not plausible ({c.low:g} to {c.high:g})",
-                   f"give {c.text} in {c.unit}, or rename the column")
-    faults.raise_all()
+    given = {n: _carried(table, n, rows, backward, faults)
+             for n in table.cells if n in model.inputs or n in REGISTER}
+    told = {n: v for n, v in given.items() if n not in model.inputs}
+    _plausible(told, faults)
     plain = bind(parameters, model)
     effects = {v.name: v for v in plain.values if v.effect is not None}
     plain = replace(plain, values=tuple(replace(v, effect=None) for v in plain.values))
     if typical:
         plain = replace(plain, correlations=(), values=tuple(replace(v, spread=None, copies=None) for v in plain.values),
                         covariates=tuple(replace(c, spread=None) for c in plain.covariates))
-    people = draw(model, plain, len(rows.ids), seed, study="simulate",
-                  covariates={n: v[rows.first] for n, v in given.items() if n in REGISTER})
+    people = draw(model, plain, len(rows.ids), seed, covariates={n: v[rows.first] for n, v in told.items()})
     inputs = people.inputs[rows.patient]
     features = {} if typical else {n: v[rows.patient] for n, v in people.covariates.items()}
-    features |= {n: v for n, v in given.items() if n in REGISTER}
+    features |= told
     for column, name in enumerate(model.inputs):
         value = effects.get(line_for(name))
         if value is not None:
@@ -55,15 +66,39 @@ def row_inputs(table: Table, rows: Rows, model: Model, parameters: Parameters, s
         if name in given:
             inputs[:, column] = given[name]
     first = {n: v[rows.first] for n, v in features.items()}
-    return replace(people, inputs=inputs[rows.first], covariates={**people.covariates, **first}), inputs
+    people = replace(people, inputs=inputs[rows.first], covariates={**people.covariates, **first})
+    return people, inputs, features
 
 
-def _carried(table: Table, name: str, rows: Rows, faults: Faults) -> np.ndarray:
-    """A column whose missing values are those of the patient's row before."""
+def _plausible(covariates: dict[str, np.ndarray], faults: Faults) -> None:
+    for name, values in covariates.items():
+        c = REGISTER[name]
+        faults.add(np.flatnonzero(~((values >= c.low) & (values <= c.high))), name,
+                   lambda r, v=values, c=c: f"{v[r]:g} {c.unit} is not plausible ({c.low:g} to {c.high:g})",
+                   f"give {c.text} in {c.unit}, or rename the column")
+    faults.raise_all()
+
+
+def check_inputs(model: Model, inputs: np.ndarray, faults: Faults) -> None:
+    """Refuses inputs (row, input) that the model's parameters cannot be."""
+    for p, bad in cannot(in_use(model), inputs):
+        own = inputs[:, model.inputs.index(p.name)]
+        faults.add(bad, p.name, lambda r, p=p, own=own: beyond(p, own[r]), f"mend the value; {allowed(p, float(own[bad[0]]))}")
+    faults.raise_all()
+
+
+def _carried(table: Table, name: str, rows: Rows, backward: bool, faults: Faults) -> np.ndarray:
+    """A column whose missing values are those of the patient's row before; backward, of the next row."""
     values = table.numbers(name, faults, np.nan)
-    there = np.maximum.accumulate(np.where(np.isnan(values), -1, np.arange(len(values))))
+    index, there = np.arange(len(values)), ~np.isnan(values)
+    known = np.maximum.accumulate(np.where(there, index, -1))
+    if backward:
+        later = np.minimum.accumulate(np.where(there, index, len(values))[::-1])[::-1]
+        ends = np.append(rows.first[1:], len(values))[rows.patient]
+        known = np.where(later < ends, later, known)
     first = rows.first[rows.patient]
-    missing = np.flatnonzero(there < first)
-    faults.add(missing[missing == first[missing]], name, "is missing on the patient's first row",
-               "give it there; later rows carry it on")
-    return np.where(there < first, REGISTER[name].low if name in REGISTER else 0.0, values[there])
+    missing = np.flatnonzero(known < first)
+    what, remedy = (("is missing on all of the patient's rows", "give it") if backward else
+                    ("is missing on the patient's first row", "give it there; later rows carry it on"))
+    faults.add(missing[missing == first[missing]], name, what, remedy)
+    return np.where(known < first, REGISTER[name].low if name in REGISTER else 0.0, values[known])

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
+from pkpd.items import REFUSED
 from pkpd.model.schema import Model
-from pkpd.records.table import Faults, Table
+from pkpd.records.dates import clocked, elapsed, hours
+from pkpd.records.sheet import MISSING, is_number
+from pkpd.records.table import Faults, Table, shown
+from pkpd.units import ratio
 
 _OFF, _UNKNOWN, _UNSAID = -3, -2, -1
 _DOSE_WORDS = ("AMT", "RATE", "DUR", "SS", "II", "ADDL")
 _TOO_MANY = 100_000
+_FAR = 1e12
 
 
 @dataclass(frozen=True)
 class Rows:
-    """One array a data item, one entry a row; `patient` numbers the IDs, `compartment` the model's states."""
+    """One array a data item, one entry a row; `patient` numbers the IDs, `compartment` the model's states.
+
+    `written` is the time that the table gives; `time` that of one that runs on where a reset sets it back.
+    """
 
     ids: tuple[str, ...]
     patient: np.ndarray
+    written: np.ndarray
     time: np.ndarray
     evid: np.ndarray
     amount: np.ndarray
@@ -49,43 +59,95 @@ class Rows:
 
 
 def read_rows(table: Table, model: Model, faults: Faults) -> Rows:
-    """The records of a table; what is illegal goes to `faults`."""
-    number = {w: table.numbers(w, faults) for w in ("EVID", *_DOSE_WORDS)}
-    time = table.numbers("TIME", faults, np.nan)
-    faults.add(np.flatnonzero(np.isnan(time)), "TIME", "is missing", "give every row a time")
+    """The records of a table; what is illegal goes to `faults`.
+
+    Where the table has dates or clock times, its TIME, II and DUR are in hours, its RATE an amount an hour.
+    """
+    clock = clocked(table)
+    number = {w: table.numbers(w, faults, read=hours if clock and w in ("II", "DUR") else None)
+              for w in ("EVID", *_DOSE_WORDS, *REFUSED)}
+    missing = [i for i, c in enumerate(table.cells["TIME"]) if c in MISSING]
+    faults.add(missing, "TIME", "is missing", "give every row a time")
     ids, patient = _patients(table, faults)
+    time = elapsed(table, patient, faults) if clock else table.numbers("TIME", faults)
+    far = np.abs(time) > _FAR
+    faults.add(np.flatnonzero(far), "TIME", lambda r: f"{table.cells['TIME'][r]} is beyond every clock",
+               f"write times in {model.time}s")
+    time = np.where(far, 0.0, time)
+    if clock:
+        per = float(ratio(model.time, "hour"))
+        time, number["II"], number["DUR"] = time / per, number["II"] / per, number["DUR"] / per
+        number["RATE"] = np.where(number["RATE"] > 0, number["RATE"] * per, number["RATE"])
     if "EVID" not in table.cells:
         number["EVID"] = ((number["AMT"] != 0) | (number["RATE"] != 0)).astype(float)
-    rows = Rows(ids, patient, np.nan_to_num(time), number["EVID"], number["AMT"], number["RATE"], number["DUR"], number["SS"],
-                number["II"], number["ADDL"], _compartments(table, model))
+    rows = Rows(ids, patient, time, _running_on(time, patient, number["EVID"]), number["EVID"], number["AMT"],
+                number["RATE"], number["DUR"], number["SS"], number["II"], number["ADDL"],
+                _compartments(table, model))
     readable = ~np.isin(np.arange(len(table)), list(faults.rows))  # a cell that is no number brings no further faults along
-    for column, wrong, what, remedy in _rules(rows, model, table.cells.get("CMT", [""] * len(table))):
+    refused = [(w, number[w] != 0, lambda r, w=w, text=text: f"{number[w][r]:g} {text}", remedy)
+               for w, (text, remedy) in REFUSED.items()]
+    named = table.cells.get("CMT", [""] * len(table))
+    for column, wrong, what, remedy in [*_rules(rows, model, named), *refused]:
         faults.add(np.flatnonzero(wrong & readable), column, what, remedy)
     return rows
 
 
+def _running_on(time: np.ndarray, patient: np.ndarray, evid: np.ndarray) -> np.ndarray:
+    """Time that goes on from the row before where a reset (EVID 3 or 4) sets it back: a new occasion."""
+    before = np.roll(time, 1)
+    again = (np.diff(patient, prepend=-1) == 0) & (evid >= 3) & (time < before)
+    if not again.any():
+        return time
+    shift = np.cumsum(np.where(again, before - time, 0.0))
+    first = np.flatnonzero(np.diff(patient, prepend=-1))
+    return time + (shift - shift[first][patient])
+
+
 def _patients(table: Table, faults: Faults) -> tuple[tuple[str, ...], np.ndarray]:
-    """The IDs in the order of the table, and the number of each row's; an ID stands in one run of rows."""
+    """The IDs in the order of the table, and the number of each row's; an ID stands in one run of rows.
+
+    IDs that are numbers are compared as such: 1, 1.0 and 01 are one patient, named as in its first row.
+    """
     cells = table.cells["ID"]
-    faults.add([i for i, c in enumerate(cells) if c in ("", ".")], "ID", "is missing", "give every row its patient")
-    ids: dict[str, int] = {}
-    patient, again, before = np.zeros(len(cells), dtype=int), [], None
-    for i, cell in enumerate(cells):
-        if cell != before and cell in ids:
+    missing = [i for i, c in enumerate(cells) if c in MISSING]
+    faults.add(missing, "ID", "is missing", "give every row its patient")
+    known: dict[Decimal | str, int] = {}
+    keys, names = [_identity(c) for c in cells], []
+    patient, again = np.zeros(len(cells), dtype=int), []
+    for i, key in enumerate(keys):
+        if key not in known:
+            known[key] = len(known)
+            names.append(_named(cells[i], key))
+        elif key != keys[i - 1]:
             again.append(i)
-        patient[i] = ids.setdefault(cell, len(ids))
-        before = cell
-    faults.add(again, "ID", lambda r: f"patient {cells[r]} comes again after others", "keep each patient's rows together")
+        patient[i] = known[key]
+    faults.add(again, "ID", lambda r: f"patient {shown(cells[r])[1:-1]} comes again after others",
+               "keep each patient's rows together")
     if again:
         faults.raise_all()  # no further rule can be read where patients are torn apart
-    return tuple(ids), patient
+    return tuple(names), patient
+
+
+def _identity(cell: str) -> Decimal | str:
+    """What an ID is compared by: its number, if it is one."""
+    try:
+        return Decimal(cell) if is_number(cell) else cell
+    except InvalidOperation:
+        return cell
+
+
+def _named(cell: str, key: Decimal | str) -> str:
+    """An ID as written; a whole number with a point or exponent (1.0000E+00) as a whole number."""
+    if isinstance(key, str) or cell.lstrip("+-").isdecimal() or key.adjusted() > 14 or key != int(key):
+        return cell
+    return str(int(key))
 
 
 def _compartments(table: Table, model: Model) -> np.ndarray:
     """The state that each row names, by number or name, or why there is none."""
     dosed = [i for i, c in enumerate(model.compartments) if c.dose is not None]
     default = dosed[0] if len(dosed) == 1 else _UNSAID
-    known = {"": default, ".": default} | {name: i for i, name in enumerate(model.states)}
+    known = dict.fromkeys(MISSING, default) | {name: i for i, name in enumerate(model.states)}
 
     def state(cell: str) -> int:
         try:
@@ -110,8 +172,10 @@ Rule = tuple[str, np.ndarray, str | Callable[[int], str], str]
 def _rules(rows: Rows, model: Model, named: list[str]) -> list[Rule]:
     """What no record may be: column, the rows that are so, what is wrong, and the remedy."""
     back = (np.diff(rows.time, prepend=np.inf) < 0) & (np.diff(rows.patient, prepend=-1) == 0)
-    order = ("TIME", back, lambda r: f"goes back from {rows.time[r - 1]:.15g} to {rows.time[r]:.15g} within a patient",
-             "sort each patient's rows by time; a reset does not turn the clock back here: let time run on after it")
+    at = rows.written
+    order = ("TIME", back,
+             lambda r: f"goes back from {at[r - 1]:.15g} to {at[r]:.15g} within a patient",
+             "sort each patient's rows by time; only a reset (EVID 3 or 4) may begin it again")
     return [order, *_item_rules(rows), *_dose_rules(rows), *_steady_rules(rows), *_compartment_rules(rows, model, named)]
 
 
@@ -137,7 +201,9 @@ def _item_rules(rows: Rows) -> list[Rule]:
 
 def _dose_rules(rows: Rows) -> list[Rule]:
     single = rows.doses & (rows.steady == 0)
-    many = np.divide(rows.last_time - rows.time, rows.interval, out=np.zeros(len(rows.time)), where=rows.interval > 0)
+    with np.errstate(over="ignore"):
+        many = np.divide(rows.last_time - rows.time, rows.interval, out=np.zeros(len(rows.time)),
+                         where=rows.interval > 0)
     return [
         ("RATE", rows.doses & (rows.rate != 0) & (rows.duration != 0),
          lambda r: f"gives both RATE = {rows.rate[r]:g} and DUR = {rows.duration[r]:g}",
@@ -179,9 +245,11 @@ def _compartment_rules(rows: Rows, model: Model, named: list[str]) -> list[Rule]
     several = f"the dose does not say which of {', '.join(dosed)}" if dosed else "this model has no dosed compartment"
     remedy = "write one of them in CMT, by number or name" if dosed else "declare one with dose = true"
     return [
-        ("CMT", cmt == _OFF, lambda r: f"{named[r]} turns a compartment off, which is not done here",
+        ("CMT", cmt == _OFF,
+         lambda r: f"{shown(named[r])[1:-1]} turns a compartment off, which is not done here",
          "write the compartment's number or name; to end its flows, let a parameter that a column sets be zero"),
-        ("CMT", cmt == _UNKNOWN, lambda r: f"{named[r]!r} is no compartment of {model.name}", f"by number or name: {numbered}"),
+        ("CMT", rows.doses & (cmt == _UNKNOWN),
+         lambda r: f"{shown(named[r])} is no compartment of {model.name}", f"by number or name: {numbered}"),
         ("CMT", rows.doses & (cmt == _UNSAID), several, remedy),
         ("CMT", rows.doses & ~taken[cmt], lambda r: f"{names[cmt[r]]} is not a dosed compartment",
          f"give the dose to another ({', '.join(dosed) or 'none is'}), or declare this one with dose = true in the model"),

@@ -1,27 +1,18 @@
-"""A table of records as text: its columns by what they mean, its cells as numbers, and what is wrong with them by row."""
+"""The columns of a table of records by what they mean, their cells as numbers, and what is wrong by row."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pkpd.covariates import REGISTER
-from pkpd.errors import Issue, NotFound, fail
+from pkpd.errors import Issue
+from pkpd.items import DATES, REFUSED, RESERVED, WORDS
 from pkpd.library import raise_issues
 from pkpd.model.schema import Model
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-WORDS = ("ID", "TIME", "EVID", "AMT", "CMT", "SS", "II", "ADDL", "RATE", "DUR")
-_MISSING = ("", ".")
-_SHOWN = 20  # rows of one fault that are told one by one
+from pkpd.records.sheet import MISSING, SHOWN, Sheet
 
 
 @dataclass
@@ -37,11 +28,11 @@ class Faults:
         """One fault of some rows, by their index; where they are many, the rest is counted."""
         found = [int(r) for r in rows]
         self.rows.update(found)
-        for r in found[:_SHOWN]:
+        for r in found[:SHOWN]:
             text = what if isinstance(what, str) else what(r)
             self.issues.append((r, Issue(f"{self.where}: row {self.lines[r]}: {column}", text, remedy)))
-        if found[_SHOWN:]:
-            more = Issue(f"{self.where}: {column}", f"{len(found) - _SHOWN} more rows like these", remedy)
+        if found[SHOWN:]:
+            more = Issue(f"{self.where}: {column}", f"{len(found) - SHOWN} more rows like these", remedy)
             self.issues.append((len(self.lines), more))
 
     def raise_all(self) -> None:
@@ -51,106 +42,89 @@ class Faults:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells by column: a reserved word in capitals, an input of the model or a covariate; `lines` number the rows."""
+    """Cells by column: a data item in capitals, an input of the model, or a covariate that effects read."""
 
-    where: str
-    lines: np.ndarray
+    sheet: Sheet
     cells: dict[str, list[str]]
-    ignored: tuple[str, ...]
+    notices: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        return self.sheet.where
+
+    @property
+    def lines(self) -> np.ndarray:
+        return np.array(self.sheet.lines)
 
     def __len__(self) -> int:
-        return len(self.lines)
+        return len(self.sheet.rows)
 
-    def numbers(self, column: str, faults: Faults, missing: float = 0.0) -> np.ndarray:
-        """A column's numbers, `missing` where a cell is empty or a dot; zeros where there is no such column."""
+    def numbers(self, column: str, faults: Faults, missing: float = 0.0,
+                read: Callable[[str], float] | None = None, what: str = "is not a finite number",
+                remedy: str = "write a number; a missing value is a dot or empty") -> np.ndarray:
+        """A column's numbers, `missing` where a cell is empty, a dot or NA; zeros where there is no column.
+
+        `read` makes a number of a cell, not-a-number of what is none; `what` and `remedy` then tell it.
+        """
         if column not in self.cells:
             return np.zeros(len(self))
-        text = np.array(self.cells[column])
-        there = ~np.isin(text, _MISSING)
-        values = np.full(len(self), missing)
-        values[there] = _floats(text[there])
-        bad = np.flatnonzero(there & ~np.isfinite(values))
-        faults.add(bad, column, lambda r: f"{self.cells[column][r]!r} is not a finite number",
-                   "write a number; a missing value is a dot or empty")
+        cells = self.cells[column]
+        values = np.array([missing if c in MISSING else (read or number)(c) for c in cells])
+        bad = np.array([c not in MISSING for c in cells]) & ~np.isfinite(values)
+        faults.add(np.flatnonzero(bad), column, lambda r: f"{shown(cells[r])} {what}", remedy)
         values[bad] = 0.0
         return values
 
 
-def read_table(source: str | Path | pd.DataFrame, model: Model) -> Table:
-    """The table of a CSV file or of a data frame, its columns sorted by what they mean to a model."""
-    if isinstance(source, str | Path):
-        where = str(source)
-        lines, rows = _file_rows(Path(source))
-    else:
-        where = "table"
-        columns = [[_text(v) for v in source.iloc[:, i].tolist()] for i in range(source.shape[1])]
-        lines, rows = list(range(len(source) + 1)), [[str(c) for c in source.columns], *map(list, zip(*columns, strict=True))]
-    if len(rows) < 2:
-        raise fail(where, "holds no record", "give a header (ID, TIME, …) and at least one row")
-    names = [name.strip() for name in rows[0]]
-    ragged = [Issue(f"{where}: row {line}", f"has {len(row)} cells where the header has {len(names)}",
-                    "give one cell a column, separated by commas")
-              for line, row in zip(lines[1:], rows[1:], strict=True) if len(row) != len(names)]
-    raise_issues(ragged[:_SHOWN])
-    meant, ignored = _columns(names, model, where)
-    cells = {key: [row[i].strip() for row in rows[1:]] for key, i in meant.items()}
-    return Table(where, np.array(lines[1:]), cells, ignored)
-
-
-def _floats(cells: np.ndarray) -> np.ndarray:
-    """Texts as numbers, what is none as not-a-number."""
+def number(cell: str) -> float:
+    """A cell as a number, not-a-number if it is none."""
     try:
-        return cells.astype(float)
+        return float(cell) if "_" not in cell else np.nan
     except ValueError:
-        return np.array([_floats(np.array([c]))[0] if len(cells) > 1 else np.nan for c in cells])
+        return np.nan
 
 
-def _text(value: object) -> str:
-    """A cell of a data frame as a file would hold it."""
-    if value is None or str(value) in ("nan", "<NA>", "NaT"):
-        return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+def shown(cell: str) -> str:
+    """A cell as written, cut where it is very long."""
+    return repr(cell if len(cell) <= 60 else cell[:57] + "…")
 
 
-def _file_rows(path: Path) -> tuple[list[int], list[list[str]]]:
-    """The rows of a CSV file that are not empty, with their line numbers."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, ValueError) as error:
-        if isinstance(error, UnicodeDecodeError):
-            raise fail(str(path), "is not UTF-8 text", "save it as UTF-8") from None
-        reason = getattr(error, "strerror", None) or "not a path"
-        raise NotFound(f"{path}: cannot be read ({reason})\n    remedy: name a CSV file of records") from None
-    reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
-    lines, rows = [], []
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                lines.append(reader.line_num)
-                rows.append(row)
-    except csv.Error as error:
-        raise fail(f"{path}: row {reader.line_num}", f"is not CSV ({error})", "save the table as CSV, with commas") from None
-    return lines, rows
-
-
-def _columns(names: list[str], model: Model, where: str) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Which column holds what, and the columns that mean nothing here."""
-    words = [w for w in WORDS if w != "DUR" or w not in model.inputs]
+def sort_columns(sheet: Sheet, model: Model, read: Collection[str]) -> Table:
+    """Which column holds what; `read` are the covariates that effects read. The others are told."""
+    known = (*model.inputs, *(n for n in read if n not in model.inputs))
     meant: dict[str, int] = {}
-    ignored, issues = [], []
-    for i, name in enumerate(names):
-        key = name.upper() if name.upper() in words else name
-        if key not in words and key not in model.inputs and key not in REGISTER:
-            ignored.append(name or f"column {i + 1}")
-            near = [n for n in (*model.inputs, *REGISTER) if n.upper() == name.upper()]
-            if near and near[0] not in names:
-                issues.append(Issue(f"{where}: {name}", f"is nothing that {model.name} knows, but {near[0]} is",
+    unread, ignored, issues = [], [], []
+    for i, name in enumerate(sheet.names):
+        item = name.upper() in RESERVED or (name.upper() in REFUSED and name.upper() not in model.inputs)
+        key = name.upper() if item else name
+        if item and key in model.inputs:
+            issues.append(Issue(f"{sheet.where}: {name}",
+                                f"is a data item of records and a parameter of {model.name}",
+                                "rename the parameter in the model"))
+        elif key not in (*WORDS, *DATES, *REFUSED, *known):
+            if name.upper() == "C" and set(sheet.column(i)) <= {*MISSING, "0"}:
+                continue  # the flag of rows that are left out, which is read already
+            (unread if name in REGISTER else ignored).append(name or f"column {i + 1}")
+            near = [n for n in known if n.upper() == name.upper()]
+            if near and near[0] not in sheet.names:
+                issues.append(Issue(f"{sheet.where}: {name}",
+                                    f"is nothing that {model.name} knows, but {near[0]} is",
                                     "write inputs and covariates as the model does, or rename the column"))
+        elif key in model.inputs and key in read:
+            issues.append(Issue(f"{sheet.where}: {name}",
+                                f"is a parameter of {model.name} and a covariate that an effect reads",
+                                "rename the parameter in the model"))
         elif key in meant:
-            issues.append(Issue(f"{where}: {name}", f"is column {meant[key] + 1} and column {i + 1}", "keep one of the two"))
+            issues.append(Issue(f"{sheet.where}: {name}", f"is column {meant[key] + 1} and column {i + 1}",
+                                "keep one of the two"))
         else:
             meant[key] = i
-    issues += [Issue(where, f"has no column {word}", "a table of records needs ID and TIME; columns are separated by commas")
+    issues += [Issue(f"{sheet.where}: {word}", "is a second column of dates", "keep one: " + ", ".join(DATES))
+               for word in [w for w in meant if w in DATES][1:]]
+    issues += [Issue(sheet.where, f"has no column {word}",
+                     "a table of records needs ID and TIME; columns are separated by commas")
                for word in ("ID", "TIME") if word not in meant]
     raise_issues(issues)
-    return meant, tuple(ignored)
+    told = [*sheet.notices, *([f"columns left aside: {', '.join(ignored)}"] if ignored else []),
+            *([f"covariates left aside, as nothing depends on them: {', '.join(unread)}"] if unread else [])]
+    return Table(sheet, {key: sheet.column(i) for key, i in meant.items()}, tuple(told))

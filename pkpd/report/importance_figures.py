@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pkpd.intervals import level_text
 from pkpd.plot import FAINT, INK, MAIN, STYLE
 from pkpd.study.resistance import importance, liver_effect
 from pkpd.study.resistance.importance import ImportanceResult
@@ -22,9 +23,10 @@ _HEADS = {"points": "percentage points", "1": "natural log units"}
 
 CAPTIONS = {
     "response": "Objective response by RECIST 1.1 (targets read without error, no new lesions, no confirmation), percentage "
-                "points, medians and 95 % intervals over draws, each of which has patients of its own. Left: what releasing one "
-                "mechanism gains when all others stay. Middle: what withholding it loses when all others are released. Right: "
-                "total Sobol index, the share of the variance of response that goes with a mechanism, alone and with others, "
+                "points, medians and {level} intervals over draws, each of which has patients of its own. Left: what "
+                "releasing one mechanism gains when all others stay. Middle: what withholding it loses when all "
+                "others are released. Right: total Sobol index, the share of the variance of response that goes with a "
+                "mechanism, alone and with others, "
                 "when every degree of release is even between 0 and 1; bars are SALib’s 95 % intervals, at the middle of the "
                 "posterior. How fully a mechanism can be released is assumed, and so are most of their sizes, that of "
                 "FGL1 and LAG-3 among them: no trial of LAG-3 blockade in this disease is fitted. Gains are those of this model.",
@@ -32,7 +34,7 @@ CAPTIONS = {
                  "that later, mean over patients; the 30 % fall of a response is 0.36. It shows what moves tumours where nobody "
                  "responds yet.",
     "liver": "A lesion outside the liver when the patient’s other lesion lies in the liver, less the same when that one lies in "
-             "an organ of its own outside it: medians and 95 % intervals over draws, the same patients on both sides. Filled: "
+             "an organ of its own outside it: medians and {level} intervals over draws, the same patients on both sides. Filled: "
              "with one term of the liver’s tolerance alone; open: with all but that one. With none of them there is no "
              "difference, because nothing else differs. Some lie above 0: a term that acts within the liver’s lesion leaves "
              "a larger tumour there, which primes more T cells, and these reach the lesion elsewhere too. How large the "
@@ -125,12 +127,13 @@ def _handle(color: str, label: str, face: str = "") -> Line2D:
 
 def importance_pictures(result: ImportanceResult) -> dict[str, tuple[Figure, str]]:
     """The figures of importance with their captions."""
-    return {f"importance_{m}": (importance_figure(result, m), CAPTIONS[m]) for m in importance.MEASURES}
+    level = level_text(result.effects)
+    return {f"importance_{m}": (importance_figure(result, m), CAPTIONS[m].format(level=level)) for m in importance.MEASURES}
 
 
 def liver_pictures(result: LiverResult) -> dict[str, tuple[Figure, str]]:
     """The figures of the liver's effect with their captions."""
-    return {"liver_effect": (liver_figure(result), CAPTIONS["liver"])}
+    return {"liver_effect": (liver_figure(result), CAPTIONS["liver"].format(level=level_text(result.split)))}
 
 
 def _colors(names: Sequence[str]) -> dict[str, str]:

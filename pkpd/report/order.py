@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import pkpd
+from pkpd.intervals import level_text
 from pkpd.parameters import bibliography
 from pkpd.report import order_figures as draw
 from pkpd.report.order_figures import picked
@@ -92,7 +93,7 @@ def page_data(result: OrderResult, figures: dict) -> dict[str, Any]:
     beside = [study.beside.reference] if study.beside is not None else []
     keys = dict.fromkeys([*study.references, *beside, *(r["source"] for r in lines)])
     return {"study": study, "notice": NOTICE, "figures": figures, "opening": opening(result), "says": says(result),
-            "made": made(study), "lines": lines, "assumed": assumed(study),
+            "made": made(study), "level": level_text(result.volumes), "lines": lines, "assumed": assumed(study),
             "windows": windows, "published": published(result), "effects": _effects(result), "clinical": _clinical(result),
             "terms": _terms(result),
             "references": {k: known[k] for k in keys if k in known}}

@@ -99,7 +99,7 @@ def term_figure(result: OrderResult) -> Figure:
             axis.set_yticks(range(len(names)), ["all in force", *(f"without {n}" for n in names[1:])]
                             if k % len(study.terms_at) == 0 else [""] * len(names))
             axis.set_ylim(len(names) - 0.5, -0.5)
-        _legend(picture, [Line2D([], [], color=d["color"], marker="o", linewidth=1.8, label=f"{m.title}, 95 % interval")
+        _legend(picture, [Line2D([], [], color=d["color"], marker="o", linewidth=1.8, label=f"{m.title}, interval over draws")
                           for m, d in zip(study.modalities, cycle(_DRAWN), strict=False)] + [_zero()])
     return picture
 
@@ -119,7 +119,7 @@ def _bars(axis: Axes, rows: Sequence[dict], shift: float, color: str) -> None:
 
 
 def _lines(axis: Axes, series: Sequence[tuple[list[dict], dict[str, Any]]], zero: bool = True) -> None:
-    """Medians over draws against the gap, with their 95 % bands."""
+    """Medians over draws against the gap, with their bands."""
     if zero:
         axis.axhline(0, color=LIMIT, linestyle=(0, (4, 3)), linewidth=1.2, zorder=1)
     for rows, drawn in series:
@@ -129,7 +129,7 @@ def _lines(axis: Axes, series: Sequence[tuple[list[dict], dict[str, Any]]], zero
 
 
 def _handles(names: Iterable[str], drawn: Iterable[dict[str, Any]]) -> list[Line2D]:
-    return [Line2D([], [], marker="o", markersize=4, linewidth=1.8, label=f"{n}, 95 % band", **d)
+    return [Line2D([], [], marker="o", markersize=4, linewidth=1.8, label=f"{n}, band over draws", **d)
             for n, d in zip(names, drawn, strict=False)]
 
 

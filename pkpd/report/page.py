@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 import pkpd
 from pkpd import plot
+from pkpd.intervals import level_text
 from pkpd.model.compose import load_model
 from pkpd.parameters import bibliography, load_parameters
 from pkpd.report.reading import View, cell, monte_carlo, picked, published, says, view
@@ -47,8 +48,8 @@ def account(seen: View, lines: list[dict]) -> dict:
     """The result as plain data for a machine."""
     r = seen.result
     return {"study": r.study.name, "title": r.study.title, "trial": r.trial.name, "fit": r.fit, "link": seen.link,
-            "rows": list(r.rows), "reference": list(r.reference),
-            "sensitivity": list(r.sensitivity), "provenance": lines, "made": made(r), "notice": NOTICE}
+            "rows": list(r.rows), "reference": list(r.reference), "sensitivity": list(r.sensitivity),
+            "failures": list(r.failures), "provenance": lines, "made": made(r), "notice": NOTICE}
 
 
 def made(result: StudyResult) -> dict:
@@ -76,10 +77,11 @@ def draw_figures(seen: View) -> Figures:
                              f"change it, so sweeps that agree share a panel. {limit}"),
         "progression_free": (plot.sweep_figure(r.rows, r.reference, s, AFTER, seen.cycle),
                              f"Progression-free survival from randomisation, by sweep. {limit}")}
-    if any(row.get("difference") for row in r.rows):
+    if any(row.get("difference") and (row["before"], row["after"]) != s.reference for row in r.rows):
         pictures["difference_3y"] = (plot.difference_figure(r.rows, s, seen.cycle),
                                      f"Difference in 3-year progression-free survival from {seen.own[0]} before and "
-                                     f"{seen.own[1]} after, in the same virtual patients; bars are 95 % intervals. {limit}")
+                                     f"{seen.own[1]} after, in the same virtual patients; bars are "
+                                     f"{level_text(x['difference'] for x in r.rows)} intervals. {limit}")
     return embedded(pictures)
 
 
@@ -134,7 +136,7 @@ def page_data(seen: View, figures: dict, lines: list[dict]) -> dict[str, Any]:
         "published": published(seen), "figures": figures, "columns": _columns(seen), "sweeps": _tables(seen),
         "alone": arms, "links": _links(seen), "vanished": _vanished(seen),
         "vanished_words": plot.VANISHED_WORDS[r.trial.vanished], "picked": picked(seen),
-        "error": monte_carlo(seen),
+        "error": monte_carlo(seen), "level": level_text(r.rows),
         "fitted": fitted(r), "lines": lines, "groups": groups(lines), "counts": Counter(line["seen"] for line in lines),
         "made": made(r), "assumed": [line for line in lines if line["seen"] == "assumed"],
         "references": show_references(lines, r),

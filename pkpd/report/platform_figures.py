@@ -61,7 +61,7 @@ def bias_figure(result: PlatformResult) -> Figure:
             _dress(axis, treatment.title, "times the effect in patients" if k + PANELS >= len(study.treatments) else "")
             axis.set_yticks(range(len(others)), [p.title for p in others] if k % PANELS == 0 else [""] * len(others))
             axis.set_ylim(len(others) - 0.5, -0.5)
-        handles = [Line2D([], [], color=MAIN, marker="o", linewidth=1.8, markersize=6, label="median, 95 % interval over draws"),
+        handles = [Line2D([], [], color=MAIN, marker="o", linewidth=1.8, markersize=6, label="median, interval over draws"),
                    Line2D([], [], color=LIMIT, linestyle=(0, (4, 3)), label="as in patients"),
                    Line2D([], [], color=FAINT, marker="x", linestyle="none", label="no effect on the platform")]
         _legend(picture, axes, len(study.treatments), handles)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 import pkpd
+from pkpd.intervals import level_text
 from pkpd.parameters import bibliography
 from pkpd.report import platform_figures as draw
 from pkpd.report.page import NOTICE, template
@@ -20,22 +21,22 @@ from pkpd.study.platforms.plan import Platform, PlatformStudy, Share, Uncertain
 from pkpd.study.platforms.translation import AXES, T_CELLS, PlatformResult
 
 COLUMNS = ("table", "platform", "host", "treatment", "class", "level", "axis", "measure", "unit", "value", "low", "high", "over")
-_DRAWS = "draws, central 95 %"
-_TABLES = (("doses", "subjects, middle 80 %"), ("effects", _DRAWS), ("windows", ""), ("scores", _DRAWS))
+_TABLES = ("doses", "effects", "windows", "scores")
 _PICTURES = {"doses": draw.dose_figure, "bias": draw.bias_figure, "scores": draw.score_figure}
 _CAPTIONS = {
     "doses": "Dose and effect: log-kill a day, the median of the same virtual subjects without uncertainty of the constants. "
              "Scales differ between panels. Nothing but the values of the platform differs between the lines.",
     "bias": "Translational bias at full dose: the effect on the platform over that in patients, on a logarithmic scale. Bars "
             "hold the uncertainty of what is assumed, and no more.",
-    "scores": "Five axes, each from 0 to 1, with 95 % intervals over draws where they are wider than what is printed. The "
+    "scores": "Five axes, each from 0 to 1, with {level} intervals over draws where they are wider than what is printed. The "
               "scores are consequences of the assumptions below, not measurements of any platform.",
 }
 
 
 def write_platforms(result: PlatformResult, folder: Path) -> Path:
     """Writes results.json, results.csv, figures/*.svg and, last, index.html; returns the page's path."""
-    figures = embedded({name: (make(result), _CAPTIONS[name]) for name, make in _PICTURES.items()})
+    told = {name: text.format(level=level_text(result.scores)) for name, text in _CAPTIONS.items()}
+    figures = embedded({name: (make(result), told[name]) for name, make in _PICTURES.items()})
     page = template("platforms").render(page_data(result, figures))
     return write_report(folder, page, account(result), flat(result), figures)
 
@@ -47,7 +48,7 @@ def account(result: PlatformResult) -> dict[str, Any]:
             "platforms": [{"name": p.name, "title": p.title, "host": p.host, "parameters": p.parameters.name, "reads": p.reads,
                            "until_days": p.until} for p in study.platforms],
             "axes": {k: {"title": title, "is": text} for k, (title, text) in AXES.items()},
-            **{name: list(getattr(result, name)) for name, _ in _TABLES}, "assumed": assumed(study), "made": made(study),
+            **{name: list(getattr(result, name)) for name in _TABLES}, "assumed": assumed(study), "made": made(study),
             "notice": NOTICE}
 
 
@@ -60,7 +61,9 @@ def made(study: PlatformStudy) -> dict[str, Any]:
 
 def flat(result: PlatformResult) -> str:
     """Every row as CSV; an empty cell where a number is not defined."""
-    return as_csv(COLUMNS, [{**row, "table": name, "over": over} for name, over in _TABLES for row in getattr(result, name)])
+    over = {"doses": f"subjects, middle {level_text(result.doses)}", "windows": ""}
+    over |= {name: f"draws, central {level_text(getattr(result, name))}" for name in ("effects", "scores")}
+    return as_csv(COLUMNS, [{**row, "table": name, "over": over[name]} for name in _TABLES for row in getattr(result, name)])
 
 
 def assumed(study: PlatformStudy) -> list[dict[str, str]]:
@@ -87,6 +90,7 @@ def page_data(result: PlatformResult, figures: dict) -> dict[str, Any]:
     keys = dict.fromkeys([study.reference, *(line["source"] for own in lines.values() for line in own)])
     known = bibliography()
     return {"study": study, "notice": NOTICE, "figures": figures, "says": says(result), "axes": AXES, "made": made(study),
+            "level": level_text(result.effects),
             "effects": _table(result, "log_kill", _rate), "biases": _table(result, "bias", _fold),
             "inhibitions": _table(result, "inhibition", _percent), "windows": _held(result), "assumed": assumed(study),
             "lines": lines, "places": draw.HOSTS, "six": [k for k in IMMUNE if k not in T_CELLS],

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pkpd import plot
+from pkpd.intervals import level_text
 from pkpd.regimen import load_regimen
 from pkpd.study.run import StudyResult
 
@@ -105,7 +106,8 @@ def _headline(seen: View) -> str:
     higher = [r for r in rows if r["difference"]["low"] > 0]
     within = len(rows) - len(lower) - len(higher)
     most = "all" if within == len(rows) else within or "none"
-    parts = [f"the 95 % interval of the difference includes 0 in {most} of them"]
+    level = level_text(r["difference"] for r in rows)
+    parts = [f"the {level} interval of the difference includes 0 in {most} of them"]
     parts += [f"it lies below 0 in {len(lower)} ({_plans(lower)})"] if lower else []
     parts += [f"it lies above 0 in {len(higher)} ({_plans(higher)})"] if higher else []
     return (f"{len(rows)} plans of cycles (before + after) were compared with the trial’s {seen.own[0]} + {seen.own[1]} in "

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import pkpd
+from pkpd.intervals import level_text
 from pkpd.parameters import bibliography
 from pkpd.regimen import load_regimen
 from pkpd.report import resistance_analyses as analyses
@@ -27,15 +28,16 @@ COLUMNS = ("table", "cohort", "biology", "site", "drugs", "against", "trial", "f
            *analyses.COLUMNS)
 TABLES = ("arms", "drugs", "sites", "published")
 _CAPTIONS = {
-    "response": "Objective response, median and 95 % interval over draws, in this model. Published figures are on rows of their "
-                "own: grey squares are context, since their patients, drugs or criteria are not those of one arm; diamonds are "
-                "compared, red where the published value lies outside the 95 % interval predicted for a trial of its size.",
+    "response": "Objective response, median and {level} interval over draws, in this model. Published figures are on rows of "
+                "their own: grey squares are context, since their patients, drugs or criteria are not those of one "
+                "arm; diamonds are compared, red where the published value lies outside the 95 % interval predicted for a "
+                "trial of its size.",
     "duration": "Responses that last, by Kaplan–Meier over the responders of each draw: the share still without progression or "
                 "death a year after the scan that first showed the response. Where few respond the interval is wide, and where "
                 "none do in most draws there is nothing to show.",
     "progression": "Median progression-free survival, each panel on a scale of its own; not reached where over half of the "
                    "patients have not progressed when they are last followed.",
-    "differences": "Differences in objective response in the same virtual patients under the same draws, with 95 % intervals: "
+    "differences": "Differences in objective response in the same virtual patients under the same draws, with {level} intervals: "
                    "what drugs add, and what the site of disease changes, in this model.",
 }
 
@@ -66,7 +68,7 @@ def _caption(result: ResistanceResult, name: str) -> str:
     first = grid.trial.scans[0][0]
     floor = [f"A median of {number(first / MONTH, 'month')} months is the first scan, at {first / 7:g} weeks: a floor, since "
              "progression is seen at scans, and not a length of control."] if name == "progression" else []
-    return " ".join([_CAPTIONS[name], *cautions, *floor])
+    return " ".join([_CAPTIONS[name].format(level=level_text(result.arms)), *cautions, *floor])
 
 
 def account(result: ResistanceResult) -> dict[str, Any]:
@@ -129,7 +131,8 @@ def page_data(result: ResistanceResult, figures: dict) -> dict[str, Any]:
             "provenance": [*provenance(study), *analyses.assumed(result)],
             "importance": None if result.importance is None else analyses.importance_data(result.importance),
             "liver": None if result.liver_effect is None else analyses.liver_data(result.liver_effect),
-            "lines": [{**line, "text": ""} for line in shown["values"]], "made": made(result), "months": _months(study),
+            "lines": [{**line, "text": ""} for line in shown["values"]], "made": made(result),
+            "level": level_text(result.arms), "months": _months(study),
             "failures": result.failures, "references": {k: known[k] for k in keys if k in known},
             "account": _rounded(study.account), "error": _chance(result), "lowered": draw.lowered, "least": LEAST,
             "regimens": _regimens(study)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pkpd.intervals import level_text
 from pkpd.report.resistance_figures import lowered, published_label
 from pkpd.study.resistance.response_grid import MEASURES
 from pkpd.study.resistance.study import ResistanceResult
@@ -130,7 +131,8 @@ def _site(result: ResistanceResult, biology: str, title: str) -> str:
         if rows:
             sides = f"below 0 in {len(_apart(rows, True))} and above in {len(_apart(rows, False))} of {len(rows)} combinations"
             found.append(f"{words} rather than {dict(result.study.grid.sites)[result.study.grid.without]}, objective response "
-                         f"differs by {told(rows[0], True)} to {told(rows[-1], True)}; the 95 % interval lies {sides}")
+                         f"differs by {told(rows[0], True)} to {told(rows[-1], True)}; "
+                         f"the {level_text(rows)} interval lies {sides}")
     return f"{title}: {'; '.join(found)}." if found else ""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import pkpd
+from pkpd.intervals import level_text
 from pkpd.parameters import bibliography, line_for
 from pkpd.report import stability_figures as draw
 from pkpd.report.page import NOTICE, template
@@ -105,7 +106,8 @@ def flat(result: StabilityResult) -> str:
 def _over(result: StabilityResult) -> str:
     """Over what the share with two stable states has its interval."""
     kind = "sets of patients" if result.study.fit == "none" else "draws of the fit, each with its own patients"
-    return f"{result.study.draws} {kind}, central 95 %"
+    own = [r for r in result.basins if r["measure"] == DRAWN]
+    return f"{result.study.draws} {kind}, central {level_text(own)}"
 
 
 def _assumed(result: StabilityResult) -> list[dict[str, str]]:

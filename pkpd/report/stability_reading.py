@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from pkpd.intervals import level_text
 from pkpd.report.stability_figures import within
 from pkpd.study.stability.reduction import Place, Reduction
 from pkpd.study.stability.run import StabilityResult
@@ -43,7 +44,7 @@ def opening(result: StabilityResult) -> str:
     rare = "; ".join(f"{whole(r['high'])} % of {phrase(g, t)}" for g, t, r in some if not r["value"])
     none = "; ".join(phrase(g, t) for g, t, r in found if not r["high"])
     rest = f" None was found in {none}." if none else ""
-    words = [f"{listed} (medians and 95 % intervals over {sets})"] if listed else []
+    words = [f"{listed} (medians and {level_text(r for *_, r in found)} intervals over {sets})"] if listed else []
     words += [f"in some draws up to {rare}"] if rare else []
     return ("Dormancy against escape exists in this model, in some virtual patients: two stable tumour sizes for one and "
             f"the same patient, so that the size at the start decides, were found in {'; '.join(words)}.{rest}")

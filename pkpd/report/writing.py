@@ -12,6 +12,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from pkpd import plot, store
+from pkpd.formats import stamped
+from pkpd.naming import called
 
 Figures = dict[str, dict[str, str]]
 
@@ -35,12 +37,27 @@ def as_csv(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     return file.getvalue()
 
 
+_NAMES = ("trial", "fit", "system")  # in an account, and in how it was made
+
+
+def _called(account: dict) -> dict:
+    """An account in which no name of a file has the folder that it lies in."""
+    own: dict[str, Any] = {
+        k: called(v) if k in _NAMES and isinstance(v, str) else v for k, v in account.items()
+    }
+    return own | ({"made": _called(own["made"])} if isinstance(own.get("made"), dict) else {})
+
+
 def write_report(folder: Path, page: str, account: dict, table: str, figures: Figures) -> Path:
-    """Writes results.json, results.csv, figures/*.svg and, last, index.html; returns the page's path."""
+    """Writes results.json, results.csv, figures/*.svg and, last, index.html: all or none; returns the page's path.
+
+    Other files of the folder are left as they are.
+    """
     folder = store.require_folder(folder)
     store.require_folder(folder / "figures")
-    store.write_json(folder / "results.json", account)
-    store.write_text(folder / "results.csv", table)
-    for name, figure in figures.items():
-        store.write_text(folder / "figures" / f"{name}.svg", figure["svg"])
-    return store.write_text(folder / "index.html", page)
+    with store.together(folder):
+        store.write_json(folder / "results.json", stamped(_called(account)))
+        store.write_text(folder / "results.csv", table)
+        for name, figure in figures.items():
+            store.write_text(folder / "figures" / f"{name}.svg", figure["svg"])
+        return store.write_text(folder / "index.html", page)

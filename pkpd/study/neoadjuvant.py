@@ -52,16 +52,21 @@ def basis(study: Study, pair: tuple[int, int]) -> str:
 
 
 def metrics(readout: Readout, small: tuple[float, float]) -> dict[str, float]:
-    """What the study reads from one simulated arm; a median that is not reached is infinite."""
+    """What the study reads from one simulated arm; a median that is not reached is infinite, a share of none undefined."""
     present = np.isfinite(readout.lesions)
     three_years = survival.kaplan_meier(readout.pfs_time, readout.pfs_event, np.array([THREE_YEARS]))
     few = present & (readout.lesions >= small[0]) & (readout.lesions <= small[1])
     return {
         "response": 100 * float(np.mean(np.isin(readout.response, ("CR", "PR")))),
-        "vanished_all": 100 * float(readout.vanished.sum() / max(present.sum(), 1)),
-        "vanished_small": 100 * float((readout.vanished & few).sum() / max(few.sum(), 1)),
+        "vanished_all": _share(readout.vanished, present),
+        "vanished_small": _share(readout.vanished, few),
         "resected": 100 * float(np.mean(readout.resected)),
         "time_to_surgery": float(np.median(readout.operation[readout.resected])) if readout.resected.any() else np.nan,
         "pfs_median": float(survival.median(readout.pfs_time, readout.pfs_event)) / MONTH,
         "pfs_3y": 100 * float(np.asarray(three_years)[..., 0]),
     }
+
+
+def _share(which: np.ndarray, of: np.ndarray) -> float:
+    """How many in a hundred of some; undefined of none."""
+    return 100 * float((which & of).sum() / of.sum()) if of.any() else np.nan

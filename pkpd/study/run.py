@@ -1,4 +1,4 @@
-"""run_study: every arm of every sweep under draws of the posterior, under each kill link and convention."""
+"""run_neoadjuvant: every arm of every sweep under draws of the posterior, under each kill link and convention."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from pkpd.executor import stream
 from pkpd.fit.result import load_result, posterior
+from pkpd.intervals import interval
 from pkpd.study.neoadjuvant import FIGURES, arm, basis, metrics
 from pkpd.study.sweep import Study
 from pkpd.trial.protocol import VANISHED, Trial, load_trial
@@ -24,12 +25,13 @@ Case = tuple[str, str]  # a kill link, and what becomes of vanished lesions
 
 @dataclass(frozen=True)
 class StudyResult:
-    """A study's table, one row a figure, sweep, number of cycles and link, with its 95 % interval.
+    """A study's table, one row a figure, sweep, number of cycles and link, with its interval (pkpd.intervals).
 
     The interval holds the posterior and the chance of the patients drawn. `difference` compares with the study's
     reference plan in the same patients. Other links, and the other conventions on vanished lesions in `sensitivity`,
     are run under some of the draws and put as the calibrated link's value plus their mean difference from it in the
-    same draws and patients. `reference` rows are surgery alone.
+    same draws and patients. `reference` rows are surgery alone. `failures` names patients whose equations failed: they are
+    in the figures without what follows, as patients to whom nothing happens.
     """
 
     study: Study
@@ -39,9 +41,10 @@ class StudyResult:
     rows: tuple[dict, ...]
     reference: tuple[dict, ...]
     sensitivity: tuple[dict, ...] = ()
+    failures: tuple[str, ...] = ()
 
 
-def run_study(study: Study, tell: Tell = lambda what, done, of: None) -> StudyResult:
+def run_neoadjuvant(study: Study, tell: Tell = lambda what, done, of: None) -> StudyResult:
     """Runs a study; every arm treats the same virtual patients under the same draws of the posterior."""
     trial = load_trial(study.trial)
     parameters, account = load_result(study.fit)
@@ -54,31 +57,37 @@ def run_study(study: Study, tell: Tell = lambda what, done, of: None) -> StudyRe
     warm(places)
     tasks = [(replace(place, arm=arm(study, trial, *pair)), pair) for place in places for pair in dict.fromkeys([*pairs, (0, 0)])]
     tell("simulating", 0, len(tasks))
-    for done, found in enumerate(stream(partial(_simulated, study, parameters, table.sets, table.shared, first), tasks), 1):
+    failures: list[str] = []
+    every = stream(partial(_simulated, study, parameters, table.sets, table.shared, first), tasks)
+    for done, (found, failed) in enumerate(every, 1):
         table.found |= found
+        failures += failed
         tell("simulating", done, len(tasks))
     plans = [(s.name, (b, s.after_for(b))) for s in study.sweeps for b in s.before]
     rows = [row for sweep, pair in plans for link in links for row in table.rows(sweep, pair, (link, trial.vanished))]
     reference = [row for link in links for row in table.rows("surgery_alone", (0, 0), (link, trial.vanished))]
     sensitivity = [row for sweep, pair in plans for v in VANISHED if v != trial.vanished
                    for row in table.rows(sweep, pair, (first, v))]
-    return StudyResult(study, trial, parameters, account, tuple(rows), tuple(reference), tuple(sensitivity))
+    return StudyResult(study, trial, parameters, account, tuple(rows), tuple(reference), tuple(sensitivity),
+                       tuple(dict.fromkeys(failures)))
 
 
 def _simulated(study: Study, parameters: Parameters, sets: list[Parameters], shared: np.ndarray, first: str,
-               task: tuple[Setting, Pair]) -> dict[tuple[Case, Pair], list[dict]]:
-    """The metrics of one plan under one link, draw by draw, each in its own patients.
+               task: tuple[Setting, Pair]) -> tuple[dict[tuple[Case, Pair], list[dict]], list[str]]:
+    """The metrics of one plan under one link, draw by draw, each in its own patients; and who failed.
 
     The first link has all draws under the trial's convention on vanished lesions, and shared ones under the others.
     """
     place, pair = task
     people = admit(place, parameters, study.patients, study.seed, stream="study").repeated(study.repeats)
-    found = {}
+    found, failures = {}, []
     for vanished in VANISHED if place.link == first else (place.trial.vanished,):
         own = replace(people, trial=replace(place.trial, vanished=vanished))
         which = range(len(sets)) if (place.link, vanished) == (first, place.trial.vanished) else shared
-        found[(place.link, vanished), pair] = [metrics(run_arm(own.others(f"study {k}"), sets[k]), study.small) for k in which]
-    return found
+        arms = [(k, run_arm(own.others(f"study {k}"), sets[k])) for k in which]
+        found[(place.link, vanished), pair] = [metrics(readout, study.small) for _, readout in arms]
+        failures += [f"{pair[0]} + {pair[1]}, {place.link}, draw {k + 1}, {text}" for k, r in arms for text in r.failures]
+    return found, failures
 
 
 class _Table:
@@ -111,17 +120,7 @@ class _Table:
     def rows(self, sweep: str, pair: Pair, case: Case) -> list[dict]:
         """The rows of one plan."""
         return [{"sweep": sweep, "before": pair[0], "after": pair[1], "link": case[0], "vanished": case[1], "figure": figure,
-                 "unit": unit, **_interval(self.values(case, pair, figure)), "basis": basis(self.study, pair),
+                 "unit": unit, **interval(self.values(case, pair, figure)), "basis": basis(self.study, pair),
                  "informed": pair[0] in self.study.informed,
-                 "difference": _interval(self.values(case, pair, figure, self.study.reference))}
+                 "difference": interval(self.values(case, pair, figure, self.study.reference))}
                 for figure, (unit, _) in FIGURES.items()]
-
-
-def _interval(values: np.ndarray) -> dict[str, float | None]:
-    """Median over the draws and central 95 % interval; None where it is not reached (infinite) or not defined."""
-    known = values[~np.isnan(values)]
-    if known.size < 0.5 * values.size:
-        return {"value": None, "low": None, "high": None}
-    found = np.quantile(np.minimum(known, 1e9), [0.5, 0.025, 0.975], method="weibull")  # covers a next draw, not these only
-    value, low, high = (None if x > 1e6 else float(x) for x in found)
-    return {"value": value, "low": low, "high": high}

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
-from typing import Any
 
 from pkpd import library, units
 from pkpd.errors import ContentError, Issue, NotFound, fail, nearest
 from pkpd.fit.result import load_result
+from pkpd.labels import Labelled, Row, named
 from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
 from pkpd.spread import is_number
 from pkpd.trial.exposure import daily_model
@@ -31,8 +29,8 @@ class Sweep:
         return self.after if self.after is not None else max((self.total or 0) - before, 0)
 
 
-@dataclass(frozen=True)
-class Study:
+@dataclass(frozen=True, repr=False)
+class Study(Labelled):
     """A what-if on a trial's protocol with a calibrated set; `limit` in days, `small` lesion diameters in mm."""
 
     name: str
@@ -56,26 +54,17 @@ class Study:
     seed: int = 0
 
 
+    def label(self) -> tuple[str, list[Row]]:
+        return f"Study {self.name}: {self.title}", [
+            ("trial", f"{self.trial}, arm {self.arm}"), ("fit", self.fit), ("sweeps", named(s.name for s in self.sweeps)),
+            ("size", f"{self.patients} patients, {self.draws} draws, seed {self.seed}")]
+
+
 _WORDS = ("title", "text", "kind", "trial", "arm", "fit")
 _LIMITS = {"patients": (1, 100_000), "repeats": (1, 1000), "draws": (1, 10_000), "draws_other_links": (1, 10_000),
            "seed": (0, 2**63)}
 _DROPS = ("drop_before", "drop_after")
 _MOST = 40  # cycles
-
-
-def load_study(name: str | Path) -> Any:
-    """A study by library name or path, read as its kind is."""
-    return library.load("study", name, _read_by_kind)
-
-
-def _read_by_kind(data: dict, name: str, where: str) -> Any:
-    head = data.get("study")
-    kind = head.get("kind") if isinstance(head, dict) else None
-    if not isinstance(kind, str) or kind not in READERS:
-        what = "is missing" if kind is None else f"{shown(kind)} is not a kind of study"
-        raise fail(f"{where}: study.kind", what, "write kind = " + " or ".join(f'"{k}"' for k in READERS))
-    module, verb = READERS[kind]
-    return getattr(import_module(module), verb)(data, name, where)
 
 
 def read_study(data: dict, name: str, where: str) -> Study:
@@ -86,8 +75,7 @@ def read_study(data: dict, name: str, where: str) -> Study:
     head = table(data.get("study"), f"{where}: study", keys, issues)
     words = {k: text(head, k, f"{where}: study", issues, need=k in _WORDS[2:]) for k in _WORDS}
     if words["kind"] not in ("", "neoadjuvant"):
-        issues.append(Issue(f"{where}: study.kind", f"{words['kind']!r} is not a kind of study",
-                            "write kind = " + " or ".join(f'"{k}"' for k in READERS)))
+        issues.append(Issue(f"{where}: study.kind", f"{words['kind']!r} is not a kind of study", 'write kind = "neoadjuvant"'))
     numbers = library.counts(head, _LIMITS, f"{where}: study", issues)
     adherence = table(data.get("adherence"), f"{where}: adherence", _DROPS, issues)
     drop = [_share(adherence, key, where, issues) for key in _DROPS]
@@ -229,9 +217,3 @@ def _sweep(entry: dict, where: str, issues: list[Issue]) -> Sweep | None:
         issues.append(Issue(f"{where}.before", f"{max(before)} cycles before are more than {entry['total']} in all",
                             "lower before or raise total"))
     return Sweep(name, title, tuple(before), entry.get("after"), entry.get("total"))
-
-
-# kind of study: what reads its file
-READERS = {"neoadjuvant": ("pkpd.study.sweep", "read_study"), "platforms": ("pkpd.study.platforms.plan", "read_platforms"),
-           "resistance": ("pkpd.study.resistance.study", "read_resistance"), "order": ("pkpd.study.order.plan", "read_order"),
-           "stability": ("pkpd.study.stability.run", "read_stability")}

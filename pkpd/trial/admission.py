@@ -12,6 +12,7 @@ import numpy as np
 from pkpd.courses import Regimen, lasting
 from pkpd.errors import fail, nearest
 from pkpd.model.schema import Model
+from pkpd.naming import called
 from pkpd.parameters import load_context, load_parameters, merge
 from pkpd.population import draw, uniform
 from pkpd.regimen import load_regimen
@@ -175,7 +176,8 @@ def admit(place: Setting, parameters: Parameters, n: int, seed: int = 0, stream:
     stream  the name under which patients are drawn: arms of one stream treat the same patients
     """
     trial, arm = place.trial, place.arm
-    key = (str(seed), f"trial {trial.disease}", arm.name if stream is None else stream)
+    disease = called(place.disease.name)  # never the folder that a file of the user's own lies in
+    key = (str(seed), f"trial {disease}", arm.name if stream is None else stream)
     people = draw(place.disease, parameters, n, *key)
     if trial.scans:
         return _followed(place, people.covariates, key, n)

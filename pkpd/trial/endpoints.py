@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from pkpd.labels import Labelled, Row
 
-class Patients:
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Patients(Labelled):
     """What readouts have in common: in every field but the first and the last, one entry a patient."""
 
     pfs_time: np.ndarray
@@ -18,15 +23,34 @@ class Patients:
     response: np.ndarray
     failures: tuple[str, ...]
 
+    def label(self) -> tuple[str, list[Row]]:
+        told = [("response", ", ".join(f"{k} {int(np.sum(self.response == k))}" for k in np.unique(self.response))),
+                ("PFS events", str(int(np.sum(self.pfs_event)))), ("deaths", str(int(np.sum(self.os_event))))]
+        told += [("failed", f"{len(self.failures)}; {self.failures[0]}")] if self.failures else []
+        return f"{type(self).__name__} of arm {getattr(self, 'arm', '')}: {len(self)} patients", told
+
     def __len__(self) -> int:
         return len(self.pfs_time)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a patient; times in days; what has an entry a lesion is numbered from 1 (`lesions.1`)."""
+        import pandas as pd
+
+        columns: dict[str, np.ndarray] = {"ID": np.arange(1, len(self) + 1)}
+        for f in fields(self)[1:-1]:  # type: ignore[arg-type]
+            values = getattr(self, f.name)
+            columns |= ({f.name: values} if values.ndim == 1 else
+                        {f"{f.name}.{k + 1}": values[:, k] for k in range(values.shape[1])})
+        frame = pd.DataFrame({"ID": columns.pop("ID"), "arm": getattr(self, "arm", ""), **columns})
+        frame.attrs["failures"] = self.failures
+        return frame
 
     def take(self, which: np.ndarray) -> Self:
         """Some patients of the arm (or replicates of it, from a table of indices)."""
         return replace(self, **{f.name: getattr(self, f.name)[which] for f in fields(self)[1:-1]})  # type: ignore[type-var]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Readout(Patients):
     """What a trial's database would hold of one arm, one entry a patient; times in days from randomisation."""
 
@@ -46,7 +70,7 @@ class Readout(Patients):
     failures: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Followed(Patients):
     """What a trial's database would hold of an arm followed by scans; times in days from the start of treatment.
 

@@ -9,6 +9,7 @@ from pkpd.errors import fail
 from pkpd.population import uniform
 from pkpd.simulation import Simulation
 
+CELL = 1e-9  # mL, the volume of one cell: a lesion is killed down to it, and no further
 _SMALLEST = 1.0  # mm: no scan sees less, whatever the logistic curve's tail says
 
 
@@ -20,6 +21,20 @@ def copies(simulation: Simulation, part: str, variable: str) -> np.ndarray:
         raise fail(simulation.model.name, f"has no part {part!r} with a variable {variable!r}",
                    f"a trial's disease system has the parts lesion and occult; add {part}")
     return np.stack([simulation[n] for n in names], axis=2)
+
+
+def log_kill(viable: np.ndarray, rate: np.ndarray, days: np.ndarray) -> np.ndarray:
+    """The natural logarithm of viable volume that did not survive: what growth alone would have made of it, less what there is.
+
+    The integral of the growth rate less ln(last / first), (patient, …); a lesion counts until one cell is left, and not at all
+    where there was none at the begin.
+
+    viable (mL), rate (1/day)   (patient, time, …), as of each lesion; days (time,)
+    """
+    there = np.minimum.accumulate(~(viable <= CELL), axis=1)
+    grown = np.trapezoid(np.where(there, rate, 0.0), days, axis=1)
+    left = np.where(there, viable, CELL)
+    return grown - np.log(left[:, -1] / left[:, 0])
 
 
 def thresholds(d50: np.ndarray, width: np.ndarray, baseline: np.ndarray, seen: bool, key: tuple[str, ...],

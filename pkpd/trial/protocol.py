@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pkpd import library
 from pkpd.errors import ContentError, Issue, nearest
+from pkpd.labels import Labelled, Row, named
 from pkpd.library import check_keys, check_name, raise_issues, shown, table, text
 from pkpd.model.schema import Model
 from pkpd.trial.arms import Arm, Cycles, Group, Local, arms_told, check_arms, read_arms
@@ -20,8 +21,8 @@ MODALITIES = ("CT", "MRI")
 VANISHED = ("left", "searched", "resected")  # what becomes of lesions that the scan before the operation has lost
 
 
-@dataclass(frozen=True)
-class Trial:
+@dataclass(frozen=True, repr=False)
+class Trial(Labelled):
     """A protocol and what was reported; times in days from each patient's randomisation.
 
     Arms are operated between `scans_before` and `scans_after`, or, where there are `scans`, followed from the start of
@@ -56,6 +57,11 @@ class Trial:
     elsewhere: str = ""
     therapies: tuple[Therapy, ...] = ()
 
+    def label(self) -> tuple[str, list[Row]]:
+        return f"Trial {self.name}: {self.title}", [
+            ("disease", self.disease), ("parameters", self.parameters), ("arms", named(a.name for a in self.arms)),
+            ("figures", named(f.key for f in self.figures))]
+
     def arm(self, name: str) -> Arm:
         for a in self.arms:
             if a.name == name:
@@ -66,6 +72,11 @@ class Trial:
 def load_trial(name: str | Path) -> Trial:
     """A trial by library name or path."""
     return library.load("trial", name, read_trial)
+
+
+def parse_trial(source: str | dict, name: str = "trial") -> Trial:
+    """A trial from TOML text or from its tables, as in a notebook."""
+    return read_trial(library.tables(source, name), name, name)
 
 
 _HEAD = ("title", "reference", "population", "disease", "parameters", "control", "text")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pkpd.doors import door
 from pkpd.population import Population, draw, uniform
 from pkpd.simulation import Simulation, simulate
 from pkpd.trial import lesions, response
@@ -149,6 +150,7 @@ def _readout(prepared: Prepared, early: Simulation, late: Simulation, progressio
                    early.failures + late.failures)
 
 
+@door
 def run_trial(trial: Trial, parameters: Parameters, patients: int = 1000, link: str = "",
               seed: int = 0) -> dict[str, Readout | Followed]:
     """Every arm of a trial with `patients` virtual patients each, under one set of disease parameters."""

@@ -11,9 +11,13 @@ from pkpd.simulation import Simulation, simulate
 _TUMOUR = "tumours/"
 
 
-def settled(model: Model, people: Population, lasts: float, rtol: float) -> Simulation:
-    """The states of the first day, as the one output: tumours as at the start, all else after `lasts` days beside them."""
-    run = simulate(model, people, None, (0.0,) if lasts == 0 else (-lasts, 0.0), begin=-lasts, rtol=rtol, strict=False)
+def settled(model: Model, people: Population, lasts: float, rtol: float, strict: bool = False) -> Simulation:
+    """The states of the first day, as the one output: tumours as at the start, all else after `lasts` days beside them.
+
+    A patient who fails is kept, its states missing; or, if strict, all is refused.
+    """
+    run = simulate(model, people, None, (0.0,) if lasts == 0 else (-lasts, 0.0), begin=-lasts, rtol=rtol,
+                   strict=strict)
     states = run.states[:, -1:].copy()
     columns = tumours(model)
     states[:, :, columns] = np.where(np.isnan(states[:, :, columns]), np.nan, run.states[:, :1, columns])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
+_ROUNDING = 1e-9  # of a survival: closer, it is one half
 # Counts at each subject's time, subjects sorted by time: those at risk in each arm, the events
 # tied there (both arms, treated), an event's rank in its tie; observed: the trial's treated events.
 _RiskSets = namedtuple("_RiskSets", "event treated control tied tied_treated rank observed")
@@ -55,12 +56,14 @@ def landmark(time, event, at, level=0.95):
 
 
 def median(time, event):
-    """Return the first time at which survival is at most one half, inf where it is never so low.
+    """Return the median survival time, inf where survival never comes down to one half.
 
-    The result, in days, is a float for one trial or (replicates,).
+    The first time at which survival is below one half; where it is exactly one half for a while, the middle of that
+    while, as in R's survfit and SAS's LIFETEST, and its beginning if nothing follows. The median of uncensored times
+    is thus their ordinary median. Days, a float for one trial or (replicates,).
     """
     times, survival = _steps(*_checked(time, event))
-    return _first_at_half(times, survival[..., 1:])
+    return _at_half(times, survival[..., 1:])
 
 
 def median_interval(time, event, level=0.95):
@@ -70,7 +73,7 @@ def median_interval(time, event, level=0.95):
     Brookmeyer & Crowley, Biometrics 38:29 (1982).
     """
     times, survival, variance = _greenwood(time, event)
-    return Estimate(*(float(_first_at_half(times, x)) for x in _log_log_band(survival, variance, level)))
+    return Estimate(*(float(_at_half(times, x)) for x in _log_log_band(survival, variance, level)))
 
 
 def curve(time, event):
@@ -179,9 +182,11 @@ def _log_log_band(survival, variance, level):
     return survival, *(np.where(inside, x, ends) for x in bounds)
 
 
-def _first_at_half(times, survival):
-    # A running product that should equal one half can round to just above it.
-    return np.where(survival <= 0.5 + 1e-9, times, np.inf).min(axis=-1)
+def _at_half(times, survival):
+    """The first time at one half or below, or the middle of the times from there to the first below."""
+    # A running product that should equal one half can round to either side of it.
+    first, below = (np.where(survival <= 0.5 + x, times, np.inf).min(axis=-1) for x in (_ROUNDING, -_ROUNDING))
+    return np.where(np.isfinite(below), (first + np.where(np.isfinite(below), below, 0.0)) / 2, first)[()]
 
 
 def _risk_sets(time, event, treated):

@@ -5,6 +5,7 @@ its diameter fell by 30 %, and is controlled unless it rose by 20 %. In one arm 
 """
 
 import copy
+import math
 
 import pytest
 import tomli_w
@@ -15,7 +16,7 @@ from pkpd.trial.exposure import daily_model
 SD = 0.01
 
 GROWTH = {"model": {"title": "Growth at a constant rate", "time": "day", "joins": ["tumour"]},
-          "parameters": {"RATE": {"unit": "1/day"}},
+          "parameters": {"RATE": {"unit": "1/day", "low": -math.inf}},
           "flows": {"growing": {"to": "tumour.sensitive", "rate": "RATE * tumour.sensitive"}}}
 DISEASE = {"model": {"title": "One lesion", "time": "day"},
            "parts": {"hepatic": {"use": "tumours/lesion"}, "extrahepatic": {"use": "tumours/lesion"},

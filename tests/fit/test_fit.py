@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pkpd import load_fit, load_parameters, load_trial, run_fit, store
+from pkpd import load_fit, load_parameters, load_trial, run_fit
 from pkpd.errors import ContentError
 from pkpd.fit.free import put_all, read_fit
 from pkpd.fit.likelihood import objective
@@ -159,7 +159,7 @@ def test_a_result_is_a_parameter_file_that_reloads_by_its_draws(result, base, tm
 ])
 def test_an_interrupted_fit_goes_on_from_its_checkpoint(fit, result, monkeypatch, tmp_path, stage, at):
     """Stopped and resumed, it gives the very draws and profiles of an undisturbed run."""
-    monkeypatch.setattr(store, "cache_folder", lambda: tmp_path)
+    monkeypatch.setenv("PKPD_CACHE", str(tmp_path))
 
     def stop(what, done, of):
         if what == stage and done == at:

@@ -68,7 +68,7 @@ Recipe = Callable[[], Rows]
 
 FLOORS = {"studies/": 1e-11, "commands/simulate": 1e-11}  # by how a table's name begins
 PROSE = {"title", "text", "where", "source", "reference", "note", "miss", "label", "assumes", "population",
-         "remedy"}
+         "remedy", "version", "hashes"}
 WORDS = {"unit", "class", "basis", "interval_from", "lies", "bounds", "seen", "use", "kind"}  # naming no row
 PLACES = {"level", "gap", "read", "before", "after", "rank", "factor", "cycles"}  # numbers that name a row
 OWN_ERROR = {"apart", "off", "lowest", "highest", "margin"}  # of the solver
@@ -161,7 +161,8 @@ def trial(name: str, patients: int = 40, draws: int = 6) -> Rows:
         with patch.object(predict, "DRAWS", draws):
             told = runs.predict_trial(name, fit, patients, "", _quiet)
         under = told["fit"] or "none"
-        own = [{k: v for k, v in f.items() if k not in ("trial", "seen", "level")} for f in told["figures"]]
+        apart = ("trial", "seen", "level", "quantiles")
+        own = [{k: v for k, v in f.items() if k not in apart} for f in told["figures"]]
         found |= tabled(own, under) | tabled([told["joint"]] if told["joint"] else [], f"{under} | joint")
         found[f"{under} | run"] = {k: told[k] for k in ("patients", "draws", "trials", "link")}
         found[f"{under} | run"]["failed"] = len(told["failures"])

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import sympy
 
-from pkpd import library, store
+from pkpd import cache, library
 from pkpd.errors import ContentError, NotFound
 from pkpd.model import compose
 from pkpd.model.check import check_model
@@ -640,8 +641,10 @@ def test_a_second_process_simulates_without_sympy_and_pint(tmp_path):
             "people = pkpd.draw(model, pkpd.load_parameters((), model), 2)\n"
             "pkpd.simulate(model, people, times=(0.0, 1.0))\n"
             "print([m for m in ('sympy', 'pint', 'pandas') if m in sys.modules])")
-    shared = os.environ.get("NUMBA_CACHE_DIR", str(store.cache_folder() / "numba"))  # the driver, which is of no model
-    env = {**os.environ, "PKPD_CACHE": str(tmp_path), "NUMBA_CACHE_DIR": shared}
+    own = cache.folder()
+    if own is not None and (own / "driver").is_dir():  # of no model, and long to compile
+        shutil.copytree(own / "driver", tmp_path / "driver")
+    env = {**os.environ, "PKPD_CACHE": str(tmp_path)}
     out = [subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout
            for _ in range(2)]
     assert out[1].strip() == "[]"

@@ -308,6 +308,33 @@ def test_a_dose_of_which_nothing_arrives_is_none_even_at_steady_state():
     assert np.all(central(*rows, {"TIME": 4, "AMT": 80, "CMT": 2, "SS": 1, "II": 8}, of=values(F=0)) == 0)
 
 
+@pytest.mark.parametrize("route", ["central", "depot"])
+@pytest.mark.parametrize(("rate", "closed"), [(0, None), (7, 56 / 7), (-1, 56 / 8), (-2, 5.5)])
+@pytest.mark.parametrize("lag", [0.0, 2.0])
+def test_a_reset_to_a_steady_state_with_lag_and_bioavailability_leaves_nothing_of_before(rate, closed, lag, route):
+    of, own = few(2, LAG=lag, F=0.7, D=5.5), kind(FORMS[2], route)  # 80 of which 56 arrive
+    before = ({"TIME": 0, "AMT": 90, "RATE": 3, "CMT": 2, "ADDL": 9, "II": 2}, {"TIME": 1.0, "AMT": 9, "CMT": 1})
+    reset = {"TIME": 2.5, "EVID": 4, "AMT": 80, "RATE": rate, "CMT": route, "SS": 1, "II": 5, "ADDL": 8}
+    after, late = TIMES[TIMES > 2.5], (TIMES[TIMES > 2.5] - 2.5 - lag) % 5
+    expected = own.steady_bolus(late, 56, 5) if closed is None else own.steady_infusion(late, 56 / closed, closed, 5)
+    assert central(*before, reset, of=of)[TIMES > 2.5] == pytest.approx(expected, rel=1e-8) and len(after)
+
+
+@pytest.mark.parametrize("lag", [0.0, 1.5, 7.0])
+@pytest.mark.parametrize("rate", [0, 4, -1, -2])
+def test_an_added_steady_state_lies_over_doses_that_go_on_and_end_at_a_reset(rate, lag):
+    of = few(3, LAG=lag, F=0.5, D=9.0)
+    running = {"TIME": 0, "AMT": 60, "RATE": 5, "CMT": 1, "ADDL": 9, "II": 3}
+    added = {"TIME": 4.0, "AMT": 40, "RATE": rate, "CMT": 2, "SS": 2, "II": 6, "ADDL": 4}
+    together = central(running, added, {"TIME": 13.0, "EVID": 3}, of=of)
+    form, late = FORMS[3], (TIMES - 4.0 - lag) % 6
+    steady = {0: lambda: form.steady_bolus(late, 20, 6), 4: lambda: form.steady_infusion(late, 4, 5, 6),
+              -1: lambda: form.steady_infusion(late, 8, 2.5, 6), -2: lambda: form.steady_infusion(late, 20 / 9, 9, 6)}[rate]()
+    gone_on = sum(form.absorbed(1.5).infusion(TIMES - lag - 3 * k, 5, 6) for k in range(10))
+    expected = np.where(TIMES >= 13, 0, gone_on + np.where(TIMES >= 4, steady, 0))
+    assert together == pytest.approx(expected, rel=1e-7, abs=1e-12)
+
+
 # --- both engines, and what linear drugs must obey --------------------
 
 RICH = [{"TIME": 0, "AMT": 60, "RATE": 10, "CMT": 2, "ADDL": 2, "II": 5}, {"TIME": 1.0, "AMT": 40, "CMT": 1, "LAG": 4.5},

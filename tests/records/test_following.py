@@ -31,7 +31,7 @@ def table(**columns) -> pd.DataFrame:
     return pd.DataFrame(rows | columns)
 
 
-def slopes(table: pd.DataFrame, name: str) -> np.ndarray:
+def slopes(table: pd.DataFrame, name: str, covariates: str = "forward") -> np.ndarray:
     """The derivative of the first variable by an input at each row."""
     model = parse_model("""[model]
 title = "One compartment"
@@ -48,7 +48,7 @@ out = { from = "central", rate = "CL * central / V" }
 """, "one")
     effect = Effect(("/", ("name", "WT"), ("num", 70)), (("WT", 70.0),))
     lines = (Value("CL", 2.0, "L/hour", effect=effect), Value("V", 10.0, "L"))
-    records = read_records(table, model, Parameters("own", "one", "", values=lines))
+    records = read_records(table, model, Parameters("own", "one", "", values=lines), covariates=covariates)
     own = sensitivity(model, records.population, [name], records.dosing, records.times, places=records.places, rtol=1e-9)
     return own["cc"][0, :, 0]
 
@@ -58,13 +58,15 @@ def test_a_covariate_that_comes_back_to_its_first_value_is_followed_as_any_other
     assert back == pytest.approx(near, rel=1e-5) and back[-1] < 0
 
 
-def test_clearance_under_a_changing_weight_has_the_derivative_of_the_typical_value():
+@pytest.mark.parametrize(("covariates", "held"), [("forward", [70, 100, 84]), ("backward", [100, 84, 70])])
+def test_clearance_under_a_changing_weight_has_the_derivative_of_the_typical_value(covariates, held):
     def cc(clearance):
-        at, k = np.array([0.0, 4.0, 8.0, 12.0]), clearance / 10 * np.array([1.0, 100 / 70, 1.0])
+        at, k = np.array([0.0, 4.0, 8.0, 12.0]), clearance / 10 * np.array(held) / 70
         return 10 * np.exp(-np.r_[0.0, np.cumsum(k * np.diff(at))])
 
     near = (cc(2 + 1e-5) - cc(2 - 1e-5)) / 2e-5
-    assert slopes(table(WT=[70.0, 100.0, 70.0, 70.0]), "CL") == pytest.approx(near, rel=1e-6, abs=1e-9)
+    own = slopes(table(WT=[70.0, 100.0, 84.0, 70.0]), "CL", covariates)
+    assert own == pytest.approx(near, rel=1e-6, abs=1e-9)
 
 
 def test_a_column_of_an_input_ends_its_derivative_at_the_first_change_for_good():

@@ -37,7 +37,7 @@ def visits(ids, times=(0.0, 2.0, 24.0), **columns) -> pd.DataFrame:
 
 def test_patients_are_those_that_the_other_way_to_simulate_draws():
     records = read_records(visits([7, 3, 40]), OXALIPLATIN, VALUES, seed=5)
-    drawn = draw(OXALIPLATIN, VALUES, 3, 5, study="simulate")
+    drawn = draw(OXALIPLATIN, VALUES, 3, 5)
     assert np.array_equal(records.population.inputs, drawn.inputs)
 
 
@@ -48,20 +48,20 @@ def test_a_typical_patient_is_the_typical_patient():
 
 def test_a_covariate_of_the_table_is_the_patient_s():
     records = read_records(visits([1, 2], BSA=1.6), OXALIPLATIN, VALUES, seed=5)
-    drawn = draw(OXALIPLATIN, VALUES, 2, 5, study="simulate", covariates={"BSA": 1.6})
+    drawn = draw(OXALIPLATIN, VALUES, 2, 5, covariates={"BSA": 1.6})
     assert np.array_equal(records.population.inputs, drawn.inputs) and np.all(records.population["BSA"] == 1.6)
 
 
 def test_what_follows_a_covariate_of_the_table_follows_its_first_row():
     records = read_records(visits([1, 2], BSA=[1.6, 1.6, 2.1, 2.0, 2.0, 2.0]), OXALIPLATIN, VALUES, seed=5)
-    drawn = draw(OXALIPLATIN, VALUES, 2, 5, study="simulate", covariates={"BSA": np.array([1.6, 2.0])})
+    drawn = draw(OXALIPLATIN, VALUES, 2, 5, covariates={"BSA": np.array([1.6, 2.0])})
     assert np.array_equal(records.population["WT"], drawn["WT"])
 
 
 def test_what_depends_on_a_covariate_follows_it_from_its_row_on():
     rows = visits([1], BSA=[1.6, ".", 2.1])
     records = read_records(rows, OXALIPLATIN, VALUES, seed=5)
-    before, after = (draw(OXALIPLATIN, VALUES, 1, 5, study="simulate", covariates={"BSA": b}).inputs[0] for b in (1.6, 2.1))
+    before, after = (draw(OXALIPLATIN, VALUES, 1, 5, covariates={"BSA": b}).inputs[0] for b in (1.6, 2.1))
     assert np.array_equal(records.inputs, [before, before, after]) and np.any(before != after)
 
 

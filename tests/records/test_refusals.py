@@ -6,7 +6,7 @@ import pytest
 
 from pkpd import Parameters, parse_model, read_records
 from pkpd.errors import ContentError, NotFound
-from pkpd.values import Value
+from pkpd.values import Effect, Value
 
 MODEL = parse_model("""[model]
 title = "Two dosed compartments and one that is not"
@@ -27,7 +27,8 @@ away = { from = "central", to = "tissue", rate = "K * central" }
 out = { from = "tissue", rate = "K * tissue" }
 """, "two")
 VALUES = Parameters("values", "two", "", values=tuple(
-    Value(n, v, MODEL.unit(n)) for n, v in {"K": 0.3, "LAG": 0.0, "F": 1.0, "R": 5.0, "D": 2.0}.items()))
+    Value(n, v, MODEL.unit(n), effect=Effect(("/", ("name", "WT"), ("num", 70)), (("WT", 70.0),)) if n == "K" else None)
+    for n, v in {"K": 0.3, "LAG": 0.0, "F": 1.0, "R": 5.0, "D": 2.0}.items()), covariates=(Value("WT", 70, "kg"),))
 HEADER = ("ID", "TIME", "EVID", "AMT", "CMT", "SS", "II", "ADDL", "RATE", "DUR")
 DOSE = {"ID": 1, "TIME": 0, "EVID": 1, "AMT": 100, "CMT": 2}
 SEEN = {"ID": 1, "TIME": 5}
@@ -91,7 +92,12 @@ def refused(tmp_path, monkeypatch):
     ({"AMT": "much"}, "AMT", "'much' is not a finite number", "a dot or empty"),
     ({"AMT": "inf"}, "AMT", "'inf' is not a finite number", "a dot or empty"),
     ({"SS": "nan"}, "SS", "'nan' is not a finite number", "a dot or empty"),
-    ({"TIME": "08:30"}, "TIME", "'08:30' is not a finite number", "a dot or empty"),
+    ({"TIME": "08:61"}, "TIME", "'08:61' is neither a clock time nor a number of hours", "write hh:mm"),
+    ({"AMT": "1_000"}, "AMT", "'1_000' is not a finite number", "a dot or empty"),
+    ({"CALL": 2}, "CALL", "2 asks NONMEM to call its routines", "leave the column out"),
+    ({"PCMT": 1}, "PCMT", "1 asks for the prediction of one compartment", "leave the column out"),
+    ({"CONT": 1}, "CONT", "1 continues a record on the next row", "give each record one row"),
+    ({"TINF": 3}, "TINF", "3 is the duration of an infusion", "name the column DUR"),
     ({"TIME": "."}, "TIME", "is missing", "give every row a time"),
     ({"ID": "."}, "ID", "is missing", "give every row its patient"),
     ({"LAG": -1}, "the dose's lag", "is -1, below 0", "mend the parameter"),
@@ -102,6 +108,7 @@ def refused(tmp_path, monkeypatch):
     ({"K": "."}, "K", "is missing on the patient's first row", "give it there"),
     ({"WT": "."}, "WT", "is missing on the patient's first row", "give it there"),
     ({"WT": 7}, "WT", "7 kg is not plausible (30 to 200)", "give body weight in kg"),
+    ({"WT": -99}, "WT", "-99 kg is not plausible (30 to 200)", "give body weight in kg"),
     ({"SS": 1, "II": 12, "K": 0}, "SS", "does not settle", "ADDL and II"),
 ])
 def test_an_illegal_record_is_told_with_file_row_column_and_remedy(refused, change, column, what, remedy):
@@ -118,7 +125,7 @@ def test_a_modelled_rate_is_asked_of_the_model_only_where_a_dose_asks_for_it(tmp
 
 
 def test_all_faults_of_a_file_are_told_at_once_in_the_order_of_its_rows(refused):
-    issues = refused({**DOSE, "AMT": -1}, {**SEEN, "CMT": 9}, {**SEEN, "EVID": 8, "CMT": 1}, {**SEEN, "TIME": "late", "CMT": 1})
+    issues = refused({**DOSE, "AMT": -1}, {**DOSE, "CMT": 9}, {**SEEN, "EVID": 8, "CMT": 1}, {**SEEN, "TIME": "late", "CMT": 1})
     assert [w.split(": ", 1)[1] for w, *_ in issues] == ["row 2: AMT", "row 3: CMT", "row 4: EVID", "row 5: TIME"]
 
 
@@ -127,11 +134,11 @@ def test_rows_without_end_that_share_a_fault_are_counted(refused):
     assert len(issues) == 21 and issues[-1][:2] == ("events.csv: EVID", "30 more rows like these")
 
 
-@pytest.mark.parametrize("evid", [0, 3, 4])
-def test_time_that_goes_back_is_refused_even_at_a_reset(refused, evid):
-    issues = refused({**DOSE, "TIME": 6}, {**SEEN, "EVID": evid, "AMT": 5 if evid == 4 else 0, "CMT": 1})
+@pytest.mark.parametrize("evid", [0, 1, 2])
+def test_time_that_goes_back_is_refused_but_at_a_reset(refused, evid):
+    issues = refused({**DOSE, "TIME": 6}, {**SEEN, "EVID": evid, "AMT": 5 if evid == 1 else 0, "CMT": 1})
     assert issues == [("events.csv: row 3: TIME", "goes back from 6 to 5 within a patient",
-                       "sort each patient's rows by time; a reset does not turn the clock back here: let time run on after it")]
+                       "sort each patient's rows by time; only a reset (EVID 3 or 4) may begin it again")]
 
 
 def test_a_patient_whose_rows_are_apart_is_refused(refused):

@@ -14,9 +14,10 @@ from pkpd.report.resistance_analyses import liver_data
 from pkpd.study.platforms import experiment
 from pkpd.study.resistance import lesion_pairs
 from pkpd.study.resistance import liver_effect as study
-from pkpd.study.resistance.lesion_pairs import ARMS, COVARIATES, STEPS, log_kill, placed, subsets
+from pkpd.study.resistance.lesion_pairs import ARMS, COVARIATES, STEPS, placed, subsets
 from pkpd.study.resistance.liver_effect import MEASURES, liver_effect, read_liver_effect
 from pkpd.study.resistance.mechanism import Mechanism, followed, people
+from pkpd.trial.lesions import log_kill
 from pkpd.trial.run_in import settled
 
 SYSTEM = load_model("systems/crlm_immune")
@@ -101,14 +102,13 @@ def test_an_arm_with_some_terms_has_the_lines_of_the_others_at_zero_and_nothing_
 # --- log-kill ----------------------------------------------------------
 
 
-def test_log_kill_is_the_integral_of_the_kill_rate_and_that_of_a_study_of_platforms(arms):
-    """Immune kill is all there is here, and growth alone is taken off: two ways to one number, and a third."""
+def test_log_kill_is_the_integral_of_the_kill_rate(arms):
+    """Immune kill is all there is here, and growth alone is taken off: two ways to one number."""
     run = course(arms["liver"], days=np.linspace(0, 168, 337))
     viable, rate, days = run["extrahepatic.1.viable"], run["growth_elsewhere.1.rate"], run.times[0]
     own = log_kill(viable, rate, days)
     assert np.ptp(own) > 0.3
     np.testing.assert_allclose(own, np.trapezoid(run["elsewhere.kill"], days, axis=1), atol=2e-4)
-    np.testing.assert_allclose(own, experiment._log_kill(viable[:, :, None], rate[:, :, None], days), atol=1e-12)
 
 
 def test_a_lesion_is_killed_down_to_one_cell_and_no_further():
@@ -116,6 +116,16 @@ def test_a_lesion_is_killed_down_to_one_cell_and_no_further():
     viable = np.array([[1.0, 1e-5, 1e-10, 1e-30], [1.0, 1e-5, -1e-13, 1e-8]])
     found = log_kill(viable, np.full((2, 4), 0.01), days)
     np.testing.assert_allclose(found, np.log(1e9) + 0.15)  # growth of ten days whole, of ten more by half
+
+
+def test_log_kill_has_one_definition_for_platforms_and_for_pairs_of_lesions():
+    """Of a lesion killed far below one cell, of one that was never there, and of one that lives, in one patient."""
+    days = np.array([0.0, 10, 20, 30])
+    viable = np.stack([[1.0, 1e-5, 1e-10, 1e-30], [0.0] * 4, [1.0, 1.1, 1.2, 1.3]], axis=1)[None]
+    found = log_kill(viable, np.full(viable.shape, 0.01), days)
+    np.testing.assert_allclose(found, [[np.log(1e9) + 0.15, 0.0, 0.3 - np.log(1.3)]], atol=1e-12)
+    np.testing.assert_allclose(found[:, 0], log_kill(viable[:, :, 0], np.full((1, 4), 0.01), days))
+    assert experiment.log_kill is lesion_pairs.log_kill is log_kill
 
 
 # --- the split ---------------------------------------------------------
@@ -229,7 +239,7 @@ def test_the_figure_has_a_row_for_every_term_and_says_units(result):
     [(picture, caption)] = liver_pictures(result).values()
     labels = [x.get_text() for x in picture.axes[0].get_yticklabels()]
     assert labels == [x for t in ("None", "Anti-PD-1 and anti-CTLA-4") for x in (t, "all terms", *TERMS, "none")]
-    assert all("natural log units" in a.get_xlabel() for a in picture.axes) and "95 %" in caption
+    assert all("natural log units" in a.get_xlabel() for a in picture.axes) and "50 % intervals over draws" in caption
     assert "primes more T cells" in caption  # why some differences lie above 0
     plt.close("all")
 

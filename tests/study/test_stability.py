@@ -13,6 +13,7 @@ import pytest
 
 from pkpd import load_model, load_study, parse_model
 from pkpd.errors import ContentError
+from pkpd.intervals import share
 from pkpd.library import read
 from pkpd.report.stability import COLUMNS, write_stability
 from pkpd.report.stability_figures import differs
@@ -26,7 +27,6 @@ from pkpd.study.stability.equilibria import equilibria
 from pkpd.study.stability.fixed_volume import fixed_volume
 from pkpd.study.stability.folds import KILL, branch, confirmed, fold, typical, volumes, without
 from pkpd.study.stability.folds import equilibria as resting_volumes
-from pkpd.study.stability.intervals import share
 from pkpd.study.stability.linearisation import in_logarithms, linearised, modes
 from pkpd.study.stability.plan import read_stability
 from pkpd.study.stability.reduction import Place, Reduction, whole

@@ -9,8 +9,10 @@ import pytest
 from pkpd import load_study, load_trial, run_study
 from pkpd.errors import ContentError
 from pkpd.library import read
-from pkpd.study.neoadjuvant import FIGURES, arm, planned
+from pkpd.study import run
+from pkpd.study.neoadjuvant import FIGURES, arm, metrics, planned
 from pkpd.study.sweep import read_study
+from pkpd.trial.endpoints import Readout
 
 
 @pytest.fixture
@@ -74,7 +76,7 @@ def test_every_figure_of_every_arm_is_there_under_each_link(result):
 def test_the_reference_arm_differs_from_itself_by_nothing(result):
     for r in result.rows:
         if r["before"] == 6 and r["difference"]["value"] is not None:
-            assert r["difference"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+            assert [r["difference"][k] for k in ("value", "low", "high")] == [0.0, 0.0, 0.0]
 
 
 def test_six_cycles_before_delay_the_operation_by_about_ten_weeks(result):
@@ -86,6 +88,30 @@ def test_six_cycles_before_delay_the_operation_by_about_ten_weeks(result):
 
 def test_no_lesion_vanishes_without_chemotherapy(result):
     assert all(r["value"] == 0 for r in result.rows if r["before"] == 0 and r["figure"] == "vanished_all")
+
+
+def test_a_share_of_no_lesions_is_undefined_and_not_none():
+    """No small lesion, or no lesion at all: there is no share of them that vanished."""
+    nobody = np.zeros((3, 2), dtype=bool)
+    arm_ = Readout("periop", np.array([100.0, 200, 300]), np.ones(3, bool), np.full(3, 400.0), np.zeros(3, bool),
+                   np.ones(3, bool), np.ones(3, bool), np.array(["SD"] * 3), np.zeros(3), np.full(3, 90.0),
+                   np.array([[40.0, np.nan]] * 3), nobody, np.full(3, 40.0))
+    found = metrics(arm_, (10.0, 15.0))
+    assert found["vanished_all"] == 0 and np.isnan(found["vanished_small"])
+    assert np.isnan(metrics(replace(arm_, lesions=np.full((3, 2), np.nan)), (10.0, 15.0))["vanished_all"])
+    assert found["pfs_median"] == pytest.approx(200 / (365.25 / 12))
+
+
+def test_patients_who_fail_are_named(monkeypatch):
+    """A study without a word of a failure has none."""
+    study = load_study("neoadjuvant_cycles")
+    tiny = replace(study, patients=4, repeats=1, draws=2, draws_other_links=1,
+                   sweeps=(replace(study.sweeps[0], before=(6,)),))
+    whole = run.run_arm
+    monkeypatch.setattr(run, "run_arm", lambda *a: replace(whole(*a), failures=("patient 2, day 3: the steps became too small",)))
+    monkeypatch.setenv("PKPD_THREADS", "1")
+    found = run_study(tiny)
+    assert "6 + 6, auc_linear, draw 1, patient 2, day 3: the steps became too small" in found.failures
 
 
 def test_intervals_hold_their_values(result):

@@ -105,6 +105,45 @@ def test_median_and_its_interval_agree_with_lifelines(seed):
     assert found.low < found.value < found.high
 
 
+def as_survfit(time, event):
+    """R's rule (survival, survmean's minmin), written out on lifelines' curve."""
+    steps = fitted(time, event).survival_function_.iloc[:, 0]
+    times, y = steps.index.to_numpy(), steps.to_numpy()
+    keep = y < 0.5 + 1.5e-8
+    if not keep.any():
+        return np.inf
+    times, y = times[keep], y[keep]
+    flat = abs(y[0] - 0.5) < 1.5e-8 and (y < y[0] - 1e-12).any()
+    return (times[0] + times[np.argmax(y < y[0] - 1e-12)]) / 2 if flat else times[0]
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 5, 10, 20, 46, 98, 500])
+def test_median_of_uncensored_times_is_their_ordinary_median(n):
+    """Of 1, 2, 3, 4 it is 2.5; over samples its mean is that of the median, not a step below it."""
+    times = np.random.default_rng(n).exponential(100, (200, n))
+    np.testing.assert_allclose(median(times, np.ones_like(times, dtype=bool)), np.median(times, axis=1), rtol=1e-12)
+    assert median([1, 2, 3, 4], [1, 1, 1, 1]) == 2.5
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_median_of_censored_times_is_that_of_survfit(tied):
+    """Small trials, in which survival is often exactly one half: within, in a tie, at the end and never."""
+    rng = np.random.default_rng(5)
+    time = rng.exponential(100, (400, 8))
+    time = 10 * np.ceil(time / 10) if tied else time
+    event = rng.random((400, 8)) < 0.7
+    expected = [as_survfit(t, e) for t, e in zip(time, event, strict=True)]
+    np.testing.assert_allclose(median(time, event), expected, rtol=1e-12)
+    earlier = [fitted(t, e).median_survival_time_ for t, e in zip(time, event, strict=True)]
+    assert np.isinf(expected).any() and np.mean(np.array(expected) != earlier) > 0.1
+
+
+def test_median_at_the_end_of_a_curve_that_stays_at_one_half_is_where_it_gets_there():
+    assert median([1, 2, 3, 4], [1, 1, 0, 0]) == 2
+    assert median([1, 2, 3, 4], [1, 0, 0, 0]) == np.inf
+    assert median_interval([1, 2, 3, 4], [1, 1, 1, 1]).value == 2.5
+
+
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_log_hazard_ratio_agrees_with_lifelines_efron_fit(seed, tied):
@@ -250,9 +289,9 @@ def test_an_all_censored_trial_has_survival_one_and_an_infinite_median():
     assert rmst(time[0], event[0], 25) == pytest.approx(25)
 
 
-def test_the_median_is_the_time_at_which_survival_reaches_exactly_one_half():
+def test_the_median_is_the_middle_of_the_time_at_which_survival_is_exactly_one_half():
     for n in range(2, 60, 2):
-        assert median(np.arange(1.0, n + 1), np.ones(n, bool)) == n / 2
+        assert median(np.arange(1.0, n + 1), np.ones(n, bool)) == (n + 1) / 2
 
 
 def test_a_landmark_interval_is_nan_once_survival_is_zero_and_one_before_the_first_event():

@@ -9,6 +9,7 @@ from itertools import groupby
 import numpy as np
 
 from pkpd.errors import fail
+from pkpd.intervals import Cell, interval
 from pkpd.parameters import line_for
 from pkpd.simulation import start_states
 from pkpd.study.order.sequence import Biology, Orders, OrderStudy, drawn_patients, orders
@@ -43,7 +44,7 @@ class Found:
 
 @dataclass(frozen=True)
 class OrderResult:
-    """The tables of a study of order, rows of plain data: medians over draws with central 95 % intervals, and the share of draws
+    """The tables of a study of order, rows of plain data: medians over draws with intervals, and the share of draws
     in which a value lies below 0 (`chance`); gaps and days of reading in weeks.
 
     volumes   % of the volume of untreated lesions, by site. `difference`: ablation first against anti-PD-1 first; `joint`: both
@@ -167,10 +168,10 @@ def percent(log: np.ndarray) -> np.ndarray:
     return 100 * np.expm1(log)
 
 
-def span(values: np.ndarray) -> dict[str, float]:
-    """Median and central 95 % of draws, and the share of them below 0."""
-    low, value, high = np.quantile(values, [0.025, 0.5, 0.975])
-    return {"value": float(value), "low": float(low), "high": float(high), "chance": float(np.mean(values < 0))}
+def span(values: np.ndarray) -> Cell:
+    """The interval over draws, and the share of them below 0."""
+    known = values[~np.isnan(values)]
+    return {**interval(values), "chance": float(np.mean(known < 0)) if known.size else None}
 
 
 def windows(study: OrderStudy, rows: Iterable[dict]) -> Iterator[dict]:

@@ -274,14 +274,20 @@ def _provenance(data: dict) -> tuple[tuple[str, str, str, str], ...]:
     shares = [("ablation: share of the lesion that dies", data["ablation"]["dies"]),
               ("ablation: share of injury that the rest of the liver feels", data["ablation"]["reach"]),
               ("difference of volume worth a word", data["study"]["least"])]
-    told = [(name, f"{s['value']:g}" + (f" ({s['low']:g}–{s['high']:g})" if "low" in s else ""), s) for name, s in shares]
+    told = [(name, f"{s['value']:g}" + _between(s), s) for name, s in shares]
     told += [("ablation: lesion", data["ablation"]["lesion"], data["ablation"]),
              ("patients", _words(data["patients"]["covariates"]), data["patients"]),
              ("blockade", _words(data["blockade"]["sets"]), data["blockade"])]
     told += [(b["title"], ", ".join(b.get("contexts", ())) or "no context", b) for b in data["biologies"]]
     told += [(m["title"], _words(m["sets"]), m) for m in data["modalities"]]
-    told += [(f"draws: {u['name']}", f"× {u['times'][0]:g}–{u['times'][1]:g}", u) for u in data.get("uncertain", ())]
+    told += [(f"draws: {u['name']}", f"× {u['times'][0]:g}–{u['times'][1]:g}", u) for u in data.get("uncertain") or ()]
     return tuple((name, value, entry.get("where", ""), entry.get("seen", "user")) for name, value, entry in told)
+
+
+def _between(share: dict) -> str:
+    """The ends of a share's draws, where it gives any; one that it does not give is its value."""
+    low, high = (share.get(k, share["value"]) for k in ("low", "high"))
+    return f" ({low:g}–{high:g})" if low < high else ""
 
 
 def _words(sets: dict) -> str:

@@ -8,7 +8,6 @@ from functools import reduce
 
 import numpy as np
 
-from pkpd.errors import SimulationError
 from pkpd.fit.quantity import Point
 from pkpd.model.schema import Model
 from pkpd.parameters import line_for, merge
@@ -17,13 +16,12 @@ from pkpd.schedule import nothing
 from pkpd.simulation import Simulation, simulate
 from pkpd.study.platforms.plan import Share, Uncertain
 from pkpd.trial.endpoints import first_time
-from pkpd.trial.lesions import copies
+from pkpd.trial.lesions import CELL, copies
 from pkpd.trial.published import Figure
 from pkpd.trial.response import CRITERIA, progressed, standing, target_sum
 from pkpd.trial.run_in import settled
 from pkpd.values import Parameters
 
-_CELL = 1e-9  # mL: what is smaller than a cell is read as one
 _RTOL = 1e-5  # errs the order effect of a patient by 1e-5 at most
 _SHRUNK = 0.7  # of its diameter at the first treatment
 
@@ -213,10 +211,7 @@ def orders(study: OrderStudy, people: Population, number: int, gaps: Sequence[fl
 
 def run_in(study: OrderStudy, people: Population) -> np.ndarray:
     """The states of patients on the first day (patient, state)."""
-    found = settled(study.system, people, study.run_in, _RTOL)
-    if found.failures:
-        raise SimulationError(f"{study.name}: {len(found.failures)} of {len(people)} patients failed\n  " + found.failures[0])
-    return found.states[:, 0]
+    return settled(study.system, people, study.run_in, _RTOL, strict=True).states[:, 0]
 
 
 def _each(found: list[np.ndarray], count: int) -> list[list[np.ndarray]]:
@@ -248,7 +243,7 @@ def ablated(study: OrderStudy, people: Population, states: np.ndarray, shares: S
     cells = [index[f"{lesion}.sensitive"], index[f"{lesion}.resistant"]]
     site = [i for n, i in index.items() if n.split(".")[0] == lesion.split(".")[0] and n.endswith((".sensitive", ".resistant"))]
     destroyed = dies * states[:, cells].sum(axis=1)
-    share = destroyed / np.maximum(states[:, site].sum(axis=1), _CELL)
+    share = destroyed / np.maximum(states[:, site].sum(axis=1), CELL)
     injury = index[f"{part}.injury"]
     states[:, injury] += reach * share * (1 - states[:, injury])
     primed = people[f"{part}.STRENGTH"] * people[f"{part}.IOTA"] * people[f"{joins['biology']}.ANTIGEN"]
@@ -277,7 +272,7 @@ def _reader(study: OrderStudy, people: Population) -> Callable[[np.ndarray], See
         smallest = {s: (d.min(axis=1), d[:, 0]) for s, d in size.items()}
         shrunk = [((low <= _SHRUNK * first) & (first > 0)).sum(axis=1) / np.maximum((first > 0).sum(axis=1), 1)
                   for low, first in smallest.values()]
-        return Seen(np.log(np.maximum(volume, _CELL)), np.minimum(progress, study.horizon),
+        return Seen(np.log(np.maximum(volume, CELL)), np.minimum(progress, study.horizon),
                     np.where(response.any(axis=1), 1.0, 0.0), np.stack(shrunk, axis=1))
 
     return read

@@ -13,7 +13,7 @@ from pkpd.schedule import Schedule, nothing, settings
 from pkpd.simulation import Simulation, simulate
 from pkpd.study.platforms.plan import Platform, PlatformStudy, Share, Treatment
 from pkpd.trial.endpoints import first_time
-from pkpd.trial.lesions import copies
+from pkpd.trial.lesions import copies, log_kill
 from pkpd.trial.response import CRITERIA, progressed, target_sum
 from pkpd.trial.run_in import settled
 
@@ -83,7 +83,7 @@ def _measured(study: PlatformStudy, platform: Platform, people: Population, some
     given = [_arm(study, platform, people, arm) for arm in some]
     inputs = np.concatenate([p.inputs for p, _ in given])
     crowd = Population(model.inputs, inputs, {}, rows=np.arange(len(inputs)))
-    start = settled(model, crowd, platform.run_in, _RTOL).states[:, 0]
+    start = settled(model, crowd, platform.run_in, _RTOL, strict=True).states[:, 0]
     run = simulate(model, crowd, _joined([s for _, s in given]), _days(study, platform), start=start, rtol=_RTOL)
     return [_read(study, platform, Simulation(model, p, s, run.times[c], run.states[c]))
             for i, (p, s) in enumerate(given) for c in [slice(i * n, (i + 1) * n)]]
@@ -167,21 +167,10 @@ def _read(study: PlatformStudy, platform: Platform, run: Simulation) -> Measured
     own = viable[platform.reads]
     immune = {k: run[f"{site}.{k}"][:, end] for k in IMMUNE} | {"circulating": run["systemic.circulating"][:, end]}
     sizes = np.concatenate([v[:, 0] for v in viable.values()], axis=1)
-    return Measured(_log_kill(own[:, : end + 1], copies(run, growth, "rate")[:, : end + 1], days[: end + 1]),
+    killed = log_kill(own[:, : end + 1], copies(run, growth, "rate")[:, : end + 1], days[: end + 1])
+    return Measured((killed * own[:, 0]).sum(axis=1) / own[:, 0].sum(axis=1),  # lesions count by their size at the begin
                     own[:, 0].sum(axis=1), own[:, end].sum(axis=1), viable["hepatic"][:, 0].sum(axis=1) / sizes.sum(axis=1),
                     _apart(sizes), immune, _progress(study, run, days) if platform.name == study.human else None)
-
-
-def _log_kill(viable: np.ndarray, rate: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """The log of viable volume that did not survive: what growth alone would have made of it, less what there is.
-
-    viable, rate  (subject, time, lesion); lesions count by their size at the begin
-    """
-    there = viable[:, :1] > 0
-    log = np.log(np.where(there, np.maximum(viable, 1e-15), 1.0))
-    grown = np.trapezoid(np.where(there, rate, 0.0), days, axis=1)
-    lost = grown - (log[:, -1] - log[:, 0])
-    return (lost * viable[:, 0]).sum(axis=1) / viable[:, 0].sum(axis=1)
 
 
 def _apart(sizes: np.ndarray) -> np.ndarray:

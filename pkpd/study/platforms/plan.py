@@ -201,7 +201,7 @@ def _uncertain(entry: dict, place: str, system: Model, issues: list[Issue]) -> U
     lines, times, host = entry.get("lines"), entry.get("times"), entry.get("host", "")
     known = {line_for(i) for i in system.inputs}
     for line in lines if isinstance(lines, list) else [lines]:
-        if line not in known:
+        if not isinstance(line, str) or line not in known:
             issues.append(Issue(f"{place}.lines", f"{shown(line)} is not a line of {system.name}", nearest(str(line), known)))
     if not isinstance(times, list) or len(times) != 2 or not all(is_number(t) and t > 0 for t in times) or times[0] > times[1]:
         issues.append(Issue(f"{place}.times", f"{shown(times)} is not two factors", "write times = [0.5, 2], the least first"))

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from pkpd.executor import stream
+from pkpd.intervals import interval
 from pkpd.study.platforms.experiment import Arm, Measured, arms, measure
 from pkpd.study.platforms.plan import Platform, PlatformStudy, Treatment
 
@@ -35,10 +36,10 @@ class PlatformResult:
     """The tables of a study of platforms, rows of plain data.
 
     doses    log-kill a day and growth at each dose: medians over subjects and the middle 80 % of them
-    effects  at full dose: medians over draws with central 95 % intervals; bias is ln(platform / patients), None where
+    effects  at full dose: medians over draws with central intervals (pkpd.intervals); bias is ln(platform / patients), None where
              one of the two shows no effect
     windows  the least share of the full dose that holds the tumour at its size, and one over it
-    scores   the five axes, medians over draws with central 95 % intervals
+    scores   the five axes, medians over draws with central intervals (pkpd.intervals)
     """
 
     study: PlatformStudy
@@ -108,16 +109,8 @@ def _doses(study: PlatformStudy, seen: _Seen) -> list[dict]:
             own = _of(study, seen, treatment, level)
             for measure_, values in (("log_kill", own.log_kill), ("growth", np.log(own.last / own.first))):
                 found.append({**_head(seen, treatment), "level": level, "measure": measure_, "unit": "1/day",
-                              **_span(values / seen.platform.until, 0.8)})
+                              **interval(values / seen.platform.until, 0.8)})
     return found
-
-
-def _span(values: np.ndarray, level: float) -> dict[str, float | None]:
-    """Median and the middle share of values; None where there is none: of log ratios, where an effect is missing."""
-    cut = [0.5, 0.5 - level / 2, 0.5 + level / 2]
-    found = np.quantile(values, cut, method="nearest") if not np.isnan(values).all() else [np.nan] * 3
-    value, low, high = (float(x) if np.isfinite(x) else None for x in found)
-    return {"value": value, "low": low, "high": high}
 
 
 def _effects(study: PlatformStudy, seen: _Seen, human: _Seen) -> list[dict]:
@@ -128,10 +121,10 @@ def _effects(study: PlatformStudy, seen: _Seen, human: _Seen) -> list[dict]:
         pairs = zip(own, seen.drawn[""], strict=True)
         inhibition = np.array([np.median(1 - m.last / base.last) for m, base in pairs])
         head = {**_head(seen, treatment), "level": 1.0}
-        found.append({**head, "measure": "log_kill", "unit": "1/day", **_span(seen.rate(treatment.name), 0.95)})
-        found.append({**head, "measure": "inhibition", "unit": "%", **_span(100 * inhibition, 0.95)})
+        found.append({**head, "measure": "log_kill", "unit": "1/day", **interval(seen.rate(treatment.name))})
+        found.append({**head, "measure": "inhibition", "unit": "%", **interval(100 * inhibition)})
         if seen is not human:
-            found.append({**head, "measure": "bias", "unit": "1", **_span(_bias(seen, human, treatment), 0.95)})
+            found.append({**head, "measure": "bias", "unit": "1", **interval(_bias(seen, human, treatment))})
     return found
 
 
@@ -167,7 +160,7 @@ def _scores(study: PlatformStudy, seen: _Seen, human: _Seen) -> list[dict]:
     values = {"anatomy": _anatomy(seen, human), "immunity": _immunity(seen, human), "reproducibility": _reproducibility(seen),
               "alignment": _alignment(study, seen, human), "endpoints": _endpoints(study, seen, human)}
     return [{"platform": seen.platform.name, "host": seen.platform.host, "axis": axis, "measure": "score", "unit": "1",
-             **_span(values[axis], 0.95)} for axis in AXES]
+             **interval(values[axis])} for axis in AXES]
 
 
 def _anatomy(seen: _Seen, human: _Seen) -> np.ndarray:

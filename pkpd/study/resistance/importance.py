@@ -17,6 +17,7 @@ from pkpd.covariates import REGISTER
 from pkpd.errors import Issue
 from pkpd.executor import stream
 from pkpd.fit.quantity import Point
+from pkpd.intervals import interval
 from pkpd.library import whole
 from pkpd.model.schema import Model
 from pkpd.population import Population
@@ -26,7 +27,6 @@ from pkpd.study.resistance.mechanism import (
     Mechanism,
     Together,
     biology_reader,
-    cell,
     central,
     ends,
     followed,
@@ -101,7 +101,7 @@ class ImportancePlan:
 class ImportanceResult:
     """Rows of plain data: treatment, measure ("response", "shrinkage"), unit, value, low, high in every row.
 
-    Values are medians over draws with central 95 % intervals; a draw has patients of its own, the same ones at every point.
+    Values are medians over draws with their intervals; a draw has patients of its own, the same ones at every point.
     Those of indices are at the middle of the posterior, with SALib's 95 % intervals. More of both measures is better.
 
     levels   state: "as_is", none released; "released", all of them
@@ -259,7 +259,7 @@ class _Table:
 
     def _row(self, draws: np.ndarray, difference: bool = True, **head: object) -> dict:
         return {"treatment": self.given.name, **head, "measure": self.measure, "unit": MEASURES[self.measure][1 + difference],
-                **cell(draws)}
+                **interval(draws)}
 
     def levels(self) -> list[dict]:
         return [self._row(self.drawn[:, i], False, state=state) for i, state in enumerate(("as_is", "released"))]
@@ -278,14 +278,14 @@ class _Table:
         joint = self.drawn[:, first: first + len(pairs)] - self.drawn[:, :1]
         more = joint - np.stack([gains[:, i] + gains[:, j] for i, j in pairs], axis=1) if pairs else joint
         best = (more == more.max(axis=1, keepdims=True)) & (more > 0) if pairs else more > 0
-        return [self._row(more[:, k], first=names[i], second=names[j], joint=cell(joint[:, k]), best=float(best[:, k].mean()))
+        return [self._row(more[:, k], first=names[i], second=names[j], joint=interval(joint[:, k]), best=float(best[:, k].mean()))
                 for k, (i, j) in enumerate(pairs)]
 
     def groups(self) -> list[dict]:
         names, rows = [m.name for m in self.plan.mechanisms], []
         for k, g in enumerate(self.plan.groups, -len(self.plan.groups)):
             alone = _gains(self.drawn, len(names))[:, np.isin(names, g.mechanisms)].sum(axis=1)
-            rows.append(self._row(self.drawn[:, k] - self.drawn[:, 0], group=g.name, sum=cell(alone)))
+            rows.append(self._row(self.drawn[:, k] - self.drawn[:, 0], group=g.name, sum=interval(alone)))
         return rows
 
     def indices(self) -> list[dict]:

@@ -15,6 +15,7 @@ from pkpd.model.schema import Model
 from pkpd.population import Population
 from pkpd.simulation import Simulation
 from pkpd.study.resistance.mechanism import Mechanism, ends
+from pkpd.trial.lesions import log_kill
 
 Kept = tuple[int, ...]  # which terms of the liver's tolerance are left
 
@@ -34,7 +35,6 @@ READ, OTHER, BESIDE = "extrahepatic.1", "hepatic.1", "extrahepatic.2"
 INPUTS = (TOLERANCE, f"{READ}.D0", f"{OTHER}.D0", f"{BESIDE}.D0")
 _RATE = "growth_elsewhere.1.rate"
 _SITES = {"liver": "elsewhere", "hepatic": "extrahepatic"}
-_CELL = 1e-9  # mL: a lesion is killed down to one cell, and no further
 
 
 def subsets(count: int) -> list[Kept]:
@@ -83,13 +83,3 @@ def measured(run: Simulation, scans: np.ndarray, shrinks: float) -> np.ndarray:
     change = size[:, -1] / size[:, 0] - 1
     return np.stack([killed, np.where(np.isnan(change), np.nan, 100.0 * shrunk), 100 * change,
                      np.log(run["systemic.circulating"][:, -1])], axis=1)
-
-
-def log_kill(viable: np.ndarray, rate: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """The log of viable volume that did not survive: what growth alone would have made of it, less what there is.
-
-    viable (mL), rate (1/day)  of one lesion, (patient, time); it counts until one cell is left
-    """
-    there = np.minimum.accumulate(~(viable <= _CELL), axis=1)
-    grown = np.trapezoid(np.where(there, rate, 0.0), days, axis=1)
-    return grown - np.log(np.where(there, viable, _CELL)[:, -1] / viable[:, 0])

@@ -17,6 +17,7 @@ import numpy as np
 from pkpd.errors import Issue
 from pkpd.executor import stream
 from pkpd.fit.quantity import Point
+from pkpd.intervals import interval
 from pkpd.library import shown
 from pkpd.model.schema import Model
 from pkpd.population import Population
@@ -27,7 +28,6 @@ from pkpd.study.resistance.mechanism import (
     Biology,
     Mechanism,
     biology_reader,
-    cell,
     crowd,
     followed,
     given_reader,
@@ -92,7 +92,7 @@ class LiverPlan:
 class LiverResult:
     """Rows of plain data: biology, treatment, measure, unit, value, low, high in every row.
 
-    Values are medians over draws with central 95 % intervals; a draw has patients of its own, the same ones in every arm.
+    Values are medians over draws with their intervals; a draw has patients of its own, the same ones in every arm.
 
     arms         arm (of lesion_pairs.ARMS): the mean of each measure, of patients whose other lesion lies there
     differences  kept (names of terms): the liver, with these terms of its tolerance alone, less the organ apart
@@ -197,7 +197,7 @@ class _Table:
 
     def _row(self, draws: np.ndarray, difference: bool = True, **head: object) -> dict:
         return {"biology": self.biology.name, "treatment": self.given.name, **head, "measure": self.measure,
-                "unit": MEASURES[self.measure][1 + difference], **cell(draws)}
+                "unit": MEASURES[self.measure][1 + difference], **interval(draws)}
 
     def _with(self, kept: Kept) -> np.ndarray:
         return self.means[pairs.arm(kept, len(self.plan.terms))] - self.means["apart"]

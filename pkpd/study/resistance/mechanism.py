@@ -18,7 +18,6 @@ from pkpd.parameters import bind, line_for, load_context, merge
 from pkpd.population import Population, draw
 from pkpd.simulation import Simulation, simulate
 from pkpd.spread import is_number
-from pkpd.study.stability.intervals import Cell, over
 from pkpd.study.stability.subjects import Given
 from pkpd.trial.reading import Reader
 from pkpd.values import Parameters
@@ -262,9 +261,3 @@ def followed(system: Model, patients: Population, given: Given, start: np.ndarra
     run = simulate(system, treated, None, days, start=np.nan_to_num(start), rtol=rtol, strict=False)
     lost = np.any(np.isnan(start), axis=1, keepdims=True)
     return replace(run, states=np.where(lost[:, None], np.nan, run.states))
-
-
-def cell(draws: np.ndarray) -> Cell:
-    """Median over draws and their central 95 % interval; None where it is undefined in all."""
-    known = draws[~np.isnan(draws)]
-    return over(known) if known.size else {"value": None, "low": None, "high": None}

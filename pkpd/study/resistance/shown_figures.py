@@ -8,7 +8,9 @@ import numpy as np
 
 from pkpd.errors import ContentError, Issue, NotFound, nearest
 from pkpd.fit.result import fitted
+from pkpd.intervals import ends
 from pkpd.library import named, rows, shown, text
+from pkpd.naming import called
 from pkpd.population import uniform
 from pkpd.regimen import load_regimen
 from pkpd.study.resistance.response_grid import MEASURES, Grid, measures
@@ -149,7 +151,8 @@ def predicted(grid: Grid, shown: Shown, arms: dict[str, Readout | Followed], see
         return np.empty(0)
     arm = arms[grid.arm(shown.cohorts[0], shown.drugs).name]
     n = shown.trial.arm(shown.figure.arm).n
-    u = uniform((str(seed), "published", shown.trial.name, shown.figure.key, str(draw)), TRIALS * n).reshape(TRIALS, n)
+    key = (str(seed), "published", called(shown.trial.name), shown.figure.key, str(draw))
+    u = uniform(key, TRIALS * n).reshape(TRIALS, n)
     return figure_values(grid.trial, {shown.figure.arm: arm.take((u * len(arm)).astype(int))}, (shown.figure,))[0]
 
 
@@ -162,17 +165,16 @@ def published_row(shown: Shown, trials: np.ndarray, arms: tuple[dict, ...], acco
     """A published figure beside what is predicted of it in trials of its own size, and beside the arms' rows."""
     figure, trial = shown.figure, shown.trial
     used = account is not None and figure.key in fitted(account, trial.name)
-    by, known = scale(figure), trials[~np.isnan(trials)]
-    low, middle, high = np.quantile(known, [0.025, 0.5, 0.975], method="nearest") if known.size else [np.nan] * 3
+    by, (low, middle, high) = scale(figure), ends(trials)
     own = [None if x is None else by * x for x in (figure.value, *(figure.interval or (None, None)))]
-    ends = [by * float(x) if np.isfinite(x) else None for x in (middle, low, high)]
-    inside = bool(low <= figure.value <= high) if known.size and figure.value is not None else None
-    return {"trial": trial.name, "figure": figure.name, "arm": figure.arm, "kind": figure.kind, "label": shown.label,
+    told = [by * x if np.isfinite(x) else None for x in (middle, low, high)]
+    inside = bool(low <= figure.value <= high) if not np.isnan(trials).all() and figure.value is not None else None
+    return {"trial": called(trial.name), "figure": figure.name, "arm": figure.arm, "kind": figure.kind, "label": shown.label,
             "cohorts": list(shown.cohorts), "drugs": shown.drugs, "measure": shown.measure,
             "unit": MEASURES[shown.measure][1], "n": figure.n,
             **dict(zip(("published", "low", "high"), own, strict=True)), "level": figure.level if figure.interval else None,
             "interval_from": _interval_from(figure), "use": "fitted" if used else "context" if shown.apart else "predicted",
-            **dict(zip(("predicted", "predicted_low", "predicted_high"), ends, strict=True)),
+            **dict(zip(("predicted", "predicted_low", "predicted_high"), told, strict=True)),
             "inside": inside, "lies": _lies(shown, own, arms), "apart": list(shown.apart), "besides": list(shown.besides),
             "where": figure.where, "seen": figure.seen, "source": figure.source or trial.reference}
 

@@ -14,6 +14,7 @@ from pkpd.errors import ContentError, Issue, NotFound
 from pkpd.executor import stream
 from pkpd.fit.quantity import Point
 from pkpd.fit.result import load_result, points
+from pkpd.intervals import interval
 from pkpd.library import check_keys, check_name, raise_issues, shown, table, text
 from pkpd.parameters import load_parameters
 from pkpd.study.resistance.importance import ImportancePlan, ImportanceResult, importance, read_importance
@@ -30,7 +31,6 @@ Tell = Callable[[str, int, int], None]
 Rows = tuple[dict, ...]
 LEAST = 10  # responders of a draw: of fewer, how long responses last is not told
 _ALL = 1_000_000  # draws of a fit: none has more
-_NEVER = 1e9  # stands in for what is not reached, so that it can be ordered
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class ResistanceStudy:
 
 @dataclass(frozen=True)
 class ResistanceResult:
-    """The tables of a study of resistance, rows of plain data: medians over draws with central 95 % intervals.
+    """The tables of a study of resistance, rows of plain data: medians over draws with central intervals (pkpd.intervals).
 
     A draw is one of the fit's posterior with patients of its own, the same ones in every arm.
 
@@ -232,14 +232,4 @@ def _row(head: dict, own: tuple[str, np.ndarray]) -> dict:
     measure, values = own
     unit = MEASURES[measure][1]
     unit = "points" if unit == "%" and "against" in head else unit
-    return {**head, "measure": measure, "unit": unit, **interval(values), "defined": int((~np.isnan(values)).sum())}
-
-
-def interval(values: np.ndarray) -> dict[str, float | None]:
-    """Median over draws and central 95 % interval; None where it is not reached, or undefined in over half of the draws."""
-    known = values[~np.isnan(values)]
-    if known.size == 0 or known.size < 0.5 * values.size:
-        return {"value": None, "low": None, "high": None}
-    found = np.quantile(np.minimum(known, _NEVER), [0.5, 0.025, 0.975], method="weibull")  # covers a next draw, not these only
-    value, low, high = (None if x > 1e6 else float(x) for x in found)
-    return {"value": value, "low": low, "high": high}
+    return {**head, "measure": measure, "unit": unit, **interval(values)}

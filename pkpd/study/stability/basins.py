@@ -10,9 +10,9 @@ from pkpd.population import Population
 from pkpd.simulation import simulate, start_states
 from pkpd.study.stability.reduction import Place
 from pkpd.study.stability.subjects import Group, StabilityStudy, repeated
+from pkpd.trial.lesions import CELL
 
 OUTCOMES = ("eliminated", "controlled", "held", "escaped")
-ONE_CELL = 1e-9  # mL: less than this counts as eliminated, though the model itself lets nothing die out
 _LOOKS = 48  # times at which the smallest volume is looked for, and as many within the years that are judged
 _STILL = 1e-3  # growth of the logarithm of volume over those years that counts as none
 APART = np.log(2)  # of the logarithm of volume: ends further apart than this are two
@@ -53,7 +53,7 @@ def run(study: StabilityStudy, place: Place, patients: Population, y: np.ndarray
     grown = np.log(np.maximum(window[:, 1:], 1e-300)) - np.log(np.maximum(window[:, :1], 1e-300))
     small = (window.max(axis=1) < study.below) & (grown[:, -1] <= _STILL)
     outcome = np.where(small, 1, np.where(last > study.above, 3, 2))
-    return Ends(last, np.where(viable.min(axis=1) < 0.999 * ONE_CELL, 0, outcome), np.abs(grown).max(axis=1) > 10 * _STILL)
+    return Ends(last, np.where(viable.min(axis=1) < 0.999 * CELL, 0, outcome), np.abs(grown).max(axis=1) > 10 * _STILL)
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def critical(study: StabilityStudy, place: Place, patients: Population, equilibr
     equilibria  the stable, parting and stable volumes of the reduction (patient, 3): a run ends below or above the middle one.
                 Missing where no start between one cell and the upper end leads to either side.
     """
-    low, high = np.full(len(patients), np.log(ONE_CELL)), np.log(equilibria[:, 2])
+    low, high = np.full(len(patients), np.log(CELL)), np.log(equilibria[:, 2])
     ends = [_above(study, place, patients, equilibria, x, effectors) for x in (low, high)]
     for _ in range(_STEPS if len(patients) else 0):
         middle = (low + high) / 2

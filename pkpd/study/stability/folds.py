@@ -8,15 +8,16 @@ import numpy as np
 
 from pkpd.errors import fail
 from pkpd.fit.quantity import Point
+from pkpd.intervals import interval, share
 from pkpd.population import Population
-from pkpd.study.stability.intervals import over, share
 from pkpd.study.stability.linearisation import linearised
 from pkpd.study.stability.reduction import Place, Reduction, resting, whole, zeros
 from pkpd.study.stability.spectrum import in_play, stable
 from pkpd.study.stability.subjects import Given, Group, StabilityStudy, Term, average, named, people, scaled, treated
+from pkpd.trial.lesions import CELL
 
 KILL = "site.KAPPA"  # the strength by which equilibria are followed
-_LOWEST, _COUNT = 1e-9, 121  # mL, the volume of one cell; volumes between which signs are told apart
+_COUNT = 121  # volumes between which signs are told apart
 _EXACT = 1e-6  # of the flows that cancel: what may be left of a rate at an equilibrium of the whole system
 _FINE = 240  # volumes of a curve
 
@@ -26,7 +27,7 @@ def volumes(patients: Population, place: Place, count: int = _COUNT) -> np.ndarr
     growth, site = f"{place.growth}.1", place.site
     vessels = 1 - patients[f"{site}.EVEGF"] * patients["therapy.VEGF"]
     most = np.minimum(place.count * patients[f"{growth}.K"] * vessels, patients[f"{growth}.KSITE"])
-    return np.geomspace(_LOWEST, 1.02 * float(most.max()), count)
+    return np.geomspace(CELL, 1.02 * float(most.max()), count)
 
 
 def equilibria(study: StabilityStudy, group: Group, patients: Population) -> tuple[np.ndarray, np.ndarray]:
@@ -89,7 +90,7 @@ def two_stable(study: StabilityStudy, group: Group, given: Given, at: Point, poi
     found, falls = equilibria(study, group, crowd)
     count, turning, otherwise = confirmed(study, group, crowd, found, falls)
     both = falls.sum(axis=1) > 1
-    return {"share": share(both), "drawn": over(shares(study, group, given, points)), "equilibria": count, "turning": turning,
+    return {"share": share(both), "drawn": interval(shares(study, group, given, points)), "equilibria": count, "turning": turning,
             "otherwise": otherwise, "which": both, "volumes": found[both][:, :3].reshape(-1, 3), "patients": crowd}
 
 

@@ -179,7 +179,7 @@ def _term(entry: dict, place: str, system: Model, issues: list[Issue]) -> Term |
     before = len(issues)
     name, title = (text(entry, k, place, issues, need=True) for k in ("name", "title"))
     lines = entry.get("lines")
-    if not isinstance(lines, list):
+    if not isinstance(lines, list) or not lines:
         issues.append(Issue(f"{place}.lines", f"{shown(lines)} is not a list of lines", 'write lines = ["site.SIGMA"]'))
     for line in lines if isinstance(lines, list) else []:
         _check_line(line, f"{place}.lines", system, issues)
@@ -190,7 +190,7 @@ def _check_line(line: Any, place: str, system: Model, issues: list[Issue]) -> No
     """A line of the model; `site.` stands for the site that a group's tumour lies in."""
     known = {line_for(n) for n in system.inputs}
     known |= {f"site.{n.split('.', 1)[1]}" for n in known if n.startswith("liver.")}
-    if line not in known:
+    if not isinstance(line, str) or line not in known:
         issues.append(Issue(place, f"{shown(line)} is not a line of {system.name}", nearest(str(line), known)))
 
 

@@ -11,12 +11,12 @@ import numpy as np
 
 from pkpd.executor import stream
 from pkpd.fit.quantity import Point
+from pkpd.intervals import interval, share
 from pkpd.population import Population
 from pkpd.study.stability.basins import OUTCOMES, Paths, critical, outcome_map, paths
 from pkpd.study.stability.conservation import laws
 from pkpd.study.stability.fixed_volume import fixed_volume
 from pkpd.study.stability.folds import KILL, balance, branch, equilibria, fold, two_stable, typical, without
-from pkpd.study.stability.intervals import middle, share
 from pkpd.study.stability.plan import read_stability
 from pkpd.study.stability.spectrum import at_treatment, spectra
 from pkpd.study.stability.subjects import Given, Group, StabilityStudy, average, central, drawn, people, scaled, treated
@@ -119,8 +119,8 @@ def _strengths(study: StabilityStudy, group: Group, at: Point) -> dict[str, floa
     """The factors on the typical kill between which the middle 95 % of patients lie."""
     [name] = [n for n in study.system.inputs if n == KILL.replace("site", group.place.site)]
     factors = people(study, group, at)[name] / average(study, group, at)[name]
-    least, most = np.quantile(factors, [0.025, 0.975])
-    return {"patients_low": float(least), "patients_high": float(most)}
+    found = interval(factors)
+    return {"patients_low": found["low"], "patients_high": found["high"]}
 
 
 def _basins(study: StabilityStudy, at: Point, points: list[Point], group: Group, given: Given) -> list[dict]:
@@ -152,18 +152,14 @@ def _outcomes(study: StabilityStudy, found: Paths) -> list[dict]:
 
 def _between(study: StabilityStudy, group: Group, own: Population, volumes: np.ndarray, last: np.ndarray) -> list[dict]:
     """Of patients with two stable states: their volumes, those that part them, and on which side treatment finds them."""
-    rows = [{"measure": f"volume of the {name} state", "unit": "mL", **_middle(volumes[:, k])}
+    rows = [{"measure": f"volume of the {name} state", "unit": "mL", **interval(volumes[:, k])}
             for k, name in enumerate(("lower", "parting", "upper"))]
     for effectors in study.effectors:
         parts = critical(study, group.place, own, volumes, np.full(len(own), effectors))
         rows.append({"measure": f"critical start at {effectors:g} effectors over the parting state", "unit": "1",
-                     "missing": int(np.isnan(parts).sum()), **_middle(parts / volumes[:, 1])})
+                     "missing": int(np.isnan(parts).sum()), **interval(parts / volumes[:, 1])})
     return [*rows, {"measure": "with two, ending at the upper from their own start", "unit": "%", **share(last > volumes[:, 1])},
             {"measure": "patients with two stable states", "unit": "1", "value": len(own)}]
-
-
-def _middle(values: np.ndarray) -> dict[str, float | None]:
-    return middle(values.astype(float)) if values.size else {"value": None, "low": None, "high": None}
 
 
 def _map(study: StabilityStudy, group: Group, given: Given, at: Point, factor: float) -> dict:

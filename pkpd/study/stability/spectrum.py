@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from pkpd.fit.quantity import Point
+from pkpd.intervals import interval, share
 from pkpd.population import Population
 from pkpd.study.stability.equilibria import NEUTRAL
-from pkpd.study.stability.intervals import middle, share
 from pkpd.study.stability.linearisation import Linearised, Modes, in_logarithms, linearised, modes
 from pkpd.study.stability.subjects import Group, StabilityStudy, average, people, treated
 from pkpd.trial.run_in import settled
@@ -31,7 +31,7 @@ def in_play(study: StabilityStudy, group: Group) -> tuple[str, ...]:
 
 def at_treatment(study: StabilityStudy, patients: Population) -> np.ndarray:
     """States (patient, state) on the first day of treatment: tumour at its baseline, immunity settled beside it in the run-in."""
-    return settled(study.system, patients, study.run_in, _RTOL).states[:, 0]
+    return settled(study.system, patients, study.run_in, _RTOL, strict=True).states[:, 0]
 
 
 def spectra(study: StabilityStudy, group: Group, at: Point) -> tuple[list[dict], list[dict], list[dict]]:
@@ -62,17 +62,17 @@ def _measures(linear: Linearised, y: np.ndarray, patients: Population) -> list[d
     most, fast = real.max(axis=1), -real.min(axis=1)
     grows = most > NEUTRAL
     doubling = np.log(2) / most[grows] if grows.any() else np.array([np.nan])
-    return [{"measure": "positive eigenvalues", "unit": "1", **middle((real > NEUTRAL).sum(axis=1))},
-            {"measure": "largest real part", "unit": "1/day", **middle(most)},
-            {"measure": "doubling time where it is positive", "unit": "day", **middle(doubling)},
+    return [{"measure": "positive eigenvalues", "unit": "1", **interval((real > NEUTRAL).sum(axis=1))},
+            {"measure": "largest real part", "unit": "1/day", **interval(most)},
+            {"measure": "doubling time where it is positive", "unit": "day", **interval(doubling)},
             {"measure": "patients without a positive one", "unit": "%", **share(~grows)},
-            {"measure": "fastest", "unit": "1/day", **middle(-fast)},
-            {"measure": "half-time of the fastest", "unit": "day", **middle(np.log(2) / fast)},
-            {"measure": "longest step of an explicit method", "unit": "day", **middle(_EXPLICIT / fast)},
-            {"measure": "fastest over slowest", "unit": "1", **middle(fast / slowest)},
+            {"measure": "fastest", "unit": "1/day", **interval(-fast)},
+            {"measure": "half-time of the fastest", "unit": "day", **interval(np.log(2) / fast)},
+            {"measure": "longest step of an explicit method", "unit": "day", **interval(_EXPLICIT / fast)},
+            {"measure": "fastest over slowest", "unit": "1", **interval(fast / slowest)},
             {"measure": "patients with a complex pair", "unit": "%", **share(np.any(turns, axis=1))},
             {"measure": "patients in whom one turns before it fades", "unit": "%", **share(swings)},
-            {"measure": "largest real part, volumes as logarithms", "unit": "1/day", **middle(logs)},
+            {"measure": "largest real part, volumes as logarithms", "unit": "1/day", **interval(logs)},
             {"measure": "patients in whom that is positive", "unit": "%", **share(logs > NEUTRAL)}]
 
 
@@ -84,7 +84,7 @@ def _ranks(linear: Linearised, y: np.ndarray, patients: Population) -> list[dict
     for k in range(found.values.shape[1]):
         kinds, counts = np.unique(leads[:, k], return_counts=True)
         rows.append({"rank": k + 1, "measure": "real part", "unit": "1/day", "class": str(kinds[counts.argmax()]),
-                     **middle(np.real(found.values[:, k]))})
+                     **interval(np.real(found.values[:, k]))})
     return rows
 
 
