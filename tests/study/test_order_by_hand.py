@@ -42,8 +42,9 @@ def test_a_tenth_is_of_the_larger_volume_of_the_two(effect, wanted):
 
 
 def test_what_each_treatment_does_on_its_own_day_is_taken_out():
-    """Logs: ablation alone takes 0.5 at once and 0.2 after twelve weeks, blockade 0.4 and 0.1; both first orders take 1."""
-    own = orders(seen(-1.0), seen(-0.8), seen(0.0), blockade=(seen(-0.4), seen(-0.1)), ablation=(seen(-0.5), seen(-0.2)))
+    """Logs: ablation alone takes 0.5 at once, 0.2 after twelve weeks; blockade 0.4, 0.1; both 1 and 0.8."""
+    own = orders(seen(-1.0), seen(-0.8), seen(0.0), blockade=(seen(-0.4), seen(-0.1)),
+                 ablation=(seen(-0.5), seen(-0.2)))
     difference, first, other, effect, immune = means(own)[0][:, 0, 0]
     assert difference == pytest.approx(-0.2)
     assert first == pytest.approx(-1.0 + 0.5 + 0.1) and other == pytest.approx(-0.8 + 0.2 + 0.4)
@@ -64,7 +65,8 @@ def test_the_immune_part_is_the_order_effect_with_the_lesion_spared():
 
 
 def test_progression_response_and_shrinkage_are_of_the_order_named_first_less_the_other():
-    one = seen(progress=np.array([100.0, 200, 300, 400, 500]), response=np.array([1.0, 1, 0, 0, 0]), shrunk=0.5)
+    days = np.array([100.0, 200.0, 300.0, 400.0, 500.0])
+    one = seen(progress=days, response=np.array([1.0, 1, 0, 0, 0]), shrunk=0.5)
     other = seen(progress=250.0, response=np.array([1.0, 0, 0, 0, 0]), shrunk=0.25)
     *_, progress, response, shrunk = means(orders(one, other))
     assert progress == pytest.approx([300, 250, 50, 50]) and response == pytest.approx([0.4, 0.2, 0.2])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pkpd import load_study
-from pkpd.study.platforms.experiment import IMMUNE, Measured, _apart, _course, _log_kill
+from pkpd.study.platforms.experiment import IMMUNE, Measured, _apart, _course
 from pkpd.study.platforms.translation import (
     _alignment,
     _anatomy,
@@ -16,6 +16,7 @@ from pkpd.study.platforms.translation import (
     _reproducibility,
     _Seen,
 )
+from pkpd.trial.lesions import log_kill
 
 SHIPPED = load_study("platforms")
 GIVEN = SHIPPED.treatments[:3]
@@ -114,12 +115,12 @@ def test_reproducibility_is_the_take_times_the_spread_between_subjects():
 # --- what is measured ---------------------------------------------------------
 
 
-def test_log_kill_counts_lesions_by_their_size_and_takes_growth_out():
-    """One of 3 mL grows at 0.1 a day and loses 2 logs beside, one of 1 mL loses 6; a third is not there."""
+def test_log_kill_takes_growth_out_and_a_lesion_that_is_not_there_has_none():
+    """One grows at 0.1 a day and loses 2 logs beside, one does not grow and loses 6; a third is not there."""
     days = np.linspace(0, 10, 11)
     volume = np.stack([3 * np.exp((0.1 - 0.2) * days), np.exp(-0.6 * days), 0 * days], axis=1)[None]
     rate = np.tile([0.1, 0.0, 5.0], (11, 1))[None]
-    assert _log_kill(volume, rate, days) == pytest.approx([(3 * 2 + 1 * 6) / 4])
+    assert log_kill(volume, rate, days) == pytest.approx(np.array([[2.0, 6.0, 0.0]]))
 
 
 def test_sizes_lie_apart_by_the_sd_of_their_logarithms_over_lesions_that_are_there():
