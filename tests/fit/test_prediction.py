@@ -51,7 +51,7 @@ def test_draws_that_are_alike_differ_by_their_patients(trial, same, monkeypatch)
 
 @pytest.mark.parametrize("published, inside", [(11, False), (12, True), (50, True), (88, True), (89, False)])
 def test_a_figure_is_inside_between_the_ends_of_its_predictive_interval(trial, published, inside):
-    """Simulated trials count every number from 11 to 89 once: a next one of 80 lies beyond 12 and 88 in 5 %."""
+    """Simulated trials count every number from 11 to 89 once: a next of 80 lies beyond 12 and 88 5 %."""
     figure = replace(trial.figures[0], kind="count", value=published, n=100, use="predict")
     row = _row(trial, figure, np.arange(11.0, 90.0), 0.1, None)
     assert row["predicted"] == 50 and row["predicted_interval"] == [12, 88] and row["inside"] is inside

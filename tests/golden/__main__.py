@@ -7,9 +7,10 @@ code 1 if anything differs that was not written.
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 
-from tests.golden.recipes import recipes
-from tests.golden.tables import FOLDER, differences, file_of, keep, kept
+from tests.golden.recipes import floor, recipes
+from tests.golden.tables import FOLDER, NOTHING, Difference, differences, keep, kept
 
 SHOWN = 15  # differences of a table
 
@@ -38,18 +39,29 @@ def main() -> int:
 def _told(name: str, new: dict, write: bool, most: int | None) -> int:
     """Shows, and keeps if asked to, one table; how many of its numbers differ."""
     old = kept(name)
-    found = differences(old or {}, new)
+    found = differences(old or {}, new, 0.0, floor(name))
     if old is None:
         print(f"{name}: new, {len(new)} rows")
     elif found:
         print(f"{name}: {len(found)} numbers in {len(new)} rows differ")
-        for d in found[:most]:
+        came, gone, moved = _sorted(found)
+        for what, some in (("new", came), ("gone", gone)):
+            for key, count in Counter(d.name for d in some).items():
+                row = next(d.row for d in some if d.name == key)
+                print(f"    {key}: {what} in {count} rows, as in {row}")
+        for d in moved[:most]:
             print(f"    {d}")
-        if most is not None and len(found) > most:
-            print(f"    … and {len(found) - most} more (--all)")
-    if write and (found or not file_of(name).exists()):
+        if most is not None and len(moved) > most:
+            print(f"    … and {len(moved) - most} more (--all)")
+    if write and (old is None or differences(old, new)):
         keep(name, new)
     return len(found)
+
+
+def _sorted(found: list[Difference]) -> tuple[list[Difference], list[Difference], list[Difference]]:
+    """Numbers that came, that went, and that moved."""
+    came, gone = [d for d in found if d.old == NOTHING], [d for d in found if d.new == NOTHING]
+    return came, gone, [d for d in found if NOTHING not in (d.old, d.new)]
 
 
 if __name__ == "__main__":

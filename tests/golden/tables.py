@@ -16,6 +16,7 @@ from typing import SupportsFloat
 
 FOLDER = Path(__file__).parent / "kept"
 DIGITS = 12
+NOTHING = "(nothing)"  # stands for a number that is not there
 RELATIVE = 1e-9  # what another kind of processor may change; see recipes.py
 
 Table = Mapping[str, Mapping[str, object]]
@@ -80,7 +81,7 @@ def differences(old: Table, new: Table, relative: float = 0.0, floor: float = 0.
     for row in {**before, **after}:
         one, other = before.get(row, {}), after.get(row, {})
         for name in {**one, **other}:
-            a, b = one.get(name, "(nothing)"), other.get(name, "(nothing)")
+            a, b = one.get(name, NOTHING), other.get(name, NOTHING)
             size, apart = _apart(a, b)
             if a != b and size > relative and apart > floor:
                 found.append(Difference(row, name, a, b, size))

@@ -1,11 +1,14 @@
 """Scores of platforms by hand: rankings, likenesses and doses of subjects that are written down."""
 
+import csv
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pkpd import load_study
+from pkpd.report.platforms import flat
 from pkpd.study.platforms.experiment import IMMUNE, Measured, _apart, _course
 from pkpd.study.platforms.translation import (
     _alignment,
@@ -15,6 +18,7 @@ from pkpd.study.platforms.translation import (
     _immunity,
     _reproducibility,
     _Seen,
+    run_platforms,
 )
 from pkpd.trial.lesions import log_kill
 
@@ -110,6 +114,21 @@ def test_reproducibility_is_the_take_times_the_spread_between_subjects():
     volumes = np.exp([-0.3, 0.3, -0.3, 0.3])
     own = replace(own, drawn={"": [replace(m, last=volumes) for m in own.drawn[""]]})
     assert own.platform.take.value == 0.1 and _reproducibility(own) == pytest.approx([0.1 * np.exp(-0.3)] * 2)
+
+
+# --- doses ----------------------------------------------------------------
+
+
+def test_rows_say_the_share_of_the_full_dose_beside_the_level_of_their_interval():
+    few = tuple(SHIPPED.platform(n) for n in ("human", "splenic"))
+    small = replace(STUDY, platforms=few, treatments=GIVEN[:1], patients=4, levels=(0.0, 0.25, 1.0), horizon=168.0)
+    own = run_platforms(small)
+    curve = [r for r in own.doses if (r["platform"], r["measure"]) == ("splenic", "log_kill")]
+    assert [r["dose"] for r in curve] == [0.0, 0.25, 1.0] and curve[0]["value"] == 0 < curve[2]["value"]
+    assert {r["dose"] for r in own.effects} == {1.0}
+    assert {r["level"] for r in own.doses} == {3 / 5}  # of four subjects: from the least to the greatest
+    told = list(csv.DictReader(io.StringIO(flat(own))))
+    assert [float(r["dose"]) for r in told if r["table"] == "doses"] == [r["dose"] for r in own.doses]
 
 
 # --- what is measured ---------------------------------------------------------
