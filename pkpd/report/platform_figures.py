@@ -40,7 +40,7 @@ def dose_figure(result: PlatformResult) -> Figure:
             rows = [r for r in result.doses if r["treatment"] == treatment.name and r["measure"] == "log_kill"]
             for platform in sorted(study.platforms, key=lambda p: p.name == study.human):
                 own = [r for r in rows if r["platform"] == platform.name]
-                axis.plot([r["level"] for r in own], [1000 * r["value"] for r in own], **drawn[platform.name])
+                axis.plot([r["dose"] for r in own], [1000 * r["value"] for r in own], **drawn[platform.name])
             _dress(axis, treatment.title, "share of the full dose" if k + PANELS >= len(study.treatments) else "")
             axis.set_ylabel("log-kill (1/1000 day)" if k % PANELS == 0 else "")
             axis.set_xlim(0, 1)

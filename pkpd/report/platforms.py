@@ -20,7 +20,8 @@ from pkpd.study.platforms.experiment import IMMUNE
 from pkpd.study.platforms.plan import Platform, PlatformStudy, Share, Uncertain
 from pkpd.study.platforms.translation import AXES, T_CELLS, PlatformResult
 
-COLUMNS = ("table", "platform", "host", "treatment", "class", "level", "axis", "measure", "unit", "value", "low", "high", "over")
+COLUMNS = ("table", "platform", "host", "treatment", "class", "dose", "axis", "measure", "unit", "value", "low",
+           "high", "level", "over")
 _TABLES = ("doses", "effects", "windows", "scores")
 _PICTURES = {"doses": draw.dose_figure, "bias": draw.bias_figure, "scores": draw.score_figure}
 _CAPTIONS = {

@@ -1,15 +1,16 @@
-"""`python -m tests.golden [NAME …] [--write]`: makes golden tables anew and shows what differs, the largest first.
+"""`python -m tests.golden [NAME …] [--write]`: makes golden tables anew, shows what differs, largest first.
 
-Without --write nothing is changed. NAME is a table (trials/xiao) or the beginning of several (trials). Exit code 1
-if anything differs that was not written.
+Without --write nothing is changed. NAME is a table (trials/xiao) or the beginning of several (trials). Exit
+code 1 if anything differs that was not written.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 
-from tests.golden.recipes import recipes
-from tests.golden.tables import FOLDER, differences, file_of, keep, kept
+from tests.golden.recipes import floor, recipes
+from tests.golden.tables import FOLDER, NOTHING, Difference, differences, keep, kept
 
 SHOWN = 15  # differences of a table
 
@@ -18,7 +19,7 @@ def main() -> int:
     reader = argparse.ArgumentParser(prog="python -m tests.golden", description=__doc__)
     reader.add_argument("names", nargs="*", help="tables, or how they begin; all if left out")
     reader.add_argument("--write", action="store_true", help="keep the new numbers")
-    reader.add_argument("--all", action="store_true", help=f"show more than the {SHOWN} largest of each table")
+    reader.add_argument("--all", action="store_true", help=f"show all, not the {SHOWN} largest of a table")
     asked = reader.parse_args()
     found, wrong = recipes(), 0
     for name, make in found.items():
@@ -38,18 +39,29 @@ def main() -> int:
 def _told(name: str, new: dict, write: bool, most: int | None) -> int:
     """Shows, and keeps if asked to, one table; how many of its numbers differ."""
     old = kept(name)
-    found = differences(old or {}, new)
+    found = differences(old or {}, new, 0.0, floor(name))
     if old is None:
         print(f"{name}: new, {len(new)} rows")
     elif found:
         print(f"{name}: {len(found)} numbers in {len(new)} rows differ")
-        for d in found[:most]:
+        came, gone, moved = _sorted(found)
+        for what, some in (("new", came), ("gone", gone)):
+            for key, count in Counter(d.name for d in some).items():
+                row = next(d.row for d in some if d.name == key)
+                print(f"    {key}: {what} in {count} rows, as in {row}")
+        for d in moved[:most]:
             print(f"    {d}")
-        if most is not None and len(found) > most:
-            print(f"    … and {len(found) - most} more (--all)")
-    if write and (found or not file_of(name).exists()):
+        if most is not None and len(moved) > most:
+            print(f"    … and {len(moved) - most} more (--all)")
+    if write and (old is None or differences(old, new)):
         keep(name, new)
     return len(found)
+
+
+def _sorted(found: list[Difference]) -> tuple[list[Difference], list[Difference], list[Difference]]:
+    """Numbers that came, that went, and that moved."""
+    came, gone = [d for d in found if d.old == NOTHING], [d for d in found if d.new == NOTHING]
+    return came, gone, [d for d in found if NOTHING not in (d.old, d.new)]
 
 
 if __name__ == "__main__":

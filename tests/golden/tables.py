@@ -16,6 +16,7 @@ from typing import SupportsFloat
 
 FOLDER = Path(__file__).parent / "kept"
 DIGITS = 12
+NOTHING = "(nothing)"  # stands for a number that is not there
 RELATIVE = 1e-9  # what another kind of processor may change; see recipes.py
 
 Table = Mapping[str, Mapping[str, object]]
@@ -80,7 +81,7 @@ def differences(old: Table, new: Table, relative: float = 0.0, floor: float = 0.
     for row in {**before, **after}:
         one, other = before.get(row, {}), after.get(row, {})
         for name in {**one, **other}:
-            a, b = one.get(name, "(nothing)"), other.get(name, "(nothing)")
+            a, b = one.get(name, NOTHING), other.get(name, NOTHING)
             size, apart = _apart(a, b)
             if a != b and size > relative and apart > floor:
                 found.append(Difference(row, name, a, b, size))
@@ -88,7 +89,7 @@ def differences(old: Table, new: Table, relative: float = 0.0, floor: float = 0.
 
 
 def _apart(a: str, b: str) -> tuple[float, float]:
-    """How far two numbers lie apart, relative to the larger and as they are; infinite unless both are finite."""
+    """How far two numbers lie apart, relative to the larger and as they are; infinite if one is no number."""
     try:
         one, other = float(a), float(b)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The library's results are what they were when they were kept; a change that moves one is seen, row by row."""
+"""The library's results are what they were when they were kept; a change that moves one is told."""
 
 import os
 
@@ -8,7 +8,7 @@ from tests.golden.recipes import FLOORS, floor, recipes
 from tests.golden.tables import RELATIVE, differences, file_of, kept, parsed, text, written
 
 RECIPES = recipes()
-EXACT = os.environ.get("GOLDEN") == "exact"  # to the last digit: versions of constraints.txt, one kind of processor
+EXACT = os.environ.get("GOLDEN") == "exact"  # to the last digit, where recipes.py says so
 REMEDY = ("see what moved with `python -m tests.golden {0}`; if it is meant, keep it with "
           "`python -m tests.golden {0} --write`")
 
@@ -19,7 +19,8 @@ def compared(name, old, new):
         return f"{name} is kept nowhere: it is new.\n    remedy: " + REMEDY.format(name)
     found = differences(old, new, 0.0 if EXACT else RELATIVE, 0.0 if EXACT else floor(name))
     told = "\n    ".join(map(str, found[:20]))
-    return f"{name}: numbers that moved: {len(found)}\n    {told}\n    remedy: {REMEDY.format(name)}" if found else ""
+    remedy = REMEDY.format(name)
+    return f"{name}: numbers that moved: {len(found)}\n    {told}\n    remedy: {remedy}" if found else ""
 
 
 @pytest.mark.parametrize("name", RECIPES)

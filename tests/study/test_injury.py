@@ -10,7 +10,8 @@ from pkpd.study.order import sequence
 from pkpd.study.order.sequence import ablated, drawn_patients, orders, run_in
 from pkpd.study.platforms.plan import Share
 
-STUDY = replace(load_study("treatment_order"), patients=5, draws=2, gaps=(0.0, 84.0), terms_at=(84.0,), horizon=168.0)
+SHIPPED = load_study("treatment_order")
+STUDY = replace(SHIPPED, patients=5, draws=2, gaps=(0.0, 84.0), terms_at=(84.0,), horizon=168.0)
 STATES = STUDY.system.states
 
 
@@ -25,7 +26,7 @@ def column(name):
 
 
 def hurt(crowd, dies, reach, injury):
-    """Injury after an ablation, where there was some before, and the share of the site's viable tumour that it destroyed."""
+    """Injury after an ablation, where there was some before, and the share of the site's tumour destroyed."""
     people, before = crowd
     before = before.copy()
     before[:, column("local.injury")] = injury
@@ -49,20 +50,23 @@ def test_injury_that_reaches_everywhere_by_a_whole_site_is_whole_and_never_more(
     others = [i for i, n in enumerate(STATES) if n.startswith("hepatic.") and not n.startswith("hepatic.2.")]
     alone[:, others] = 0.0
     alone[:, column("local.injury")] = 0.7
-    assert ablated(STUDY, people, alone, (1.0, 1.0), False)[:, column("local.injury")] == pytest.approx(np.ones(len(people)))
+    after = ablated(STUDY, people, alone, (1.0, 1.0), False)
+    assert after[:, column("local.injury")] == pytest.approx(np.ones(len(people)))
 
 
 def test_priming_is_by_what_was_destroyed_and_its_antigen_however_far_injury_reaches(crowd):
     people, before = crowd
-    primed = [ablated(STUDY, people, before, (dies, reach), False)[:, column("systemic.priming")]
-              - before[:, column("systemic.priming")] for dies, reach in ((0.9, 1.0), (0.9, 0.0), (0.45, 1.0))]
+    shares = ((0.9, 1.0), (0.9, 0.0), (0.45, 1.0))
+    gained = [ablated(STUDY, people, before, s, False) - before for s in shares]
+    primed = [x[:, column("systemic.priming")] for x in gained]
     destroyed = 0.9 * (before[:, column("hepatic.2.sensitive")] + before[:, column("hepatic.2.resistant")])
     wanted = people["local.STRENGTH"] * people["local.IOTA"] * people["biology.ANTIGEN"] * destroyed
-    assert primed[0] == pytest.approx(wanted) and primed[1] == pytest.approx(wanted) and primed[2] == pytest.approx(wanted / 2)
+    assert np.array(primed) == pytest.approx(np.array([wanted, wanted, wanted / 2]))
 
 
 def test_every_ablation_of_a_draw_has_the_share_that_dies_and_the_reach_of_the_study(crowd, monkeypatch):
-    study = replace(STUDY, ablation=replace(STUDY.ablation, dies=Share(0.92, 0.92, 0.92), reach=Share(0.2, 0.2, 0.2)))
+    held = {k: Share(v, v, v) for k, v in (("dies", 0.92), ("reach", 0.2))}
+    study = replace(STUDY, ablation=replace(STUDY.ablation, **held))
     asked = []
 
     def watched(study, people, states, shares, spares):

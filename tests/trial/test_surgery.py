@@ -1,4 +1,4 @@
-"""What a protocol leaves to chance, against the shares and spans that it states; and what an operation leaves behind."""
+"""What a protocol leaves to chance, against the shares and spans it states; and what an operation leaves."""
 
 from dataclasses import replace
 from functools import cache
@@ -8,15 +8,18 @@ import pytest
 from scipy.stats import binomtest, kstest
 
 from pkpd import load_parameters, load_regimen, load_trial
+from pkpd.population import uniform
 from pkpd.trial.arms import Cycles
+from pkpd.trial.endpoints import death_times
 from pkpd.trial.exposure import daily_model
+from pkpd.trial.lesions import measured
 from pkpd.trial.run import prepare, run_arm
 from pkpd.trial.surgery import plan, removed
 from pkpd.values import Value
 
 N = 3000
 KEY = ("3", "trial", "plans")
-RARE = 1e-4  # how unlikely a sample may be before a law is called broken; draws are a function of the key, so no test is loose
+RARE = 1e-4  # how unlikely a sample may be before a law is called broken; draws are a function of the key
 
 
 @cache
@@ -66,7 +69,7 @@ def test_whether_and_how_often_patients_start_again_depend_on_nothing_else():
     assert np.abs(r).max() < 4 / np.sqrt(N)
 
 
-def test_the_operation_is_two_to_five_weeks_after_the_last_dose_and_treatment_resumes_four_to_eight_after_it():
+def test_the_operation_is_two_to_five_weeks_after_the_last_dose_and_treatment_resumes_four_to_eight_later():
     """FOLFOX4's second pump, of 22 hours after 2, ends two days after its cycle began."""
     found = planned(after=Cycles((3,), (1.0,), 1.0))
     last = found.before[np.arange(N), given(found.before) - 1] + 2
@@ -104,19 +107,19 @@ def test_who_has_no_event_is_censored_on_the_last_day_of_the_own_follow_up(name)
 
 
 def only_lesions(**values):
-    """The trial's parameters without occult disease, operations that fail and deaths; what scans see from 11 mm on."""
+    """The trial's parameters without occult disease, deaths and failed operations; scans see from 11 mm."""
     own = load_parameters(trial().parameters, daily_model(trial().disease))
-    fixed = {"occult.PRESENT": 0.0, "course.PUNRES": 0.0, "course.HBG": 0.0, "course.PPOST": 0.0, "imaging.SCT": 1e-6,
-             "imaging.ERR": 0.0, "lesion.R0": 0.0, **values}
+    fixed = {"occult.PRESENT": 0.0, "course.PUNRES": 0.0, "course.HBG": 0.0, "course.PPOST": 0.0,
+             "imaging.SCT": 1e-6, "imaging.ERR": 0.0, "lesion.R0": 0.0, **values}
     for name, value in fixed.items():
         own = own.with_value(name, Value(name, value, own[name].unit))
-        own = replace(own, correlations=tuple(c for c in own.correlations if name not in {x.split(":")[0] for x in c.of}))
-    return own
+    kept = tuple(c for c in own.correlations if not {x.split(":")[0] for x in c.of} & set(fixed))
+    return replace(own, correlations=kept)
 
 
 @cache
 def operated(vanished, sens=1.6):
-    """Patients whose lesions shrink well before the operation, none of them treated after it, all followed for ten years."""
+    """Patients whose lesions shrink before the operation, not treated after it, followed for ten years."""
     own = replace(trial(), vanished=vanished, follow_up=(3600.0, 3600.0))
     arm = replace(trial().arm("periop"), after=None, before=Cycles((6,), (1.0,)))
     parameters = only_lesions(**{"kill.SENS": sens})
@@ -141,9 +144,55 @@ def test_lesions_that_are_searched_for_recur_less_than_those_left_and_only_among
 
 
 def test_an_operation_takes_what_its_convention_says():
-    """Lesions of 3, 7 and 20 mm, a scan that sees from 11 mm, a search that finds from 5 mm; one patient is not resected."""
-    diameter, scan, search = (np.tile(x, (2, 1)).astype(float) for x in ([3, 7, 20], [11, 11, 11], [5, 5, 30]))
+    """Lesions of 3, 7 and 20 mm, a scan that sees from 11 mm, a search that finds from 5 mm."""
+    diameter, scan, search = (np.tile(x, (2, 1)) for x in ([3.0, 7, 20], [11.0, 11, 11], [5.0, 5, 30]))
     resected = np.array([True, False])
     wanted = {"left": [0, 0, 1], "searched": [0, 1, 1], "resected": [1, 1, 1]}
     for vanished, taken in wanted.items():
         assert removed(diameter, scan, search, resected, vanished).astype(int).tolist() == [taken, [0, 0, 0]]
+
+
+def test_an_unresected_patient_gets_no_more_cycles():
+    """All of them found unresectable, kill strong: the cycles planned after the operation change nothing."""
+    own = replace(trial(), unresected="follow")
+    parameters = only_lesions(**{"course.PUNRES": 1.0, "kill.SENS": 1.0})
+    arm = replace(own.arm("periop"), before=Cycles((2,), (1.0,)), after=Cycles((6,), (1.0,), 1.0))
+    arms = (arm, replace(arm, after=None))
+    some, none = (run_arm(prepare(own, a, parameters, 60), parameters) for a in arms)
+    assert not some.resected.any() and some.pfs_event.any() and not some.started_after.any()
+    assert np.array_equal(some.pfs_time, none.pfs_time)
+
+
+# --- deaths and readings ----------------------------------------------------
+
+
+def test_an_operation_kills_the_share_stated_evenly_within_ninety_days_and_only_the_resected():
+    half, low = np.full(N, 0.5), np.full(N, 1e-12)
+    u = {"background": half, "after progression": half, "operation": uniform(("deaths",), N)}
+    rates = {"background": low, "after_progression": low, "postoperative_death": np.full(N, 0.2)}
+    operation, resected = np.full(N, 100.0), np.arange(N) % 2 == 0
+    found = death_times(np.full(N, np.inf), operation, resected, rates, u)
+    dead = found < 1e6
+    assert not dead[~resected].any() and binomtest(int(dead.sum()), N // 2, 0.2).pvalue > RARE
+    assert kstest((found[dead] - 100) / 90, "uniform").pvalue > RARE
+
+
+def test_deaths_after_progression_and_of_other_causes_come_at_their_rates():
+    u = {k: uniform(("deaths", k), N) for k in ("background", "after progression", "operation")}
+    rates = {"background": np.full(N, 1e-12), "after_progression": np.full(N, 0.01),
+             "postoperative_death": np.zeros(N)}
+    after = death_times(np.full(N, 300.0), np.full(N, 90.0), np.ones(N, dtype=bool), rates, u)
+    assert kstest(after - 300, "expon", args=(0, 100)).pvalue > RARE
+    rates = rates | {"background": np.full(N, 0.002)}
+    other = death_times(np.full(N, np.inf), np.full(N, 90.0), np.ones(N, dtype=bool), rates, u)
+    assert kstest(other, "expon", args=(0, 500)).pvalue > RARE
+
+
+def test_every_reading_errs_by_itself():
+    """Log-normal, of the size stated, and neither a patient's next scan nor another lesion errs alike."""
+    size = np.array([10.0, 20.0])
+    found = measured(np.tile(size, (N, 3, 1)), np.full(N, 0.06), ("readings",))
+    noise = np.log(found / size).reshape(N, 6)
+    assert noise.std(axis=0) == pytest.approx(np.full(6, 0.06), rel=0.06)
+    assert np.abs(noise.mean(axis=0)).max() < 4 * 0.06 / np.sqrt(N)
+    assert np.abs(np.corrcoef(noise.T) - np.eye(6)).max() < 4 / np.sqrt(N)

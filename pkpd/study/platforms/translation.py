@@ -108,7 +108,7 @@ def _doses(study: PlatformStudy, seen: _Seen) -> list[dict]:
         for level in study.levels:
             own = _of(study, seen, treatment, level)
             for measure_, values in (("log_kill", own.log_kill), ("growth", np.log(own.last / own.first))):
-                found.append({**_head(seen, treatment), "level": level, "measure": measure_, "unit": "1/day",
+                found.append({**_head(seen, treatment), "dose": level, "measure": measure_, "unit": "1/day",
                               **interval(values / seen.platform.until, 0.8)})
     return found
 
@@ -120,7 +120,7 @@ def _effects(study: PlatformStudy, seen: _Seen, human: _Seen) -> list[dict]:
         own = seen.drawn[treatment.name]
         pairs = zip(own, seen.drawn[""], strict=True)
         inhibition = np.array([np.median(1 - m.last / base.last) for m, base in pairs])
-        head = {**_head(seen, treatment), "level": 1.0}
+        head = {**_head(seen, treatment), "dose": 1.0}
         found.append({**head, "measure": "log_kill", "unit": "1/day", **interval(seen.rate(treatment.name))})
         found.append({**head, "measure": "inhibition", "unit": "%", **interval(100 * inhibition)})
         if seen is not human:
