@@ -249,10 +249,17 @@ def check(paths: list[str]) -> tuple[list[dict], int]:
             what, _, remedy = str(error).partition("\n    remedy: ")
             issues = [Issue(name, what.removeprefix(f"{name}: "), remedy)]
         found += [{"file": name, "where": i.where, "what": i.what, "remedy": i.remedy} for i in issues]
+    from pkpd.parameters import defaults, rivals
+
+    asked = {n for k, n in names if k in (None, "parameters")}
+    extra = [(n, i) for model, sets in defaults().items() if len(sets) > 1 and asked & {*sets}
+             for n, i in zip(sets[1:], rivals(model, sets), strict=True)]
+    found += [{"file": n, "where": i.where, "what": i.what, "remedy": i.remedy} for n, i in extra]
     return found, len(names)
 
 
 def _issues(kind: str, name: str) -> list[Issue]:
+    from pkpd.binding import meant
     from pkpd.model.check import check_model
     from pkpd.model.compose import build_model, model_file
     from pkpd.parameters import bind, load_parameters
@@ -265,7 +272,12 @@ def _issues(kind: str, name: str) -> list[Issue]:
         own = load_parameters(name)
         if not own.model:
             return []
-        file = model_file(own.model)
+        known = meant(own.model, own.name)
+        if not known:
+            offered = nearest(own.model, library.names("model"))
+            return [Issue(f"{library.read(kind, name).where}: parameters.model", f"{own.model!r} names no model: no entry of the "
+                          "library, no file", offered)]
+        file = model_file(known[0])
         if file.parts:
             load_parameters(name, build_model(file, {}), host=None)
         else:

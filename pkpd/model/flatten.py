@@ -86,7 +86,7 @@ def flatten(system: ModelFile, instances: list[Instance], parts: tuple[Part, ...
         issues.append(Issue(system.where, "has no compartments", "declare at least one"))
     raise_issues(issues)
     return Model(system.name, system.title, system.time, system.reference, system.text, tuple(parameters),
-                 tuple(compartments), tuple(variables), tuple(flows), parts)
+                 tuple(compartments), tuple(variables), tuple(flows), parts, system.like)
 
 
 class _Flattener:

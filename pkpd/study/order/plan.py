@@ -107,7 +107,7 @@ def _parameters(reader: Reader, fit: str, system: Model) -> Parameters:
         if strange:
             raise fail(place, f"{fit!r} is a fit of {found.model}, whose line {strange[0]} {system.name} has not",
                        f'name a fit of the system that {system.name} adds to, or write fit = "{NO_FIT}"')
-        return bind(merge(base, found), system)
+        return bind(merge(base, load_context(fit, system)), system)
     except ContentError as error:
         reader.issues += error.issues
         return base
