@@ -106,6 +106,7 @@ def _told(path: Path, rows: int, columns: dict[str, str], patients: int, system:
 
 def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Tell) -> dict:
     """The predicted figures of a trial under a fit's posterior, or under uncalibrated values."""
+    from pkpd.fit.own import laid_over
     from pkpd.fit.predict import predict
     from pkpd.fit.result import fitted, load_result, result_for
     from pkpd.parameters import load_parameters
@@ -123,7 +124,7 @@ def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Te
     if parameters.model != daily_model(trial.disease).name:
         raise fail("--fit", f"{fit!r} is of {parameters.model}, but {trial.name} has {trial.disease}",
                    'name a fit of this disease, or "none"')
-    own = fitted(account, trial.name)
+    own, parameters = fitted(account, trial.name), laid_over(trial, fit, parameters)
     result = predict(trial, parameters, patients, link or account.get("link", ""), fitted=own, tell=tell)
     return {**result, "fit": fit}
 

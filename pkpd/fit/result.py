@@ -10,6 +10,7 @@ import tomli_w
 import pkpd
 from pkpd import library, store
 from pkpd.errors import fail
+from pkpd.fit.own import laid_over
 from pkpd.fit.quantity import Point, point
 from pkpd.fit.run import FitResult, calibrated, summary
 from pkpd.model.expression import unparse
@@ -109,6 +110,12 @@ def load_result(name: str | Path) -> tuple[Parameters, dict]:
     if "trials" not in told:
         told = {**told, "trials": [told["trial"]], "figures": [f"{told['trial']}/{f}" for f in told["figures"]]}
     return load_parameters(named, model), told
+
+
+def speaking(name: str | Path, trial: Trial) -> tuple[Parameters, dict]:
+    """A result for the patients of a trial, its calibrated quantities over the trial's own set; and its account."""
+    parameters, account = load_result(name)
+    return laid_over(trial, name, parameters), account
 
 
 def result_for(trial: Trial) -> str | None:

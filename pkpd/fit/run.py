@@ -14,6 +14,7 @@ from pkpd import library, store
 from pkpd.executor import run_all, stream
 from pkpd.fit.free import Fit
 from pkpd.fit.likelihood import Objective, objective
+from pkpd.fit.own import own_set
 from pkpd.fit.posterior import Draws, best_point, sample
 from pkpd.fit.profile import Profile, narrowed, profiles
 from pkpd.fit.quantity import put_all
@@ -60,7 +61,7 @@ def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: 
     """Calibrates: covariances at the prior's centre, several starts, covariances again at the best, posterior, profiles."""
     trials = tuple(load_trial(name) for name in fit.trials)
     base = load_parameters(fit.parameters, daily_model(trials[0].disease))
-    rest = [x for t in trials for x in _rests_on(t)]
+    rest = [x for t in trials for x in (own_set(t, fit.parameters, base).hash, *_rests_on(t))]
     key = store.content_hash(fit, trials, base.values, base.correlations, base.covariates, *rest)
     state = (store.restore("fits", key) if resume else None) or {}
     target = objective(fit, trials, base)
