@@ -165,8 +165,10 @@ def _print_account(result: dict, console: Console) -> None:
             f"p = {j['p']:.2f} over simulated trials",
             soft_wrap=True,
         )
+    if result["failed_share"]:
+        console.print(f"[red]{100 * result['failed_share']:.2g} % of the simulated patients failed and count in no figure[/red]")
     for text in result["failures"][:5]:
-        console.print(f"[red]failed and kept:[/red] {escape(text)}")
+        console.print(f"[red]failed and left out:[/red] {escape(text)}")
     console.print(NOTICE)
 
 

@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Self
 
 import numpy as np
 
+from pkpd.errors import fail
+from pkpd.simulation import Simulation
+
+
+def _none() -> np.ndarray:
+    return np.zeros(0, dtype=bool)
+
 
 class Patients:
-    """What readouts have in common: in every field but the first and the last, one entry a patient."""
+    """What readouts have in common: in every field but the first and the last, one entry a patient.
 
+    failed  whether a patient could not be solved: it has no outcome, and counts in no figure
+    """
+
+    arm: str
     pfs_time: np.ndarray
     pfs_event: np.ndarray
     os_time: np.ndarray
     os_event: np.ndarray
     response: np.ndarray
+    failed: np.ndarray
     failures: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.failed.size:
+            object.__setattr__(self, "failed", np.zeros(np.shape(self.pfs_time), dtype=bool))
+
+    def evaluable(self) -> Self:
+        """The patients who could be solved; an error if there are none."""
+        if not self.failed.any():
+            return self
+        if self.failed.all():
+            raise fail(f"arm {self.arm}", "no patient could be solved",
+                       "mend the values; the first failure: " + next(iter(self.failures), "not told"))
+        return self.take(np.flatnonzero(~self.failed))
 
     def __len__(self) -> int:
         return len(self.pfs_time)
@@ -43,6 +68,7 @@ class Readout(Patients):
     lesions: np.ndarray
     vanished: np.ndarray
     largest: np.ndarray
+    failed: np.ndarray = field(default_factory=_none)
     failures: tuple[str, ...] = ()
 
 
@@ -68,6 +94,7 @@ class Followed(Patients):
     planned: np.ndarray
     cleared: np.ndarray
     group: np.ndarray
+    failed: np.ndarray = field(default_factory=_none)
     failures: tuple[str, ...] = ()
 
 
@@ -76,6 +103,11 @@ def join(readouts: list[Readout]) -> Readout:
     first = readouts[0]
     arrays = {f.name: np.concatenate([getattr(r, f.name) for r in readouts]) for f in fields(first)[1:-1]}
     return replace(first, **arrays, failures=tuple(x for r in readouts for x in r.failures))
+
+
+def missing(run: Simulation) -> np.ndarray:
+    """Patients whom a simulation could not solve to its end."""
+    return np.isnan(run.states).any(axis=(1, 2))
 
 
 def first_time(when: np.ndarray, happened: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from pkpd.population import Population, draw, uniform
 from pkpd.simulation import Simulation, simulate
 from pkpd.trial import lesions, response
 from pkpd.trial.admission import Prepared, horizon, reads_survival
-from pkpd.trial.endpoints import Followed, censored, death_by_hazard, first_time, visit_grid
+from pkpd.trial.endpoints import Followed, censored, death_by_hazard, first_time, missing, visit_grid
 from pkpd.trial.exposure import records
 from pkpd.trial.run_in import settled
 from pkpd.values import Parameters
@@ -47,9 +47,11 @@ def follow(prepared: Prepared, parameters: Parameters) -> Followed:
     worse = _worse(prepared, scans, made, days)
     progression = first_time(due, worse)
     if prepared.arm.stops and prepared.exposures and reads_survival(trial):
-        cumulative = _beyond(prepared, course, progression, cumulative)
+        cumulative, failures = _beyond(prepared, course, progression, cumulative)
+        course = replace(course, failures=tuple(dict.fromkeys((*course.failures, *failures))))
         death = np.where(death > progression, death_by_hazard(course.times, cumulative, u), death)
-    return _readout(prepared, course, scans, due, days, made, worse, progression, death)
+    read = _readout(prepared, course, scans, due, days, made, worse, progression, death)
+    return replace(read, failed=missing(course) | np.isnan(cumulative).any(axis=1))
 
 
 def _part(model: Model, use: str) -> str:
@@ -170,11 +172,12 @@ def _worse(prepared: Prepared, scans: _Scans, made: np.ndarray, days: np.ndarray
     return response.again(worse, made, days, criteria.confirms)
 
 
-def _beyond(prepared: Prepared, course: Simulation, progression: np.ndarray, cumulative: np.ndarray) -> np.ndarray:
-    """The cumulative hazard when no dose is given after progression; what was given fades."""
+def _beyond(prepared: Prepared, course: Simulation, progression: np.ndarray,
+            cumulative: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The cumulative hazard when no dose is given after progression; what was given fades. And who fails in it."""
     rows = np.flatnonzero(np.isfinite(progression))
     if not len(rows):
-        return cumulative
+        return cumulative, ()
     at, times = progression[rows], course.times[rows]
     visit = np.argmax(times >= at[:, None], axis=1)
     given = tuple(e.take(rows).stopped(at) for e in prepared.exposures)
@@ -184,7 +187,7 @@ def _beyond(prepared: Prepared, course: Simulation, progression: np.ndarray, cum
     column = course.model.states.index(f"{_part(course.model, 'host/hazard')}.cumulative")
     changed = cumulative.copy()
     changed[rows] = np.where(times > at[:, None], late.states[:, :, column], cumulative[rows])
-    return changed
+    return changed, late.failures
 
 
 def _readout(prepared: Prepared, course: Simulation, scans: _Scans, due: np.ndarray, days: np.ndarray, made: np.ndarray,
@@ -208,7 +211,7 @@ def _readout(prepared: Prepared, course: Simulation, scans: _Scans, due: np.ndar
     lasted = np.where(responded, pfs_time - np.where(responded, started, 0.0), 0.0)
     planned = np.where(ended.any(axis=1), days[ended.argmax(axis=1)], np.inf)
     return Followed(prepared.arm.name, pfs_time, pfs_event, os_time, os_event, lasted, responded & pfs_event, best, lowest - 1,
-                    planned, _cleared(prepared, course), prepared.group, course.failures)
+                    planned, _cleared(prepared, course), prepared.group, failures=course.failures)
 
 
 def _cleared(prepared: Prepared, course: Simulation) -> np.ndarray:
