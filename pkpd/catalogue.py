@@ -236,13 +236,15 @@ def _print_trial(name: str, console: Console) -> None:
 
 def check(paths: list[str]) -> tuple[list[dict], int]:
     """Issues of files, or of the whole library, and how many files were read."""
+    from pkpd.checking import issues_of
+
     names: list[tuple[str | None, str]] = [(None, p) for p in paths]
     if not paths:
         names = [(k, n) for k in _CHECKED for n in library.names(k)]
     found = []
     for kind, name in names:
         try:
-            issues = [i for k in ([kind] if kind else kinds_of(name)) for i in _issues(k, name)]
+            issues = [i for k in ([kind] if kind else kinds_of(name)) for i in issues_of(k, name)]
         except ContentError as error:
             issues = list(error.issues)
         except PkpdError as error:
@@ -256,38 +258,3 @@ def check(paths: list[str]) -> tuple[list[dict], int]:
              for n, i in zip(sets[1:], rivals(model, sets), strict=True)]
     found += [{"file": n, "where": i.where, "what": i.what, "remedy": i.remedy} for n, i in extra]
     return found, len(names)
-
-
-def _issues(kind: str, name: str) -> list[Issue]:
-    from pkpd.binding import meant
-    from pkpd.model.check import check_model
-    from pkpd.model.compose import build_model, model_file
-    from pkpd.parameters import bind, load_parameters
-
-    if kind == "model":
-        file = model_file(name)
-        alone = not file.joins and not file.gathers and (file.parts or file.compartments)
-        return check_model(build_model(file, {})) if alone else []
-    if kind in ("parameters", "result"):
-        own = load_parameters(name)
-        if not own.model:
-            return []
-        known = meant(own.model, own.name)
-        if not known:
-            offered = nearest(own.model, library.names("model"))
-            return [Issue(f"{library.read(kind, name).where}: parameters.model", f"{own.model!r} names no model: no entry of the "
-                          "library, no file", offered)]
-        file = model_file(known[0])
-        if file.parts:
-            load_parameters(name, build_model(file, {}), host=None)
-        else:
-            bind(own, file)
-        return []
-    if kind == "exposures":
-        from pkpd.evidence.comparison import courses
-        from pkpd.evidence.reading import load_evidence
-
-        courses(load_evidence(name).figures)
-        return []
-    _checked(kind, name)
-    return []

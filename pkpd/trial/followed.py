@@ -14,11 +14,11 @@ from pkpd.trial import lesions, response
 from pkpd.trial.admission import Prepared, horizon, reads_survival
 from pkpd.trial.endpoints import Followed, censored, death_by_hazard, first_time, missing, visit_grid
 from pkpd.trial.exposure import records
+from pkpd.trial.idle import LIVER
 from pkpd.trial.run_in import settled
 from pkpd.values import Parameters
 
 _RTOL = 1e-4
-_LIVER = ("hepatic", "lesion")  # parts that are lesions of the liver; any other is elsewhere
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def _scans(prepared: Prepared, course: Simulation, visits: int) -> _Scans:
     total = visible = np.zeros((prepared.n, visits))
     for organ in (p.name for p in model.parts if p.use == "tumours/lesion"):
         size = lesions.copies(course, organ, "diameter")[:, :visits]
-        d50, width = liver if organ in _LIVER else other
+        d50, width = liver if organ in LIVER else other
         limits = lesions.thresholds(d50, width, size[:, 0], True, (*key, "sight of lesion", organ))
         read = _readings(size, error, criteria.dimensions, (*key, "reading", organ))
         left = _untreated(prepared, organ, size.shape[2])
