@@ -98,11 +98,20 @@ def _treated(prepared: Prepared, people: Population, times: np.ndarray, start: n
         return simulate(model, people, schedule, times, start=start, rtol=_RTOL, strict=False)
     at = local.days[0] + (local.days[1] - local.days[0]) * uniform((*prepared.key, "protocol", "local"), len(people))
     early = simulate(model, people, schedule, np.stack([times[:, 0], at], axis=1), start=start, rtol=_RTOL, strict=False)
-    states = _killed(early, local.lesion, local.dies)
-    late = simulate(model, people, schedule, np.maximum(times[:, 1:], at[:, None]), begin=at, start=states, rtol=_RTOL,
+    states, left = _killed(early, local.lesion, local.dies), people.with_inputs(_taken(early, local.lesion, local.dies))
+    late = simulate(model, left, schedule, np.maximum(times[:, 1:], at[:, None]), begin=at, start=states, rtol=_RTOL,
                     strict=False)
     return replace(late, times=times, states=np.append(early.states[:, :1], late.states, axis=1),
                    failures=(*early.failures, *late.failures))
+
+
+def _taken(early: Simulation, lesion: str, dies: float) -> dict[str, np.ndarray]:
+    """What local treatment takes from a site, as the input by which occult foci stay in proportion to what was there."""
+    model, organ = early.model, lesion.partition(".")[0]
+    volume = dies * np.nan_to_num(early[f"{lesion}.viable"][:, -1])
+    sites = {p.name: dict(p.joins).get("lesions") for p in model.parts}
+    return {f"{p.name}.TAKEN{side.upper()}": volume for p in model.parts if p.use == "couplings/occult_surveillance"
+            for side in ("here", "there") if sites.get(dict(p.joins)[side]) == organ}
 
 
 def _killed(early: Simulation, lesion: str, dies: float) -> np.ndarray:

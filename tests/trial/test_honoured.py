@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 import tomli_w
 
-from pkpd import cli, library, load_parameters, load_trial
+from pkpd import cli, draw, library, load_parameters, load_trial, simulate
 from pkpd.errors import ContentError, PkpdError
 from pkpd.parameters import load_context
+from pkpd.schedule import nothing
+from pkpd.simulation import Simulation
 from pkpd.study.sweep import load_study
+from pkpd.trial import followed
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import read_trial
 from pkpd.trial.rehearsal import rehearse
 from pkpd.trial.run import prepare, run_trial
+from pkpd.values import Value
 
 N = 60
 
@@ -244,3 +248,20 @@ def test_contexts_of_the_line_of_therapy_are_laid_in_their_order():
     stacked = prepare(trial, trial.arms[0], load_parameters(trial.parameters, model), 5).sets(
         load_parameters(trial.parameters, model))[0]
     assert stacked["growth.ALPHA"].value == load_context("context_refractory", model)["growth.ALPHA"].value
+
+
+def test_local_treatment_of_a_site_leaves_its_occult_foci_where_they_are():
+    """They see the kill of their sites in proportion to what was there before, by the weighted mean of the model."""
+    trial = load_trial("eortc_1560")
+    model = daily_model(trial.disease)
+    own = load_parameters(trial.parameters, model).with_value("surveillance.SURVEY", Value("", 0.5, "1"))
+    people = draw(model, own, 30, 3, covariates={"LESIONS": 2, "ELSEWHERE": 2})
+    early = simulate(model, people, None, (0.0, 20.0))
+    states = followed._killed(early, "hepatic.2", 1.0)
+    left = people.with_inputs(followed._taken(early, "hepatic.2", 1.0))
+    after = Simulation(model, left, nothing(30), early.times[:, 1:], states[:, None])
+    foci = (early["liver.viable"][:, 1], early["elsewhere.viable"][:, 1])
+    kill = [after[f"{site}.kill"][:, 0] for site in ("liver", "elsewhere")]
+    want = 0.5 * sum(k * v for k, v in zip(kill, foci, strict=True)) / (sum(foci) + 1e-9)
+    assert np.all(after["liver.viable"][:, 0] < foci[0])
+    assert after["surveillance.kill"][:, 0] == pytest.approx(want, rel=1e-9)
