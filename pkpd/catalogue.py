@@ -220,13 +220,16 @@ def _checked(kind: str, name: str) -> dict:
 
 def check(paths: list[str]) -> tuple[list[dict], int]:
     """Issues of files, or of the whole library, and how many files were read."""
+    from pkpd.checking import issues_of
+    from pkpd.parameters import defaults, rivals
+
     names: list[tuple[str | None, str]] = [(None, p) for p in paths]
     if not paths:
         names = [(k, n) for k in _CHECKED for n in library.names(k)]
     found = []
     for kind, name in names:
         try:
-            issues = [i for k in ([kind] if kind else kinds_of(name)) for i in _issues(k, name)]
+            issues = [i for k in ([kind] if kind else kinds_of(name)) for i in issues_of(k, name)]
         except ContentError as error:
             issues = list(error.issues)
         except PkpdError as error:
@@ -234,6 +237,10 @@ def check(paths: list[str]) -> tuple[list[dict], int]:
             issues = [Issue(name, what.removeprefix(f"{name}: "), remedy)]
         words = ("where", "what", "remedy")
         found += [{"file": name, **{k: clipped(getattr(i, k)) for k in words}} for i in issues]
+    asked = {n for k, n in names if k in (None, "parameters")}
+    extra = [(n, i) for model, sets in defaults().items() if len(sets) > 1 and asked & {*sets}
+             for n, i in zip(sets[1:], rivals(model, sets), strict=True)]
+    found += [{"file": n, "where": i.where, "what": i.what, "remedy": i.remedy} for n, i in extra]
     return found, len(names)
 
 
@@ -245,32 +252,3 @@ def print_issues(found: list[dict]) -> None:
             say(str(Issue(row["where"], row["what"], row["remedy"])))
         if len(listed) > _SHOWN:
             say(f"… and {len(listed) - _SHOWN} more issues of {clipped(name)} (--json gives all)")
-
-
-def _issues(kind: str, name: str) -> list[Issue]:
-    from pkpd.model.check import check_model
-    from pkpd.model.compose import build_model, model_file
-    from pkpd.parameters import bind, load_parameters
-
-    if kind == "model":
-        file = model_file(name)
-        alone = not file.joins and not file.gathers and (file.parts or file.compartments)
-        return check_model(build_model(file, {})) if alone else []
-    if kind in ("parameters", "result"):
-        own = load_parameters(name)
-        if not own.model:
-            return []
-        file = model_file(own.model)
-        if file.parts:
-            load_parameters(name, build_model(file, {}), host=None)
-        else:
-            bind(own, file)
-        return []
-    if kind == "exposures":
-        from pkpd.evidence.comparison import courses
-        from pkpd.evidence.reading import load_evidence
-
-        courses(load_evidence(name).figures)
-        return []
-    _checked(kind, name)
-    return []

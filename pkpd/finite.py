@@ -117,8 +117,10 @@ def _passing(tree: Tree) -> set[str]:
     match tree:
         case ("name", name):
             return {name}
-        case ("neg", a) | ("/", a, _) | ("**", a, ("num", _)):
-            return _passing(a) if tree[0] != "**" or tree[2][1] > 0 else set()
+        case ("neg", a) | ("/", a, _):
+            return _passing(a)
+        case ("**", a, ("num", power)):
+            return _passing(a) if power > 0 else set()
         case ("+" | "-" | "*", a, b):
             return _passing(a) | _passing(b)
     return set()

@@ -88,11 +88,11 @@ def is_path(name: str | Path, kind: str) -> bool:
         raise fail(kind, f"{shown(name)} is neither a name nor a path", f"`pkpd list {_plural(kind)}` shows the names")
     if Path(name).suffix:
         return True
-    return "/" in name and not (kind == "model" and _resolve_model(name) is not None)
+    return "/" in name and not (kind == "model" and model_name(name) is not None)
 
 
-def _resolve_model(name: str) -> str | None:
-    """A model's full library name from itself or from its last word when that is unique."""
+def model_name(name: str) -> str | None:
+    """A model's full library name from itself or from its last word when that is unique; none for what is no library's."""
     known = names("model")
     if name in known:
         return name
@@ -104,20 +104,21 @@ def find(kind: str, name: str | Path) -> Path:
     """The file behind a name."""
     if is_path(name, kind):
         path = Path(name)
-        if not _is_file(path):
+        if not is_file(path):
             offer = nearest(str(name), names(kind)) if kind == "model" else ""
             remedy = f"{offer} or " if offer.startswith("did") and not path.suffix else ""
             remedy = remedy or "a library name has no slash or suffix; "
             raise NotFound(f"{name}: no such file\n    remedy: {remedy}`pkpd list {_plural(kind)}` shows them")
         return path
-    full = _resolve_model(str(name)) if kind == "model" else str(name)
+    full = model_name(str(name)) if kind == "model" else str(name)
     if full is None or full not in names(kind):
         raise NotFound(f"{name}: no {kind} of this name in the library\n    remedy: "
                        f"{nearest(str(name), names(kind))} (`pkpd list {_plural(kind)}` shows all)")
     return ROOT / FOLDERS[kind] / f"{full}.toml"
 
 
-def _is_file(path: Path) -> bool:
+def is_file(path: Path) -> bool:
+    """Whether a file is there that can be looked at."""
     try:
         return path.is_file()
     except (OSError, ValueError):  # a name too long, a folder that may not be entered, a null byte
@@ -133,7 +134,7 @@ def read(kind: str, name: str | Path) -> Source:
     """Reads a content file by name or path."""
     path = find(kind, name)
     own = is_path(name, kind)
-    label = str(path) if own else (_resolve_model(str(name)) if kind == "model" else str(name))
+    label = str(path) if own else (model_name(str(name)) if kind == "model" else str(name))
     where = str(path) if own else _short(path)
     return Source(str(label), str(path), where, parse(text_of(path), where))
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from pkpd import hosts, library
+from pkpd import hosts, joint, library
+from pkpd.binding import fills, foreign, meant, names, parts_of
 from pkpd.bounds import allowed, beyond, outside
 from pkpd.doors import door
 from pkpd.errors import ContentError, Issue, fail, nearest
 from pkpd.library import raise_issues
+from pkpd.model.compose import model_file
 from pkpd.model.schema import Model, ModelFile, Parameter
 from pkpd.units import ratio
 from pkpd.values import Parameters, Value, check_order, read_parameters, scaled
@@ -33,6 +34,8 @@ def load_parameters(names: str | Path | Iterable[str | Path] = (), model: Model 
         if model is None:
             raise ContentError(Issue("parameters", "no name given", "`pkpd list parameters` shows them"))
         wanted = [default_for(model.name)]
+    for place, what, remedy in misplaced(wanted):
+        raise fail(place, what, remedy)
     total: Parameters | None = None
     for name in (*_below(wanted[0]), *wanted):
         own = _resolved(name, model, ())
@@ -58,12 +61,35 @@ def load_context(name: str | Path, model: Model, host: str | None = hosts.HUMAN)
     return _of_host(_resolved(name, model, ()), host)
 
 
-def _below(name: str | Path) -> tuple[str, ...]:
-    """The set that a context says it goes over; none for a set that stands alone."""
+def _below(name: str | Path, above: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The sets that a context says it goes over, the lowest first; none for a set that stands alone."""
+    over = _head(name).get("over")
+    if not isinstance(over, str):
+        return ()
+    if over in (*above, str(name)):
+        raise fail(f"{name}: parameters.over", f"{over!r} leads back to itself", "name a set that stands on its own")
+    return (*_below(over, (*above, str(name))), over)
+
+
+def _head(name: str | Path) -> dict:
+    """What a set says of itself; nothing where there is none of this name."""
     kind = "parameters" if library.is_path(name, "parameters") or name in library.names("parameters") else "result"
     head = library.read(kind, name).data.get("parameters") if kind == "parameters" or name in library.names(kind) else None
-    over = head.get("over") if isinstance(head, dict) else None
-    return (over,) if isinstance(over, str) else ()
+    return head if isinstance(head, dict) else {}
+
+
+def misplaced(wanted: Sequence[str | Path]) -> list[tuple[str, str, str]]:
+    """Of sets in the order in which they are laid, what is wrong with it: place, what, remedy.
+
+    A context lies over the set that it goes over, and over the contexts that it says it is laid after.
+    """
+    found = []
+    for k, name in enumerate(wanted[:-1]):
+        after = _head(name).get("after", [])
+        low = dict.fromkeys(_below(name), "over") | {n: "after" for n in after if isinstance(after, list)}
+        found += [(f"{name}: parameters.{key}", f"goes over {n}, which is named after it and would hide its lines",
+                   f"name {n} before {name}") for n, key in low.items() if n in wanted[k + 1:]]
+    return found
 
 
 def _of_host(own: Parameters, host: str | None) -> Parameters:
@@ -79,17 +105,36 @@ def _where(own: Parameters) -> str:
 
 
 def default_for(model: str) -> str:
-    """The library's default parameter set for a model."""
-    for name in library.names("parameters"):
-        head = library.read("parameters", name).data.get("parameters", {})
-        if head.get("model") == model and head.get("default") is True:
-            return name
+    """The library's default parameter set for a model; an error where two claim to be it."""
+    found = defaults().get(model, ())
+    raise_issues(rivals(model, found))
+    if found:
+        return found[0]
     raise ContentError(Issue(model, "the library holds no default parameters for this model",
                              "give a parameter file (--parameters FILE)"))
 
 
+def defaults() -> dict[str, list[str]]:
+    """The library's sets that say they are the default of a model, by the model."""
+    found: dict[str, list[str]] = {}
+    for name in library.names("parameters"):
+        head = library.read("parameters", name).data.get("parameters", {})
+        if isinstance(head, dict) and head.get("default") is True and isinstance(head.get("model"), str):
+            found.setdefault(head["model"], []).append(name)
+    return found
+
+
+def rivals(model: str, sets: Sequence[str]) -> list[Issue]:
+    """Issues of sets that claim to be the default of a model which another set is the default of."""
+    return [Issue(f"parameters/{name}: parameters.default", f"{sets[0]} is the default of {model} too",
+                  "leave default = true in one of them") for name in sets[1:]]
+
+
 def merge(base: Parameters, top: Parameters) -> Parameters:
-    """One set laid over another of the same host, line by line."""
+    """One set laid over another of the same host and model, line by line."""
+    if base.model and top.model and base.model != top.model and not names(top.model, base.model, top.name):
+        raise fail(f"{_where(top)}: parameters.model", f"is {top.model!r}, and {base.name} below it is of {base.model!r}",
+                   "lay sets of one model over each other: load_context(NAME, model) puts a part's set in its place")
     if hosts.mixed(base.host, top.host):
         raise fail(f"{_where(top)}: parameters.host", f"is {top.host!r}, and {base.name} below it is {base.host!r}",
                    "lay sets of one host over each other; a set made from another one names it under include")
@@ -105,46 +150,80 @@ def _laid(base: Parameters, top: Parameters) -> Parameters:
     return replace(top, model=top.model or base.model, values=over(base.values, top.values, lambda v: v.name),
                    covariates=over(base.covariates, top.covariates, lambda v: v.name),
                    correlations=over(base.correlations, top.correlations, lambda c: frozenset(c.of)),
-                   draws=top.draws or _draws_left(base, top), host=top.host or base.host)
+                   draws=joint.left(base, top, _where(top)), host=top.host or base.host,
+                   surrogate=top.surrogate or base.surrogate)
 
 
-def _draws_left(base: Parameters, top: Parameters) -> dict[str, tuple[float, ...]]:
-    """The draws of lines that the set on top leaves alone."""
-    own = {v.name for v in top.values}
-    return {k: v for k, v in base.draws.items() if k.split(":")[0] not in own}
+def _resolved(name: str | Path, model: Model | None, path: tuple[str, ...],
+              stands: tuple[tuple[str, str], ...] = (), above: Parameters | None = None) -> Parameters:
+    """A file with what it includes laid below it, its names carrying the part they fill.
 
-
-def _resolved(name: str | Path, model: Model | None, path: tuple[str, ...]) -> Parameters:
-    """A file with what it includes laid below it, its names carrying the part they fill."""
+    stands  of each set above that says it is a surrogate: the model whose values it takes, and its own
+    above   the set that includes it
+    """
     kind = "parameters" if library.is_path(name, "parameters") or name in library.names("parameters") else None
     if kind is None and name in library.names("result"):
         kind = "result"
-    return _with_included(library.read(kind or "parameters", name), model, path)
+    return _with_included(library.read(kind or "parameters", name), model, path, stands, above)
 
 
-def _with_included(source: library.Source, model: Model | None, path: tuple[str, ...]) -> Parameters:
+def _with_included(source: library.Source, model: Model | None, path: tuple[str, ...],
+                   stands: tuple[tuple[str, str], ...] = (), above: Parameters | None = None) -> Parameters:
     """A set with what it includes laid below it."""
-    if source.path in path:
+    here = str(Path(source.path).resolve())
+    if here in path:
         raise fail(source.path, "includes itself", "remove it from include")
     own, included = read_parameters(source.data, source.name, source.where)
+    if twice := sorted({i for i in included if included.count(i) > 1}):
+        raise fail(f"{source.where}: parameters.include", f"{twice[0]!r} is included twice", "remove one of the two")
+    if own.surrogate:
+        _check_surrogate(own)
+        stands = (*stands, (own.surrogate, own.model))
+    own = replace(own, model=next((to for at, to in stands if own.model and names(own.model, at, own.name)), own.model))
+    if above is not None:
+        _check_included(above, own)
     total: Parameters | None = None
     for other in included:
-        low = _resolved(other, model, (*path, source.path))
+        low = _resolved(other, model, (*path, here), stands, own)
         total = low if total is None else _laid(total, low)
     placed = _placed(own, model)
     return placed if total is None else _laid(total, placed)
 
 
+def _check_surrogate(own: Parameters) -> None:
+    """A surrogate is another model that there is."""
+    place = f"{_where(own)}: parameters.surrogate"
+    if not meant(own.surrogate, own.name):
+        raise fail(place, f"{own.surrogate!r} names no model: no entry of the library, no file",
+                   nearest(own.surrogate, library.names("model")))
+    if names(own.surrogate, own.model, own.name):
+        raise fail(place, f"{own.surrogate!r} is the set's own model", "remove it: a set's own values are no surrogate")
+
+
+def _check_included(own: Parameters, low: Parameters) -> None:
+    """What a set includes is of its model, or of parts of it where that is a system."""
+    if not low.model or low.model == own.model or not own.model:
+        return
+    file = _file_of(own)
+    if file is not None and not file.parts and not fills(low, file):
+        raise fail(f"{_where(own)}: parameters.include", f"{low.name} is of {low.model}, not of {own.model}",
+                   f'include sets of this model; to take their values as a surrogate, say surrogate = "{low.model}"')
+
+
+def _file_of(own: Parameters) -> ModelFile | None:
+    """The file of the model that a set names; none where there is no such file, as of a model that is text."""
+    found = meant(own.model, own.name)
+    return model_file(found[0]) if found else None
+
+
 def _placed(own: Parameters, model: Model | None) -> Parameters:
-    """A part's file in a system: its names carry the part's."""
-    if model is None or own.model in (model.name, "") or not model.parts:
+    """A set of a model, its names those of the model's inputs: of a part's file in a system, they carry the part's."""
+    if model is None or not own.model:
         return own
-    prefixes = [p.name for p in model.parts if p.use == own.model]
-    if not prefixes and any(v.name.split(".")[0] in {p.name for p in model.parts} for v in own.values):
-        return own
+    prefixes = parts_of(own, model) if not fills(own, model) else ()
     if not prefixes:
-        raise fail(f"{own.name}: parameters.model", f"{own.model!r} is no part of {model.name}",
-                   nearest(own.model, {p.use for p in model.parts} | {model.name}))
+        raise_issues(foreign(own, model, _where(own)))
+        return replace(own, model=model.name)
 
     features = {c.name for c in own.covariates}
 
@@ -153,7 +232,8 @@ def _placed(own: Parameters, model: Model | None) -> Parameters:
 
     return replace(own, values=tuple(replace(v, name=move(v.name, p)) for p in prefixes for v in own.values),
                    correlations=tuple(replace(c, of=(move(c.of[0], p), move(c.of[1], p)))
-                                      for p in prefixes for c in own.correlations))
+                                      for p in prefixes for c in own.correlations), model=model.name,
+                   draws={move(k, p): x for p in prefixes for k, x in own.draws.items()})
 
 
 def line_for(name: str) -> str:
@@ -167,26 +247,37 @@ def bind(parameters: Parameters, model: Model | ModelFile) -> Parameters:
     wanted = {line_for(p.name): p for p in model.parameters}
     given = {v.name: v for v in parameters.values}
     where = _where(parameters)
+    raise_issues(foreign(parameters, model, where))
     for name in given:
         if name not in wanted:
             issues.append(Issue(f"{where}: values.{name}", f"{model.name} has no such parameter", nearest(name, wanted)))
-    for name, p in wanted.items():
-        if name not in given:
-            issues.append(Issue(f"{where}: values.{name}", f"has no value; {model.name} needs it in {p.unit}",
-                                f"add {name} = {{ value = …, unit = \"{p.unit}\" }}"))
-    bound = []
+    issues += _missing({k: p.unit for k, p in wanted.items() if k not in given}, parameters, model.name, where)
+    issues += joint.issues(parameters, where)
+    bound, factors = [], {}
     for name, v in given.items():
         if name in wanted:
             try:
                 factor = float(ratio(v.unit, wanted[name].unit, f"{where}: values.{name}.unit"))
                 bound.append(v if factor == 1 else scaled(v, factor, wanted[name].unit))
                 issues += _beyond(bound[-1], wanted[name], where)
+                factors |= {} if factor == 1 else {name: factor}
             except ContentError as error:
                 issues += error.issues
     uses = {"": model.name, **{p.name: p.use for p in model.parts}}
     issues += hosts.outside(parameters.host, uses, {v.name: v.value for v in bound}, where)
     raise_issues(issues)
-    return replace(parameters, model=model.name, values=tuple(bound))
+    return joint.in_units(replace(parameters, model=model.name, values=tuple(bound)), factors)
+
+
+def _missing(units: dict[str, str], own: Parameters, model: str, where: str) -> list[Issue]:
+    """Issues of inputs without a value, one each; one for all where a set fills so few that it can but go over another."""
+    if len(units) > 10 and len(own.values) < len(units):
+        below = defaults().get(model, ["…"])[0]
+        return [Issue(f"{where}: values", f"fills {len(own.values)} of the {len(own.values) + len(units)} inputs of {model}, and "
+                      "the set does not say what it goes over",
+                      f'write over = "{below}" under [parameters], or name that set first')]
+    return [Issue(f"{where}: values.{name}", f"has no value; {model} needs it in {unit}",
+                  f"add {name} = {{ value = …, unit = \"{unit}\" }}") for name, unit in units.items()]
 
 
 def _beyond(v: Value, p: Parameter, where: str) -> list[Issue]:
@@ -202,16 +293,3 @@ def _beyond(v: Value, p: Parameter, where: str) -> list[Issue]:
             issues.append(Issue(f"{place}.{key}", f"reaches {beyond(named, float(bad[0]))}",
                                 f"bound it from {p.low:g} to {p.high:g}; {allowed(named, float(bad[0]))}"))
     return issues
-
-
-def bibliography() -> dict[str, str]:
-    """The references of the library: key to printed reference."""
-    path = library.ROOT / "parameters" / "references.bib"
-    found = {}
-    for key, body in re.findall(r"@\w+\{(\w+),(.*?)\n\}", path.read_text(encoding="utf-8"), re.S):
-        f = dict(re.findall(r"(\w+)\s*=\s*\{(.*?)\}", body, re.S))
-        doi = f" doi:{f['doi']}" if "doi" in f else ""
-        note = f" ({f['note']})" if "note" in f else ""
-        place = " ".join(filter(None, (f.get("journal"), f.get("year")))).rstrip(".")
-        found[key] = f"{f.get('author', '')}. {f.get('title', '')}. {place}.{doi}{note}"
-    return found

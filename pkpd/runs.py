@@ -123,6 +123,7 @@ def _told(path: Path, rows: int, columns: dict[str, str], patients: int, system:
 def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Tell, seed: int = 1000) -> dict:
     """The predicted figures of a trial under a fit's posterior or uncalibrated values, with hashes."""
     from pkpd.fit.hashes import hashes
+    from pkpd.fit.own import laid_over
     from pkpd.fit.predict import predict
     from pkpd.fit.result import fitted, load_result, result_for
     from pkpd.parameters import load_parameters
@@ -141,7 +142,7 @@ def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Te
     if parameters.model != daily_model(trial.disease).name:
         raise fail("--fit", f"{fit!r} is of {parameters.model}, but {trial.name} has {trial.disease}",
                    'name a fit of this disease, or "none"')
-    own = fitted(account, trial.name)
+    own, parameters = fitted(account, trial.name), laid_over(trial, fit, parameters)
     link = link or account.get("link", "")
     result = predict(trial, parameters, patients, link, seed, fitted=own, tell=tell)
     return formats.stamped({**result, "fit": called(fit), "hashes": hashes(trial, parameters, fit)})
@@ -183,8 +184,10 @@ def _print_account(result: dict, console: Console) -> None:
             f"p = {j['p']:.2f} over simulated trials",
             soft_wrap=True,
         )
+    if result["failed_share"]:
+        console.print(f"[red]{100 * result['failed_share']:.2g} % of the simulated patients failed and count in no figure[/red]")
     for text in result["failures"][:5]:
-        console.print(f"[red]failed and kept:[/red] {escape(text)}")
+        console.print(f"[red]failed and left out:[/red] {escape(text)}")
     console.print(NOTICE)
 
 

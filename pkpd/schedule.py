@@ -11,7 +11,6 @@ from pkpd.courses import Regimen, lasting
 from pkpd.doors import door
 from pkpd.doses import SIZES, DoseLine
 from pkpd.errors import fail, nearest
-from pkpd.labels import Labelled, Row
 from pkpd.model.schema import Compartment, Model
 from pkpd.population import Population
 
@@ -19,8 +18,8 @@ from pkpd.population import Population
 ADD, RATE, SCALE, SET, ASSIGN = 0, 1, 2, 3, 4
 
 
-@dataclass(frozen=True, repr=False)
-class Schedule(Labelled):
+@dataclass(frozen=True)
+class Schedule:
     """Events of each patient in order of time: patient i has rows offsets[i] to offsets[i + 1].
 
     Times are in the model's time unit; `index` is a state (ADD, RATE, SCALE, ASSIGN) or an input (SET).
@@ -34,9 +33,6 @@ class Schedule(Labelled):
     index: np.ndarray
     value: np.ndarray
     carried: np.ndarray | None = None
-
-    def label(self) -> tuple[str, list[Row]]:
-        return "Schedule", [("patients", str(len(self))), ("events", str(len(self.time)))]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

@@ -18,7 +18,8 @@ from rich.text import Text
 from pkpd.covariates import REGISTER
 from pkpd.model.equations import conserved
 from pkpd.model.schema import Compartment, Flow, Model
-from pkpd.parameters import bibliography, line_for
+from pkpd.parameters import line_for
+from pkpd.references import bibliography
 from pkpd.units import pretty
 from pkpd.values import Parameters, Value
 from pkpd.words import copy_number, effect_text, number, seen_from, spread_text, times, write
@@ -48,7 +49,7 @@ def show_model(model: Model, parameters: Parameters | None) -> dict:
     if parameters is not None:
         alone = show_parameters(parameters)
         described |= {k: alone[k] for k in ("covariates", "correlations")}
-        described["set"] = {k: alone[k] for k in ("name", "title", "reference", "text", "draws")}
+        described["set"] = {k: alone[k] for k in ("name", "title", "reference", "text", "draws", "surrogate")}
     described["references"] = references([model.reference, *_sources(rows, parameters)])
     return described
 
@@ -59,7 +60,7 @@ def show_parameters(p: Parameters) -> dict:
     for row in covariates:
         row["text"] = REGISTER[row["name"]].text if row["name"] in REGISTER else ""
     correlations = [{"of": list(c.of), "r": c.r, "where": c.where, "seen": c.seen} for c in p.correlations]
-    return {"name": p.name, "model": p.model, "title": p.title, "reference": p.reference,
+    return {"name": p.name, "model": p.model, "surrogate": p.surrogate, "title": p.title, "reference": p.reference,
             "text": p.text.strip(), "values": values, "covariates": covariates, "correlations": correlations,
             "draws": max((len(d) for d in p.draws.values()), default=0),
             "references": references(_sources(values, p))}
@@ -182,7 +183,8 @@ def print_model(description: dict, console: Console) -> None:
 def print_parameters(description: dict, console: Console) -> None:
     """Prints what `show_parameters` described."""
     draws = f"; {description['draws']} draws" if description["draws"] else ""
-    _title(description, f"{description['name']}; for {description['model'] or 'any model: patients'}{draws}", console)
+    stands = f"; a surrogate: values of {description['surrogate']}" if description["surrogate"] else ""
+    _title(description, f"{description['name']}; for {description['model'] or 'any model: patients'}{stands}{draws}", console)
     _print_lines(description, description["values"], "Values", console)
 
 

@@ -50,7 +50,10 @@ class Value:
 
 @dataclass(frozen=True, repr=False)
 class Parameters(Labelled):
-    """Values for the inputs of one model, and the covariates of its patients; without a model, patients alone."""
+    """Values for the inputs of one model, and the covariates of its patients; without a model, patients alone.
+
+    surrogate  the model whose values stand in for its own, where a set says so
+    """
 
     name: str
     model: str
@@ -62,13 +65,13 @@ class Parameters(Labelled):
     correlations: tuple[Correlation, ...] = ()
     draws: dict[str, tuple[float, ...]] = field(default_factory=dict, compare=False, hash=False)
     host: str = ""
+    surrogate: str = ""
 
     def label(self) -> tuple[str, list[Row]]:
-        varied = [v.name for v in self.values if v.spread is not None or v.copies is not None]
         rows = [("model", self.model or "none: a set of patients"), ("values", named(v.name for v in self.values)),
-                ("with spread", named(varied)), ("covariates", named(c.name for c in self.covariates))]
-        size = len(next(iter(self.draws.values()), ()))
-        rows += [("draws", f"{size} of {named(self.draws)}")] if size else []
+                ("with spread", named(v.name for v in self.values if v.spread is not None)),
+                ("covariates", named(c.name for c in self.covariates))]
+        rows += [("draws", named(self.draws))] if self.draws else []
         return f"Parameters {self.name}: {self.title}", rows
 
     @property
@@ -98,7 +101,7 @@ class Parameters(Labelled):
         return replace(self, values=(*rest, replace(value, name=name)))
 
 
-_HEAD = ("model", "title", "reference", "text", "default", "include", "over", "host")
+_HEAD = ("model", "title", "reference", "text", "default", "include", "over", "after", "host", "surrogate")
 
 
 def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list[str]]:
@@ -122,6 +125,10 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
     for key, row in data.get("draws", {}).items():
         if not isinstance(row, list) or not all(map(is_number, row)):
             issues.append(Issue(f"{where}: draws.{key}", "is not a list of numbers", ""))
+        elif not row or len(row) != len(next(iter(data["draws"].values()))):
+            issues.append(Issue(f"{where}: draws.{key}", f"holds {len(row)} draws, and {next(iter(data['draws']))} above it "
+                                f"{_count(next(iter(data['draws'].values())))}" if row else "holds no draw",
+                                "give one number of every line a draw"))
     values = _values(data.get("values", {}), f"{where}: values", "", str(head.get("reference", "")), issues)
     covariates = _values(data.get("covariates", {}), f"{where}: covariates", "", str(head.get("reference", "")), issues)
     for c in covariates:
@@ -132,7 +139,11 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
     draws = {k: tuple(map(float, v)) for k, v in data.get("draws", {}).items()}
     return Parameters(name, head.get("model", ""), str(head.get("title", "")), str(head.get("reference", "")),
                       str(head.get("text", "")), tuple(values), tuple(covariates), correlations,
-                      draws, head.get("host", "")), list(include)
+                      draws, head.get("host", ""), head.get("surrogate", "")), list(include)
+
+
+def _count(row: object) -> int:
+    return len(row) if isinstance(row, list) else 0
 
 
 def _check_model(data: dict, head: dict, where: str, issues: list[Issue]) -> None:
@@ -151,6 +162,13 @@ def _check_place(head: dict, where: str, issues: list[Issue]) -> None:
     """Where a set's tumour grows, and the set that a context goes over."""
     if head.get("host", HOSTS[0]) not in HOSTS:
         issues.append(Issue(f"{where}.host", f"{shown(head['host'])} is not where a tumour grows", "one of " + ", ".join(HOSTS)))
+    if not isinstance(head.get("surrogate", ""), str):
+        issues.append(Issue(f"{where}.surrogate", f"{shown(head['surrogate'])} is not the name of a model",
+                            'write surrogate = "drugs/…", the model whose values these are'))
+    after = head.get("after", [])
+    if not isinstance(after, list) or not all(isinstance(a, str) for a in after):
+        issues.append(Issue(f"{where}.after", f"{shown(after)} is not a list of names",
+                            'write after = ["…"], contexts that this one is laid after where both are'))
     if not isinstance(head.get("over", ""), str):
         issues.append(Issue(f"{where}.over", f"{shown(head['over'])} is not a name", 'write over = "NAME" of the set below'))
 

@@ -19,7 +19,7 @@ SLOW = {"parameters": {"model": "drugs/oxaliplatin", "title": "Slow", "include":
 DOSES = pkpd.lower(pkpd.parse_regimen(ONE), MODEL, PATIENTS, np.zeros(1))
 RUN = pkpd.simulate(MODEL, PATIENTS, DOSES, (0.0, 1.0, 2.0))
 NOUNS = {"model": pkpd.load_model("crlm_folfox"), "set": SET, "result": pkpd.load_result("immune")[0], "patients": PATIENTS,
-         "regimen": FOLFOX, "run": RUN, "schedule": RUN.schedule, "trial": TRIAL, "fit": pkpd.load_fit("immune"),
+         "regimen": FOLFOX, "run": RUN, "trial": TRIAL, "fit": pkpd.load_fit("immune"),
          "study": pkpd.load_study("neoadjuvant_cycles")}
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
 from pkpd.errors import ContentError
 from pkpd.executor import run_all
 from pkpd.fit.free import Fit
+from pkpd.fit.own import own_set
 from pkpd.fit.quantity import Point, put_all
 from pkpd.fit.reach import arms_read
 from pkpd.fit.terms import Arms, Counts, Joint, term
@@ -24,13 +24,15 @@ from pkpd.values import Parameters
 class Objective:
     """The log posterior of a fit: patients and dates are drawn once (common random numbers).
 
-    `patients` are those of each term's arms. Each trial has patients of its own.
+    `patients` are those of each term's arms. Each trial has patients of its own, of its own parameter set: `own` holds them,
+    term by term, where one is not the fit's.
     """
 
     fit: Fit
     base: Parameters
     terms: tuple[Counts | Joint, ...]
     patients: tuple[tuple[Prepared, ...], ...]
+    own: tuple[Parameters, ...] = ()
 
     @property
     def centre(self) -> np.ndarray:
@@ -48,8 +50,8 @@ class Objective:
 
     def arms(self, scores: np.ndarray) -> list[Arms]:
         """Readouts of every arm of each trial at a point."""
-        task = partial(_readout, put_all(self.fit.free, self.base, scores))
-        found = iter(run_all(task, [p for own in self.patients for p in own]))
+        sets = [put_all(self.fit.free, base, scores) for base in self.own or [self.base] * len(self.terms)]
+        found = iter(run_all(_readout, [(at, p) for at, own in zip(sets, self.patients, strict=True) for p in own]))
         return [{p.arm.name: next(found) for p in own} for own in self.patients]
 
     def expected(self, scores: np.ndarray) -> np.ndarray:
@@ -93,7 +95,8 @@ class Objective:
         return float(prior + self.log_likelihood(self.expected(scores))) if np.isfinite(prior) else -np.inf
 
 
-def _readout(point: Point, prepared: Prepared) -> Readout | Followed:
+def _readout(one: tuple[Point, Prepared]) -> Readout | Followed:
+    point, prepared = one
     return run_arm(point.of(prepared), point.parameters)
 
 
@@ -103,6 +106,8 @@ def objective(fit: Fit, trials: tuple[Trial, ...], base: Parameters) -> Objectiv
     places = [setting(t, arm, fit.link) for t, own in zip(trials, figures, strict=True) for arm in arms_read(t, own)]
     warm(places)
     seeds = {t.name: fit.seed + k for k, t in enumerate(trials)}
-    admitted = [admit(place, base, fit.patients, seeds[place.trial.name]) for place in places]
+    sets = {t.name: own_set(t, fit.parameters, base) for t in trials}
+    admitted = [admit(place, sets[place.trial.name], fit.patients, seeds[place.trial.name]) for place in places]
     terms = tuple(term(t, own, seeds[t.name], fit.replicates) for t, own in zip(trials, figures, strict=True))
-    return Objective(fit, base, terms, tuple(tuple(p for p in admitted if p.trial.name == t.name) for t in trials))
+    patients = tuple(tuple(p for p in admitted if p.trial.name == t.name) for t in trials)
+    return Objective(fit, base, terms, patients, tuple(sets[t.name] for t in trials))

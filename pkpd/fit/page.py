@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from pkpd import library
 from pkpd.errors import fail
+from pkpd.fit.own import laid_over
 from pkpd.fit.predict import predict
 from pkpd.fit.result import fitted, load_result
 from pkpd.trial.exposure import daily_model
@@ -54,8 +55,8 @@ def predictions(name: str, patients: int = 1000, tell: Tell = lambda what, done,
     parameters, account = load_result(name)
     trials = [t for n in library.names("trial") if daily_model((t := load_trial(n)).disease).name == parameters.model]
     link = account.get("link", "")
-    return [predict(t, parameters, patients, link if t.treatments else "", fitted=fitted(account, t.name), tell=tell)
-            for t in trials]
+    return [predict(t, laid_over(t, name, parameters), patients, link if t.treatments else "",
+                    fitted=fitted(account, t.name), tell=tell) for t in trials]
 
 
 def filled(page: str, results: list[dict]) -> str:

@@ -36,11 +36,12 @@ def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: st
     prepared = tuple(admit(place, parameters, patients, seed) for place in places)
     sets = points(parameters, DRAWS)
     per = PER_DRAW if len(sets) > 1 else DRAWS * PER_DRAW
-    tables, failures = [], []
+    tables, failures, lost = [], [], []
     tell("predicting", 0, len(sets))
-    for failed, table in stream(partial(_draw, trial, prepared, per, seed), list(enumerate(sets))):
+    for failed, share, table in stream(partial(_draw, trial, prepared, per, seed), list(enumerate(sets))):
         tables.append(table)
         failures += failed
+        lost.append(share)
         tell("predicting", len(tables), len(sets))
     values = np.concatenate(tables, axis=1)
     chance = np.sqrt(np.mean([_variance(scaled(trial, trial.figures, t)) for t in tables], axis=0))
@@ -48,7 +49,7 @@ def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: st
     return {"trial": called(trial.name), "title": trial.title, "parameters": called(parameters.name),
             "link": link, "patients": patients, "draws": len(sets), "trials": values.shape[1], "seed": seed,
             "figures": [_row(trial, f, v, s, fitted) for f, v, s in zip(trial.figures, values, chance, strict=True)],
-            "joint": _joint(trial, used, values), "failures": failures}
+            "joint": _joint(trial, used, values), "failures": failures, "failed_share": float(np.mean(lost))}
 
 
 def _variance(values: np.ndarray) -> np.ndarray:
@@ -60,12 +61,13 @@ def _variance(values: np.ndarray) -> np.ndarray:
 
 
 def _draw(trial: Trial, prepared: tuple[Prepared, ...], per: int, seed: int,
-          numbered: tuple[int, Point]) -> tuple[list[str], np.ndarray]:
-    """Failures, and figures of `per` trials (figure, trial), under one draw of the posterior."""
+          numbered: tuple[int, Point]) -> tuple[list[str], float, np.ndarray]:
+    """Failures, the share of patients who failed, and figures of `per` trials (figure, trial), under one draw."""
     i, point = numbered
     arms = {a.arm.name: run_arm(point.of(a.others(f"{a.arm.name} {i}")), point.parameters) for a in prepared}
     failures = [f"{name}: {text}" for name, r in arms.items() for text in r.failures]
-    return failures, figure_values(trial, replicates(trial, arms, per, seed + i))
+    lost = float(np.mean([r.failed.mean() for r in arms.values()]))
+    return failures, lost, figure_values(trial, replicates(trial, arms, per, seed + i))
 
 
 def _number(x: float) -> float | None:

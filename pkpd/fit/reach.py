@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from pkpd.errors import ContentError, Issue, nearest
+from pkpd.fit.own import named, unlike
 from pkpd.library import raise_issues
+from pkpd.parameters import load_context, load_parameters
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import Arm, Trial
 from pkpd.trial.published import Figure
@@ -65,10 +67,9 @@ def _check_link(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[Is
 
 
 def _check_lines(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[Issue]) -> None:
-    from pkpd.parameters import load_context, load_parameters
-
     model = daily_model(trials[0].disease)
     base = load_parameters(fit.parameters, model)
+    _check_own(fit, trials, base, where, issues)
     if laid := [k for k in base.draws if "/" in k]:
         issues.append(Issue(f"{where}: fit.parameters", f"{fit.parameters} calibrated lines of contexts ({', '.join(laid)}), "
                             "which a later fit would lose", "free them here too, or write their values into the contexts' files"))
@@ -84,6 +85,27 @@ def _check_lines(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[I
         _check_free(f, own, f.context or fit.parameters, where, issues)
         if len(issues) == before:
             _check_covered(f, fit.parameters, stacks, contexts, where, issues)
+
+
+def _check_own(fit: Fit, trials: tuple[Trial, ...], base: Parameters, where: str, issues: list[Issue]) -> None:
+    """A trial's own patients can take what is free; one trial at least has the fit's own set, which else says nothing."""
+    kept = [k for k in base.draws if "/" not in k and k not in {key for f in fit.free for key in f.keys}]
+    if kept:
+        what = f"{fit.parameters} has draws of {', '.join(kept)}, which a later fit would lose"
+        issues.append(Issue(f"{where}: fit.parameters", what, "free them here too, or name a set without draws"))
+    others = [t for t in trials if not named(t, fit.parameters)]
+    if len(others) == len(trials):
+        issues.append(Issue(f"{where}: fit.parameters", f"{fit.parameters!r} is no trial's: "
+                            + ", ".join(f"{t.name} has {t.parameters}" for t in trials),
+                            "name the set of a trial here, or give this one to the trial"))
+    lines = {v.name: v for v in base.values}
+    for trial in others:
+        own = load_parameters(trial.parameters, daily_model(trial.disease))
+        if own.draws:
+            issues.append(Issue(f"{where}: fit.trials", f"{trial.name} has {trial.parameters}, a set with draws of its own",
+                                "name a set without draws there"))
+        free = [(lines[line], f.what) for f in fit.free if not f.context for line in f.lines if line in lines]
+        issues += [i for line, what in free if (i := unlike(own, line, what, f"{where}: free")) is not None]
 
 
 def _check_free(f: Free, own: Parameters, name: str, where: str, issues: list[Issue]) -> None:

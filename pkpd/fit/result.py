@@ -10,6 +10,7 @@ import tomli_w
 import pkpd
 from pkpd import formats, library, store
 from pkpd.errors import fail
+from pkpd.fit.own import laid_over
 from pkpd.fit.quantity import Point, point
 from pkpd.fit.run import FitResult, calibrated, summary
 from pkpd.model.expression import unparse
@@ -122,6 +123,12 @@ def _is_result(data: dict) -> bool:
     words = (head.get("model"), told.get("name"), told.get("link", ""))
     listed = all(isinstance(x, list) and x and all(isinstance(t, str) for t in x) for x in lists)
     return listed and all(isinstance(w, str) for w in words)
+
+
+def speaking(name: str | Path, trial: Trial) -> tuple[Parameters, dict]:
+    """A result for the patients of a trial, its calibrated quantities over the trial's own set; and its account."""
+    parameters, account = load_result(name)
+    return laid_over(trial, name, parameters), account
 
 
 def result_for(trial: Trial) -> str | None:

@@ -14,6 +14,7 @@ from pkpd.executor import run_all, stream
 from pkpd.fit.free import Fit
 from pkpd.fit.hashes import rests_on
 from pkpd.fit.likelihood import Objective, objective
+from pkpd.fit.own import own_set
 from pkpd.fit.posterior import Draws, best_point, sample
 from pkpd.fit.profile import Profile, narrowed, profiles
 from pkpd.fit.quantity import put_all
@@ -100,7 +101,7 @@ def loaded(fit: Fit) -> tuple[tuple[Trial, ...], Parameters, str]:
     """The trials and values of a fit, and a hash of all that it computes with. This reads every file of the fit."""
     trials = tuple(load_trial(name) for name in fit.trials)
     base = load_parameters(fit.parameters, daily_model(trials[0].disease))
-    rest = [store.code_hash(), *(x for t in trials for x in rests_on(t))]
+    rest = [store.code_hash(), *(x for t in trials for x in (own_set(t, fit.parameters, base).hash, *rests_on(t)))]
     return trials, base, store.content_hash(fit, trials, base.values, base.correlations, base.covariates, *rest)
 
 

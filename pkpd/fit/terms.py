@@ -61,7 +61,7 @@ def _within(figures: tuple[Figure, ...]) -> tuple[int, ...]:
 
 def shares(trial: Trial, figures: tuple[Figure, ...], arms: Arms) -> np.ndarray:
     """The expected share of each count from one large simulated arm, k of n patients: (k + 0.5) / (n + 1), never 0 or 1."""
-    n = np.array([len(arms[f.arm]) for f in figures])
+    n = np.array([np.count_nonzero(~arms[f.arm].failed) for f in figures])
     found = figure_values(trial, arms, figures) / [f.n for f in figures]
     return (found * n + 0.5) / (n + 1)
 

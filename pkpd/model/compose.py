@@ -65,7 +65,7 @@ def whole(data: dict, where: str, seen: tuple[str, ...] = ()) -> dict:
         raise fail(f"{where}: model.like", "joins a system", "a system has parts; only a model of compartments has a like")
     merged = {section: {**base.get(section, {}), **lines} if isinstance(lines := data.get(section, {}), dict) else lines
               for section in (*base, *(k for k in data if k not in base))}
-    merged["model"] = {**base["model"], **{k: v for k, v in head.items() if k != "like"}}
+    merged["model"] = {**base["model"], **head, "like": (head["like"], *base["model"].get("like", ()))}
     return merged
 
 

@@ -87,7 +87,7 @@ def flatten(system: ModelFile, instances: list[Instance], parts: tuple[Part, ...
     raise_issues(issues)
     _check_constants(system.where, compartments, variables, flows)
     return Model(system.name, system.title, system.time, system.reference, system.text, tuple(parameters),
-                 tuple(compartments), tuple(variables), tuple(flows), parts)
+                 tuple(compartments), tuple(variables), tuple(flows), parts, system.like)
 
 
 def _check_constants(where: str, compartments: list[Compartment], variables: list[Variable], flows: list[Flow]) -> None:

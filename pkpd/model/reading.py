@@ -90,7 +90,9 @@ def read_file(data: dict, name: str, where: str) -> ModelFile:
     if not isinstance(head, dict):
         reader.add("model", "is not a table")
         head = {}
-    check_keys(head, ("title", "reference", "time", "joins", "gathers", "text"), f"{where}: model", reader.issues)
+    like = head["like"] if isinstance(head.get("like"), tuple) else ()
+    known = ("title", "reference", "time", "joins", "gathers", "text", *(("like",) if like else ()))
+    check_keys(head, known, f"{where}: model", reader.issues)
     for key in ("title", "time"):
         if not isinstance(head.get(key), str):
             reader.add(f"model.{key}", "is missing", "every model gives a title and its time unit")
@@ -112,7 +114,7 @@ def read_file(data: dict, name: str, where: str) -> ModelFile:
     file = ModelFile(
         name, where, str(head.get("title", "")), time, str(head.get("reference", "")), str(head.get("text", "")),
         tuple(joins), tuple(gathers), _parameters(reader, data), _compartments(reader, data),
-        _variables(reader, data), _flows(reader, data), _parts(reader, data))
+        _variables(reader, data), _flows(reader, data), _parts(reader, data), like)
     _names(reader, file)
     raise_issues(reader.issues)
     return file

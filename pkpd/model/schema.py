@@ -96,7 +96,8 @@ class Part:
 class ModelFile:
     """One model file, checked on its own; names are as its author wrote them.
 
-    `joins` are parts whose copies it stands beside, one to each; `gathers` are parts of whose copies it sees the sums.
+    `joins` are parts whose copies it stands beside, one to each; `gathers` are parts of whose copies it sees the sums;
+    `like` are the models whose lines are below its own, the nearest first.
     """
 
     name: str
@@ -112,13 +113,14 @@ class ModelFile:
     variables: tuple[Variable, ...] = ()
     flows: tuple[Flow, ...] = ()
     parts: tuple[Part, ...] = ()
+    like: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, repr=False)
 class Model(Labelled):
     """One flat system: every name carries its part (`lesion.2.sensitive`), every rate its factor.
 
-    `variables` stand in the order in which they can be computed.
+    `variables` stand in the order in which they can be computed; `like` are the models whose lines it stands on.
     """
 
     name: str
@@ -131,6 +133,7 @@ class Model(Labelled):
     variables: tuple[Variable, ...]
     flows: tuple[Flow, ...]
     parts: tuple[Part, ...] = ()
+    like: tuple[str, ...] = ()
 
     def label(self) -> tuple[str, list[Row]]:
         rows = [("time", self.time), ("states", named(self.states)), ("variables", named(v.name for v in self.variables)),

@@ -10,7 +10,7 @@ import numpy as np
 
 import pkpd
 from pkpd.intervals import level_text
-from pkpd.parameters import bibliography
+from pkpd.references import bibliography
 from pkpd.report import order_figures as draw
 from pkpd.report.order_figures import picked
 from pkpd.report.order_sentences import amount, better, opening, published, says, weeks

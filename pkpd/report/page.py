@@ -17,7 +17,8 @@ import pkpd
 from pkpd import plot
 from pkpd.intervals import level_text
 from pkpd.model.compose import load_model
-from pkpd.parameters import bibliography, load_parameters
+from pkpd.parameters import load_parameters
+from pkpd.references import bibliography
 from pkpd.report.reading import View, cell, monte_carlo, picked, published, says, view
 from pkpd.report.writing import Figures, as_csv, embedded, write_report
 from pkpd.show import show_model, show_parameters

@@ -11,7 +11,7 @@ import numpy as np
 
 import pkpd
 from pkpd.intervals import level_text
-from pkpd.parameters import bibliography
+from pkpd.references import bibliography
 from pkpd.report import platform_figures as draw
 from pkpd.report.page import NOTICE, template
 from pkpd.report.writing import as_csv, embedded, write_report

@@ -10,7 +10,7 @@ import numpy as np
 
 import pkpd
 from pkpd.intervals import level_text
-from pkpd.parameters import bibliography
+from pkpd.references import bibliography
 from pkpd.regimen import load_regimen
 from pkpd.report import resistance_analyses as analyses
 from pkpd.report import resistance_figures as draw

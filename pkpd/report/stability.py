@@ -10,7 +10,8 @@ import numpy as np
 
 import pkpd
 from pkpd.intervals import level_text
-from pkpd.parameters import bibliography, line_for
+from pkpd.parameters import line_for
+from pkpd.references import bibliography
 from pkpd.report import stability_figures as draw
 from pkpd.report.page import NOTICE, template
 from pkpd.report.stability_reading import DRAWN, NO_THRESHOLD, OWN, TWO, carried, cell, opening, pairs, phrase, says, short, whole

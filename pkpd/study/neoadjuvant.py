@@ -53,6 +53,7 @@ def basis(study: Study, pair: tuple[int, int]) -> str:
 
 def metrics(readout: Readout, small: tuple[float, float]) -> dict[str, float]:
     """What the study reads from one simulated arm; a median not reached is infinite, a share of none missing."""
+    readout = readout.evaluable()
     present = np.isfinite(readout.lesions)
     three_years = survival.kaplan_meier(readout.pfs_time, readout.pfs_event, np.array([THREE_YEARS]))
     few = present & (readout.lesions >= small[0]) & (readout.lesions <= small[1])

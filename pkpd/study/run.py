@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from pkpd.executor import stream
-from pkpd.fit.result import load_result, posterior
+from pkpd.fit.result import posterior, speaking
 from pkpd.intervals import interval
 from pkpd.study.neoadjuvant import FIGURES, arm, basis, metrics
 from pkpd.study.sweep import Study
@@ -47,7 +47,7 @@ class StudyResult:
 def run_neoadjuvant(study: Study, tell: Tell = lambda what, done, of: None) -> StudyResult:
     """Runs a study; every arm treats the same virtual patients under the same draws of the posterior."""
     trial = load_trial(study.trial)
-    parameters, account = load_result(study.fit)
+    parameters, account = speaking(study.fit, trial)
     names = [name for name, _ in trial.treatments]
     first = account.get("link") or names[0]
     links = [first, *(x for x in names if x != first)]

@@ -10,6 +10,7 @@ from functools import lru_cache, reduce
 import numpy as np
 
 from pkpd.courses import Regimen, lasting
+from pkpd.doses import SIZES
 from pkpd.errors import fail, nearest
 from pkpd.model.schema import Model
 from pkpd.naming import called
@@ -180,6 +181,7 @@ def admit(place: Setting, parameters: Parameters, n: int, seed: int = 0, stream:
     key = (str(seed), f"trial {disease}", arm.name if stream is None else stream)
     people = draw(place.disease, parameters, n, *key)
     if trial.scans:
+        check_read(place, parameters)
         return _followed(place, people.covariates, key, n)
     dates = plan(trial, arm, place.drugs[0].regimen if place.drugs else None, n, key)
     starts = np.concatenate([dates.before, dates.after], axis=1)
@@ -195,7 +197,7 @@ def _followed(place: Setting, covariates: dict[str, np.ndarray], key: tuple[str,
     trial, arm = place.trial, place.arm
     shares = np.cumsum([g.share for g in arm.patients])[:-1]
     group = np.searchsorted(shares, uniform((*key, "protocol", "group"), n), side="right")
-    own = covariates | _features(place, covariates, group)
+    own = covariates | features(place, covariates, group)
     exposures, last = [], 0.0
     for given in place.drugs:
         days = given.regimen.days()
@@ -215,7 +217,7 @@ def _followed(place: Setting, covariates: dict[str, np.ndarray], key: tuple[str,
                     place.contexts)
 
 
-def _features(place: Setting, covariates: dict[str, np.ndarray], group: np.ndarray) -> dict[str, np.ndarray]:
+def features(place: Setting, covariates: dict[str, np.ndarray], group: np.ndarray) -> dict[str, np.ndarray]:
     """The covariates that groups of an arm give to their patients."""
     found: dict[str, np.ndarray] = {}
     for i, g in enumerate(place.arm.patients):
@@ -240,14 +242,44 @@ def _check_lesions(place: Setting, found: dict[str, np.ndarray]) -> None:
         if name in found and most and found[name].max() > most:
             raise fail(f"{where}.covariates.{name}", f"{found[name].max():g} lesions, but {place.disease.name} has {most} there",
                        f"give {most} or fewer: more would be left out")
+    _check_local(place, found)
+
+
+def _check_local(place: Setting, found: dict[str, np.ndarray]) -> None:
+    """The lesion that is treated locally is one that some patient has."""
+    local = place.arm.local.lesion if place.arm.local is not None else ""
+    number = local.rpartition(".")[2]
+    for name, organs in _ORGANS.items():
+        if name in found and local.startswith(organs) and number.isdigit() and found[name].max() < int(number):
+            raise fail(f"{place.trial.name}: arms.{place.arm.name}.local.lesion", f"no patient of the arm has a lesion {local!r}",
+                       "name one that they have, or give them more lesions")
 
 
 def _kill(given: Drugs, days: list[np.ndarray], covariates: dict[str, np.ndarray], key: tuple[str, str, str],
           n: int) -> Exposure:
     """The kill rate of chemotherapy that is one course of the regimen."""
+    course, starts = one_course(given, days)
+    return kill_rates(course, np.repeat(starts[None], n, axis=0), covariates, key)
+
+
+def one_course(given: Drugs, days: list[np.ndarray]) -> tuple[Drugs, np.ndarray]:
+    """A kill link with the one course of cycles that it is solved for, and the days on which they start."""
     own = [(c, d) for c, d in zip(given.regimen.courses, days, strict=True) if c.doses]
     if len(own) != 1:
         raise fail(f"{given.regimen.where}: courses", "give chemotherapy in more than one",
                    "a kill link is solved for one course of cycles")
     course, starts = own[0]
-    return kill_rates(Drugs(given.model, given.parameters, course), np.repeat(starts[None], n, axis=0), covariates, key)
+    return Drugs(given.model, given.parameters, course), starts
+
+
+def check_read(place: Setting, parameters: Parameters) -> None:
+    """Every covariate that groups give is read by an effect of the disease or of a drug, or by a dose."""
+    sets = [parameters, *(own for _, own in place.contexts), *(d.parameters for d in place.drugs)]
+    lines = [v for s in sets for v in (*s.values, *s.covariates)]
+    read = {n for v in lines if v.effect is not None for n, _ in v.effect.reference}
+    read |= {*SIZES} if place.drugs else set()
+    for name in dict.fromkeys(k for g in place.arm.patients for k, _ in g.covariates):
+        if name not in read:
+            raise fail(f"{place.trial.name}: arms.{place.arm.name}.patients.covariates.{name}",
+                       "is read by no effect of the disease, of a context or of a drug: it would change nothing",
+                       "remove it, or name one of " + ", ".join(sorted(read)))

@@ -9,6 +9,7 @@ from pkpd.courses import Regimen, counted
 from pkpd.covariates import REGISTER
 from pkpd.errors import ContentError, nearest
 from pkpd.library import check_name, rows, shown, text, whole
+from pkpd.parameters import misplaced
 from pkpd.regimen import load_regimen
 from pkpd.spread import is_number
 from pkpd.trial.reading import Reader, told
@@ -230,8 +231,11 @@ def _group(reader: Reader, entry: dict, place: str) -> Group:
         reader.add(f"{place}.contexts", f"{shown(contexts)} is not a list of parameter sets",
                    'write contexts = ["biology_msi_h"]')
         contexts = []
+    before = len(reader.issues)
     for k, name in enumerate(contexts, 1):
         check_name(("parameters", "result"), name, f"{reader.where}: {place}.contexts[{k}]", reader.issues)
+    for at, what, remedy in misplaced(contexts) if len(reader.issues) == before else ():
+        reader.add(f"{place}.contexts", f"{at.partition(':')[0]} {what}", remedy)
     if not isinstance(covariates, dict):
         reader.add(f"{place}.covariates", f"{shown(covariates)} is not a table", "write covariates = { LESIONS = 2 }")
         covariates = {}

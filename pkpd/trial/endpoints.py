@@ -2,32 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from pkpd.errors import fail
 from pkpd.labels import Labelled, Row
+from pkpd.simulation import Simulation
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class Patients(Labelled):
-    """What readouts have in common: in every field but the first and the last, one entry a patient."""
+def _none() -> np.ndarray:
+    return np.zeros(0, dtype=bool)
 
+
+class Patients(Labelled):
+    """What readouts have in common: in every field but the first and the last, one entry a patient.
+
+    failed  whether a patient could not be solved: it has no outcome, and counts in no figure
+    """
+
+    arm: str
     pfs_time: np.ndarray
     pfs_event: np.ndarray
     os_time: np.ndarray
     os_event: np.ndarray
     response: np.ndarray
+    failed: np.ndarray
     failures: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.failed.size:
+            object.__setattr__(self, "failed", np.zeros(np.shape(self.pfs_time), dtype=bool))
+
+    def evaluable(self) -> Self:
+        """The patients who could be solved; an error if there are none."""
+        if not self.failed.any():
+            return self
+        if self.failed.all():
+            raise fail(f"arm {self.arm}", "no patient could be solved",
+                       "mend the values; the first failure: " + next(iter(self.failures), "not told"))
+        return self.take(np.flatnonzero(~self.failed))
 
     def label(self) -> tuple[str, list[Row]]:
         told = [("response", ", ".join(f"{k} {int(np.sum(self.response == k))}" for k in np.unique(self.response))),
                 ("PFS events", str(int(np.sum(self.pfs_event)))), ("deaths", str(int(np.sum(self.os_event))))]
         told += [("failed", f"{len(self.failures)}; {self.failures[0]}")] if self.failures else []
-        return f"{type(self).__name__} of arm {getattr(self, 'arm', '')}: {len(self)} patients", told
+        return f"{type(self).__name__} of arm {self.arm}: {len(self)} patients", told
 
     def __len__(self) -> int:
         return len(self.pfs_time)
@@ -67,6 +91,7 @@ class Readout(Patients):
     lesions: np.ndarray
     vanished: np.ndarray
     largest: np.ndarray
+    failed: np.ndarray = field(default_factory=_none)
     failures: tuple[str, ...] = ()
 
 
@@ -92,6 +117,7 @@ class Followed(Patients):
     planned: np.ndarray
     cleared: np.ndarray
     group: np.ndarray
+    failed: np.ndarray = field(default_factory=_none)
     failures: tuple[str, ...] = ()
 
 
@@ -100,6 +126,11 @@ def join(readouts: list[Readout]) -> Readout:
     first = readouts[0]
     arrays = {f.name: np.concatenate([getattr(r, f.name) for r in readouts]) for f in fields(first)[1:-1]}
     return replace(first, **arrays, failures=tuple(x for r in readouts for x in r.failures))
+
+
+def missing(run: Simulation) -> np.ndarray:
+    """Patients whom a simulation could not solve to its end."""
+    return np.asarray(np.isnan(run.states).any(axis=(1, 2)))
 
 
 def first_time(when: np.ndarray, happened: np.ndarray) -> np.ndarray:

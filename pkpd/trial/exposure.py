@@ -105,11 +105,19 @@ def drugs(treatment: str, regimen: str | Regimen) -> Drugs:
     return Drugs(model, load_parameters((), model), given)
 
 
+def laid_out(given: Drugs, starts: np.ndarray, covariates: dict[str, np.ndarray], key: tuple[str, str, str],
+             first: int = 0) -> tuple[Population, Schedule]:
+    """The patients of a drug's model and their doses, for cycles that start at `starts` (days; inf = not given)."""
+    day = float(units.ratio("day", given.model.time))
+    n = len(next(iter(covariates.values()))) if covariates else len(starts)
+    population = draw(given.model, given.parameters, n, *key, first=first, covariates=covariates)
+    return population, lower(given.regimen, given.model, population, starts * day)
+
+
 def kill_rates(given: Drugs, starts: np.ndarray, covariates: dict[str, np.ndarray], key: tuple[str, str, str],
                first: int = 0) -> Exposure:
     """Solves a treatment system for cycles that start at `starts` (patient, cycle; days; inf = not given)."""
-    population = draw(given.model, given.parameters, len(starts), *key, first=first, covariates=covariates)
-    schedule = lower(given.regimen, given.model, population, starts)
+    population, schedule = laid_out(given, starts, covariates, key, first)
     edges = _edges(starts)
     total = simulate(given.model, population, schedule, edges, rtol=1e-4)["effect.given"]
     span = np.diff(edges, axis=1)
@@ -135,10 +143,9 @@ def levels(given: Drugs, starts: np.ndarray, covariates: dict[str, np.ndarray],
     the week in which an antibody that its target clears runs out. A record holds while the means of spans are within 0.5 %
     (of the largest) of it.
     """
-    model, n = given.model, len(next(iter(covariates.values())))
-    day = float(units.ratio("day", model.time))
-    population = draw(model, given.parameters, n, *key, covariates=covariates)
-    schedule = lower(given.regimen, model, population, starts[None] * day)
+    model, day = given.model, float(units.ratio("day", given.model.time))
+    population, schedule = laid_out(given, starts[None], covariates, key)
+    n = len(population)
     doses = _doses(schedule) / day
     edges = _edges(doses, _SPANS)
     span = np.diff(edges, axis=1)

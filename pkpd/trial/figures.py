@@ -21,9 +21,11 @@ def figure_values(trial: Trial, arms: Arms, figures: tuple[Figure, ...] | None =
     """Each figure's value (figure,) or (figure, replicate) for readouts with a leading replicate axis.
 
     Medians are in months (infinite if not reached), landmarks are shares, counts are scaled to the figure's n (of a
-    replicate, counted in as many of its patients). The duration of response is missing where no one responded.
+    replicate, counted in as many of its patients). The duration of response is missing where no one responded. Patients
+    who could not be solved are left out.
     """
     chosen = trial.figures if figures is None else figures
+    arms = {k: a.evaluable() if a.failed.ndim == 1 else a for k, a in arms.items()}
     return np.array([_value(trial, f, arms) for f in chosen])
 
 
@@ -65,7 +67,8 @@ def _happened(trial: Trial, figure: Figure, arm: Readout | Followed, endpoint: s
 def replicates(trial: Trial, arms: Arms, count: int, seed: int = 0) -> dict[str, Readout | Followed]:
     """Trials of the trial's own size, resampled from large simulated arms; leading axis = trial."""
     small = {}
-    for name, readout in arms.items():
+    for name, whole in arms.items():
+        readout = whole.evaluable()
         n = trial.arm(name).n
         u = uniform((str(seed), "resample", name), count * n).reshape(count, n)
         small[name] = readout.take((u * len(readout)).astype(int))

@@ -12,13 +12,13 @@ from pkpd.population import Population, draw, uniform
 from pkpd.simulation import Simulation, simulate
 from pkpd.trial import lesions, response
 from pkpd.trial.admission import Prepared, horizon, reads_survival
-from pkpd.trial.endpoints import Followed, censored, death_by_hazard, first_time, visit_grid
+from pkpd.trial.endpoints import Followed, censored, death_by_hazard, first_time, missing, visit_grid
 from pkpd.trial.exposure import records
+from pkpd.trial.idle import LIVER
 from pkpd.trial.run_in import settled
 from pkpd.values import Parameters
 
 _RTOL = 1e-4
-_LIVER = ("hepatic", "lesion")  # parts that are lesions of the liver; any other is elsewhere
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,11 @@ def follow(prepared: Prepared, parameters: Parameters) -> Followed:
     worse = _worse(prepared, scans, made, days)
     progression = first_time(due, worse)
     if prepared.arm.stops and prepared.exposures and reads_survival(trial):
-        cumulative = _beyond(prepared, course, progression, cumulative)
+        cumulative, failures = _beyond(prepared, course, progression, cumulative)
+        course = replace(course, failures=tuple(dict.fromkeys((*course.failures, *failures))))
         death = np.where(death > progression, death_by_hazard(course.times, cumulative, u), death)
-    return _readout(prepared, course, scans, due, days, made, worse, progression, death)
+    read = _readout(prepared, course, scans, due, days, made, worse, progression, death)
+    return replace(read, failed=missing(course) | np.isnan(cumulative).any(axis=1))
 
 
 def _part(model: Model, use: str) -> str:
@@ -96,11 +98,20 @@ def _treated(prepared: Prepared, people: Population, times: np.ndarray, start: n
         return simulate(model, people, schedule, times, start=start, rtol=_RTOL, strict=False)
     at = local.days[0] + (local.days[1] - local.days[0]) * uniform((*prepared.key, "protocol", "local"), len(people))
     early = simulate(model, people, schedule, np.stack([times[:, 0], at], axis=1), start=start, rtol=_RTOL, strict=False)
-    states = _killed(early, local.lesion, local.dies)
-    late = simulate(model, people, schedule, np.maximum(times[:, 1:], at[:, None]), begin=at, start=states, rtol=_RTOL,
+    states, left = _killed(early, local.lesion, local.dies), people.with_inputs(_taken(early, local.lesion, local.dies))
+    late = simulate(model, left, schedule, np.maximum(times[:, 1:], at[:, None]), begin=at, start=states, rtol=_RTOL,
                     strict=False)
     return replace(late, times=times, states=np.append(early.states[:, :1], late.states, axis=1),
                    failures=(*early.failures, *late.failures))
+
+
+def _taken(early: Simulation, lesion: str, dies: float) -> dict[str, np.ndarray]:
+    """What local treatment takes from a site, as the input by which occult foci stay in proportion to what was there."""
+    model, organ = early.model, lesion.partition(".")[0]
+    volume = dies * np.nan_to_num(early[f"{lesion}.viable"][:, -1])
+    sites = {p.name: dict(p.joins).get("lesions") for p in model.parts}
+    return {f"{p.name}.TAKEN{side.upper()}": volume for p in model.parts if p.use == "couplings/occult_surveillance"
+            for side in ("here", "there") if sites.get(dict(p.joins)[side]) == organ}
 
 
 def _killed(early: Simulation, lesion: str, dies: float) -> np.ndarray:
@@ -129,7 +140,7 @@ def _scans(prepared: Prepared, course: Simulation, visits: int) -> _Scans:
     total = visible = np.zeros((prepared.n, visits))
     for organ in (p.name for p in model.parts if p.use == "tumours/lesion"):
         size = lesions.copies(course, organ, "diameter")[:, :visits]
-        d50, width = liver if organ in _LIVER else other
+        d50, width = liver if organ in LIVER else other
         limits = lesions.thresholds(d50, width, size[:, 0], True, (*key, "sight of lesion", organ))
         read = _readings(size, error, criteria.dimensions, (*key, "reading", organ))
         left = _untreated(prepared, organ, size.shape[2])
@@ -170,11 +181,12 @@ def _worse(prepared: Prepared, scans: _Scans, made: np.ndarray, days: np.ndarray
     return response.again(worse, made, days, criteria.confirms)
 
 
-def _beyond(prepared: Prepared, course: Simulation, progression: np.ndarray, cumulative: np.ndarray) -> np.ndarray:
-    """The cumulative hazard when no dose is given after progression; what was given fades."""
+def _beyond(prepared: Prepared, course: Simulation, progression: np.ndarray,
+            cumulative: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The cumulative hazard when no dose is given after progression; what was given fades. And who fails in it."""
     rows = np.flatnonzero(np.isfinite(progression))
     if not len(rows):
-        return cumulative
+        return cumulative, ()
     at, times = progression[rows], course.times[rows]
     visit = np.argmax(times >= at[:, None], axis=1)
     given = tuple(e.take(rows).stopped(at) for e in prepared.exposures)
@@ -184,7 +196,7 @@ def _beyond(prepared: Prepared, course: Simulation, progression: np.ndarray, cum
     column = course.model.states.index(f"{_part(course.model, 'host/hazard')}.cumulative")
     changed = cumulative.copy()
     changed[rows] = np.where(times > at[:, None], late.states[:, :, column], cumulative[rows])
-    return changed
+    return changed, late.failures
 
 
 def _readout(prepared: Prepared, course: Simulation, scans: _Scans, due: np.ndarray, days: np.ndarray, made: np.ndarray,
@@ -208,7 +220,7 @@ def _readout(prepared: Prepared, course: Simulation, scans: _Scans, due: np.ndar
     lasted = np.where(responded, pfs_time - np.where(responded, started, 0.0), 0.0)
     planned = np.where(ended.any(axis=1), days[ended.argmax(axis=1)], np.inf)
     return Followed(prepared.arm.name, pfs_time, pfs_event, os_time, os_event, lasted, responded & pfs_event, best, lowest - 1,
-                    planned, _cleared(prepared, course), prepared.group, course.failures)
+                    planned, _cleared(prepared, course), prepared.group, failures=course.failures)
 
 
 def _cleared(prepared: Prepared, course: Simulation) -> np.ndarray:

@@ -10,6 +10,7 @@ from pkpd.errors import ContentError, Issue, nearest
 from pkpd.labels import Labelled, Row, named
 from pkpd.library import check_keys, check_name, raise_issues, shown, table, text
 from pkpd.model.schema import Model
+from pkpd.trial import idle
 from pkpd.trial.arms import Arm, Cycles, Group, Local, arms_told, check_arms, read_arms
 from pkpd.trial.published import AROUND, FOLLOWED, Figure, read_figures
 from pkpd.trial.reading import Reader, told
@@ -71,7 +72,16 @@ class Trial(Labelled):
 
 def load_trial(name: str | Path) -> Trial:
     """A trial by library name or path."""
-    return library.load("trial", name, read_trial)
+    return library.load("trial", name, _read_own)
+
+
+def _read_own(data: dict, name: str, where: str) -> Trial:
+    """A trial's own file, in which every drug of its tables is given; a study's table of drugs may hold more."""
+    trial = read_trial(data, name, where)
+    reader = Reader(where, [])
+    idle.check_given(reader, trial.arms, trial.therapies, trial.treatments)
+    raise_issues(reader.issues)
+    return trial
 
 
 def parse_trial(source: str | dict, name: str = "trial") -> Trial:
@@ -116,8 +126,9 @@ def read_trial(data: dict, name: str, where: str) -> Trial:
     treatments = _treatments(reader, data, arms, followed)
     therapies = read_therapies(reader, data) if followed else ()
     check_arms(reader, words["control"], arms)
+    (idle.check_followed if followed else idle.check_around)(reader, data, lines, arms)
     if followed and not issues:
-        _check_followed(reader, words["disease"], arms, therapies, treatments, times["scans"])
+        _check_followed(reader, words["disease"], arms, therapies, treatments, lines, times["scans"])
     operated = tuple(a.name for a in arms if followed and a.operation[0] < float("inf"))
     figures = read_figures(data.get("figures"), where, tuple(a.name for a in arms), words["control"], follow_up[1], issues,
                            FOLLOWED if followed else AROUND, operated)
@@ -152,7 +163,8 @@ def _times(reader: Reader, lines: dict[str, dict]) -> dict:
 
 
 def _check_followed(reader: Reader, disease: str, arms: tuple[Arm, ...], therapies: tuple[Therapy, ...],
-                    treatments: tuple[tuple[str, str], ...], scans: tuple[tuple[float, float], ...]) -> None:
+                    treatments: tuple[tuple[str, str], ...], lines: dict[str, dict],
+                    scans: tuple[tuple[float, float], ...]) -> None:
     """What followed arms need of the disease and of the drugs."""
     from pkpd.trial.exposure import daily_model
 
@@ -169,6 +181,7 @@ def _check_followed(reader: Reader, disease: str, arms: tuple[Arm, ...], therapi
                        "systems/crlm_immune has it")
     check_therapies(reader, therapies, model)
     check_given(reader, arms, therapies, links)
+    idle.check_elsewhere(reader, model, lines)
     for k, arm in enumerate(arms, 1):
         if arm.local is not None:
             _check_local(reader, f"arms[{k}].local", arm, model, scans)

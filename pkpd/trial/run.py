@@ -11,7 +11,7 @@ from pkpd.population import Population, draw, uniform
 from pkpd.simulation import Simulation, simulate
 from pkpd.trial import lesions, response
 from pkpd.trial.admission import Prepared, Setting, admit, prepare, setting, warm
-from pkpd.trial.endpoints import Followed, Readout, censored, death_times, first_time, visit_grid
+from pkpd.trial.endpoints import Followed, Readout, censored, death_times, first_time, missing, visit_grid
 from pkpd.trial.exposure import records
 from pkpd.trial.followed import follow
 from pkpd.trial.protocol import Trial
@@ -147,7 +147,7 @@ def _readout(prepared: Prepared, early: Simulation, late: Simulation, progressio
     return Readout(prepared.arm.name, pfs_time, pfs_event, os_time, os_event, resected, started, best,
                    total[:, -1] / np.where(total[:, 0] > 0, total[:, 0], np.nan) - 1, dates.operation,
                    np.where(present, diameter[:, 0], np.nan), present & ~seen[:, -1], diameter[:, 0].max(axis=1),
-                   early.failures + late.failures)
+                   missing(early) | missing(late), early.failures + late.failures)
 
 
 @door

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pkpd import library, units
-from pkpd.errors import ContentError, nearest
+from pkpd.errors import ContentError, Issue, nearest
 from pkpd.library import check_keys, check_name, shown, text
 from pkpd.model.schema import Model
 from pkpd.spread import is_number
@@ -13,6 +14,7 @@ from pkpd.trial.arms import Arm
 from pkpd.trial.reading import Reader
 
 _KEYS = ("from", "times", "parameters", "where", "seen")
+_GIVEN, _RELATIVE = "immune/given", ("DEPLETION",)  # the model of what therapies set; inputs of it that are no shares
 _REMEDY = 'write "therapy.PD1" = "nivolumab.occupancy", or { from = "nivolumab.occupancy", times = 1 }'
 
 
@@ -103,10 +105,28 @@ def check_therapies(reader: Reader, therapies: tuple[Therapy, ...], disease: Mod
         elif therapy.variable not in known:
             reader.add(place, f"{therapy.drug} has no variable {therapy.variable!r}", nearest(therapy.variable, known))
         else:
+            if therapy.times > 1 and therapy.input in blocked(disease):
+                reader.add(f"{place}.times", f"{therapy.times:g} times a share would block more than all of {therapy.input}",
+                           "a factor from 0 to 1")
             try:
                 units.ratio(model.unit(therapy.variable), disease.unit(therapy.input), f"{reader.where}: {place}")
             except ContentError as error:
                 reader.issues += error.issues
+
+
+def blocked(disease: Model) -> frozenset[str]:
+    """The inputs of a disease that are shares of a target, from 0 to 1: of all that therapies set, but what is relative."""
+    parts = {p.name for p in disease.parts if library.model_name(p.use) == _GIVEN}
+    return frozenset(i for i in disease.inputs if i.rpartition(".")[0] in parts and i.rpartition(".")[2] not in _RELATIVE)
+
+
+def check_blocked(sets: Mapping[str, object], disease: Model, place: str, issues: list[Issue]) -> None:
+    """A share of a target that is set is one: none of it is blocked at 0, all at 1."""
+    shares = blocked(disease)
+    for name, value in sets.items():
+        if name in shares and is_number(value) and not 0 <= value <= 1:
+            issues.append(Issue(f"{place}.{name}", f"{value:g} is not a share of a target blocked",
+                                "a number from 0, none of it, to 1, all of it"))
 
 
 def check_given(reader: Reader, arms: tuple[Arm, ...], therapies: tuple[Therapy, ...], links: dict[str, Model]) -> None:

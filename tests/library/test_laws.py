@@ -14,7 +14,8 @@ from pkpd.model.compose import load_model, model_file
 from pkpd.model.equations import closed, conserved
 from pkpd.model.expression import evaluate
 from pkpd.model.schema import Model
-from pkpd.parameters import bibliography, bind, load_parameters
+from pkpd.parameters import bind, load_parameters
+from pkpd.references import bibliography
 from pkpd.population import Population, draw
 from pkpd.regimen import Regimen, load_regimen, read_regimen
 from pkpd.schedule import SET, Schedule, cycles, lower, nothing, settings

@@ -13,7 +13,8 @@ from pkpd.mechanisms.movement import LEAST, measure, response_rates
 from pkpd.mechanisms.page import page
 from pkpd.mechanisms.reading import SYSTEM, load_map, read_map
 from pkpd.model.compose import load_model, model_file
-from pkpd.parameters import bibliography, load_parameters
+from pkpd.parameters import load_parameters
+from pkpd.references import bibliography
 
 MAP = load_map()
 DOCS = Path(__file__).resolve().parents[2] / "docs"

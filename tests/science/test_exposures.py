@@ -11,7 +11,7 @@ from pkpd.evidence.comparison import compare_exposures
 from pkpd.evidence.page import page
 from pkpd.evidence.reading import load_evidence
 from pkpd.formulary import drug_rows
-from pkpd.parameters import bibliography
+from pkpd.references import bibliography
 
 EVIDENCE = load_evidence()
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "exposures.md"

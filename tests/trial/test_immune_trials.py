@@ -8,7 +8,8 @@ import pytest
 
 from pkpd import library, load_trial
 from pkpd.errors import ContentError, PkpdError
-from pkpd.parameters import bibliography, load_parameters
+from pkpd.parameters import load_parameters
+from pkpd.references import bibliography
 from pkpd.trial import protocol, therapies
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import read_trial

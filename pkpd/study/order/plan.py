@@ -21,6 +21,7 @@ from pkpd.study.order.sequence import Ablation, Beside, Biology, Modality, Order
 from pkpd.study.platforms.plan import SITES, Share, Uncertain
 from pkpd.trial.protocol import load_trial
 from pkpd.trial.reading import Reader
+from pkpd.trial.therapies import check_blocked
 from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]
@@ -75,6 +76,7 @@ def read_order(data: dict, name: str, where: str) -> OrderStudy:
     ablation = _ablation(reader, tables["ablation"], system)
     covariates = _numbers(reader, tables["patients"].get("covariates"), "patients.covariates", REGISTER, "{ LESIONS = 2 }")
     blockade = _numbers(reader, tables["blockade"].get("sets"), "blockade.sets", system.inputs, '{ "therapy.PD1" = 0.95 }')
+    check_blocked(dict(blockade), system, f"{reader.where}: blockade.sets", reader.issues)
     run_in, visits, horizon = (reader.every(head.get(k), f"study.{k}") for k in _TIMES)
     gaps, terms_at, reads = _weeks(reader, head)
     least, sites = _share(reader, head.get("least"), "study.least"), _texts(reader, head, "sites", "study.sites")
@@ -107,7 +109,7 @@ def _parameters(reader: Reader, fit: str, system: Model) -> Parameters:
         if strange:
             raise fail(place, f"{fit!r} is a fit of {found.model}, whose line {strange[0]} {system.name} has not",
                        f'name a fit of the system that {system.name} adds to, or write fit = "{NO_FIT}"')
-        return bind(merge(base, found), system)
+        return bind(merge(base, load_context(fit, system)), system)
     except ContentError as error:
         reader.issues += error.issues
         return base

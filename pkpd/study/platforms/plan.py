@@ -12,6 +12,7 @@ from pkpd.model.compose import load_model
 from pkpd.model.schema import Model
 from pkpd.parameters import line_for, load_parameters
 from pkpd.spread import is_number
+from pkpd.trial.therapies import check_blocked
 from pkpd.values import SEEN, Parameters
 
 SITES = ("hepatic", "extrahepatic")
@@ -182,6 +183,7 @@ def _treatment(entry: dict, place: str, system: Model, issues: list[Issue]) -> T
     for key in sets:
         if key not in system.inputs:
             issues.append(Issue(f"{place}.sets.{key}", f"{system.name} has no such input", nearest(key, system.inputs)))
+    check_blocked(sets, system, f"{place}.sets", issues)
     if not isinstance(entry.get("delivered", False), bool):
         issues.append(Issue(f"{place}.delivered", f"{shown(entry['delivered'])} is neither true nor false", "delivered = true"))
     if not is_number(release) or release < 0:

@@ -20,6 +20,7 @@ from pkpd.simulation import Simulation, simulate
 from pkpd.spread import is_number
 from pkpd.study.stability.subjects import Given
 from pkpd.trial.reading import Reader
+from pkpd.trial.therapies import check_blocked
 from pkpd.values import Parameters
 
 T = TypeVar("T")
@@ -85,6 +86,7 @@ def given_reader(system: Model) -> Callable[[Reader, dict, str], Given]:
     """Reads a treatment: inputs of the system at constant values, none if untreated."""
     def read(reader: Reader, entry: dict, place: str) -> Given:
         sets = read_numbers(reader, entry.get("sets", {}), f"{place}.sets", system.inputs, '{ "therapy.PD1" = 0.95 }')
+        check_blocked(dict(sets), system, f"{reader.where}: {place}.sets", reader.issues)
         return Given(str(entry.get("name")), str(entry.get("title")), sets)
     return read
 

@@ -186,7 +186,7 @@ def _measured(study: ResistanceStudy, name: str, arm: Readout | Followed) -> np.
     figures = measures(name)
     found = figure_values(study.grid.trial, {name: arm}, tuple(figures.values()))
     share = np.array([100.0 if f.kind == "landmark" else 1.0 for f in figures.values()])
-    few = np.isin(arm.response, ("CR", "PR")).sum() < LEAST
+    few = np.isin(arm.evaluable().response, ("CR", "PR")).sum() < LEAST
     return np.where([few and f.endpoint == "dor" for f in figures.values()], np.nan, found * share)
 
 

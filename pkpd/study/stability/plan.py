@@ -17,6 +17,7 @@ from pkpd.spread import is_number
 from pkpd.study.platforms.experiment import PLACES
 from pkpd.study.stability.reduction import SITE, Place
 from pkpd.study.stability.subjects import Given, Group, StabilityStudy, Strength, Term
+from pkpd.trial.therapies import check_blocked
 from pkpd.values import SEEN
 
 T = TypeVar("T")
@@ -150,6 +151,7 @@ def _given(entry: dict, place: str, system: Model, issues: list[Issue]) -> Given
     if not isinstance(sets, dict) or not all(is_number(v) for v in sets.values()):
         issues.append(Issue(f"{place}.sets", f"{shown(sets)} does not say what is set", 'write sets = { "therapy.PD1" = 0.95 }'))
         sets = {}
+    check_blocked(sets, system, f"{place}.sets", issues)
     if not isinstance(alone, bool):
         issues.append(Issue(f"{place}.laws_only", f"{shown(alone)} is neither true nor false", "laws_only = true"))
     for key in sets:
