@@ -10,11 +10,13 @@ import numpy as np
 
 from pkpd.doors import door
 from pkpd.errors import SimulationError, fail, nearest
+from pkpd.finite import leave_out
 from pkpd.model.schema import Model
 from pkpd.population import Population
 from pkpd.schedule import Schedule, nothing
 from pkpd.simulation import Simulation, check, failures, grid, start_states
 from pkpd.solve.gradient import STEP, solve_gradient, start_slopes, tinted
+from pkpd.solve.tolerance import Given
 
 Dosing = Callable[[Population], Schedule]
 
@@ -53,12 +55,13 @@ def _tinted(population: Population, parameter: str) -> Population:
 @door
 def sensitivity(model: Model, population: Population, parameters: Sequence[str], dosing: Dosing | Schedule | None = None,
                 times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0, rtol: float = 1e-6, strict: bool = True,
-                places: np.ndarray | None = None, executor: Executor | None = None) -> Sensitivity:
+                places: np.ndarray | None = None, executor: Executor | None = None, atol: Given = None) -> Sensitivity:
     """Solves a model and its forward sensitivity equations for every patient.
 
     parameters  inputs of the model, by name
     dosing      a function from a population to its schedule, as `lambda people: lower(regimen, model, people, starts)`, so that
                 lag, bioavailability, rate and duration are followed too; a schedule alone holds them fixed
+    atol        as in `simulate`; a derivative times its parameter has its state's
     """
     if isinstance(parameters, str):
         raise fail("sensitivity", f"{parameters!r} is one name, not several", f"write [{parameters!r}]")
@@ -78,9 +81,11 @@ def sensitivity(model: Model, population: Population, parameters: Sequence[str],
     tints = tuple(make(_tinted(population, p)) for p in parameters)
     solved, slopes = solve_gradient(
         model, columns, start_states(model, population), start_slopes(model, population.inputs, columns), population.inputs,
-        plain, tints, outs, np.asarray(begin, dtype=float), rtol, executor, places)
-    failed = failures(model, population, solved)
+        plain, tints, outs, np.asarray(begin, dtype=float), rtol, executor, places, atol)
+    run = Simulation(model, population, plain, outs, solved.states)
+    lost = leave_out(model, outs, solved.states, run.inputs)
+    slopes[np.isnan(run.states).any(axis=2)] = np.nan
+    failed = failures(model, population, solved, lost)
     if failed and strict:
         raise SimulationError(f"{model.name}: {len(failed)} of {len(population)} patients failed\n  " + "\n  ".join(failed[:5]))
-    run = Simulation(model, population, plain, outs, solved.states, failed, places=places)
-    return Sensitivity(run, tuple(parameters), slopes, tints)
+    return Sensitivity(replace(run, failures=failed, places=places), tuple(parameters), slopes, tints)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +13,9 @@ from pkpd.bounds import in_use, require
 from pkpd.covariates import REGISTER
 from pkpd.doors import door
 from pkpd.errors import SimulationError, fail, nearest
+from pkpd.finite import computed_from, evaluated, leave_out
 from pkpd.labels import Labelled, Row, named
-from pkpd.model.expression import evaluate, names_in
+from pkpd.model.expression import evaluate
 from pkpd.model.schema import Model
 from pkpd.population import Population
 from pkpd.schedule import SET, Schedule, nothing, settings
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
     from pkpd.events import Crossing
     from pkpd.solve.batch import Solved
+    from pkpd.solve.tolerance import Given
+
+
+MOST_STEPS = 200_000  # from one event to the next
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,29 +75,17 @@ class Simulation(Labelled):
 
     def _values(self, names: list[str]) -> dict[str, np.ndarray]:
         model = self.model
-        trees = {v.name: v.tree for v in model.variables}
-        known = {*trees, *model.states, *model.inputs}
+        known = {*(v.name for v in model.variables), *model.states, *model.inputs}
         for name in names:
             if not isinstance(name, str) or name not in known:
                 raise fail(model.name, f"has no {name!r}", nearest(name, known))
-        needed, todo = set(), list(names)
-        while todo:
-            name = todo.pop()
-            if name not in needed:
-                needed.add(name)
-                todo += names_in(trees[name]) if name in trees else ()
-        values: dict[str, np.ndarray] = {}
-        for i, name in enumerate(model.states):
-            if name in needed:
-                values[name] = self.states[:, :, i]
-        for i, name in enumerate(model.inputs):
-            if name in needed:
-                values[name] = self._input(i)
-        with np.errstate(all="ignore"):
-            for v in model.variables:
-                if v.name in needed:
-                    values[v.name] = np.asarray(evaluate(v.tree, values, np)) + np.zeros(self.times.shape)
-        return {n: values[n] for n in names}
+        values = evaluated(model, names, self.states, self.inputs(names))
+        return {n: values[n] + np.zeros(self.times.shape) for n in names}
+
+    def inputs(self, names: Iterable[str]) -> dict[str, np.ndarray]:
+        """The inputs (patient, time) from which some compartments and variables are computed."""
+        needed = computed_from(self.model, names)
+        return {n: self._input(i) for i, n in enumerate(self.model.inputs) if n in needed}
 
     def _input(self, index: int) -> np.ndarray:
         start, schedule = self.population.inputs[:, index], self._with_crossings(self.model.inputs[index], index)
@@ -102,6 +95,8 @@ class Simulation(Labelled):
 
     def _with_crossings(self, name: str, index: int) -> Schedule:
         """The schedule and, before its events of the same time, what crossings set an input to."""
+        if not any(name in crossing.then for crossing in self.crossings):
+            return self.schedule
         taken = nothing(len(self.population))
         for k, crossing in enumerate(self.crossings):
             if name in crossing.then and self.crossed is not None:
@@ -160,7 +155,7 @@ def start_states(model: Model, population: Population) -> np.ndarray:
 
 
 def check(model: Model, population: Population, schedule: Schedule, start: np.ndarray | None, begin: np.ndarray | float,
-          rtol: float) -> None:
+          rtol: float, most_steps: int = MOST_STEPS) -> None:
     """Refuses what the engine would read wrongly: it is compiled, and checks no bounds."""
     n = len(population)
     if population.names != model.inputs:
@@ -177,6 +172,8 @@ def check(model: Model, population: Population, schedule: Schedule, start: np.nd
     _check_inputs(model, population, schedule)
     if not 0 < rtol < 1:
         raise fail("simulate", f"rtol = {rtol:g} is not a relative tolerance", "give a number between 0 and 1, such as 1e-6")
+    if isinstance(most_steps, bool) or not isinstance(most_steps, int | np.integer) or not 0 < most_steps < 2**62:
+        raise fail("simulate", f"most_steps = {most_steps!r} is not a number of steps", "give a whole number, 1 or more")
 
 
 def _check_inputs(model: Model, population: Population, schedule: Schedule) -> None:
@@ -203,12 +200,14 @@ def grid(times: np.ndarray | tuple, n: int, begin: np.ndarray | float) -> np.nda
     return outs
 
 
-def failures(model: Model, population: Population, solved: Solved) -> tuple[str, ...]:
-    """The patients that could not be solved, each with its number, time and reason."""
+def failures(model: Model, population: Population, solved: Solved,
+             lost: Mapping[int, tuple[float, str]]) -> tuple[str, ...]:
+    """The patients that could not be solved, or of whom a variable is not finite, each with its number, time and reason."""
     from pkpd.solve.batch import REASONS
 
-    return tuple(f"patient {population.numbers[i]}, {model.time} {solved.reached[i]:.6g}: {REASONS[int(solved.status[i])]}"
-                 for i in np.flatnonzero(solved.status))
+    told = {i: (solved.reached[i], REASONS[int(solved.status[i])]) for i in np.flatnonzero(solved.status)}
+    told |= {i: (time, f"{name} is not finite") for i, (time, name) in lost.items()}
+    return tuple(f"patient {population.numbers[i]}, {model.time} {time:.6g}: {why}" for i, (time, why) in sorted(told.items()))
 
 
 @door
@@ -216,7 +215,7 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
              times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0,
              start: np.ndarray | None = None, rtol: float = 1e-6, strict: bool = True,
              executor: Executor | None = None, places: np.ndarray | None = None,
-             crossings: Sequence[Crossing] = ()) -> Simulation:
+             crossings: Sequence[Crossing] = (), atol: Given = None, most_steps: int = MOST_STEPS) -> Simulation:
     """Solves a model for every patient of a population.
 
     times   output times in the model's time unit, (time,) or (patient, time), in order
@@ -224,20 +223,29 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
     strict  raise if a patient fails; otherwise keep it as failed
     places  how many of a patient's events come before each output, (patient, time); all up to its time if left out
     crossings  thresholds to look for, and what happens there (pkpd.Crossing)
+    atol    absolute tolerance, in the compartments' units: one number, or numbers by compartment; if left out, from a
+            compartment's `scale`, or from what enters it (solve/tolerance)
+    most_steps  after which a patient fails, counted anew from each event (a dose, a value set, a crossing's action)
     """
     from pkpd.events import watch
     from pkpd.solve.batch import solve_population
+    from pkpd.solve.tolerance import tolerances
 
     n = len(population)
     schedule = schedule if schedule is not None else nothing(n)
-    check(model, population, schedule, start, begin, rtol)
+    check(model, population, schedule, start, begin, rtol, most_steps)
     outs = grid(times, n, begin)
     first = start_states(model, population) if start is None else start
-    solved = solve_population(model, first, population.inputs, schedule, outs, np.asarray(begin, dtype=float), rtol,
-                              executor=executor, places=places, watch=watch(model, crossings))
-    failed = failures(model, population, solved)
+    solved = solve_population(model, first, population.inputs, schedule, outs, np.asarray(begin, dtype=float), rtol, most_steps,
+                              executor=executor, places=places, watch=watch(model, crossings),
+                              atol=tolerances(model, rtol, atol))
+    run = Simulation(model, population, schedule, outs, solved.states, (), solved.crossed if crossings else None,
+                     tuple(crossings))
+    lost = leave_out(model, outs, solved.states, run.inputs)
+    failed = failures(model, population, solved, lost)
     if failed and strict:
         raise SimulationError(f"{model.name}: {len(failed)} of {n} patients failed\n  " + "\n  ".join(failed[:5]))
-    unknown = (solved.status != 0)[:, None] & np.isinf(solved.crossed)
-    return Simulation(model, population, schedule, outs, solved.states, failed,
-                      np.where(unknown, np.nan, solved.crossed) if crossings else None, tuple(crossings), places)
+    unknown = solved.status != 0
+    unknown[list(lost)] = True
+    crossed = np.where(unknown[:, None] & np.isinf(solved.crossed), np.nan, solved.crossed)
+    return replace(run, failures=failed, crossed=crossed if crossings else None, places=places)

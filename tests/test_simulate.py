@@ -201,7 +201,26 @@ def test_a_patient_that_fails_stops_a_strict_simulation_and_is_named():
     assert first == "explosion: 1 of 2 patients failed"
     assert named.startswith("  patient 2, day 2: ")
     assert named.split(": ")[1] in ("met a value that is not finite", "needed a step too small to advance",
-                                    "took too many steps")
+                                    "took too many steps since its last event (more than most_steps)")
+
+
+def test_steps_are_counted_anew_from_each_event_and_how_many_is_settable():
+    """A day takes more than 40 steps and fewer than 60, forty days more than 1,600."""
+    people = draw(DRUG, VALUES, 1, seed=3)
+    often = lower(BAG, DRUG, people, np.arange(0.0, 24 * 40, 24))
+    times = np.array([24.0 * 40])
+    assert simulate(DRUG, people, often, times, most_steps=40, strict=False).failures
+    assert not simulate(DRUG, people, often, times, most_steps=60).failures
+    with pytest.raises(SimulationError) as caught:
+        simulate(DRUG, people, often, times, most_steps=3)
+    assert str(caught.value).endswith(": took too many steps since its last event (more than most_steps)")
+
+
+@pytest.mark.parametrize("most", [0, -1, 1.5, True, "many"])
+def test_a_number_of_steps_that_is_none_is_refused(most):
+    people = draw(DRUG, VALUES, 1, seed=3)
+    assert told(lambda: simulate(DRUG, people, None, TIMES, most_steps=most)) == (
+        "simulate", f"most_steps = {most!r} is not a number of steps", "give a whole number, 1 or more")
 
 
 def test_a_patient_that_fails_is_kept_and_named_and_the_others_go_on():

@@ -172,13 +172,13 @@ def _compartments(reader: _Reader, data: dict) -> tuple[Compartment, ...]:
         place = f"compartments.{name}"
         _lower(reader, place, name)
         start = reader.tree(entry["start"], f"{place}.start") if "start" in entry else ("num", 0)
-        scale = entry.get("scale", 1.0)
-        if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < 1e30:
+        scale = entry.get("scale")
+        if scale is not None and (not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < 1e30):
             reader.add(f"{place}.scale", f"{_shown(scale)} is not a positive number")
-            scale = 1.0
+            scale = None
         dose = _dose(reader, entry.get("dose", False), f"{place}.dose")
         unit, note = reader.unit(entry, place), reader.text(entry, place)
-        rows.append(Compartment(name, unit, note, start, dose, float(scale)))
+        rows.append(Compartment(name, unit, note, start, dose, None if scale is None else float(scale)))
     return tuple(rows)
 
 

@@ -45,14 +45,14 @@ class Dose:
 
 @dataclass(frozen=True)
 class Compartment:
-    """A state: an amount that flows move. `scale` is its small magnitude, for error control."""
+    """A state: an amount that flows move. `scale`, where it is given, is its small magnitude, for error control."""
 
     name: str
     unit: str
     text: str = ""
     start: Tree = ("num", 0)
     dose: Dose | None = None
-    scale: float = 1.0
+    scale: float | None = None
 
 
 @dataclass(frozen=True)

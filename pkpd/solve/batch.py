@@ -11,13 +11,16 @@ import numpy as np
 from pkpd.executor import run_all, workers
 from pkpd.model.schema import Model
 from pkpd.schedule import Schedule
-from pkpd.solve.compile import FUNCTIONS, Program, kernels, tolerances, watcher
-from pkpd.solve.lanes import BLOCKS, NOT_FINITE, OK, ROWS, STEP_TOO_SMALL, TOO_MANY_STEPS, solve_lanes
+from pkpd.solve.compile import FUNCTIONS, Program, kernels, watcher
+from pkpd.solve.lanes import solve_lanes
+from pkpd.solve.layout import BLOCKS, NOT_FINITE, OK, ROWS, STEP_TOO_SMALL, TOO_MANY_STEPS
+from pkpd.solve.reach import reached
+from pkpd.solve.tolerance import Tolerance, scales, tolerances
 from pkpd.solve.vector import LANES, ROW
 
 __all__ = ["OK", "REASONS", "Solved", "Watch", "solve_population"]
-REASONS = {TOO_MANY_STEPS: "took too many steps", STEP_TOO_SMALL: "needed a step too small to advance",
-           NOT_FINITE: "met a value that is not finite"}
+REASONS = {TOO_MANY_STEPS: "took too many steps since its last event (more than most_steps)",
+           STEP_TOO_SMALL: "needed a step too small to advance", NOT_FINITE: "met a value that is not finite"}
 _CHUNK = 256  # patients at most
 
 
@@ -54,14 +57,14 @@ class _Job:
     outs: np.ndarray
     places: np.ndarray
     rtol: float
-    atol: np.ndarray
+    atol: Tolerance
     most: int
 
 
 def solve_population(model: Model, start: np.ndarray, inputs: np.ndarray, schedule: Schedule, times: np.ndarray,
                      begin: np.ndarray, rtol: float = 1e-6, most_steps: int = 200_000, executor: Executor | None = None,
                      places: np.ndarray | None = None, watch: Watch | None = None, columns: tuple[int, ...] = (),
-                     atol: np.ndarray | None = None) -> Solved:
+                     atol: Tolerance | None = None) -> Solved:
     """Each patient's states at its times.
 
     start (patient, state), inputs (patient, input), times (patient, time) in order, begin (patient,).
@@ -73,7 +76,7 @@ def solve_population(model: Model, start: np.ndarray, inputs: np.ndarray, schedu
     outs, begins = np.broadcast_to(times, (n, times.shape[1])), np.broadcast_to(begin, (n,))
     places = np.broadcast_to(np.diff(schedule.offsets)[:, None], outs.shape) if places is None else places
     whole = _Job(kernels(model, columns), watch, watcher(model, watch.names) if watch.names else None, start, inputs, begins,
-                 schedule, outs, places, rtol, tolerances(model, rtol) if atol is None else atol, most_steps)
+                 schedule, outs, places, rtol, atol or tolerances(model, rtol), most_steps)
     solved = run_all(solve_chunk, [_cut(whole, p) for p in _pieces(n)], executor)
     return Solved(*(np.concatenate(x) for x in zip(*solved, strict=True)))
 
@@ -98,18 +101,40 @@ def _cut(job: _Job, piece: slice) -> _Job:
 
 def solve_chunk(job: _Job) -> Solved:
     """Solves a job's patients in lanes."""
-    s, n = job.schedule, len(job.start)
+    n = len(job.start)
     states, done = np.empty((*job.outs.shape, job.program.states)), np.zeros((n, 2))
     crossed = np.full((n, len(job.watch.names)), np.inf)
     w, m = _work(job)
     c = np.zeros((8, LANES), dtype=np.int64)
     c[0], c[4] = -1, 1  # every lane is free, and due
-    solve_lanes(w, m, c, np.column_stack([job.begin, job.start, job.inputs]), np.array(s.offsets, dtype=np.int64),
-                np.column_stack([s.time, s.value]).astype(float), np.column_stack([s.kind, s.index]).astype(np.int64),
-                np.array(job.outs, dtype=float, order="C"), np.array(job.places, dtype=np.int64, order="C"), states, done,
-                np.array(job.watch.levels, dtype=float), np.array(job.watch.deeds, dtype=float), crossed, job.most,
-                len(job.program.model.compartments))
+    x, offsets, when, what = _lists(job)
+    deeds = np.array(job.watch.deeds, dtype=float)
+    base, outs = len(job.program.model.compartments), np.array(job.outs, dtype=float, order="C")
+    around = np.ones((n, base))
+    if np.isnan(job.atol.fixed).any():
+        stated = scales(job.program.model)
+        around = reached(w, m, c, x, offsets, when, what, outs[:, -1].copy(), deeds, stated, states.shape[2])
+    floors = job.atol.floors(np.tile(around, states.shape[2] // base))
+    solve_lanes(w, m, c, x, offsets, when, what, outs, np.array(job.places, dtype=np.int64, order="C"), states, done,
+                np.array(job.watch.levels, dtype=float), deeds, crossed, floors, job.most, base)
     return Solved(states, done[:, 0].astype(np.int64), done[:, 1], crossed)
+
+
+def _lists(job: _Job) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Begin, states and inputs of each patient; and the events, as solve/lanes has them."""
+    s = job.schedule
+    return (np.column_stack([job.begin, job.start, job.inputs]), np.array(s.offsets, dtype=np.int64),
+            np.column_stack([s.time, s.value]).astype(float), np.column_stack([s.kind, s.index]).astype(np.int64))
+
+
+def magnitudes(model: Model, start: np.ndarray, inputs: np.ndarray, schedule: Schedule, end: np.ndarray) -> np.ndarray:
+    """The reach of each state (patient, state) from time 0 to `end` (patient,)."""
+    n = len(start)
+    job = _Job(kernels(model), Watch(), None, start, inputs, np.zeros(n), schedule, end[:, None], np.zeros((n, 1), int), 1e-6,
+               tolerances(model, 1e-6), 0)
+    w, m = _work(job)
+    return reached(w, m, np.zeros((8, LANES), dtype=np.int64), *_lists(job), end.astype(float), Watch().deeds, scales(model),
+                   start.shape[1])
 
 
 def _work(job: _Job) -> tuple[np.ndarray, np.ndarray]:
@@ -117,15 +142,16 @@ def _work(job: _Job) -> tuple[np.ndarray, np.ndarray]:
     program, watched = job.program, len(job.watch.names)
     n = program.states
     sizes = {"head": ROWS, "y": n, "p": job.inputs.shape[1], "q": program.slots, "infusion": n, "a": program.factors, "k": 6 * n,
-             "tolerance": n + 1, "new": n, "d": n, "watch_q": job.watcher.slots if job.watcher else 0, "now": watched,
-             "then": watched, "last": watched}
+             "tolerance": n + 1, "new": n, "d": n, "growth": n,
+             "watch_q": job.watcher.slots if job.watcher else 0, "now": 2 * watched, "then": 2 * watched, "last": watched}
     first = np.cumsum([0, *(sizes[b] for b in BLOCKS)])
     block = np.zeros(first[-1] * LANES + LANES)
     at = (-block.ctypes.data % ROW) // 8
     w = block[at:at + first[-1] * LANES].reshape(-1, LANES)
     rows = dict(zip(BLOCKS, first, strict=False))
     w[rows["tolerance"]] = job.rtol
-    w[rows["tolerance"] + 1:rows["tolerance"] + 1 + n] = job.atol[:, None]
+    w[rows["tolerance"] + 1:rows["tolerance"] + 1 + n] = 1.0  # until a patient comes
+    w[rows["growth"]:rows["growth"] + n] = job.atol.growth[:, None]
     watching = [job.watcher.addresses[f] if job.watcher else 0 for f in ("prepare", "watch")]
     codes = [*(program.addresses[f] for f in FUNCTIONS), *watching]
     addresses = [w.ctypes.data + ROW * row for row in first[:-1]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,14 +12,14 @@ from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
-import numpy as np
 
 from pkpd import cache, store
+from pkpd.errors import fail
 from pkpd.model.schema import Model
 from pkpd.solve import functions, graph, rodas
 from pkpd.solve.graph import Graph
-from pkpd.solve.sparse import elimination_order, symbolic_lu
-from pkpd.solve.vector import ATTRIBUTES, LANES, Slots, V, Writer, function, real
+from pkpd.solve.sparse import elimination_order, operations, symbolic_lu
+from pkpd.solve.vector import ATTRIBUTES, Slots, V, Writer, function, real
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def linked(code: bytes) -> Any:
     return engine
 
 
+LARGEST = 200_000  # operations of a step; the library's largest system has 3,000
 FUNCTIONS = ("prepare", "rates", "pace", "step", "accept")
 _LOADED: dict[str, Program] = {}
 _LOCK = threading.Lock()
@@ -88,7 +90,8 @@ def kernels(model: Model, columns: tuple[int, ...] = ()) -> Program:
 
 
 def watcher(model: Model, columns: tuple[str, ...]) -> Program:
-    """The compiled values of some compartments and variables: watch(y, q, values), after prepare(p, q)."""
+    """The compiled values of some compartments and variables, then their rates of change: watch(y, q, infusion, values), after
+    prepare(p, q)."""
     return _program(model, columns, ("prepare", "watch"), _watch)
 
 
@@ -119,20 +122,49 @@ def generate(model: Model, columns: tuple[int, ...] = ()) -> tuple[str, int, int
     """LLVM text of a model, and how many states, slots of inputs and entries of the LU it has."""
     g = Graph()
     rows = graph.rates(g, model)
+    affordable(g, rows, model)
     n = len(rows)
     for k, column in enumerate(columns):
         rows += graph.tangents(g, rows[:n], n * (1 + k), column, len(model.inputs) + k)
+    if columns:
+        affordable(g, rows, model)
     dosed = [i for i, c in enumerate(model.compartments) if c.dose is not None]
     return assemble(g, rows, [n * k + i for k in range(1 + len(columns)) for i in dosed])
 
 
+def affordable(g: Graph, rows: list[int], model: Model) -> None:
+    """Refuses, before anything is compiled, what would take more than about a minute."""
+    own = os.environ.get("PKPD_LARGEST", str(LARGEST))
+    if not own.isdecimal() or int(own) == 0:
+        raise fail("PKPD_LARGEST", f"{own!r} is not a number of operations", "give 1 or more, or unset it")
+    most, n = int(own), len(rows)
+    entries = sum(g.states[row].bit_count() for row in rows)
+    size = len(g.nodes) + entries
+    if size <= most:
+        pattern = {(i, j) for i, row in enumerate(rows) for j in range(n) if g.states[row] >> j & 1}
+        size += operations(n, pattern, most)
+    if size > most:
+        raise fail(model.name, f"is too large to compile: {n:,} states, {entries:,} of whose derivatives by each other are not "
+                   f"0, take more than {most:,} operations a step, and to compile a second for every 3,000",
+                   "let fewer states depend on each other (a sum of all in each rate joins all), or follow fewer parameters at "
+                   "once; PKPD_LARGEST sets another limit")
+
+
 def _watch(model: Model, names: tuple[str, ...]) -> tuple[str, int, int, int]:
     g, slots = Graph(), Slots()
-    known = graph.names(g, model)
+    known, rows = graph.names(g, model), graph.rates(g, model)
     w = Writer(g, slots)
-    for row, name in enumerate(names):
-        w.store(w.value(known[name]), "%values", row)
-    text = function("watch", ("y", "q", "values"), w) + _prepare(g, slots)
+    for k, name in enumerate(names):
+        w.store(w.value(known[name]), "%values", k)
+        change = real(0.0)
+        for i, c in enumerate(model.compartments):
+            slope = g.slope(known[name], "state", i)
+            if g.value(slope) != 0.0:
+                rate = w.value(rows[i])
+                rate = w.binary("add", rate, w.load("%infusion", i)) if c.dose is not None else rate
+                change = w.fma(w.value(slope), rate, change)
+        w.store(change, "%values", len(names) + k)
+    text = function("watch", ("y", "q", "infusion", "values"), w) + _prepare(g, slots)
     return functions.definitions({op for op, *_ in g.nodes}) + text + ATTRIBUTES, len(names), max(len(slots.rows), 1), 1
 
 
@@ -208,16 +240,23 @@ def _solve(places: dict, order: list[int]) -> str:
 
 
 def _accept(n: int) -> str:
-    """Moves lanes whose flag is not zero to their new states; what has decayed to nothing is nothing."""
+    """Moves lanes whose flag is not zero to their new states; what has decayed to nothing is nothing.
+
+    `tolerance` holds rtol, then each state's atol, which grows with the magnitude of its state, by `growth` of it.
+    """
     w = rodas.Body(n)
     chosen = w.compare("une", w.load("%flag", 0), real(0.0))
+    absolute = w.place("%tolerance", 1)
     i, _ = w.begin()
     new = w.load("%new", i)
-    size = w.do(f"call {V} @llvm.fabs.v{LANES}f64({V} {new})")
+    size = w.magnitude(new)
     new = w.choose(w.compare("ogt", size, real(1e-150)), new, real(0.0))
-    w.store(w.choose(chosen, new, w.load("%y", i)), "%y", i)
+    old, atol = w.load("%y", i), w.load(absolute, i)
+    grown = w.binary("mul", w.larger(w.magnitude(old), size), w.load("%growth", i))
+    w.store(w.choose(chosen, w.larger(grown, atol), atol), absolute, i)
+    w.store(w.choose(chosen, new, old), "%y", i)
     w.end()
-    return function("accept", ("y", "new", "flag"), w)
+    return function("accept", ("y", "new", "flag", "tolerance", "growth"), w)
 
 
 def _prepare(g: Graph, slots: Slots) -> str:
@@ -225,8 +264,3 @@ def _prepare(g: Graph, slots: Slots) -> str:
     for node, row in slots.rows.items():
         w.store(w.value(node), "%q", row)
     return function("prepare", ("p", "q"), w)
-
-
-def tolerances(model: Model, rtol: float) -> np.ndarray:
-    """The absolute tolerance of each state: rtol times a hundredth of its scale."""
-    return np.array([rtol * 1e-2 * c.scale for c in model.compartments])

@@ -18,9 +18,9 @@ from pkpd.model.expression import evaluate
 from pkpd.model.schema import Model
 from pkpd.schedule import ADD, ASSIGN, RATE, SCALE, SET, Schedule
 from pkpd.solve.batch import Solved, solve_population
-from pkpd.solve.compile import tolerances
+from pkpd.solve.layout import MOVE
+from pkpd.solve.tolerance import Given, beside, tolerances
 
-MOVE = 5  # adds to the derivatives by quantity `index` the rates of the states times `value`
 STEP = 1e-30  # of the complex step: far below the last digit of anything real
 
 
@@ -43,7 +43,8 @@ def start_slopes(model: Model, inputs: np.ndarray, columns: tuple[int, ...]) -> 
 
 def solve_gradient(model: Model, columns: tuple[int, ...], start: np.ndarray, slopes: np.ndarray, inputs: np.ndarray,
                    schedule: Schedule, tints: Sequence[Schedule], times: np.ndarray, begin: np.ndarray, rtol: float = 1e-6,
-                   executor: Executor | None = None, places: np.ndarray | None = None) -> tuple[Solved, np.ndarray]:
+                   executor: Executor | None = None, places: np.ndarray | None = None,
+                   atol: Given = None) -> tuple[Solved, np.ndarray]:
     """The states, and their derivatives by some inputs (patient, time, column, state).
 
     slopes  derivatives of the start (patient, column, state)
@@ -57,7 +58,7 @@ def solve_gradient(model: Model, columns: tuple[int, ...], start: np.ndarray, sl
         places = np.take_along_axis(slots, places, axis=1)
     first = np.hstack([start, (slopes * sizes[:, :, None]).reshape(n, -1)])
     solved = solve_population(model, first, np.hstack([inputs, sizes]), events, times, begin, rtol, executor=executor,
-                              places=places, columns=columns, atol=np.tile(tolerances(model, rtol), 1 + len(columns)))
+                              places=places, columns=columns, atol=beside(tolerances(model, rtol, atol), rtol, len(columns)))
     rest = solved.states[:, :, size:].reshape(*solved.states.shape[:2], len(columns), size)
     return solved._replace(states=solved.states[:, :, :size]), rest / sizes[:, None, :, None]
 

@@ -86,32 +86,27 @@ def pace(n: int) -> str:
     b = Body(n)
     b.run("rates", "%y", "%q", "%infusion", "%d")
     inverse = b.inverse(b.load("%tolerance", 0))
-    absolute = b.do(f"getelementptr {V}, ptr %tolerance, i64 1")
+    absolute = b.place("%tolerance", 1)
     i, carried = b.begin(fastest=real(0.0))
-    size = _magnitude(b, b.load("%y", i))
-    own = b.binary("mul", _magnitude(b, b.load("%d", i)), b.inverse(b.fma(b.load(absolute, i), inverse, size), 1))
+    size = b.magnitude(b.load("%y", i))
+    own = b.binary("mul", b.magnitude(b.load("%d", i)), b.inverse(b.fma(b.load(absolute, i), inverse, size), 1))
     own = b.choose(b.compare("ogt", size, real(0.0)), own, real(0.0))
     b.end(fastest=b.choose(b.compare("ogt", own, carried["fastest"]), own, carried["fastest"]))
     b.store(b.after("fastest"), "%pace", 0)
     return function("pace", ("y", "q", "infusion", "tolerance", "d", "pace"), b)
 
 
-def _magnitude(b: Lines, x: str) -> str:
-    return b.do(f"call {V} @llvm.fabs.v{LANES}f64({V} {x})")
-
-
 def _error(b: Body, last: str) -> None:
     """Adds the last increment, and measures it state by state."""
     rtol = b.load("%tolerance", 0)
-    absolute = b.do(f"getelementptr {V}, ptr %tolerance, i64 1")
+    absolute = b.place("%tolerance", 1)
     i, carried = b.begin(sum=real(0.0))
     change = b.load(last, i)
     new = b.binary("add", b.load("%new", i), change)
     b.store(new, "%new", i)
-    old = _magnitude(b, b.load("%y", i))
-    size = _magnitude(b, new)
-    larger = b.choose(b.compare("ogt", old, size), old, size)
-    part = b.binary("mul", change, b.inverse(b.fma(larger, rtol, b.load(absolute, i)), 1))
+    old = b.magnitude(b.load("%y", i))
+    size = b.magnitude(new)
+    part = b.binary("mul", change, b.inverse(b.fma(b.larger(old, size), rtol, b.load(absolute, i)), 1))
     b.end(sum=b.fma(part, part, carried["sum"]))
     error = b.do(f"call {V} @llvm.sqrt.v{LANES}f64({V} {b.binary('mul', b.after('sum'), real(1 / b.n))})")
     b.store(error, "%error", 0)

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 
 def elimination_order(n: int, pattern: set[tuple[int, int]]) -> list[int]:
     """Pivots on the diagonal, the one with least fill first (Markowitz)."""
+    return [pivot for pivot, _ in _pivots(n, pattern)]
+
+
+def operations(n: int, pattern: set[tuple[int, int]], most: int) -> int:
+    """About how many operations the elimination takes; counting ends where they are more than `most`."""
+    total = 0
+    for _, own in _pivots(n, pattern):
+        total += own
+        if total > most:
+            break
+    return total
+
+
+def _pivots(n: int, pattern: set[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Each pivot in turn, and how many operations its elimination takes."""
     rows = {i: {j for (a, j) in pattern if a == i} | {i} for i in range(n)}
     columns = {j: {i for i in rows if j in rows[i]} for j in range(n)}
-    left, order = set(range(n)), []
+    left = set(range(n))
     while left:
         pivot = min(sorted(left), key=lambda k: (len(rows[k] & left) - 1) * (len(columns[k] & left) - 1))
         left.discard(pivot)
-        order.append(pivot)
+        yield pivot, (len(columns[pivot] & left) + 1) * (len(rows[pivot] & left) + 1)
         for i in columns[pivot] & left:
             for j in rows[pivot] & left:
                 rows[i].add(j)
                 columns[j].add(i)
-    return order
 
 
 def symbolic_lu(n: int, pattern: set[tuple[int, int]], order: list[int]) -> tuple[dict, list[tuple]]:

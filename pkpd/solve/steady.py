@@ -11,8 +11,10 @@ import numpy as np
 from pkpd.model.expression import evaluate, names_in
 from pkpd.model.schema import Model
 from pkpd.schedule import ADD, RATE, Schedule
-from pkpd.solve.batch import solve_population
-from pkpd.solve.reference import right_hand_side
+from pkpd.solve.batch import magnitudes, solve_population
+from pkpd.solve.rates import right_hand_side
+from pkpd.solve.reach import NOTHING
+from pkpd.solve.tolerance import SMALL, scales
 
 _RTOL, _SMALL, _CLOSE, _MOST = 1e-11, 1e-3, 1e-9, 60  # of integration; of a perturbation; what converged; Newton steps
 _LATE, _MANY = 1e4, 100  # how long an infusion, how many doses are run in where Newton's method found nothing
@@ -80,12 +82,15 @@ def steady_state(part: Model, inputs: np.ndarray, doses: Repeated,
     part in which nothing grows by itself.
     """
     n, m = len(inputs), len(part.states)
-    found, reasons = np.full((n, m), np.nan), _growing(part, inputs)
+    start = _start(part, inputs)
+    usual = _usual(part, start, inputs, doses)
+    found, reasons = np.full((n, m), np.nan), _growing(part, start, inputs, usual)
     for endless in (True, False):
         rows = np.flatnonzero(((doses.interval == 0) == endless) & (np.array(reasons) == ""))
         if rows.size:
             for late in (False, True):  # from the start, and if that leads nowhere, from where very many doses lead
-                problem = (_Constant if endless else _Periodic)(part, inputs[rows], doses.take(rows), executor, late)
+                problem = (_Constant if endless else _Periodic)(part, inputs[rows], doses.take(rows), executor, late,
+                                                                 usual[rows])
                 found[rows], told = _roots(part, problem)
                 for row, reason in zip(rows, told, strict=True):
                     reasons[row] = reason
@@ -106,10 +111,19 @@ def _rates(part: Model, y: np.ndarray, inputs: np.ndarray, infusion: np.ndarray)
     return right_hand_side(part, y.T, inputs.T, infusion.T).T
 
 
-def _growing(part: Model, inputs: np.ndarray) -> list[str]:
+def _usual(part: Model, start: np.ndarray, inputs: np.ndarray, doses: Repeated) -> np.ndarray:
+    """A magnitude of each state (patient, state): its scale, or what a dose, or an endless infusion in a unit of time, brings."""
+    n, endless = len(start), doses.interval == 0
+    with np.errstate(invalid="ignore"):
+        infused = doses.rate * np.where(endless, 1.0, np.minimum(doses.duration, doses.interval))
+    one = Schedule(np.arange(n + 1), np.zeros(n), np.full(n, ADD), doses.state, np.where(doses.rate > 0, infused, doses.amount))
+    brought = magnitudes(part, start, inputs, one, np.where(endless, 1.0, doses.interval))
+    return np.where(np.isnan(scales(part)), np.where(brought > 2 * NOTHING, brought, 1.0), scales(part))
+
+
+def _growing(part: Model, start: np.ndarray, inputs: np.ndarray, usual: np.ndarray) -> list[str]:
     """For each patient, which state of the undosed part grows by itself from its start, as told; or nothing."""
-    start = _start(part, inputs)
-    size = np.where(start != 0, np.abs(start), [c.scale for c in part.compartments])
+    size = np.where(start != 0, np.abs(start), usual)
 
     def change(rows: np.ndarray, y: np.ndarray) -> np.ndarray:
         return _rates(part, y, inputs[rows], np.zeros_like(y))
@@ -138,16 +152,19 @@ def _linearised(residual: Residual, rows: np.ndarray, x: np.ndarray, size: np.nd
 class _Constant:
     """An infusion without end: the root of the rates."""
 
-    def __init__(self, part: Model, inputs: np.ndarray, doses: Repeated, executor: Executor | None, late: bool):
+    def __init__(self, part: Model, inputs: np.ndarray, doses: Repeated, executor: Executor | None, late: bool,
+                 usual: np.ndarray):
         n = len(inputs)
         self.part, self.inputs = part, inputs
         self.infusion = np.zeros((n, len(part.states)))
         self.infusion[np.arange(n), doses.state] = doses.rate
         self.first = _start(part, inputs)
-        if late:
-            run = Schedule(np.arange(n + 1), np.zeros(n), np.full(n, RATE), doses.state, doses.rate)
-            self.first = solve_population(part, self.first, inputs, run, np.full((n, 1), _LATE), np.zeros(n), 1e-6)[0][:, 0]
-        self.peak = np.abs(self.first)
+        given = Schedule(np.arange(n + 1), np.zeros(n), np.full(n, RATE), doses.state, doses.rate)
+        times = np.broadcast_to(_LATE * np.logspace(-7, 0, 8), (n, 8))
+        run = solve_population(part, self.first, inputs, given, times, np.zeros(n), 1e-6)[0]
+        peak = np.fmax.reduce(np.abs(run), axis=1, initial=0.0)
+        self.first = run[:, -1] if late else self.first
+        self.size = np.where((peak > 0) & (peak < np.inf), peak, usual)
         self.bound = 0.0
 
     def __call__(self, rows: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -166,13 +183,15 @@ class _Constant:
 class _Periodic:
     """A dose each interval: what one interval changes."""
 
-    def __init__(self, part: Model, inputs: np.ndarray, doses: Repeated, executor: Executor | None, late: bool):
-        self.part, self.inputs, self.doses, self.executor = part, inputs, doses, executor
-        self.floor, self.bound = _RTOL * np.array([c.scale for c in part.compartments]), 1.0
+    def __init__(self, part: Model, inputs: np.ndarray, doses: Repeated, executor: Executor | None, late: bool,
+                 usual: np.ndarray):
+        self.part, self.inputs, self.doses, self.executor, self.bound = part, inputs, doses, executor, 1.0
         self.first = _start(part, inputs)
         for _ in range(_MANY if late else 1):
             run = self._run(np.arange(len(inputs)), self.first, np.arange(1, 9)[None] / 8 * doses.interval[:, None])
-            self.first, self.peak = run[:, -1], np.abs(run).max(axis=1)
+            self.first, peak = run[:, -1], np.abs(run).max(axis=1)
+        self.size = np.where(peak > 0, peak, usual)
+        self.floor = _RTOL * np.where(np.isnan(scales(part)), SMALL * self.size, scales(part))
 
     def _run(self, rows: np.ndarray, x: np.ndarray, times: np.ndarray) -> np.ndarray:
         doses = self.doses.take(rows)
@@ -185,7 +204,7 @@ class _Periodic:
 
     def noise(self, rows: np.ndarray, x: np.ndarray, slopes: np.ndarray, size: np.ndarray) -> np.ndarray:
         """What may be left of the residual: a share of the states, and what the integration does not see."""
-        return _CLOSE * x + self.floor
+        return _CLOSE * x + self.floor[rows]
 
     def finish(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The state that is wanted, and whether it comes back after one more interval."""
@@ -212,7 +231,7 @@ def _roots(part: Model, problem: _Constant | _Periodic) -> tuple[np.ndarray, lis
     """Newton's method for each patient, and what is wrong with what it found."""
     n, m = problem.first.shape
     x, active = problem.first.copy(), np.arange(n)
-    size = np.where(problem.peak > 0, problem.peak, [c.scale for c in part.compartments])
+    size = problem.size.copy()
     slopes, miss = np.zeros((n, m, m)), np.full((n, m), np.inf)
     for _ in range(_MOST):
         size[active] = np.maximum(size[active], np.abs(x[active]))

@@ -10,7 +10,7 @@ import numpy as np
 from pkpd.model.schema import Model
 from pkpd.schedule import ADD, RATE, Schedule
 from pkpd.solve.gradient import STEP, solve_gradient
-from pkpd.solve.reference import right_hand_side
+from pkpd.solve.rates import right_hand_side
 from pkpd.solve.steady import NEAR
 
 _RTOL = 1e-10
@@ -47,7 +47,7 @@ def _periodic(part, x, inputs, state, amount, rate, duration, interval, lag, exe
     """What an interval does to the derivatives is linear: once from none, and once from each state's own."""
     (n, m), column = x.shape, int(np.flatnonzero((inputs.imag != 0).any(axis=0))[0])
     times, values, kind = _interval(amount, rate, duration, interval, lag)
-    size = np.where(x != 0, np.abs(x), [c.scale for c in part.compartments]) / np.where(
+    size = np.where(x != 0, np.abs(x), np.abs(x).max(axis=1, keepdims=True, initial=1e-100)) / np.where(
         inputs[:, [column]] != 0, np.abs(inputs[:, [column]]), 1.0)
     copies = np.repeat(np.arange(n), m + 1)
     first = np.concatenate([np.zeros((1, m)), np.eye(m)])[None] * size[:, None, :]

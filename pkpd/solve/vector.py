@@ -64,6 +64,13 @@ class Lines:
     def choose(self, test: str, a: str, b: str) -> str:
         return self.do(f"select {B} {test}, {V} {a}, {V} {b}")
 
+    def magnitude(self, x: str) -> str:
+        return self.do(f"call {V} @llvm.fabs.v{LANES}f64({V} {x})")
+
+    def larger(self, a: str, b: str) -> str:
+        """The larger; b where one is not a number."""
+        return self.choose(self.compare("ogt", a, b), a, b)
+
     def compare(self, how: str, a: str, b: str) -> str:
         return self.do(f"fcmp {how} {V} {a}, {b}")
 

@@ -103,7 +103,7 @@ def agrees(x: np.ndarray, other: np.ndarray, scale: np.ndarray) -> float:
 
 
 def scales(model: Model) -> np.ndarray:
-    return np.array([c.scale for c in model.compartments])
+    return np.array([c.scale or 1.0 for c in model.compartments])
 
 
 # --- every file -------------------------------------------------------

@@ -167,7 +167,7 @@ def test_two_infusions_of_one_drug_that_overlap_add(model):
 def test_a_saturable_bolus_follows_the_lambert_w_function(model):
     amount, v, km = 300.0, VALUES["VMAX"], VALUES["KM"]
     expected = km * lambertw(amount / km * np.exp((amount - v * TIMES) / km)).real
-    assert solve(model, dose("saturable", amount))["saturable"][0] == pytest.approx(expected, rel=1e-6)
+    assert solve(model, dose("saturable", amount))["saturable"][0] == pytest.approx(expected, rel=1e-6, abs=1e-14 * amount)
 
 
 def test_a_saturable_bolus_is_linear_far_below_km_and_of_zero_order_far_above(model):
@@ -232,8 +232,16 @@ def test_what_has_decayed_to_nothing_is_nothing(model):
     """Below 1e-150 a new amount is exactly zero; lanes that do not move keep what they have."""
     machine = ModelMachine(model)
     y, new = rows(*np.full(5, 7.0)), rows(*np.tile([1e-149, -1e-149, 1e-151, -1e-151, 5e-324, 0.0, 3.0, 1e-160], (5, 1)))
-    machine.run("accept", y, new, rows([1, 1, 1, 1, 1, 1, 0, 0]))
+    machine.run("accept", y, new, rows([1, 1, 1, 1, 1, 1, 0, 0]), rows(count=6), rows(count=5))
     assert np.array_equal(y, np.tile([1e-149, -1e-149, 0, 0, 0, 0, 7.0, 7.0], (5, 1)))
+
+
+def test_a_tolerance_grows_with_the_largest_its_state_has_been_and_where_the_lane_moves(model):
+    y, tolerance = rows(3.0, 3.0, 3.0, 3.0, 3.0), rows(1e-6, 0.5, 0.5, 0.5, 5.0, 0.5)
+    new = rows(-8.0, 2.0, 9.0, 9.0, 9.0)
+    ModelMachine(model).run("accept", y, new, rows([1, 1, 1, 1, 1, 1, 0, 0]), tolerance, rows(0.5, 0.5, 0.0, 0.5, 0.5))
+    assert tolerance[:, 0].tolist() == [1e-6, 4.0, 1.5, 0.5, 5.0, 4.5]
+    assert tolerance[:, 7].tolist() == [1e-6, 0.5, 0.5, 0.5, 5.0, 0.5]
 
 
 def test_no_state_is_ever_subnormal(model):
@@ -259,7 +267,8 @@ def test_a_patient_that_fails_is_kept_as_missing_and_its_neighbours_are_unharmed
 def test_a_patient_that_runs_out_of_steps_is_named_so(model):
     start, inputs = np.array([[0.0, 40.0, 0.0, 60.0, 0.0]]), patient(model).inputs
     _, status, reached, _ = batch.solve_population(model, start, inputs, nothing(1), np.array([[24.0]]), np.zeros(1), 1e-9, 10)
-    assert batch.REASONS[int(status[0])] == "took too many steps" and 0 < reached[0] < 24
+    assert batch.REASONS[int(status[0])] == "took too many steps since its last event (more than most_steps)"
+    assert 0 < reached[0] < 24
 
 
 def test_a_start_that_is_not_a_number_fails_as_such(model):

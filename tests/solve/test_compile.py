@@ -5,18 +5,19 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pkpd import library, load_model
+from pkpd import library, load_model, parse_model
 from pkpd.errors import ContentError
 from pkpd.model.schema import Model
 from pkpd.solve import compile as compiler
 from pkpd.solve import vector
-from pkpd.solve.compile import generate, kernels, tolerances
+from pkpd.solve.compile import generate, kernels
 from pkpd.solve.reference import right_hand_side
 from tests.solve.machine import ModelMachine, rows
 
@@ -94,12 +95,55 @@ def test_factor_and_solve_invert_the_shifted_jacobian(name):
         assert matrix @ x[:, lane] == pytest.approx(b[:, lane], abs=1e-6)
 
 
-def test_absolute_tolerances_follow_each_state_s_scale():
-    model = LIBRARY["systems/crlm"]
-    atol = dict(zip(model.states, tolerances(model, 1e-6), strict=True))
-    assert atol["occult.1.q"] == pytest.approx(1e-11)
-    assert atol["lesion.1.resistant"] == pytest.approx(1e-13)
-    assert atol["effect.given"] == pytest.approx(1e-8)
+# --- too large --------------------------------------------------------
+
+
+def joined(n: int, rate: str) -> Model:
+    """n states, each with a rate of its own; `total` is their sum."""
+    states = "\n".join(f'x{i} = {{ unit = "1", start = 1 }}' for i in range(n))
+    flows = "\n".join(f'f{i} = {{ from = "x{i}", rate = "{rate.format(i)}" }}' for i in range(n))
+    sums = {f"part{k}": [f"x{i}" for i in range(k, min(k + 50, n))] for k in range(0, n, 50)}
+    sums["total"] = list(sums)
+    total = "\n".join(f'{name} = {{ unit = "1", is = "{" + ".join(terms)}" }}' for name, terms in sums.items())
+    return parse_model(f"""[model]
+title = "Joined"
+time = "hour"
+[parameters]
+K = {{ unit = "1/hour" }}
+[compartments]
+{states}
+[variables]
+{total}
+[flows]
+{flows}
+""", "joined")
+
+
+def test_a_model_too_large_to_compile_is_told_so_before():
+    began = time.perf_counter()
+    with pytest.raises(ContentError) as caught:
+        kernels(joined(200, "K * x{} * total"))
+    assert time.perf_counter() - began < 20
+    assert str(caught.value) == (
+        "joined: is too large to compile: 200 states, 40,000 of whose derivatives by each other are not 0, take more than "
+        "200,000 operations a step, and to compile a second for every 3,000\n    remedy: let fewer states depend on each other "
+        "(a sum of all in each rate joins all), or follow fewer parameters at once; PKPD_LARGEST sets another limit")
+
+
+def test_as_many_states_that_do_not_depend_on_each_other_are_not_too_large():
+    assert generate(joined(200, "K * x{}"))[1] == 200
+
+
+def test_the_limit_is_settable(monkeypatch):
+    monkeypatch.setenv("PKPD_LARGEST", "100")
+    with pytest.raises(ContentError, match="take more than 100 operations a step"):
+        generate(joined(12, "K * x{} * total"))
+    monkeypatch.setenv("PKPD_LARGEST", "100000")
+    assert generate(joined(12, "K * x{} * total"))[1] == 12
+    monkeypatch.setenv("PKPD_LARGEST", "many")
+    with pytest.raises(ContentError) as caught:
+        generate(joined(12, "K * x{} * total"))
+    assert str(caught.value) == "PKPD_LARGEST: 'many' is not a number of operations\n    remedy: give 1 or more, or unset it"
 
 
 # --- the same code ----------------------------------------------------
@@ -134,6 +178,7 @@ def test_inverses_by_division_and_by_the_processor_s_guess_agree(monkeypatch):
 REPORT = """
 import hashlib
 import sys
+import time
 from pkpd import load_model
 from pkpd.solve import compile as compiler
 made = []

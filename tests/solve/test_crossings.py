@@ -187,7 +187,36 @@ def test_doses_at_begin_are_part_of_the_start():
     assert watched(Watch(("drug",), np.array([[90.0, -1.0]])), [0.0, 1.0, 1.0, 0.0], rise).crossed[0, 0] == np.inf
 
 
-def test_a_value_that_crosses_and_comes_back_within_one_step_is_missed():
+@pytest.mark.parametrize("rtol", [1e-3, 1e-6])
+@pytest.mark.parametrize("depth", [1e-3, 1e-2, 0.1])
+def test_a_value_that_crosses_and_comes_back_within_one_step_is_found(rtol, depth):
+    """x is cos 1.7 t: it is below -1 + depth for a short while, far shorter than a step; y, which follows, is above."""
+    low, high = np.arccos(depth - 1) / 1.7, np.arcsin(depth - 1) / 1.7
+    found = watched(Watch(("x", "y"), np.array([[depth - 1, 1.0], [depth - 1, 1.0]])), [0.0, 1.0, 1.0, 0.0], rtol=rtol)
+    assert found.crossed[0] == pytest.approx([low, -high], rel=3 * np.sqrt(rtol))
+
+
+def test_a_value_beyond_its_level_that_comes_back_for_less_than_a_step_crosses_then():
+    rise = Watch(("x",), np.array([[0.99, 1.0]]))
+    assert watched(rise, [0.0, 1.0, 0.0, -1.0], rtol=1e-3).crossed[0, 0] == pytest.approx(
+        (1.5 * np.pi + np.arccos(0.99)) / 1.7, rel=1e-3)
+
+
+def test_looking_for_turns_leaves_a_stiff_watched_value_its_steps():
+    """The drug leaves in a thousandth of the time; its level is never met."""
+    def steps(watch: Watch) -> int:
+        low, high = 1, 4096
+        while high - low > 1:
+            middle = (low + high) // 2
+            status = solve_population(MODEL, np.array([[100.0, 1.0, 1.0, 0.0]]), np.array([[50.0, 1.0, 0.0, 0.2]]), nothing(1),
+                                      np.array([[20.0]]), np.zeros(1), 1e-6, middle, watch=watch).status
+            low, high = (low, middle) if status[0] == batch.OK else (middle, high)
+        return high
+
+    assert steps(Watch(("drug",), np.array([[1e-30, 1.0]]))) < 3 * steps(Watch())
+
+
+def test_an_excursion_smaller_than_the_tolerance_may_be_missed():
     tip = Watch(("x",), np.array([[0.999999999, -1.0]]))
     assert watched(tip, [0.0, 1.0, 1.0, 0.0], rtol=1e-3).crossed[0, 0] == np.inf
 

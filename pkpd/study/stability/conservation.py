@@ -91,7 +91,7 @@ def _positive(run: Simulation, group: Group) -> Iterator[dict]:
     for line, own in lines.items():
         c, seen = run.model.compartments[own[0]], run.states[:, :, own]
         ends = float(seen.min()), float(seen.max())
-        yield _row("positivity", line, "≥ 0", c.unit, ends, ends[0] / c.scale)
+        yield _row("positivity", line, "≥ 0", c.unit, ends, ends[0] / (c.scale or max(map(abs, ends)) or 1.0))
 
 
 def _bounded(run: Simulation, group: Group) -> Iterator[dict]:
