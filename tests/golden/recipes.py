@@ -26,23 +26,15 @@ What is kept is chosen so that rounding is not amplified on its way:
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
-import json
-import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Callable
+from dataclasses import fields, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
 from pkpd import (
-    cli,
     compare_exposures,
     load_evidence,
     load_fit,
@@ -58,95 +50,14 @@ from pkpd.fit.likelihood import objective
 from pkpd.fit.terms import Joint
 from pkpd.library import names
 from pkpd.trial.exposure import daily_model
+from tests.golden.commands import SHOWN, checked, listed, recorded, shown, simulated, trial_told
+from tests.golden.rows import Rows, result, tabled
 from tests.golden.tables import text
 
-Rows = dict[str, dict[str, object]]
 Recipe = Callable[[], Rows]
 
 FLOORS = {"studies/": 1e-11, "commands/simulate": 1e-11}  # by how a table's name begins
-PROSE = {"title", "text", "where", "source", "reference", "note", "miss", "label", "assumes", "population",
-         "remedy", "version", "hashes", "level"}
-WORDS = {"unit", "class", "basis", "interval_from", "lies", "bounds", "seen", "use", "kind"}  # naming no row
-PLACES = {"dose", "gap", "read", "before", "after", "rank", "factor", "cycles"}  # numbers that name a row
-OWN_ERROR = {"apart", "off", "lowest", "highest", "margin"}  # of the solver
 TIED = ("class", "states")  # of a study of stability: which states lead where rates are the same
-LISTED = 3  # numbers of a list that are kept one by one
-
-
-# --- tables of plain rows ----------------------------------------------
-
-
-def tabled(rows: Iterable[dict], table: str = "") -> Rows:
-    """Rows of plain data by the words, and the places, that name each."""
-    found: Rows = {}
-    for row in rows:
-        head = [table, *(_named(k, v) for k, v in row.items() if _names(k, v))]
-        key = " | ".join(x for x in head if x)
-        left = {k: v for k, v in row.items() if not _names(k, v) and k not in PROSE | OWN_ERROR}
-        numbers = {k: v for name, value in left.items() for k, v in _numbers(name, value)}
-        again = sum(k == key or k.startswith(f"{key} #") for k in found)
-        found[f"{key} #{again + 1}" if again else key] = numbers
-    return found
-
-
-def _names(key: str, value: object) -> bool:
-    if key in PROSE | WORDS:
-        return False
-    listed = isinstance(value, list) and all(isinstance(x, str) for x in value)
-    return isinstance(value, str) or listed or (key in PLACES and not isinstance(value, list | dict))
-
-
-def _named(key: str, value: object) -> str:
-    if isinstance(value, list):
-        return f"{key} {'+'.join(value) or 'none'}"
-    return str(value) if isinstance(value, str) else f"{key} {value:g}" if value is not None else ""
-
-
-def _numbers(name: str, value: object) -> Iterator[tuple[str, object]]:
-    """A number as it is, a table's numbers each, a list's count, mean and last."""
-    if isinstance(value, dict):
-        for key, own in value.items():
-            yield from _numbers(f"{name}.{key}", own) if key not in PROSE else ()
-    elif isinstance(value, list | tuple) and len(value) <= LISTED:
-        for i, own in enumerate(value, 1):
-            yield from _numbers(f"{name}.{i}", own)
-    elif isinstance(value, list | tuple):
-        flat = [float(x) for x in np.ravel([y for y in value if isinstance(y, int | float | list)]).tolist()]
-        known = [x for x in flat if np.isfinite(x)]
-        yield f"{name}.n", len(value)
-        if known:
-            yield from ((f"{name}.mean", float(np.mean(known))), (f"{name}.last", known[-1]))
-    else:
-        yield name, value
-
-
-def result(value: object) -> Rows:
-    """Every table of a result, and those of results within it."""
-    found: Rows = {}
-    for f in fields(value):  # type: ignore[arg-type]
-        own = getattr(value, f.name)
-        if isinstance(own, tuple) and all(isinstance(r, dict) for r in own):
-            found |= tabled(own, f.name)
-        elif is_dataclass(own) and f.name in ("importance", "liver_effect"):
-            found |= {f"{f.name} | {k}": v for k, v in result(own).items()}
-    return found
-
-
-def paths(value: object, place: str = "") -> Rows:
-    """Numbers and short words of JSON by their place; entries of a list by their names."""
-    found: Rows = {}
-    if isinstance(value, dict):
-        own = {k: v for k, v in value.items() if not isinstance(v, dict | list) and k not in PROSE}
-        if own:
-            found[place or "top"] = own
-        for key, inner in value.items():
-            found |= paths(inner, f"{place} | {key}" if place else key) if key not in PROSE else {}
-    elif isinstance(value, list):
-        for i, inner in enumerate(value, 1):
-            name = inner.get("name", inner.get("row", i)) if isinstance(inner, dict) else i
-            inside = inner if isinstance(inner, dict | list) else {"is": inner}
-            found |= paths(inside, f"{place} | {name}")
-    return found
 
 
 # --- trials ------------------------------------------------------------
@@ -269,118 +180,7 @@ def exposures(patients: int = 20) -> Rows:
     return tabled({k: v for k, v in row.items() if k not in leave} for row in rows)
 
 
-# --- commands ----------------------------------------------------------
-
-
-def command(*args: str) -> str:
-    """What a command prints on standard output; files named by a bare name are in an empty folder."""
-    out = io.StringIO()
-    said = contextlib.redirect_stderr(io.StringIO())
-    with contextlib.redirect_stdout(out), said, patch.object(sys, "argv", ["pkpd", *args]):
-        try:
-            cli.main()
-        except SystemExit as stop:
-            if stop.code not in (0, None, 2):
-                raise
-    return out.getvalue()
-
-
-@contextlib.contextmanager
-def _empty_folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        yield Path(folder)
-
-
-_LISTED = {"models": ("drugs/oxaliplatin", "systems/crlm"), "drugs": ("drugs/oxaliplatin", "drugs/cetuximab"),
-           "parameters": ("crlm_resectable",), "regimens": ("folfox4",), "trials": ("eortc_40983",),
-           "fits": ("immune",), "studies": ("platforms",)}
-_SHOWN = ("oxaliplatin", "oxaliplatin_yamada_2025", "patients_crc", "folfox4", "checkmate_142_combination",
-          "immune", "neoadjuvant_cycles")
-_BAD = """[model]
-title = "x"
-time = "hour"
-[parameters]
-K = { unit = "1/hour" }
-[compartments]
-a = { unit = "mg" }
-[flows]
-out = { from = "a", rate = "KK * a" }
-odd = { from = "b", rate = "K * a" }
-"""
-_RECORDS = """ID,TIME,AMT,RATE,EVID,CMT,ADDL,II,BSA
-1,0,150,75,1,1,2,336,1.8
-1,1,0,0,0,1,0,0,1.8
-1,2,0,0,0,1,0,0,1.8
-1,24,0,0,0,1,0,0,1.8
-1,700,0,0,0,1,0,0,1.8
-2,0,170,85,1,1,0,0,2.0
-2,2,0,0,0,1,0,0,2.0
-2,12,0,0,0,1,0,0,2.0
-"""
-
-
-def listed() -> Rows:
-    """`pkpd list KIND --json`: what is told of some entries of each kind."""
-    found: Rows = {}
-    for kind, wanted in _LISTED.items():
-        for row in json.loads(command("list", kind, "--json")):
-            if row["name"] in wanted:
-                found |= paths(row, f"{kind} | {row['name']}")
-                found[f"{kind} | {row['name']}"]["keys"] = " ".join(row)
-    return found
-
-
-def shown(name: str) -> Rows:
-    """`pkpd show NAME --json`."""
-    return paths(json.loads(command("show", name, "--json")))
-
-
-def checked() -> Rows:
-    """`pkpd check --json` of a file with two faults."""
-    with _empty_folder() as folder:
-        (folder / "bad.toml").write_text(_BAD)
-        found = json.loads(command("check", "bad.toml", "--json"))
-    rows: Rows = {"issues": {"n": len(found)}}
-    for i, row in enumerate(found, 1):
-        rows[f"issue {i}"] = {"keys": " ".join(row), "where": row["where"], "what": row["what"]}
-    return rows
-
-
-def trial_told() -> Rows:
-    """`pkpd trial NAME --json FILE`: the file."""
-    with _empty_folder() as folder:
-        name = "checkmate_142_combination"
-        command("trial", name, "--fit", "none", "--patients", "20", "--json", "told.json")
-        told = json.loads((folder / "told.json").read_text(encoding="utf-8"))
-    rows = told.pop("figures")
-    keys: dict[str, object] = {"top": " ".join(told), "figures": " ".join(rows[0])}
-    return paths(told) | tabled(rows, "figures") | {"keys": keys}
-
-
-def simulated() -> Rows:
-    """`pkpd simulate`: the table of three patients."""
-    return _written("simulate", "crlm_folfox", "--regimen", "folfox4", "--cycles", "2", "--patients", "3",
-                    "--until", "20 day", "--every", "5 day", "--seed", "1")
-
-
-def recorded(*more: str) -> Rows:
-    """`pkpd simulate --data`: the table of two patients' records."""
-    return _written("simulate", "oxaliplatin", "--data", "records.csv", "--seed", "1", *more)
-
-
-def _written(*args: str) -> Rows:
-    with _empty_folder() as folder:
-        (folder / "records.csv").write_text(_RECORDS)
-        command(*args, "--out", "run.csv")
-        rows = list(csv.DictReader(io.StringIO((folder / "run.csv").read_text(encoding="utf-8"))))
-    return {f"row {i}": {k: _number(v) for k, v in row.items()} for i, row in enumerate(rows, 1)}
-
-
-def _number(told: str) -> object:
-    try:
-        return float(told)
-    except ValueError:
-        return told
+# --- every table -------------------------------------------------------
 
 
 def floor(name: str) -> float:
@@ -393,7 +193,7 @@ def recipes() -> dict[str, Recipe]:
     found: dict[str, Recipe] = {f"trials/{n}": partial(trial, n) for n in names("trial")}
     found |= {f"fits/{n}": partial(fit, n) for n in names("fit")}
     found |= {f"studies/{n}": partial(study, n) for n in names("study")}
-    found |= {f"commands/show_{n}": partial(shown, n) for n in _SHOWN}
+    found |= {f"commands/show_{n}": partial(shown, n) for n in SHOWN}
     return found | {"exposures": exposures, "commands/list": listed, "commands/check": checked,
                     "commands/trial": trial_told, "commands/simulate": simulated,
                     "commands/simulate_data": recorded,
