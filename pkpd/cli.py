@@ -27,9 +27,6 @@ app = typer.Typer(
     "simulations and are not advice on any patient.",
 )
 
-Columns = Annotated[
-    str | None, typer.Option(help="what to write, as in Cc,CL,WT; every compartment and variable if left out")
-]
 Cluster = Annotated[
     str | None, typer.Option("--cluster", help="Run on the workers of a Dask scheduler: tcp://HOST:PORT", show_default=False)
 ]

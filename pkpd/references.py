@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from pkpd import library
 
@@ -18,3 +19,12 @@ def bibliography() -> dict[str, str]:
         place = " ".join(filter(None, (f.get("journal"), f.get("year")))).rstrip(".")
         found[key] = f"{f.get('author', '')}. {f.get('title', '')}. {place}.{doi}{note}"
     return found
+
+
+def references(keys: Iterable[str]) -> dict[str, str]:
+    """The printed reference behind each key; empty for a key that the library does not hold."""
+    try:
+        known = bibliography()
+    except OSError:
+        known = {}
+    return {k: known.get(k, "") for k in dict.fromkeys(keys) if k}

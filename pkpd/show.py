@@ -19,7 +19,7 @@ from pkpd.covariates import REGISTER
 from pkpd.model.equations import conserved
 from pkpd.model.schema import Compartment, Flow, Model
 from pkpd.parameters import line_for
-from pkpd.references import bibliography
+from pkpd.references import references
 from pkpd.units import pretty
 from pkpd.values import Parameters, Value
 from pkpd.words import copy_number, effect_text, number, seen_from, spread_text, times, write
@@ -148,15 +148,6 @@ def _line(v: Value) -> dict:
 
 def _sources(rows: list[dict], p: Parameters | None) -> list[str]:
     return [p.reference, *(r["source"] or "" for r in rows), *(c.source for c in p.covariates)] if p else []
-
-
-def references(keys: Iterable[str]) -> dict[str, str]:
-    """The printed reference behind each key; empty for a key that the library does not hold."""
-    try:
-        known = bibliography()
-    except OSError:
-        known = {}
-    return {k: known.get(k, "") for k in dict.fromkeys(keys) if k}
 
 
 def print_model(description: dict, console: Console) -> None:

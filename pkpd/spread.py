@@ -209,3 +209,14 @@ def _with_lists(spread: Spread, entry: dict, report) -> Spread | None:
         return None
     key = "values" if spread.law == "categorical" else "factors"
     return replace(spread, weights=shares, **{key: numbers})
+
+
+def in_unit(spread: Spread | None, factor: float) -> Spread | None:
+    """A spread of a value that has been multiplied by a factor."""
+    if spread is None:
+        return None
+    low, high = spread.low, spread.high
+    if spread.law == "logitnormal":
+        low, high = max(low, 0.0) if np.isinf(low) else low, 1.0 if np.isinf(high) else high
+    return replace(spread, low=low * factor, high=high * factor, values=tuple(x * factor for x in spread.values),
+                   sd=spread.sd * factor if spread.law == "normal" else spread.sd)

@@ -16,7 +16,7 @@ from pkpd.labels import Labelled, Row, named
 from pkpd.library import check_keys, raise_issues, shown
 from pkpd.model import constants, expression
 from pkpd.model.expression import Tree
-from pkpd.spread import Spread, is_number, read_spread
+from pkpd.spread import Spread, in_unit, is_number, read_spread
 
 SEEN = ("primary", "secondary", "review", "derived", "assumed", "fitted", "user")
 
@@ -287,16 +287,5 @@ def check_order(p: Parameters) -> None:
 
 
 def scaled(v: Value, factor: float, unit: str) -> Value:
-    return replace(v, value=v.value * factor, unit=unit, spread=_in_unit(v.spread, factor),
-                   copies=_in_unit(v.copies, factor))
-
-
-def _in_unit(spread: Spread | None, factor: float) -> Spread | None:
-    """A spread of a value that has been multiplied by a factor."""
-    if spread is None:
-        return None
-    low, high = spread.low, spread.high
-    if spread.law == "logitnormal":
-        low, high = max(low, 0.0) if np.isinf(low) else low, 1.0 if np.isinf(high) else high
-    return replace(spread, low=low * factor, high=high * factor, values=tuple(x * factor for x in spread.values),
-                   sd=spread.sd * factor if spread.law == "normal" else spread.sd)
+    return replace(v, value=v.value * factor, unit=unit, spread=in_unit(v.spread, factor),
+                   copies=in_unit(v.copies, factor))

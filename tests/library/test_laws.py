@@ -15,8 +15,8 @@ from pkpd.model.equations import closed, conserved
 from pkpd.model.expression import evaluate
 from pkpd.model.schema import Model
 from pkpd.parameters import bind, load_parameters
-from pkpd.references import bibliography
 from pkpd.population import Population, draw
+from pkpd.references import bibliography
 from pkpd.regimen import Regimen, load_regimen, read_regimen
 from pkpd.schedule import SET, Schedule, cycles, lower, nothing, settings
 from pkpd.simulation import Simulation, simulate, start_states
