@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeGuard
 
 import numpy as np
@@ -187,8 +187,6 @@ def _whole(spread: Spread | None, typical: float, report: Callable[[str, str], N
 
 
 def _with_lists(spread: Spread, entry: dict, report) -> Spread | None:
-    from dataclasses import replace
-
     if spread.law == "categorical":
         values, weights = entry.get("values"), entry.get("weights")
     elif "mixture" in entry:

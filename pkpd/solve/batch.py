@@ -106,7 +106,7 @@ def solve_chunk(job: _Job) -> Solved:
     """Solves a job's patients in lanes."""
     n = len(job.start)
     done: np.ndarray = np.zeros((n, 2))
-    states = np.empty((*job.outs.shape, job.program.states)) if job.into is None else job.into
+    states: np.ndarray = np.empty((*job.outs.shape, job.program.states)) if job.into is None else job.into
     crossed = np.full((n, len(job.watch.names)), np.inf)
     w, m = _work(job)
     c = np.zeros((8, LANES), dtype=np.int64)

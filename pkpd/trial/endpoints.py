@@ -130,7 +130,7 @@ def join(readouts: list[Readout]) -> Readout:
 
 def missing(run: Simulation) -> np.ndarray:
     """Patients whom a simulation could not solve to its end."""
-    return np.asarray(np.isnan(run.states).any(axis=(1, 2)))
+    return np.any(np.isnan(run.states), axis=(1, 2))
 
 
 def first_time(when: np.ndarray, happened: np.ndarray) -> np.ndarray:
