@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -17,10 +18,16 @@ _ROUNDING = 1e-12  # of a bound: what a change of units may add to it
 
 def outside(parameter: Parameter, values: np.ndarray) -> np.ndarray:
     """Whether a parameter cannot be each of some values, in its unit."""
+    low, high = _ends(parameter)
     real = np.real(values)
-    low = parameter.low - _ROUNDING * abs(parameter.low) if np.isfinite(parameter.low) else -np.inf
-    high = parameter.high + _ROUNDING * abs(parameter.high) if np.isfinite(parameter.high) else np.inf
     return ~(np.isfinite(real) & (real >= low) & (real <= high))
+
+
+def _ends(parameter: Parameter) -> tuple[float, float]:
+    """The bounds of a parameter with the room that rounding needs."""
+    low, high = parameter.low, parameter.high
+    return (low - _ROUNDING * abs(low) if math.isfinite(low) else -math.inf,
+            high + _ROUNDING * abs(high) if math.isfinite(high) else math.inf)
 
 
 def beyond(parameter: Parameter, value: float) -> str:
@@ -69,8 +76,8 @@ def require(parameters: Sequence[Parameter], inputs: np.ndarray, where: str, who
 
 def cannot(parameters: Sequence[Parameter], inputs: np.ndarray, missing: bool = False) -> Iterator[tuple[Parameter, np.ndarray]]:
     """Parameters that cannot be what some rows of inputs (row, parameter) say, with those rows."""
-    for column, p in enumerate(parameters):
-        bad = outside(p, inputs[:, column])
-        rows = np.flatnonzero(bad & np.isfinite(np.real(inputs[:, column])) if missing else bad)
-        if rows.size:
-            yield p, rows
+    real, (low, high) = np.real(inputs), np.array([_ends(p) for p in parameters]).reshape(-1, 2).T
+    finite = np.isfinite(real)
+    bad = (finite if missing else True) & ~(finite & (real >= low) & (real <= high))
+    for column in np.flatnonzero(bad.any(axis=0)):
+        yield parameters[column], np.flatnonzero(bad[:, column])

@@ -16,8 +16,18 @@ _LOOKED_AT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}  # by the mo
 Inputs = Callable[[Iterable[str]], Mapping[str, np.ndarray]]
 
 
-def computed_from(model: Model, names: Iterable[str]) -> set[str]:
+def computed_from(model: Model, names: Iterable[str]) -> frozenset[str]:
     """Everything that some compartments, variables and inputs are computed from, themselves included."""
+    key = model.hash, tuple(names)
+    if key not in _FROM:
+        _FROM[key] = frozenset(_computed_from(model, key[1]))
+    return _FROM[key]
+
+
+_FROM: dict[tuple[str, tuple[str, ...]], frozenset[str]] = {}  # asked for at every simulation
+
+
+def _computed_from(model: Model, names: Iterable[str]) -> set[str]:
     trees, found, todo = {v.name: v.tree for v in model.variables}, set(), list(names)
     while todo:
         name = todo.pop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -282,6 +283,9 @@ def _missing(units: dict[str, str], own: Parameters, model: str, where: str) -> 
 
 def _beyond(v: Value, p: Parameter, where: str) -> list[Issue]:
     """Issues of a line, in the model's unit, whose value or spread is what its parameter cannot be."""
+    both = [s.ends for s in (v.spread, v.copies) if s is not None]
+    if all(p.low <= x <= p.high and math.isfinite(x) for x in (v.value, *(x for pair in both for x in pair))):
+        return []
     place, named = f"{where}: values.{v.name}", replace(p, name=v.name.rpartition(".")[2])
     if outside(named, np.array([v.value]))[0]:
         return [Issue(place, beyond(named, v.value), f"mend the value or its unit; {allowed(named, v.value)}")]

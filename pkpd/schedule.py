@@ -44,16 +44,15 @@ class Schedule:
         rates = [set(s.index[s.kind == RATE]) for s in (self, other)]
         if rates[0] & rates[1]:
             raise fail("schedule", "two schedules infuse into the same compartment", "make them one regimen")
-        patients = np.concatenate([s.patients for s in (self, other)])
         marks = [np.zeros(len(s.time), dtype=bool) if s.carried is None else s.carried for s in (self, other)]
         carried = None if self.carried is None and other.carried is None else np.concatenate(marks)
-        return packed(len(self), patients, *(np.concatenate([getattr(self, f), getattr(other, f)])
-                                              for f in ("time", "kind", "index", "value")), carried=carried)
+        fields = ("patients", "time", "kind", "index", "value")
+        rows = (np.concatenate([getattr(self, f), getattr(other, f)]) for f in fields)
+        return packed(len(self), *rows, carried=carried)
 
     def take(self, which: np.ndarray) -> Schedule:
         """The events of some of the patients, numbered anew."""
-        size = np.diff(self.offsets)[which]
-        ends = np.cumsum(size)
+        ends = np.cumsum(size := np.diff(self.offsets)[which])
         rows = np.arange(size.sum()) + np.repeat(self.offsets[which] - ends + size, size)
         marks = None if self.carried is None else self.carried[rows]
         return Schedule(np.concatenate([[0], ends]).astype(np.int64),
@@ -68,8 +67,11 @@ class Schedule:
         """The value of an input at times (patient, time), from its value at the start and the SET rows."""
         values = np.broadcast_to(start[:, None], times.shape).copy()
         rows = np.flatnonzero((self.kind == SET) & (self.index == index))
-        for patient, time, value in zip(self.patients[rows], np.real(self.time[rows]), self.value[rows], strict=True):
-            values[patient, times[patient] >= time] = value
+        time, value = np.real(self.time[rows]), self.value[rows]
+        own, first = np.unique(self.patients[rows], return_index=True)
+        for patient, a, b in zip(own, first, [*first[1:], len(rows)], strict=True):
+            place = np.searchsorted(time[a:b], times[patient], side="right")
+            values[patient] = np.where(place > 0, value[a:b][place - 1], values[patient])
         return values
 
 

@@ -141,11 +141,11 @@ class Model(Labelled):
         rows += [("parts", named(f"{p.name} ({p.use})" for p in self.parts))] if self.parts else []
         return f"Model {self.name}: {self.title}", rows
 
-    @property
+    @cached_property
     def states(self) -> tuple[str, ...]:
         return tuple(c.name for c in self.compartments)
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[str, ...]:
         return tuple(p.name for p in self.parameters)
 
