@@ -5,7 +5,7 @@ Research software: its results are simulations and are not advice on any patient
 
 from importlib import import_module
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _WORDS = {
     "load_model": "pkpd.model.compose", "parse_model": "pkpd.model.compose", "Model": "pkpd.model.schema",

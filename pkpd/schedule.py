@@ -68,8 +68,8 @@ class Schedule:
         values = np.broadcast_to(start[:, None], times.shape).copy()
         rows = np.flatnonzero((self.kind == SET) & (self.index == index))
         time, value = np.real(self.time[rows]), self.value[rows]
-        own, first = np.unique(self.patients[rows], return_index=True)
-        for patient, a, b in zip(own, first, [*first[1:], len(rows)], strict=True):
+        own, first, count = np.unique(self.patients[rows], return_index=True, return_counts=True)
+        for patient, a, b in zip(own, first, first + count, strict=True):
             place = np.searchsorted(time[a:b], times[patient], side="right")
             values[patient] = np.where(place > 0, value[a:b][place - 1], values[patient])
         return values

@@ -241,7 +241,7 @@ def calls(file: Path) -> list[tuple[str, str]]:
 PACKAGE = Path(store.__file__).parent
 WRITERS = {"store.py", "drafts.py", "cache.py"}  # the last has its own folder, which no input is read from
 READERS = {"library.py", "records/sheet.py"}  # each notes what it reads
-LIBRARY_S_OWN = {"store.py", "units.py", "parameters.py", "catalogue.py"}  # code, definitions, references; what was read before
+LIBRARY_S_OWN = {"store.py", "units.py", "references.py", "catalogue.py"}  # code, definitions, references; what was read before
 NEW = {"templates/__init__.py"}  # makes new files only, and looks for a model by its first line
 MAINTENANCE = {"fit/__main__.py", "mechanisms/__main__.py", "evidence/__main__.py"}  # rewrite pages of the documentation
 

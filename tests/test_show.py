@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pkpd import library, show
+from pkpd import library
 from pkpd.model import expression
 from pkpd.model.compose import load_model, parse_model
 from pkpd.parameters import line_for
@@ -204,7 +204,7 @@ def test_a_missing_bibliography_is_no_error(monkeypatch):
     def missing():
         raise FileNotFoundError("references.bib")
 
-    monkeypatch.setattr(show, "bibliography", missing)
+    monkeypatch.setattr(references, "bibliography", missing)
     assert show_parameters(parameters())["references"] == {"bastian2003": "", "nobody1900": ""}
     assert "[1] bastian2003" in printed(print_parameters, show_parameters(parameters()))
 

@@ -216,7 +216,14 @@ def test_steps_are_counted_anew_from_each_event_and_how_many_is_settable():
     assert str(caught.value).endswith(": took too many steps since its last event (more than most_steps)")
 
 
-@pytest.mark.parametrize("most", [0, -1, 1.5, True, "many"])
+@pytest.mark.parametrize("most", [1.5, True, "many"])
+def test_steps_are_counted_in_whole_numbers(most):
+    people = draw(DRUG, VALUES, 1, seed=3)
+    assert told(lambda: simulate(DRUG, people, None, TIMES, most_steps=most)) == (
+        "simulate", f"most_steps is {most!r}, not a whole number", "hand over one of these")
+
+
+@pytest.mark.parametrize("most", [0, -1])
 def test_a_number_of_steps_that_is_none_is_refused(most):
     people = draw(DRUG, VALUES, 1, seed=3)
     assert told(lambda: simulate(DRUG, people, None, TIMES, most_steps=most)) == (

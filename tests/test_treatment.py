@@ -305,7 +305,7 @@ def test_a_visit_does_not_see_the_doses_of_its_own_cycle():
 
 def test_a_model_in_hours_is_treated_on_the_same_days(held):
     text = (HERE / "model.toml").read_text().replace('time = "day"', 'time = "hour"')
-    hours = parse_model(text, "hours")
+    hours = parse_model(text, MODEL.name)
     people = draw(hours, VALUES, 60, seed=1)
     assert treat(hours, people, under(HOLD), 4).starts == pytest.approx(24 * held.starts)
 

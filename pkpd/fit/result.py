@@ -121,8 +121,8 @@ def _is_result(data: dict) -> bool:
         return False
     lists = [told.get("figures"), told.get("trials", [told.get("trial")])]
     words = (head.get("model"), told.get("name"), told.get("link", ""))
-    listed = all(isinstance(x, list) and x and all(isinstance(t, str) for t in x) for x in lists)
-    return listed and all(isinstance(w, str) for w in words)
+    listed = all(isinstance(x, list) and all(isinstance(t, str) for t in x) for x in lists) and lists[1]
+    return bool(listed) and all(isinstance(w, str) for w in words)
 
 
 def speaking(name: str | Path, trial: Trial) -> tuple[Parameters, dict]:

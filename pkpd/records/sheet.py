@@ -51,8 +51,6 @@ def read_sheet(source: str | Path | pd.DataFrame) -> Sheet:
     if isinstance(source, str | Path):
         inputs.note(source)
     if not isinstance(source, str | Path):
-        if not hasattr(source, "iloc"):
-            raise fail("table", f"is of type {type(source).__name__}", "give a file's name or a pandas DataFrame")
         where, mark = "table", ","
         lines, rows = _frame_rows(source)
     elif Path(source).suffix == ".parquet":

@@ -495,7 +495,7 @@ def test_an_id_of_very_many_digits_is_an_id(tmp_path):
 
 
 def test_a_table_that_is_neither_a_file_nor_a_data_frame_is_told():
-    with pytest.raises(ContentError, match="table: is of type dict\n.*give a file's name or a pandas DataFrame"):
+    with pytest.raises(ContentError, match="source is .*, not a text or a path or a data frame"):
         read_records({"ID": [1], "TIME": [0]}, MODEL, OWN)
 
 

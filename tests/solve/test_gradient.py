@@ -113,7 +113,7 @@ def language(expression: str, start: str = "START") -> Model:
 title = "A state that drifts, and what an expression of it adds up to"
 time = "hour"
 [parameters]
-START = {{ unit = "1" }}
+START = {{ unit = "1", low = -inf }}
 K = {{ unit = "1/hour" }}
 A = {{ unit = "1" }}
 B = {{ unit = "1" }}

@@ -12,7 +12,7 @@ from pkpd.errors import ContentError, PkpdError
 from pkpd.parameters import load_context
 from pkpd.schedule import nothing
 from pkpd.simulation import Simulation
-from pkpd.study.sweep import load_study
+from pkpd.study.kinds import load_study
 from pkpd.trial import followed
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.protocol import read_trial
