@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pkpd import library
+from pkpd import library, references
 from pkpd.model import expression
 from pkpd.model.compose import load_model, parse_model
 from pkpd.parameters import line_for
