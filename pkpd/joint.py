@@ -66,7 +66,8 @@ def beyond_bounds(own: Parameters, wanted: Mapping[str, Parameter], where: str) 
         if context or name not in wanted or what not in WHATS:
             continue
         draws, named = np.array(row), replace(wanted[name], name=name.rpartition(".")[2])
-        bad = draws[outside(named, draws) if what == "value" else ~((draws >= 0) & (draws <= (1 if what == "mixture" else np.inf)))]
+        most = 1.0 if what == "mixture" else np.inf
+        bad = draws[outside(named, draws) if what == "value" else ~((draws >= 0) & (draws <= most))]
         if not bad.size:
             continue
         first, more = float(bad[0]), f", and {bad.size - 1} more like it" if bad.size > 1 else ""

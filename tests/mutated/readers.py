@@ -127,9 +127,11 @@ def _one(folder: Path) -> tuple:
     return model, load_parameters(folder / "values.toml", model)
 
 
-CELLS = ["", ".", "NA", "-99", "x", "1e308", "-1e308", "-1", "-2", "0", "1", "2", "3", "9", "1e-320", "nan", "inf", "1,5", "#", "@",
-         "C", "ID", "TIME", "EVID", "AMT", "DATE", "RATE", "C,ID", "12:30", "1/1/24", '"', "'", "1e12", "0.5", "central", "é", "²",
-         "\0", "\ufeff", "x" * 5000, "TABLE NO. 1", "1e999999999", "9" * 5000, "0x1F", "1_0", "\t", ";", "\n", "\r", " ", "\udcff"]
+CELLS = [
+    "", ".", "NA", "-99", "x", "1e308", "-1e308", "-1", "-2", "0", "1", "2", "3", "9", "1e-320", "nan", "inf", "1,5", "#",
+    "@", "C", "ID", "TIME", "EVID", "AMT", "DATE", "RATE", "C,ID", "12:30", "1/1/24", '"', "'", "1e12", "0.5", "central",
+    "é", "²", "\0", "\ufeff", "x" * 5000, "TABLE NO. 1", "1e999999999", "9" * 5000, "0x1F", "1_0", "\t", ";", "\n", "\r",
+    " ", "\udcff"]
 
 
 def _run_records(path: Path, folder: Path, rng: random.Random) -> str:
