@@ -45,6 +45,7 @@ def put(*path_and_value):
     (TRIAL, put("figures", 0, "high", 810.0), "", ""),
     (TRIAL, put("figures", 0, "high", 81000.0), "figures[1].high",
      "81000 is no hazard ratio that a trial can see, 0.001 to 1000"),
+    (("study", "platforms"), put("study", "levels", [0, "x", 1]), "study.levels", "[0, 'x', 1] is not a range of doses"),
     (CALIBRATION, put("free", 0, "prior", "sd", 350.0), "free[1].prior.sd",
      "350 on the logit scale: one in three would be a million times off"),
 ])
