@@ -58,7 +58,7 @@ def kinds_of(name: str) -> list[str]:
         data = library.read("model", name).data
         for table, kind in (("parameters", "parameters"), *_TABLES.items()):
             if table in data and (table != "parameters" or "model" not in data):
-                return [kind]
+                return ["result" if kind == "parameters" and "fit" in data and "draws" in data else kind]
         raise fail(name, "is no kind of content", "a file begins with one of " + ", ".join(f"[{t}]" for t in _TABLES))
     found = []
     for kind in _CHECKED:

@@ -15,9 +15,16 @@ def issues_of(kind: str, name: str) -> list[Issue]:
 
     if kind == "model":
         file = model_file(name)
+        if not (file.parts or file.compartments or file.variables or file.flows or file.parameters):
+            return [Issue(file.where, "holds nothing: no parts, no compartments, no variables",
+                          "write [parts], or [compartments] and [flows]")]
         alone = not file.joins and not file.gathers and (file.parts or file.compartments)
         return check_model(build_model(file, {})) if alone else []
-    if kind in ("parameters", "result"):
+    if kind == "result":
+        from pkpd.fit.result import figure_issues, load_result
+
+        return figure_issues(load_result(name)[1], library.read(kind, name).where) + issues_of("parameters", name)
+    if kind == "parameters":
         own = load_parameters(name)
         if not own.model:
             return []

@@ -18,7 +18,7 @@ T = TypeVar("T")
 BASES = {"m^2": "BSA", "kg": "WT"}
 SIZES = {covariate: unit for unit, covariate in BASES.items()}
 KEYS = ("drug", "amount", "bands", "cap", "round", "days", "at", "over", "rate", "form", "cycles")
-_MOST = 1e6  # of an amount's unit: a kilogram; more is a slip, as Mg is for mg
+_MOST = {"": 1e6, "BSA": 5e4, "WT": 5e3}  # of an amount's unit, flat (a kilogram), a m^2, a kg; more is a slip, as g for mg
 _SHORTEST, _LONGEST = 1 / 86400, 36525.0  # days of an infusion: a second, a hundred years
 
 
@@ -229,7 +229,7 @@ def amount_of(text: object, where: str, time: str = "") -> tuple[float, str, str
                 continue  # mg/kg is a pure number to a registry of units: the text must say it
             if units.parse_unit(unit, where).dims == units.parse_unit(full, where).dims:
                 number *= float(units.ratio(unit, full, where))
-                if not time and abs(number) > _MOST:
+                if not time and abs(number) > _MOST[covariate]:
                     raise fail(where, f"{text!r} is {number:g} {full}, more than any dose", "mind the unit: mg is a milligram")
                 return number, amount_unit, covariate
     raise fail(where, f"{text!r} is not a dose", "give it in mg, mg/m^2, mg/kg or the like")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
+from pkpd.bounds import allowed, beyond, outside
 from pkpd.errors import Issue, fail, nearest
+from pkpd.library import raise_issues
+from pkpd.model.schema import Parameter
 from pkpd.values import Parameters, Value
 
 WHATS = ("value", "sd", "mixture")
@@ -51,12 +57,38 @@ def issues(own: Parameters, where: str) -> list[Issue]:
     return found
 
 
+def beyond_bounds(own: Parameters, wanted: Mapping[str, Parameter], where: str) -> list[Issue]:
+    """Draws, in the model's units, that are what their line cannot be: a value beyond its parameter's bounds, a negative sd, a
+    share of a mixture that is none; the first of each key, with how many more there are."""
+    found = []
+    for key, row in own.draws.items():
+        context, name, what = split(key)
+        if context or name not in wanted or what not in WHATS:
+            continue
+        draws, named = np.array(row), replace(wanted[name], name=name.rpartition(".")[2])
+        most = 1.0 if what == "mixture" else np.inf
+        bad = draws[outside(named, draws) if what == "value" else ~((draws >= 0) & (draws <= most))]
+        if not bad.size:
+            continue
+        first, more = float(bad[0]), f", and {bad.size - 1} more like it" if bad.size > 1 else ""
+        told = beyond(named, first) if what == "value" else f"{what} of {name} = {first:g} is no {_SIZES[what]}"
+        found.append(Issue(f"{where}: draws.{key}", told + more,
+                           f"mend the draw; {allowed(named, first)}" if what == "value" else "mend the draw, or fit again"))
+    return found
+
+
+_SIZES = {"sd": "size of a spread", "mixture": "share from 0 to 1"}
+
+
 def _has(line: Value, what: str) -> bool:
     return line.spread is not None and (what == "sd" or bool(line.spread.weights))
 
 
-def in_units(own: Parameters, factors: dict[str, float]) -> Parameters:
-    """The set with the draws of lines whose unit was changed brought to it, as their values are."""
+def in_units(own: Parameters, factors: dict[str, float], wanted: Mapping[str, Parameter], where: str) -> Parameters:
+    """The set with the draws of lines whose unit was changed brought to it, as their values are, each one that can be.
+
+    An error as of `beyond_bounds`.
+    """
     def factor(key: str) -> float:
         context, name, what = split(key)
         line = next((v for v in own.values if v.name == name), None)
@@ -64,5 +96,8 @@ def in_units(own: Parameters, factors: dict[str, float]) -> Parameters:
                                     and line.spread.law == "normal")
         return factors.get(name, 1.0) if moved and not context else 1.0
 
-    return replace(own, draws={k: tuple(x * factor(k) for x in row) if factor(k) != 1 else row
-                               for k, row in own.draws.items()}) if factors and own.draws else own
+    if factors and own.draws:
+        own = replace(own, draws={k: tuple(x * factor(k) for x in row) if factor(k) != 1 else row
+                                  for k, row in own.draws.items()})
+    raise_issues(beyond_bounds(own, wanted, where))
+    return own

@@ -267,7 +267,7 @@ def bind(parameters: Parameters, model: Model | ModelFile) -> Parameters:
     uses = {"": model.name, **{p.name: p.use for p in model.parts}}
     issues += hosts.outside(parameters.host, uses, {v.name: v.value for v in bound}, where)
     raise_issues(issues)
-    return joint.in_units(replace(parameters, model=model.name, values=tuple(bound)), factors)
+    return joint.in_units(replace(parameters, model=model.name, values=tuple(bound)), factors, wanted, where)
 
 
 def _missing(units: dict[str, str], own: Parameters, model: str, where: str) -> list[Issue]:

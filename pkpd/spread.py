@@ -20,6 +20,7 @@ LAWS = {
     "bernoulli": (),
     "categorical": ("values", "weights"),
 }
+_PERCENT = 5.0  # no published cv is over 500 %: such a number was meant in percent
 _WIDE = 1e6  # no omega makes a patient of one sd lie further off than this: such a size is a slip
 
 
@@ -150,6 +151,9 @@ def _built(law: str, entry: dict, numbers: dict, typical: float, report) -> Spre
     elif law in ("lognormal", "logitnormal") and sd > np.log(_WIDE):
         report(f"its omega is over {np.log(_WIDE):.3g}: one patient in three would be a million times off",
                "mend the size: a cv of 30 % is cv = 0.3")
+    elif numbers.get("cv", 0.0) > _PERCENT:
+        report(f"its cv is {numbers['cv']:g}, that is {100 * numbers['cv']:g} %",
+               f"a cv of 30 % is cv = 0.3; where it is so wide, give its omega: sd = {sd:.4g}")
     elif low >= high:
         report(f"low {low:g} is not below high {high:g}", "")
     elif law == "lognormal" and typical <= 0:

@@ -39,6 +39,13 @@ class Unit:
 
 
 ONE = Unit(Fraction(1), ())
+_LONG = ("minute", "hour", "day", "week", "fortnight", "month", "year", "decade", "century", "millennium")
+_SHORT = ("milli", "micro", "nano", "pico", "femto")
+_MEGA = ("mega", "giga", "tera", "peta", "exa", "zetta", "yotta", "ronna", "quetta")
+
+
+class UnmeantPrefix(ValueError):
+    """A decimal prefix that is a slip of the pen: `da`, a tenth of a year, for day; `Mg`, a tonne, for mg."""
 
 
 def _add(a: tuple, b: tuple, sign: int) -> tuple:
@@ -73,6 +80,9 @@ def parse_unit(text: str, where: str = "unit") -> Unit:
         raise fail(where, f"{str(text)[:60]!r} is not a unit", "write it as in 'mg/L', '1/day' or 'mL/min'")
     try:
         unit = _parsed(text)
+    except UnmeantPrefix as error:
+        raise fail(where, f"{text!r} is not a unit that is used here: it is {error}",
+                   "times are s, min, hour, day, week, month, year; amounts are mg, g, umol, volumes mL, L") from None
     except Exception as error:  # pint raises a dozen kinds for one reason: the text is no unit
         raise fail(where, f"{text!r} is not a unit ({type(error).__name__})",
                    "write it as in 'mg/L', '1/day' or 'mL/min'") from None
@@ -91,6 +101,11 @@ def _known(text: str) -> Unit:
     quantity = registry().parse_expression(text.replace("%", "percent"))
     if not hasattr(quantity, "to_base_units"):
         raise ValueError("a bare number")
+    for word in re.findall(r"[A-Za-zµ]+", text):
+        prefix, unit, _ = registry().parse_unit_name(word)[0]
+        if prefix and (unit in _LONG or (unit == "second" and prefix not in _SHORT)
+                       or (prefix in _MEGA and unit in ("gram", "liter", "mole", "molar"))):
+            raise UnmeantPrefix(f"{prefix}{unit}")
     base = quantity.to_base_units()
     return Unit(Fraction(base.magnitude), tuple(sorted((str(k), Fraction(v)) for k, v in base.units._units.items())))
 

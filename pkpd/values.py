@@ -129,16 +129,17 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
             issues.append(Issue(f"{where}: draws.{key}", f"holds {len(row)} draws, and {next(iter(data['draws']))} above it "
                                 f"{_count(next(iter(data['draws'].values())))}" if row else "holds no draw",
                                 "give one number of every line a draw"))
-    values = _values(data.get("values", {}), f"{where}: values", "", str(head.get("reference", "")), issues)
-    covariates = _values(data.get("covariates", {}), f"{where}: covariates", "", str(head.get("reference", "")), issues)
+    words = {key: library.text(head, key, f"{where}: parameters", issues) for key in ("title", "reference", "text")}
+    values = _values(data.get("values", {}), f"{where}: values", "", words["reference"], issues)
+    covariates = _values(data.get("covariates", {}), f"{where}: covariates", "", words["reference"], issues)
     for c in covariates:
         _check_covariate(c, where, issues)
     sds = {v.name: v.spread.sd for v in values if v.spread is not None}
     correlations = read_correlations(data.get("correlations", []), sds, where, issues)
     raise_issues(issues)
     draws = {k: tuple(map(float, v)) for k, v in data.get("draws", {}).items()}
-    return Parameters(name, head.get("model", ""), str(head.get("title", "")), str(head.get("reference", "")),
-                      str(head.get("text", "")), tuple(values), tuple(covariates), correlations,
+    return Parameters(name, head.get("model", ""), words["title"], words["reference"],
+                      words["text"], tuple(values), tuple(covariates), correlations,
                       draws, head.get("host", ""), head.get("surrogate", "")), list(include)
 
 
@@ -162,6 +163,8 @@ def _check_place(head: dict, where: str, issues: list[Issue]) -> None:
     """Where a set's tumour grows, and the set that a context goes over."""
     if head.get("host", HOSTS[0]) not in HOSTS:
         issues.append(Issue(f"{where}.host", f"{shown(head['host'])} is not where a tumour grows", "one of " + ", ".join(HOSTS)))
+    if not isinstance(head.get("default", True), bool):
+        issues.append(Issue(f"{where}.default", f"{shown(head['default'])} is neither true nor false", "write default = true"))
     if not isinstance(head.get("surrogate", ""), str):
         issues.append(Issue(f"{where}.surrogate", f"{shown(head['surrogate'])} is not the name of a model",
                             'write surrogate = "drugs/…", the model whose values these are'))

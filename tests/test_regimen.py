@@ -214,7 +214,8 @@ def test_a_rate_gives_an_infusion_a_length_too():
     refused("'1e-300 mg/hour' makes an infusion of 2.083e+299 days", remedy, ".rate", rate='"1e-300 mg/hour"')
 
 
-@pytest.mark.parametrize(("amount", "shown"), [("5 Mg", "5e+09 mg"), ("2 kg/m^2", "2e+06 mg/m^2"), ("1e308 kg", "inf mg")])
+@pytest.mark.parametrize(("amount", "shown"), [("5e6 g", "5e+09 mg"), ("2 kg/m^2", "2e+06 mg/m^2"), ("1e308 kg", "inf mg"),
+                                               ("85 g/m^2", "85000 mg/m^2"), ("6 g/kg", "6000 mg/kg")])
 def test_more_than_any_dose_is_refused_as_a_slip_of_the_unit(amount, shown):
     refused(f"'{amount}' is {shown}, more than any dose", "mind the unit: mg is a milligram", ".amount", amount=f'"{amount}"')
 

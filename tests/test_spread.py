@@ -7,7 +7,7 @@ from pkpd.errors import ContentError
 from pkpd.library import parse
 from pkpd.model.compose import parse_model
 from pkpd.population import draw, uniform
-from pkpd.spread import Spread
+from pkpd.spread import Spread, read_spread
 from pkpd.values import Parameters, read_parameters
 
 HEAD = '[parameters]\nmodel = "drug"\n'
@@ -144,3 +144,14 @@ def test_a_law_that_there_is_not_is_told_with_the_near_one():
         "there is no law 'log-normal'",
         "did you mean 'lognormal' or 'logitnormal' or 'normal'?",
     )
+
+
+@pytest.mark.parametrize("cv", [30, 5.57, 2.2e11])
+def test_a_cv_that_was_meant_in_percent_is_refused(cv):
+    told = []
+    assert read_spread({"law": "lognormal", "cv": cv}, 2.0, lambda *x: told.append(x)) is None
+    omega = np.sqrt(np.log1p(cv**2))
+    assert told == [(f"its cv is {cv:g}, that is {100 * cv:g} %",
+                     f"a cv of 30 % is cv = 0.3; where it is so wide, give its omega: sd = {omega:.4g}")]
+    wide = read_spread({"law": "lognormal", "sd": float(omega)}, 2.0, lambda *x: told.append(x))
+    assert wide is not None and wide.sd == omega and len(told) == 1

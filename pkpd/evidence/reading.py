@@ -20,6 +20,7 @@ WHAT = ("Cmax", *AT_END, "AUC", "half_life", "CL", "Vss", "tmax", "ratio", *ACCU
 STATISTICS = ("mean", "median", "geometric mean", "typical")
 USES = ("check", "circular", "context")
 SEEN = ("primary", "secondary", "review", "derived", "user")  # a recalled number is no evidence
+_WIDEST, _FARTHEST = 5.0, 1000.0  # times the value: no SD and no end of a range that was published goes further
 WITHOUT = (0.8, 1.25)  # times the value: what counts as inside where no spread was published
 _GIVEN, _DOSE = ("regimen", "cycles"), ("dose", "over", "every", "doses", "form")
 _SPREADS = ("sd", "cv", "interval", "range")
@@ -230,7 +231,8 @@ def _spread(entry: dict, place: str, issues: list[Issue]) -> tuple[float, float,
     key, own = named[0], entry[named[0]]
     if key in ("sd", "cv"):
         return _around(entry, key, float(value), place, issues)
-    if not (isinstance(own, list) and len(own) == 2 and all(is_number(x) for x in own) and own[0] <= value <= own[1]):
+    if not (isinstance(own, list) and len(own) == 2 and all(is_number(x) for x in own)
+            and 0 <= own[0] <= value <= own[1] <= _FARTHEST * value):
         issues.append(Issue(f"{place}.{key}", f"{shown(own)} is not two numbers around {value:g}", f"write {key} = [LOW, HIGH]"))
         return 0.0, math.inf, key
     return float(own[0]), float(own[1]), "range" if key == "range" else f"{100 * level:g} % interval" if is_number(level) else key
@@ -242,6 +244,9 @@ def _around(entry: dict, key: str, value: float, place: str, issues: list[Issue]
     if not is_number(size) or size <= 0:
         issues.append(Issue(f"{place}.{key}", f"{shown(size)} is not a positive number", f"write {key} = NUMBER"))
         return 0.0, math.inf, key
+    if size > _WIDEST * (1 if key == "cv" else value):
+        issues.append(Issue(f"{place}.{key}", f"{shown(size)} is over {_WIDEST:g} times the value, so that everything is inside",
+                            "a cv of 30 % is cv = 0.3; an sd is in the value's unit"))
     if key == "cv" and entry.get("statistic") == "geometric mean":
         factor = math.exp(math.sqrt(math.log1p(size**2)))
         return value / factor, value * factor, f"geometric CV {100 * size:.3g} %"

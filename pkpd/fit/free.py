@@ -52,6 +52,7 @@ _HEAD = ("title", "text", "parameters", "link")
 _LIMITS = {"patients": (50, 1_000_000), "replicates": (50, 100_000), "starts": (1, 1000), "design": (10, 100_000),
            "draws": (10, 100_000), "seed": (0, 2**63)}  # of a file: fewer would give no covariance or no posterior
 _SUITS = {"value": tuple(SCALES), "sd": ("log",), "mixture": ("logit",)}
+_WIDEST = 13.8  # of a prior on a log or logit scale, as of an omega: log of a million
 _FREE = ("name", "line", "set", "what", "scale", "prior", "tie")
 
 
@@ -142,6 +143,9 @@ def _free(entry: dict, parameters: str, where: str, issues: list[Issue]) -> Free
     if not good:
         issues.append(Issue(f"{where}.prior", f"{shown(prior)} is not a prior on the {scale} scale",
                             "write prior = { at = CENTRE, sd = SIZE ON THE SCALE }, sd finite and above zero"))
+    elif scale in ("log", "logit") and sd > _WIDEST:
+        issues.append(Issue(f"{where}.prior.sd", f"{sd:g} on the {scale} scale: one in three would be a million times off",
+                            "write it on the scale: a factor of two is sd = 0.69"))
     if len(issues) > before:
         return None
     apart = own == parameters

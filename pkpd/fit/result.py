@@ -9,7 +9,7 @@ import tomli_w
 
 import pkpd
 from pkpd import formats, library, store
-from pkpd.errors import fail
+from pkpd.errors import Issue, NotFound, fail, nearest
 from pkpd.fit.own import laid_over
 from pkpd.fit.quantity import Point, point
 from pkpd.fit.run import FitResult, calibrated, summary
@@ -18,7 +18,7 @@ from pkpd.naming import called, file_of
 from pkpd.parameters import load_parameters
 from pkpd.spread import Spread
 from pkpd.trial.exposure import daily_model
-from pkpd.trial.protocol import Trial
+from pkpd.trial.protocol import Trial, load_trial
 from pkpd.values import Parameters, Value
 
 _SEVERAL = "calibration"  # in the bibliography: several trials at once
@@ -111,7 +111,24 @@ def load_result(name: str | Path) -> tuple[Parameters, dict]:
     told = data["fit"]
     if "trials" not in told:
         told = {**told, "trials": [told["trial"]], "figures": [f"{told['trial']}/{f}" for f in told["figures"]]}
+    for figure in told["figures"]:
+        if not any(figure.startswith(f"{t}/") for t in told["trials"]):
+            raise fail(f"{source.where}: fit.figures", f"{figure!r} is of none of its trials",
+                       "write TRIAL/FIGURE:ARM, one of its trials first: " + ", ".join(told["trials"]))
     return load_parameters(named, model), told
+
+
+def figure_issues(told: dict, where: str) -> list[Issue]:
+    """Figures that an account names and their trials, those that are at hand, have not: they would pass for predicted ones."""
+    found = []
+    for trial in told["trials"]:
+        try:
+            known = [f"{trial}/{f.key}" for f in load_trial(trial).figures]
+        except NotFound:
+            continue
+        found += [Issue(f"{where}: fit.figures", f"{trial} has no figure {f.removeprefix(f'{trial}/')!r}", nearest(f, known))
+                  for f in told["figures"] if f.startswith(f"{trial}/") and f not in known]
+    return found
 
 
 def _is_result(data: dict) -> bool:

@@ -96,6 +96,7 @@ def read_file(data: dict, name: str, where: str) -> ModelFile:
     for key in ("title", "time"):
         if not isinstance(head.get(key), str):
             reader.add(f"model.{key}", "is missing", "every model gives a title and its time unit")
+    words = {key: text(head, key, f"{where}: model", reader.issues) for key in ("reference", "text")}
     time = head.get("time") if isinstance(head.get("time"), str) else "day"
     time = reader.unit({"unit": time}, "model.time")
     if parse_unit(time).dims != parse_unit("day").dims and not any("model.time" in i.where for i in reader.issues):
@@ -112,7 +113,7 @@ def read_file(data: dict, name: str, where: str) -> ModelFile:
             if key in data:
                 reader.add(key, "a system holds parts only", "move it to a part's own file")
     file = ModelFile(
-        name, where, str(head.get("title", "")), time, str(head.get("reference", "")), str(head.get("text", "")),
+        name, where, str(head.get("title", "")), time, words["reference"], words["text"],
         tuple(joins), tuple(gathers), _parameters(reader, data), _compartments(reader, data),
         _variables(reader, data), _flows(reader, data), _parts(reader, data), like)
     _names(reader, file)

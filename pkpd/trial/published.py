@@ -22,6 +22,7 @@ _COUNTED = tuple(e for e in ENDPOINTS if e not in _SURVIVAL)
 _SUITS = {"hazard ratio": _SURVIVAL[:2], "landmark": _SURVIVAL, "median": _SURVIVAL, "count": _COUNTED}
 _AT_OPERATION = ("pcr",)  # what is read of an arm that an operation ends
 _MOST = 1_000_000  # patients: a figure of more is a slip of the pen
+_REACH = {"hazard ratio": (1e-3, 1e3), "median": (1e-3, 1200.0)}  # pure, and in months: an end beyond is none that was seen
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def _figure(entry: dict, where: str, arms: tuple[str, ...], endpoints: tuple[str
     months = _months(entry, where, issues)
     if len(issues) > before:
         return None
-    _check_ranges(entry, where, issues)
+    _check_ranges(entry, where, months, issues)
     value, low, high = (None if k not in entry else float(entry[k]) * months for k in ("value", "low", "high"))
     return Figure(str(name), entry["kind"], entry["arm"], entry["endpoint"], value, "month" if kind == "median" else "1",
                   entry["n"], entry["use"], low, high, float(entry.get("level", 0.95)), at, words["where"], entry["seen"],
@@ -167,8 +168,8 @@ def _months(entry: dict, where: str, issues: list[Issue]) -> float:
         return 1.0
 
 
-def _check_ranges(entry: dict, where: str, issues: list[Issue]) -> None:
-    """A figure's value and interval are such as its kind can have."""
+def _check_ranges(entry: dict, where: str, months: float, issues: list[Issue]) -> None:
+    """A figure's value and interval are such as its kind can have; months in its unit."""
     kind, n, given = entry["kind"], entry["n"], [k for k in ("value", "low", "high") if k in entry]
     if kind == "count" and len(given) > ("value" in given):
         issues.append(Issue(where, "a count's interval follows from k of n", "remove low and high"))
@@ -183,5 +184,9 @@ def _check_ranges(entry: dict, where: str, issues: list[Issue]) -> None:
             issues.append(Issue(place, f"{value:g} is no share", "write 35.4 % as 0.354"))
         if kind in ("hazard ratio", "median") and value <= 0:
             issues.append(Issue(place, f"{value:g} is not positive"))
+        elif kind in _REACH and not _REACH[kind][0] <= value * months <= _REACH[kind][1]:
+            least, most = (f"{end / months:g}" for end in _REACH[kind])
+            issues.append(Issue(place, f"{value:g} is no {kind} that a trial can see, {least} to {most}",
+                                "mend it; an end that was not reached is left out, with the other end"))
     if len(given) == 3 and not entry["low"] < entry["value"] < entry["high"]:
         issues.append(Issue(f"{where}.low", f"{entry['value']:g} is outside its own interval", "mend one of the three"))

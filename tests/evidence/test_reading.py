@@ -142,3 +142,16 @@ def test_a_file_of_ones_own_is_read_by_its_path(tmp_path):
     path.write_text('[exposures]\ntitle = "mine"\n[[figures]]\n' + "\n".join(f"{k} = {v!r}" for k, v in FIGURE.items()) + "\n")
     [f] = load_evidence(path).figures
     assert f.place == f"{path}: figures[1]"
+
+
+@pytest.mark.parametrize(("spread", "key", "what"), [
+    ({"sd": 8e11}, "sd", "800000000000.0 is over 5 times the value, so that everything is inside"),
+    ({"cv": 25}, "cv", "25 is over 5 times the value, so that everything is inside"),
+    ({"range": [-1, 3]}, "range", "[-1, 3] is not two numbers around 0.8"),
+    ({"interval": [0.5, 1e12], "level": 0.9}, "interval", "[0.5, 1000000000000.0] is not two numbers around 0.8"),
+])
+def test_a_spread_in_which_everything_would_be_inside_is_refused(spread, key, what):
+    [(where, told_what, remedy)] = told({**FIGURE, **spread})
+    assert (where, told_what) == (f"own.toml: figures[1].{key}", what)
+    assert remedy == ("a cv of 30 % is cv = 0.3; an sd is in the value's unit" if key in ("sd", "cv") else
+                      f"write {key} = [LOW, HIGH]")

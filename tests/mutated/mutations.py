@@ -8,6 +8,8 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date, datetime
+from datetime import time as clock
 from typing import Any
 
 from pkpd.errors import PkpdError
@@ -15,9 +17,19 @@ from pkpd.errors import PkpdError
 Path = tuple[str | int, ...]
 SECONDS = 60  # in which an input is read or refused
 ODD: tuple[Any, ...] = (
-    "", "x", "−1", "1e999", "nan", "../x", "a/b.toml", "\u0000", "é" * 300, "1 mg", "7 day", "-3 day", "1 furlong",
-    "CL", "Cc", "exp(1000)", "1/0", "(" * 60, "__import__('os')", 0, 1, -1, 2, 0.5, 1e-300, 1e300, -1e300,
-    float("inf"), float("nan"), 10**30, True, False, [], {}, [1], ["x"], {"a": 1}, [[1], [2]], [{}])
+    "", "x", "−1", "1e999", "nan", "../x", "../../etc", "a/b.toml", "\u0000", "é", "é" * 300, "a" * 5000, "9" * 5000, "ＣＬ",
+    "1 mg", "7 day", "-3 day", "1 furlong", "1e9 mg", "1e400 mg", "kg**99", "mg/0", "degC", "mg\n", "day",
+    "CL", "Cc", "K * central", "next.central", "hill(1, 0, 1)", "sqrt(-1)", "0/0", "1/0", "1/3", "exp(1000)",
+    "exp(exp(exp(10)))", "2**2**2**2**2", "9**9**9", "(" * 60, "[" * 500, "(" * 200 + "1" + ")" * 200, "__import__('os')",
+    "__class__", "drugs/oxaliplatin", "systems/crlm", "parameters/x",
+    0, 1, -1, 2, 65, 0.5, -0.0, 5e-324, 1e-300, 1e300, -1e300, 1e308, float("inf"), float("-inf"), float("nan"), 10**30,
+    10**400, -(10**400), True, False, [], [[]], {}, [1], ["x"], ["a", 1], {"a": 1}, [[1], [2]], [["x"]], [{}],
+    {"law": "lognormal", "sd": 1e9}, {"law": "lognormal", "cv": 1e200}, {"law": "normal", "sd": 1e300}, {"law": [], "sd": {}},
+    {"law": "uniform", "low": -1e300, "high": 1e300}, {"law": "categorical", "values": [], "weights": []},
+    {"is": "BSA", "reference": {"BSA": 1}}, {"is": "1/(BSA - 2)", "reference": {"BSA": 3}}, {"unit": "1"},
+    {"lag": "CL", "forms": {"": ""}}, date(2020, 1, 1), datetime(2020, 1, 1), clock(1, 2))
+NAMES = ("CL", "V", "BSA", "central", "unit", "value", "spread", "effect", "low", "high", "copies", "use", "n", "chain", "next",
+         "exp", "", "1", "é", "a" * 60, "K.L", "class", "model", "parameters", "parts", "like", "joins", "seen", "where")
 
 
 @dataclass(frozen=True)
@@ -39,23 +51,27 @@ def values(tables: Any, above: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def changed(tables: dict, rng: random.Random) -> tuple[dict, Change]:
-    """The tables with one value replaced, scaled, misspelt, moved or removed."""
+    """The tables with one value replaced, scaled, misspelt, renamed, added or removed."""
     mine = copy.deepcopy(tables)
     path, old = rng.choice(list(values(mine)))
     at: Any = mine
     for key in path[:-1]:
         at = at[key]
     last: Any = path[-1]
+    if isinstance(old, dict) and rng.random() < 0.2:
+        name, new = rng.choice(NAMES), copy.deepcopy(rng.choice(ODD))
+        old[name] = new
+        return mine, Change((*path, name), None, new, "added")
     how = rng.choice(_WAYS.get(type(old), ("odd", "gone", "renamed")))
-    new = _new(old, how, [v for _, v in values(mine)], rng)
-    if how == "gone":
+    if how == "gone" or (how == "renamed" and not isinstance(at, dict)):
         del at[last]
-    elif how == "renamed" and isinstance(at, dict):
-        del at[last]
-        at[_misspelt(str(last), rng)] = old
-    else:
-        at[last] = new
-    return mine, Change(path, old, new, how)
+        return mine, Change(path, old, None, "gone")
+    if how == "renamed":
+        name = _misspelt(str(last), rng)
+        at[name] = at.pop(last)
+        return mine, Change(path, last, name, how)
+    new = at[last] = _new(old, how, [v for _, v in values(mine)], rng)
+    return changed(tables, rng) if new == old and type(new) is type(old) else (mine, Change(path, old, new, how))
 
 
 _NUMBER = ("odd", "gone", "renamed", "scaled", "negated", "zeroed", "other")
@@ -72,11 +88,11 @@ def _new(old: Any, how: str, all_values: list, rng: random.Random) -> Any:
         return _misspelt(old, rng)
     if how == "other":
         return rng.choice([v for v in all_values if type(v) is type(old)])
-    return {"zeroed": 0, "gone": None, "renamed": old}.get(how, rng.choice(ODD))
+    return 0 if how == "zeroed" else copy.deepcopy(rng.choice(ODD))
 
 
 def _misspelt(text: str, rng: random.Random) -> str:
-    k = rng.randrange(len(text) + 1)
+    k = rng.randrange(len(text)) if text else 0
     return rng.choice([text[:k] + text[k + 1:], text[:k] + rng.choice("xX0._- é*") + text[k:], text.swapcase(), text + text])
 
 

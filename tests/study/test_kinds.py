@@ -1,28 +1,18 @@
 """A study of every kind, loaded and run by name from Python; and what any spoilt file of one is told."""
 
 import copy
-import random
 from dataclasses import replace
-from functools import lru_cache
 
 import pytest
 
 import pkpd
 from pkpd import library
 from pkpd.errors import ContentError, PkpdError
-from pkpd.regimen import read_regimen
 from pkpd.report.studies import WRITERS, write_study
 from pkpd.study.kinds import KINDS
-from pkpd.study.order import plan as order
-from pkpd.study.platforms import plan as platforms
-from pkpd.study.resistance import study as resistance
-from pkpd.study.stability import plan as stability
 
 STUDIES = {"neoadjuvant": "neoadjuvant_cycles", "platforms": "platforms", "resistance": "immune_resistance",
            "order": "treatment_order", "stability": "immune_stability"}
-BAD = ("x", -1, float("inf"), float("nan"), True, [], {}, [1], ["a"], {"a": 1}, [[1], 2], [["x"]], [{}], 0, 10**400,
-       "1 week", "1e400 mg", "\x00")
-GONE = object()
 
 
 def tiny(kind):
@@ -59,59 +49,6 @@ def test_whatever_is_no_study_is_refused_by_name():
         with pytest.raises(PkpdError, match=r"run_study: .* is no study\n    remedy: load one: pkpd.run_study"):
             pkpd.run_study(other)
     assert set(KINDS) == set(WRITERS) == set(STUDIES)
-
-
-def places(tables, above=()):
-    """The path of every value; of a long list's items the first two."""
-    pairs = tables.items() if isinstance(tables, dict) else list(enumerate(tables))[:2] if isinstance(tables, list) else ()
-    for key, value in pairs:
-        yield (*above, key)
-        yield from places(value, (*above, key))
-
-
-def spoilt(tables, count, seed=5):
-    """The tables with one value of a wrong kind, or without it, again and again."""
-    cases = [(p, b) for p in places(tables) for b in (*BAD, GONE)]
-    for path, bad in random.Random(seed).sample(cases, min(count, len(cases))):
-        mine = copy.deepcopy(tables)
-        at = mine
-        for key in path[:-1]:
-            at = at[key]
-        if bad is GONE:
-            del at[path[-1]]
-        else:
-            at[path[-1]] = copy.deepcopy(bad)
-        yield path, bad, mine
-
-
-def refused(read, tables, count):
-    """How many of so many spoilt tables a reader refuses; anything but its own error is a failure."""
-    number = 0
-    for path, bad, mine in spoilt(tables, count):
-        try:
-            read(mine, "mine", "mine.toml")
-        except PkpdError:
-            number += 1
-        except Exception as error:
-            pytest.fail(f"{path} = {bad!r}: {type(error).__name__}: {error}")
-    return number
-
-
-@pytest.mark.parametrize(("kind", "count"), [("neoadjuvant", 300), ("order", 80), ("stability", 80), ("platforms", 15),
-                                             ("resistance", 20)])
-def test_no_spoilt_study_gives_a_traceback(kind, count, monkeypatch):
-    for module in (order, platforms, stability, resistance):
-        for word in ("load_model", "load_trial", "load_result", "daily_model"):
-            if hasattr(module, word):
-                monkeypatch.setattr(module, word, lru_cache(getattr(module, word)))
-    for word in ("names", "read"):
-        monkeypatch.setattr(library, word, lru_cache(getattr(library, word)))
-    assert refused(KINDS[kind][0], library.read("study", STUDIES[kind]).data, count) > count / 2
-
-
-@pytest.mark.parametrize("name", ["mfolfox6_neutrophil_rules", "folfox4", "nivolumab_ipilimumab", "capox"])
-def test_no_spoilt_regimen_gives_a_traceback(name):
-    assert refused(read_regimen, library.read("regimen", name).data, 300) > 100
 
 
 @pytest.mark.parametrize(("kind", "path", "bad", "told"), [

@@ -249,7 +249,7 @@ def _days(entry: dict, key: str, place: str, issues: list[Issue]) -> float:
 def _levels(value: object, place: str, issues: list[Issue]) -> tuple[float, ...]:
     entries: Iterable = value if isinstance(value, list) else ()
     found = tuple(float(x) for x in entries if is_number(x))
-    if len(found) < 2 or found != tuple(sorted(set(found))) or found[0] != 0 or found[-1] != 1:
+    if len(found) < 2 or len(found) < len(list(entries)) or found != tuple(sorted(set(found))) or found[0] != 0 or found[-1] != 1:
         issues.append(Issue(place, f"{shown(value)} is not a range of doses", "write levels = [0, 0.5, 1]: shares of the full "
                             "dose, ascending from 0 to 1"))
     return found
