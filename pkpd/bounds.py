@@ -79,5 +79,5 @@ def cannot(parameters: Sequence[Parameter], inputs: np.ndarray, missing: bool = 
     real, (low, high) = np.real(inputs), np.array([_ends(p) for p in parameters]).reshape(-1, 2).T
     finite = np.isfinite(real)
     bad = (finite if missing else True) & ~(finite & (real >= low) & (real <= high))
-    for column in np.flatnonzero(bad.any(axis=0)):
+    for column in np.flatnonzero(bad.any(axis=0)).tolist():
         yield parameters[column], np.flatnonzero(bad[:, column])

@@ -1,4 +1,4 @@
-"""Values of variables over time, and the patients of whom one is not finite: a failure, as that of a state is."""
+"""Values of variables over time, and the patients of whom one, or a state, is not finite: a failure."""
 
 from __future__ import annotations
 
@@ -48,17 +48,22 @@ def evaluated(model: Model, names: Iterable[str], states: np.ndarray, inputs: Ma
     return values
 
 
-def leave_out(model: Model, times: np.ndarray, states: np.ndarray, inputs: Inputs) -> dict[int, tuple[float, str]]:
-    """Makes states (patient, time, state) missing from the time at which a variable of the patient is not finite.
+def leave_out(model: Model, times: np.ndarray, states: np.ndarray, inputs: Inputs,
+              solved: np.ndarray) -> dict[int, tuple[float, str]]:
+    """Makes states (patient, time, state) missing from the time at which a variable or state of the patient is not finite.
 
-    Gives those patients, each with that time and the variable. A rate that is not finite has failed in the engine: a
-    variable that makes one so is looked at where the engine ends, at the last output alone.  inputs: of some names.
+    Gives those patients, each with that time and the name. A rate that is not finite has failed in the engine: a
+    variable that makes one so is looked at where the engine ends, at the last output alone.
+
+    inputs  of some names
+    solved  whom the engine brought to the end (patient,): a start value or a reset there has met no rate
     """
     if model.hash not in _LOOKED_AT:
         _LOOKED_AT[model.hash] = _looked_at(model)
     apart, told = _LOOKED_AT[model.hash]
     found = (_first(model, times, states, inputs, told, slice(-1, None))
-             | _first(model, times, states, inputs, apart, slice(None)))
+             | _first(model, times, states, inputs, apart, slice(None))
+             | _of_states(model, times, states, solved))
     for i, (time, _) in found.items():
         states[i, times[i] >= time] = np.nan
     return found
@@ -92,6 +97,15 @@ def _first(model: Model, times: np.ndarray, states: np.ndarray, inputs: Inputs, 
                 time, own = float(times[rows][i, bad[i].argmax()]), first + int(i)
                 if own not in found or time < found[own][0]:
                     found[own] = time, name
+    return found
+
+
+def _of_states(model: Model, times: np.ndarray, states: np.ndarray, solved: np.ndarray) -> dict[int, tuple[float, str]]:
+    """The patients who were solved, and of whom a state is not finite all the same, with the first time and name."""
+    found = {}
+    for i in np.flatnonzero(solved & ~np.isfinite(states).all(axis=(1, 2))):
+        output, state = np.argwhere(~np.isfinite(states[i]))[0]
+        found[int(i)] = float(times[i, output]), model.states[state]
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkpd.model.expression import names_in
+from pkpd.finite import computed_from
 from pkpd.model.schema import Model
 from pkpd.population import Population
 from pkpd.schedule import ADD, ASSIGN, RATE, SCALE, SET, Schedule
@@ -79,7 +79,8 @@ def events_of(schedule: Schedule, i: int) -> Events:
 
 def carriers(model: Model, of: str, population: Population) -> Carriers:
     """Where the drug of a variable is."""
-    made, part = made_of(model, of), of.rpartition(".")[0]
+    below, part = computed_from(model, [of]), of.rpartition(".")[0]
+    made = [k for k, s in enumerate(model.states) if s in below]
     sources = [(f.source, f.target) for f in model.flows if f.source and f.target]
     given = {c.name for c in model.compartments if c.dose is not None}
     upstream = _linked({model.states[k] for k in made}, [(b, a) for a, b in sources])
@@ -90,17 +91,6 @@ def carriers(model: Model, of: str, population: Population) -> Carriers:
     other = (given & upstream) - own
     here, elsewhere = ([k for k, s in enumerate(model.states) if s in names] for names in (own, other))
     return Carriers(*(np.array(x, dtype=int) for x in (made, here, elsewhere, held)))
-
-
-def made_of(model: Model, of: str) -> list[int]:
-    """The states whose values a variable is made of."""
-    trees, todo, found = {v.name: v.tree for v in model.variables}, [of], set()
-    while todo:
-        name = todo.pop()
-        if name not in found:
-            found.add(name)
-            todo += names_in(trees[name]) if name in trees else ()
-    return [k for k, s in enumerate(model.states) if s in found]
 
 
 def _linked(first: set[str], links: list[tuple[str, str]]) -> set[str]:

@@ -96,13 +96,9 @@ def misplaced(wanted: Sequence[str | Path]) -> list[tuple[str, str, str]]:
 def _of_host(own: Parameters, host: str | None) -> Parameters:
     """The set itself, if it is of a host."""
     if host is not None and hosts.mixed(own.host, host):
-        raise fail(f"{_where(own)}: parameters.host", f"is {own.host!r}, where a set of host {host!r} is needed",
+        raise fail(f"{own.where}: parameters.host", f"is {own.host!r}, where a set of host {host!r} is needed",
                    f"name a set of {host!r}; from Python, load_parameters(NAME, model, host={own.host!r}) takes this one")
     return own
-
-
-def _where(own: Parameters) -> str:
-    return own.where
 
 
 def default_for(model: str) -> str:
@@ -134,10 +130,10 @@ def rivals(model: str, sets: Sequence[str]) -> list[Issue]:
 def merge(base: Parameters, top: Parameters) -> Parameters:
     """One set laid over another of the same host and model, line by line."""
     if base.model and top.model and base.model != top.model and not names(top.model, base.model, top.name):
-        raise fail(f"{_where(top)}: parameters.model", f"is {top.model!r}, and {base.name} below it is of {base.model!r}",
+        raise fail(f"{top.where}: parameters.model", f"is {top.model!r}, and {base.name} below it is of {base.model!r}",
                    "lay sets of one model over each other: load_context(NAME, model) puts a part's set in its place")
     if hosts.mixed(base.host, top.host):
-        raise fail(f"{_where(top)}: parameters.host", f"is {top.host!r}, and {base.name} below it is {base.host!r}",
+        raise fail(f"{top.where}: parameters.host", f"is {top.host!r}, and {base.name} below it is {base.host!r}",
                    "lay sets of one host over each other; a set made from another one names it under include")
     return _laid(base, top)
 
@@ -151,7 +147,7 @@ def _laid(base: Parameters, top: Parameters) -> Parameters:
     return replace(top, model=top.model or base.model, values=over(base.values, top.values, lambda v: v.name),
                    covariates=over(base.covariates, top.covariates, lambda v: v.name),
                    correlations=over(base.correlations, top.correlations, lambda c: frozenset(c.of)),
-                   draws=joint.left(base, top, _where(top)), host=top.host or base.host,
+                   draws=joint.left(base, top, top.where), host=top.host or base.host,
                    surrogate=top.surrogate or base.surrogate)
 
 
@@ -193,7 +189,7 @@ def _with_included(source: library.Source, model: Model | None, path: tuple[str,
 
 def _check_surrogate(own: Parameters) -> None:
     """A surrogate is another model that there is."""
-    place = f"{_where(own)}: parameters.surrogate"
+    place = f"{own.where}: parameters.surrogate"
     if not meant(own.surrogate, own.name):
         raise fail(place, f"{own.surrogate!r} names no model: no entry of the library, no file",
                    nearest(own.surrogate, library.names("model")))
@@ -207,7 +203,7 @@ def _check_included(own: Parameters, low: Parameters) -> None:
         return
     file = _file_of(own)
     if file is not None and not file.parts and not fills(low, file):
-        raise fail(f"{_where(own)}: parameters.include", f"{low.name} is of {low.model}, not of {own.model}",
+        raise fail(f"{own.where}: parameters.include", f"{low.name} is of {low.model}, not of {own.model}",
                    f'include sets of this model; to take their values as a surrogate, say surrogate = "{low.model}"')
 
 
@@ -223,7 +219,7 @@ def _placed(own: Parameters, model: Model | None) -> Parameters:
         return own
     prefixes = parts_of(own, model) if not fills(own, model) else ()
     if not prefixes:
-        raise_issues(foreign(own, model, _where(own)))
+        raise_issues(foreign(own, model, own.where))
         return replace(own, model=model.name)
 
     features = {c.name for c in own.covariates}
@@ -247,7 +243,7 @@ def bind(parameters: Parameters, model: Model | ModelFile) -> Parameters:
     issues: list[Issue] = []
     wanted = {line_for(p.name): p for p in model.parameters}
     given = {v.name: v for v in parameters.values}
-    where = _where(parameters)
+    where = parameters.where
     raise_issues(foreign(parameters, model, where))
     for name in given:
         if name not in wanted:

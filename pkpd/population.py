@@ -172,7 +172,7 @@ def _scores(parameters: Parameters, key: tuple[str, ...], n: int, first: int) ->
     linked = sorted({name for c in parameters.correlations for name in c.of})
     for name in linked:
         if name not in scores:
-            raise fail(f"parameters/{parameters.name}: correlations", f"{name!r} has no spread to correlate",
+            raise fail(f"{parameters.where}: correlations", f"{name!r} has no spread to correlate",
                        nearest(name, scores))
     if linked:
         matrix = np.eye(len(linked))
@@ -181,7 +181,7 @@ def _scores(parameters: Parameters, key: tuple[str, ...], n: int, first: int) ->
             matrix[i, j] = matrix[j, i] = c.r
         values, vectors = np.linalg.eigh(matrix)
         if values.min() < -1e-9:
-            raise fail(f"parameters/{parameters.name}: correlations", "cannot all hold at once (the matrix is not "
+            raise fail(f"{parameters.where}: correlations", "cannot all hold at once (the matrix is not "
                        f"positive semidefinite: eigenvalue {values.min():.3g})", "weaken one of them")
         root = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
         normal = [ndtri(scores[name]) for name in linked]

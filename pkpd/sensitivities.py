@@ -83,7 +83,7 @@ def sensitivity(model: Model, population: Population, parameters: Sequence[str],
         model, columns, start_states(model, population), start_slopes(model, population.inputs, columns), population.inputs,
         plain, tints, outs, np.asarray(begin, dtype=float), rtol, executor, places, atol)
     run = Simulation(model, population, plain, outs, solved.states)
-    lost = leave_out(model, outs, solved.states, run.inputs)
+    lost = leave_out(model, outs, solved.states, run.inputs, solved.status == 0)
     slopes[np.isnan(run.states).any(axis=2)] = np.nan
     failed = failures(model, population, solved, lost)
     if failed and strict:

@@ -107,7 +107,6 @@ class Simulation(Labelled):
     def columns(self, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """ID, TIME and what is named, with a row a patient and time; no other variable is computed.
 
-
         names  compartments, variables, inputs and covariates; every compartment and variable if left out
         """
         n, k = self.times.shape
@@ -149,8 +148,9 @@ def start_states(model: Model, population: Population) -> np.ndarray:
     """Each patient's start values (patient, state) from the model's start expressions."""
     values = {n: population.inputs[:, i] for i, n in enumerate(model.inputs)}
     start = np.empty((len(population), len(model.states)), dtype=population.inputs.dtype)
-    for i, c in enumerate(model.compartments):
-        start[:, i] = evaluate(c.start, values, np)
+    with np.errstate(all="ignore"):  # who cannot be started is told by the simulation
+        for i, c in enumerate(model.compartments):
+            start[:, i] = evaluate(c.start, values, np)
     return start
 
 
@@ -241,7 +241,7 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
                               atol=tolerances(model, rtol, atol))
     run = Simulation(model, population, schedule, outs, solved.states, (), solved.crossed if crossings else None,
                      tuple(crossings))
-    lost = leave_out(model, outs, solved.states, run.inputs)
+    lost = leave_out(model, outs, solved.states, run.inputs, solved.status == 0)
     failed = failures(model, population, solved, lost)
     if failed and strict:
         raise SimulationError(f"{model.name}: {len(failed)} of {n} patients failed\n  " + "\n  ".join(failed[:5]))

@@ -1,9 +1,10 @@
 """A variable that is infinite or no number is a failure of its patient, as a state is."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from pkpd import Crossing, parse_model, sensitivity, simulate
+from pkpd import Crossing, parse_model, parse_parameters, read_records, sensitivity, simulate, simulate_records
 from pkpd.errors import SimulationError
 from pkpd.finite import _told_by_rates
 from pkpd.model.schema import Model
@@ -86,3 +87,42 @@ def test_derivatives_of_such_a_patient_are_missing_too():
     found = sensitivity(shrinking(), people(0.1, 1.0), ["LOSS"], None, TIMES, strict=False)
     assert found.simulation.failures == ("patient 38, day 3: side is not finite",)
     assert np.isfinite(found["x"][0]).all() and np.isnan(found["x"][1, 3:]).all() and np.isfinite(found["x"][1, :3]).all()
+
+
+def started(at: str) -> Model:
+    """x starts at a quotient that may be none, and falls."""
+    return parse_model(f"""[model]
+title = "A start that may be no number"
+time = "day"
+[parameters]
+LOSS = {{ unit = "1/day" }}
+DIVISOR = {{ unit = "1" }}
+[compartments]
+x = {{ unit = "1", start = "{at}" }}
+[flows]
+loss = {{ from = "x", rate = "LOSS * x" }}
+""", "started")
+
+
+@pytest.mark.parametrize(("divisors", "times", "told"), [
+    ((0.0, 1.0), (0.0,), ("patient 37, day 0: x is not finite",)),  # no step has met it
+    ((0.0, 1.0), (0.0, 1.0), ("patient 37, day 0: met a value that is not finite",))])
+def test_a_start_that_is_no_number_is_a_failure_though_no_step_was_taken(divisors, times, told):
+    inputs = np.array([[0.1, x] for x in divisors])
+    run = simulate(started("1 / DIVISOR"), Population(("LOSS", "DIVISOR"), inputs, {}, first=36), None, times, strict=False)
+    assert run.failures == told and not np.isfinite(run.states[0]).any() and np.isfinite(run.states[1]).all()
+
+
+def test_a_reset_to_no_number_at_the_last_record_is_told_in_its_rows():
+    model = started("1 / DIVISOR")
+    own = parse_parameters("""[parameters]
+model = "started"
+title = "t"
+[values]
+LOSS = { value = 0.1, unit = "1/day" }
+DIVISOR = { value = 1, unit = "1" }
+""", model)
+    table = pd.DataFrame({"ID": [1, 1, 2], "TIME": [0, 2, 0], "AMT": 0, "EVID": [0, 3, 0], "DIVISOR": [1, 0, 1]})
+    rows = simulate_records(read_records(table, model, own), strict=False)
+    assert rows["FAILED"].tolist() == ["day 2: x is not finite"] * 2 + [None]
+    assert rows["x"].isna().tolist() == [False, True, False]

@@ -78,7 +78,7 @@ def made_up() -> StudyResult:
 def test_patients_who_failed_are_on_the_page(tmp_path):
     told = "6 + 6, damage, draw 1, patient 2, day 3: the steps became too small"
     page = write_page(replace(made_up(), failures=(told,)), tmp_path).read_text()
-    assert "Patients whose equations could not be solved" in page and told in page
+    assert "Patients whose equations could not be solved" in page and told in page and "count in no figure" in page
     assert json.loads((tmp_path / "results.json").read_text())["failures"] == [told]
 
 

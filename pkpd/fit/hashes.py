@@ -26,7 +26,8 @@ def hashes(trial: Trial, parameters: Parameters, fit: str | None) -> dict[str, s
 
 def rests_on(trial: Trial) -> list[str]:
     """Hashes of all else that a fit computes with, so that a checkpoint of other content is never resumed."""
-    return [daily_model(trial.disease).hash, *_given(trial)]
+    disease = daily_model(trial.disease)
+    return [disease.hash, store.content_hash(disease.parameters), *_given(trial)]  # bounds rule points out
 
 
 def _tables(kind: str, name: str) -> str:

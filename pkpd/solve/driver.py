@@ -33,7 +33,7 @@ class _Kept(Cache):
     def _key(self, signature: Any, context: Any) -> str:
         processor = [str(x) for x in context.codegen().magic_tuple()]
         versions = numba.__version__, llvmlite.__version__
-        return f"{self._name}_{store.content_hash(store.code_hash('solve'), str(signature), processor, versions)}"
+        return f"{self._name}_{store.content_hash(store.code_hash('solve', 'schedule.py'), str(signature), processor, versions)}"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         target_context.refresh()

@@ -31,7 +31,7 @@ class StudyResult:
     reference plan in the same patients. Other links, and the other conventions on vanished lesions in `sensitivity`,
     are run under some of the draws and put as the calibrated link's value plus their mean difference from it in the
     same draws and patients. `reference` rows are surgery alone. `failures` names patients whose equations
-    failed: they are in the figures without what follows, as patients to whom nothing happens.
+    failed: they have no outcome, and count in no figure.
     """
 
     study: Study

@@ -50,7 +50,7 @@ class Patients(Labelled):
     def label(self) -> tuple[str, list[Row]]:
         told = [("response", ", ".join(f"{k} {int(np.sum(self.response == k))}" for k in np.unique(self.response))),
                 ("PFS events", str(int(np.sum(self.pfs_event)))), ("deaths", str(int(np.sum(self.os_event))))]
-        told += [("failed", f"{len(self.failures)}; {self.failures[0]}")] if self.failures else []
+        told += [("failed", f"{int(np.sum(self.failed))}; {self.failures[0]}")] if self.failures else []
         return f"{type(self).__name__} of arm {self.arm}: {len(self)} patients", told
 
     def __len__(self) -> int:

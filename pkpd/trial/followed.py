@@ -101,7 +101,8 @@ def _treated(prepared: Prepared, people: Population, times: np.ndarray, start: n
     states, left = _killed(early, local.lesion, local.dies), people.with_inputs(_taken(early, local.lesion, local.dies))
     late = simulate(model, left, schedule, np.maximum(times[:, 1:], at[:, None]), begin=at, start=states, rtol=_RTOL,
                     strict=False)
-    return replace(late, times=times, states=np.append(early.states[:, :1], late.states, axis=1),
+    course = np.append(early.states[:, :1], late.states, axis=1)
+    return replace(late, times=times, states=np.where(missing(early)[:, None, None], np.nan, course),
                    failures=(*early.failures, *late.failures))
 
 

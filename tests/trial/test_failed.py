@@ -48,6 +48,18 @@ def test_who_fails_counts_in_no_figure(monkeypatch, name, which, at):
     assert not one.failed.any() and np.array_equal(one.pfs_time, other.pfs_time)
 
 
+def test_who_fails_before_a_local_treatment_has_no_outcome_though_what_follows_can_be_solved(monkeypatch):
+    def breaking_early(model, people, schedule, times, **more):
+        if np.shape(times)[-1] == 2:  # up to the day of the local treatment
+            return breaking(model, people, schedule, times, **more)
+        done = simulate(model, people, schedule, times, **more)
+        return replace(done, states=np.where(np.isnan(done.states), done.states[:1], done.states), failures=())
+
+    monkeypatch.setattr(followed, "simulate", breaking_early)
+    _, broken = arm("eortc_1560", "local")
+    assert list(np.flatnonzero(broken.failed)) == LOST and len(broken.failures) == len(LOST)
+
+
 def test_an_arm_in_which_all_fail_is_an_error():
     _, whole = arm("pd1_mss_liver", "liver")
     lost = replace(whole, failed=np.ones(N, dtype=bool), failures=("patient 1: stiff",))
