@@ -15,5 +15,5 @@ REFUSED = {
     "TINF": ("is the duration of an infusion", "name the column DUR"),
 }
 HARMLESS = ("DV", "MDV", "L1", "L2")
-# TINF is a habit, not a word of NONMEM's
-RESERVED = frozenset((*WORDS, *DATES, *REFUSED, *HARMLESS)) - {"TINF"}
+OWN = ("C", "FAILED")  # the flag of rows that are left out, and a column of results
+RESERVED = frozenset((*WORDS, *DATES, *REFUSED, *HARMLESS, *OWN))

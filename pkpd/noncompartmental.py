@@ -11,6 +11,7 @@ from pkpd import units
 from pkpd.doors import door
 from pkpd.errors import fail
 from pkpd.intake import FLOOR, SAME, Intake, carriers, dose_times, events_of, intake, same
+from pkpd.labels import Labelled, Row
 from pkpd.model.schema import Model
 from pkpd.schedule import RATE, Schedule
 from pkpd.simulation import Simulation
@@ -24,8 +25,8 @@ _REMEDY = "simulate with the times and places of sampling(model, schedule, windo
 _WORST, _FALL = 0.9, 1e-4  # no slope below this adjusted R², or where the logarithm falls by less
 
 
-@dataclass(frozen=True)
-class Noncompartmental:
+@dataclass(frozen=True, repr=False)
+class Noncompartmental(Labelled):
     """What a window of a simulation shows, a value a patient; missing (NaN) where it cannot be told. Times run from its start.
 
     auc, aumc    area under the concentration, and under time x concentration: linear where it rises, logarithmic where it falls
@@ -65,6 +66,12 @@ class Noncompartmental:
     cl: np.ndarray
     mrt: np.ndarray
     vss: np.ndarray
+
+    def label(self) -> tuple[str, list[Row]]:
+        told = {n: getattr(self, n) for n in ("auc", "cmax", "half_life", "cl", "vss")}
+        rows = [(n, f"{np.median(x[~np.isnan(x)]):.4g} {self.units[n]}, median of {np.sum(~np.isnan(x))}")
+                for n, x in told.items() if not np.isnan(x).all()]
+        return f"Noncompartmental readouts of {self.of}: {len(self)} patients", rows
 
     def __len__(self) -> int:
         return len(self.numbers)

@@ -15,6 +15,7 @@ from rich.table import Table
 from pkpd import formats, library, store, units
 from pkpd.errors import fail
 from pkpd.naming import called
+from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]
 NOTICE = "Research software: a simulation, not advice on any patient."
@@ -46,13 +47,22 @@ def stream_to_file(
     if given is not None and cycles is None and given.open:
         cycles = 6
         said = [f"{cycles} cycles of {given.courses[0].name}, as --cycles was left out"]
-    crowd = Crowd(model, load_parameters(parameters, model), _times(until, every, model.time), given, cycles, seed)
+    if given is None and any(c.dose is not None for c in model.compartments):
+        said = ["nothing is given: no --regimen and no --data"]
+    own = load_parameters(parameters, model)
+    said += _stands_in(own)
+    crowd = Crowd(model, own, _times(until, every, model.time), given, cycles, seed)
     done = simulate_to_file(crowd, patients, path, tell, None if columns is None else [n.strip() for n in columns.split(",")])
     failed = [f"failed and kept, its later rows empty: {f}" for f in done.failures[:5]]
     if done.failed > 5:
         failed.append(f"… and {done.failed - 5} more of {patients} patients, named in the column FAILED")
     said += done.tally.lines() if done.tally else []
     return "\n".join([*_told(path, done.rows, done.units, patients, system), *said, *failed, NOTICE])
+
+
+def _stands_in(own: Parameters) -> list[str]:
+    """What is told of values that stand in for those of the model."""
+    return [f"{own.name} is a surrogate: its values are those of {own.surrogate}"] if own.surrogate else []
 
 
 def _times(until: str, every: str, unit: str) -> tuple[float, ...]:
@@ -98,14 +108,14 @@ def records_to_file(system: str, data: Path | None, path: Path, seed: int, param
     if path.resolve() == data.resolve():
         raise fail("--out", f"{path} is the table of records itself", "name another file")
     model = load_model(system)
-    records = read_records(data, model, load_parameters(parameters, model), seed=seed, typical=way.typical,
-                           covariates=way.covariates)
+    own = load_parameters(parameters, model)
+    records = read_records(data, model, own, seed=seed, typical=way.typical, covariates=way.covariates)
     store.require_free(path)  # every input has been read
     table = simulate_records(records, strict=False, carry=",".join(way.carry))
     with table_writer(path, table.attrs["units"]) as write:
         write({n: table[n] for n in table.columns})
     failed = [f"failed and kept, its later rows empty: {f}" for f in table.attrs["failures"]]
-    notices = [f"{data}: {n}" for n in records.notices]
+    notices = [*(f"{data}: {n}" for n in records.notices), *_stands_in(own)]
     carried = [n for n in table.columns if n not in table.attrs["units"] and n != "FAILED"]
     notices += [f"carried as they are: {', '.join(carried)}"] if carried else []
     return "\n".join([*_told(path, len(table), table.attrs["units"], len(records.ids), system), *notices, *failed, NOTICE])

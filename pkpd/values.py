@@ -124,7 +124,8 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
         issues.append(Issue(f"{where}: parameters.include", "is not a list of names", 'write include = ["…"]'))
     for key, row in data.get("draws", {}).items():
         if not isinstance(row, list) or not all(map(is_number, row)):
-            issues.append(Issue(f"{where}: draws.{key}", "is not a list of numbers", ""))
+            issues.append(Issue(f"{where}: draws.{key}", "is not a list of numbers",
+                                'write "PART.NAME" = [1.2, 0.9, …], the name in quotes'))
         elif not row or len(row) != len(next(iter(data["draws"].values()))):
             issues.append(Issue(f"{where}: draws.{key}", f"holds {len(row)} draws, and {next(iter(data['draws']))} above it "
                                 f"{_count(next(iter(data['draws'].values())))}" if row else "holds no draw",

@@ -115,6 +115,10 @@ def test_an_explicit_surrogate_is_taken_and_said(tmp_path, pkpd):
     said = " ".join(pkpd("show", mine)[1].split())
     assert "for drugs/panitumumab; a surrogate: values of drugs/cetuximab" in said
     assert json.loads(pkpd("show", mine, "--json")[1])["surrogate"] == "drugs/cetuximab"
+    out = str(tmp_path / "run.csv")
+    told = pkpd("simulate", "panitumumab", "--parameters", mine, "--patients", "1", "--until", "2 day", "--out", out)[1]
+    assert "is a surrogate: its values are those of drugs/cetuximab" in " ".join(told.split())
+    assert "nothing is given: no --regimen and no --data" in told
 
 
 def test_a_set_that_includes_another_models_without_saying_so_is_refused(tmp_path):

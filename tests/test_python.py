@@ -151,3 +151,9 @@ def test_a_door_lets_through_what_its_annotations_name():
     for wrong in ((True, 1.0), (1, "x"), (1, None), (1, 1.0, 2)):
         with pytest.raises(ContentError):
             verb(*wrong)
+
+
+def test_the_readouts_of_a_window_show_their_medians_in_a_few_lines():
+    run = pkpd.simulate(MODEL, PATIENTS, DOSES, *[pkpd.sampling(MODEL, DOSES, ("0 day", "2 day"))[0]])
+    shown = repr(pkpd.nca(run, "Cc", "2 hour", "2 day"))
+    assert shown.startswith("Noncompartmental readouts of Cc: 12 patients\n") and "auc" in shown and "array" not in shown

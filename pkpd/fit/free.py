@@ -143,7 +143,7 @@ def _free(entry: dict, parameters: str, where: str, issues: list[Issue]) -> Free
     if not good:
         issues.append(Issue(f"{where}.prior", f"{shown(prior)} is not a prior on the {scale} scale",
                             "write prior = { at = CENTRE, sd = SIZE ON THE SCALE }, sd finite and above zero"))
-    elif scale in ("log", "logit") and sd > _WIDEST:
+    elif is_number(sd) and scale in ("log", "logit") and sd > _WIDEST:
         issues.append(Issue(f"{where}.prior.sd", f"{sd:g} on the {scale} scale: one in three would be a million times off",
                             "write it on the scale: a factor of two is sd = 0.69"))
     if len(issues) > before:

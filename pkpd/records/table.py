@@ -95,7 +95,7 @@ def sort_columns(sheet: Sheet, model: Model, read: Collection[str]) -> Table:
     meant: dict[str, int] = {}
     unread, ignored, issues = [], [], []
     for i, name in enumerate(sheet.names):
-        item = name.upper() in RESERVED or (name.upper() in REFUSED and name.upper() not in model.inputs)
+        item = name.upper() in RESERVED
         key = name.upper() if item else name
         if item and key in model.inputs:
             issues.append(Issue(f"{sheet.where}: {name}",
@@ -105,7 +105,7 @@ def sort_columns(sheet: Sheet, model: Model, read: Collection[str]) -> Table:
             if name.upper() == "C" and set(sheet.column(i)) <= {*MISSING, "0"}:
                 continue  # the flag of rows that are left out, which is read already
             (unread if name in REGISTER else ignored).append(name or f"column {i + 1}")
-            near = [n for n in known if n.upper() == name.upper()]
+            near = [n for n in known if n.upper() == name.upper() or n.rpartition(".")[2] == name]
             if near and near[0] not in sheet.names:
                 issues.append(Issue(f"{sheet.where}: {name}",
                                     f"is nothing that {model.name} knows, but {near[0]} is",

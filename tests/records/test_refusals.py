@@ -197,3 +197,30 @@ def test_missing_dose_items_are_zero_and_the_kind_follows_from_the_dose():
     rows = pd.DataFrame({"id": [1, 1, 1], "time": [0, 1, 2], "Amt": [50, np.nan, "."], "CMT": ["depot", None, "."]})
     records = read_records(rows, MODEL, VALUES)
     assert records.schedule.value.tolist() == [50.0] and records.schedule.index.tolist() == [0]
+
+
+def test_a_column_named_as_the_parameter_of_a_part_is_told_its_whole_name(tmp_path):
+    """In a system the input is drug.CL: a column CL that was left aside would be a clearance that nobody reads."""
+    from pkpd import load_model, load_parameters
+
+    system = load_model("crlm_folfox")
+    (tmp_path / "t.csv").write_text("ID,TIME,EVID,AMT,CMT,KM\n1,0,1,100,fluorouracil.central,8\n1,1,0,.,.,8\n")
+    with pytest.raises(ContentError) as caught:
+        read_records(tmp_path / "t.csv", system, load_parameters((), system))
+    assert [i.what for i in caught.value.issues] == [
+        "is nothing that systems/crlm_folfox knows, but fluorouracil.KM is"]
+
+
+@pytest.mark.parametrize("word", ["C", "TINF", "FAILED"])
+def test_the_flag_of_rows_and_the_columns_of_results_are_no_parameters(word):
+    with pytest.raises(ContentError, match=f"parameters.{word}: is a data item"):
+        parse_model(f"""[model]
+title = "x"
+time = "hour"
+[parameters]
+{word} = {{ unit = "1/hour" }}
+[compartments]
+central = {{ unit = "mg", dose = true }}
+[flows]
+out = {{ from = "central", rate = "{word} * central" }}
+""")
