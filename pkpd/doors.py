@@ -24,7 +24,7 @@ _MADE = {  # how a noun is come by
 _WORDS = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "True or False",
           "np.ndarray": "an array of numbers", "pd.DataFrame": "a data frame", "tuple": "a list of numbers",
           "Path": "a path", "None": "None"}
-_PLAIN: dict[str, tuple[type, ...]] = {"str": (str,), "Path": (Path,), "bool": (bool,), "None": (type(None),)}
+_PLAIN: dict[str, tuple[type, ...]] = {"str": (str,), "Path": (Path,), "None": (type(None),)}
 
 
 def door(verb: Callable[P, R]) -> Callable[P, R]:
@@ -52,6 +52,8 @@ def _kinds(annotation: str) -> tuple[str, ...]:
 
 def _is(value: Any, kind: str) -> bool:
     """Whether a value is of the kind that an annotation names; of kinds that are not known here, every value is."""
+    if kind == "bool":
+        return type(value).__name__ in ("bool", "bool_")  # NumPy's too, which is no kind of Python's
     if kind in _PLAIN:
         return isinstance(value, _PLAIN[kind])
     if kind in ("int", "float"):

@@ -14,7 +14,7 @@ from pkpd.finite import leave_out
 from pkpd.model.schema import Model
 from pkpd.population import Population
 from pkpd.schedule import Schedule, nothing
-from pkpd.simulation import Simulation, check, failures, grid, start_states
+from pkpd.simulation import Simulation, check, failures, grid, placed, start_states
 from pkpd.solve.gradient import STEP, solve_gradient, start_slopes, tinted
 from pkpd.solve.tolerance import Given
 
@@ -78,6 +78,7 @@ def sensitivity(model: Model, population: Population, parameters: Sequence[str],
     plain = make(population)
     check(model, population, plain, None, begin, rtol)
     outs, columns = grid(times, len(population), begin), tuple(model.inputs.index(p) for p in parameters)
+    places = placed(places, outs)
     tints = tuple(make(_tinted(population, p)) for p in parameters)
     solved, slopes = solve_gradient(
         model, columns, start_states(model, population), start_slopes(model, population.inputs, columns), population.inputs,

@@ -200,6 +200,19 @@ def grid(times: np.ndarray | tuple, n: int, begin: np.ndarray | float) -> np.nda
     return outs
 
 
+def placed(places: np.ndarray | None, outs: np.ndarray) -> np.ndarray | None:
+    """How many of a patient's events come before each output (patient, time), checked: the engine reads what it is given."""
+    if places is None:
+        return None
+    given = np.asarray(places)
+    if given.shape != outs.shape:
+        raise fail("simulate", f"places are of shape {given.shape}, not {outs.shape}",
+                   "give one for each output: (patient, time)")
+    if given.dtype.kind not in "iu" or np.any(given < 0) or np.any(np.diff(given, axis=1) < 0):
+        raise fail("simulate", "places are not counts of events in order", "give whole numbers that do not fall along a row")
+    return given
+
+
 def failures(model: Model, population: Population, solved: Solved,
              lost: Mapping[int, tuple[float, str]]) -> tuple[str, ...]:
     """The patients that could not be solved, or of whom a variable is not finite, each with its number, time and reason."""
@@ -235,6 +248,7 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
     schedule = schedule if schedule is not None else nothing(n)
     check(model, population, schedule, start, begin, rtol, most_steps)
     outs = grid(times, n, begin)
+    places = placed(places, outs)
     first = start_states(model, population) if start is None else start
     solved = solve_population(model, first, population.inputs, schedule, outs, np.asarray(begin, dtype=float), rtol, most_steps,
                               executor=executor, places=places, watch=watch(model, crossings),

@@ -933,7 +933,7 @@ def test_correlating_what_has_no_spread_is_refused():
         draw(DRUG, replace(FULL, correlations=(Correlation(("CL", "VV"), 0.5),)), 5)
     [issue] = caught.value.issues
     assert (issue.where, issue.what, issue.remedy) == (
-        "parameters/own.toml: correlations",
+        "own.toml: correlations",
         "'VV' has no spread to correlate",
         "did you mean 'V'?",
     )
@@ -946,7 +946,7 @@ def test_correlations_that_cannot_all_hold_are_refused():
     with pytest.raises(ContentError) as caught:
         draw(DRUG, replace(FULL, correlations=impossible), 5)
     [issue] = caught.value.issues
-    assert issue.where == "parameters/own.toml: correlations"
+    assert issue.where == "own.toml: correlations"
     assert issue.what == "cannot all hold at once (the matrix is not positive semidefinite: eigenvalue -0.8)"
     assert issue.remedy == "weaken one of them"
 

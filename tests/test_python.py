@@ -157,3 +157,16 @@ def test_the_readouts_of_a_window_show_their_medians_in_a_few_lines():
     run = pkpd.simulate(MODEL, PATIENTS, DOSES, *[pkpd.sampling(MODEL, DOSES, ("0 day", "2 day"))[0]])
     shown = repr(pkpd.nca(run, "Cc", "2 hour", "2 day"))
     assert shown.startswith("Noncompartmental readouts of Cc: 12 patients\n") and "auc" in shown and "array" not in shown
+
+
+def test_a_disease_file_that_is_edited_is_read_anew(tmp_path):
+    from pkpd.trial.exposure import daily_model
+
+    file = tmp_path / "own.toml"
+    text = ('[model]\ntitle = "own"\ntime = "day"\n[parameters]\nK = { unit = "1/day" }\n[compartments]\n'
+            'y = { unit = "1", start = 1 }\n[flows]\nout = { from = "y", rate = "K * y" }\n')
+    file.write_text(text)
+    before = daily_model(str(file))
+    file.write_text(text.replace("K * y", "2 * K * y"))
+    assert daily_model(str(file)).flows != before.flows
+    assert daily_model("systems/crlm") is daily_model("systems/crlm")

@@ -275,3 +275,11 @@ def test_a_whole_system_is_simulated_in_one_line():
     folfox4 = load_regimen("folfox4")
     course = simulate(model, people, lower(folfox4, model, people, cycles(folfox4, model, 2)), [0.0, 14.0, 28.0])
     assert np.all(np.diff(course["effect.given"], axis=1) > 0.1)
+
+
+@pytest.mark.parametrize("places", [[[0, 0, 0]], [0, 0, 0], [[0.5] * 4] * 4, [[1, 0, 0, 0]] * 4, [[-1] * 4] * 4])
+def test_places_that_are_no_counts_for_each_output_are_refused(places):
+    """The engine is compiled and checks no bounds: a row too few was read beyond the array."""
+    people = draw(DRUG, VALUES, 4, seed=3)
+    with pytest.raises(ContentError, match="places are "):
+        simulate(DRUG, people, lower(BAG, DRUG, people, np.zeros(1)), TIMES, places=np.array(places))

@@ -9,6 +9,7 @@ import numpy as np
 
 from pkpd import units
 from pkpd.errors import fail
+from pkpd.library import is_path
 from pkpd.model.compose import load_model
 from pkpd.model.schema import Model
 from pkpd.parameters import load_parameters
@@ -76,10 +77,12 @@ def records(exposures: tuple[Exposure, ...], disease: Model, n: int, until: np.n
     return nothing(n) if total is None else total
 
 
-@lru_cache(16)
+_composed = lru_cache(16)(load_model)  # of the library's own, whose files stay as they are
+
+
 def daily_model(name: str) -> Model:
-    """A system that counts days, as a trial does, composed once."""
-    model = load_model(name)
+    """A system that counts days, as a trial does; a user's own file is read anew each time, as it may have been edited."""
+    model = load_model(name) if is_path(name, "model") else _composed(name)
     if model.time != "day":
         raise fail(name, f"counts time in {model.time}; a trial counts days", 'compose it into a system with time = "day"')
     return model

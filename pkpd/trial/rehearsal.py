@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, reduce
+from functools import reduce
 
 import numpy as np
 
@@ -23,7 +23,6 @@ _COPIES = (("lesion", "diameter"), ("occult", "diameter"), ("occult", "extinct")
 _KEY = ("0", "rehearsal", "")
 
 
-@lru_cache(64)
 def rehearse(trial: Trial) -> tuple[Issue, ...]:
     """The issues of a trial's arms, each with what it names: none of them needs a solver to be found."""
     issues: list[Issue] = []
