@@ -25,4 +25,4 @@ def test_damaged_input_is_read_or_refused(reader, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("reader", READERS)
 def test_much_damaged_input_is_read_or_refused(reader, tmp_path):
-    assert strays(reader, 1800, 2, tmp_path) == []
+    assert strays(reader, 300, 2, tmp_path) == []
