@@ -47,10 +47,14 @@ def is_here(executor: Executor | None) -> bool:
     return executor is None and (not _CLUSTERS or bool(_SHARE.get()))
 
 
-def run_all(task: Callable[[T], R], items: Iterable[T], executor: Executor | None = None) -> list[R]:
-    """Runs a task over items and returns results in the order of the items."""
-    items = list(items)
-    return list(_run(task, items, executor, len(items)))
+def run_all(task: Callable[[T], R], items: Iterable[T], executor: Executor | None = None,
+            done: Callable[[int, int], object] = lambda so_far, of: None) -> list[R]:
+    """Runs a task over items and returns results in the order of the items; `done` is told how many there are so far."""
+    items, found = list(items), []
+    for result in _run(task, items, executor, len(items)):
+        found.append(result)
+        done(len(found), len(items))
+    return found
 
 
 def stream(task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,13 @@ if TYPE_CHECKING:
     from pkpd.events import Crossing
     from pkpd.solve.batch import Solved
     from pkpd.solve.tolerance import Given
+
+
+Tell = Callable[[str, int, int], object]
+
+
+def quiet(what: str, done: int, of: int) -> None:
+    """Tells nobody."""
 
 
 MOST_STEPS = 200_000  # from one event to the next
@@ -227,7 +235,7 @@ def failures(model: Model, population: Population, solved: Solved,
 def simulate(model: Model, population: Population, schedule: Schedule | None = None,
              times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0,
              start: np.ndarray | None = None, rtol: float = 1e-6, strict: bool = True,
-             executor: Executor | None = None, places: np.ndarray | None = None,
+             executor: Executor | None = None, places: np.ndarray | None = None, tell: Tell = quiet,
              crossings: Sequence[Crossing] = (), atol: Given = None, most_steps: int = MOST_STEPS) -> Simulation:
     """Solves a model for every patient of a population.
 
@@ -239,6 +247,7 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
     atol    absolute tolerance, in the compartments' units: one number, or numbers by compartment; if left out, from a
             compartment's `scale`, or from what enters it (solve/tolerance)
     most_steps  after which a patient fails, counted anew from each event (a dose, a value set, a crossing's action)
+    tell    is told how far it is: (what, done, of)
     """
     from pkpd.events import watch
     from pkpd.solve.batch import solve_population
@@ -252,14 +261,13 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
     first = start_states(model, population) if start is None else start
     solved = solve_population(model, first, population.inputs, schedule, outs, np.asarray(begin, dtype=float), rtol, most_steps,
                               executor=executor, places=places, watch=watch(model, crossings),
-                              atol=tolerances(model, rtol, atol))
+                              atol=tolerances(model, rtol, atol), done=partial(tell, "patients in pieces"))
     run = Simulation(model, population, schedule, outs, solved.states, (), solved.crossed if crossings else None,
                      tuple(crossings))
     lost = leave_out(model, outs, solved.states, run.inputs, solved.status == 0)
     failed = failures(model, population, solved, lost)
     if failed and strict:
         raise SimulationError(f"{model.name}: {len(failed)} of {n} patients failed\n  " + "\n  ".join(failed[:5]))
-    unknown = solved.status != 0
-    unknown[list(lost)] = True
+    unknown = (solved.status != 0) | np.isin(np.arange(n), list(lost))
     crossed = np.where(unknown[:, None] & np.isinf(solved.crossed), np.nan, solved.crossed)
     return replace(run, failures=failed, crossed=crossed if crossings else None, places=places)

@@ -170,3 +170,12 @@ def test_a_disease_file_that_is_edited_is_read_anew(tmp_path):
     file.write_text(text.replace("K * y", "2 * K * y"))
     assert daily_model(str(file)).flows != before.flows
     assert daily_model("systems/crlm") is daily_model("systems/crlm")
+
+
+def test_a_long_call_tells_how_far_it_is():
+    told = []
+    pkpd.simulate(MODEL, pkpd.draw(MODEL, SET, 600, seed=1), None, (0.0, 1.0), tell=lambda *x: told.append(x))
+    assert [x[1] for x in told] == [*range(1, told[-1][2] + 1)] and len(told) > 1
+    arms = []
+    pkpd.run_trial(TRIAL, pkpd.load_result("immune")[0], 20, tell=lambda *x: arms.append(x))
+    assert arms == [("arms", 1, 2), ("arms", 2, 2)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -65,7 +66,8 @@ class _Job:
 def solve_population(model: Model, start: np.ndarray, inputs: np.ndarray, schedule: Schedule, times: np.ndarray,
                      begin: np.ndarray, rtol: float = 1e-6, most_steps: int = 200_000, executor: Executor | None = None,
                      places: np.ndarray | None = None, watch: Watch | None = None, columns: tuple[int, ...] = (),
-                     atol: Tolerance | None = None) -> Solved:
+                     atol: Tolerance | None = None,
+                     done: Callable[[int, int], object] = lambda so_far, of: None) -> Solved:
     """Each patient's states at its times.
 
     start (patient, state), inputs (patient, input), times (patient, time) in order, begin (patient,).
@@ -80,7 +82,8 @@ def solve_population(model: Model, start: np.ndarray, inputs: np.ndarray, schedu
                  schedule, outs, places, rtol, atol or tolerances(model, rtol), most_steps)
     if is_here(executor):  # each thread writes where the result lies: none waits for a copy
         whole = replace(whole, into=np.empty((*outs.shape, whole.program.states)))
-    states, *rest = zip(*run_all(solve_chunk, [_cut(whole, p) for p in _pieces(n)], executor), strict=True)
+    pieces = [_cut(whole, p) for p in _pieces(n)]
+    states, *rest = zip(*run_all(solve_chunk, pieces, executor, done), strict=True)
     return Solved(np.concatenate(states) if whole.into is None else whole.into, *map(np.concatenate, rest))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from pkpd.doors import door
 from pkpd.population import Population, draw, uniform
-from pkpd.simulation import Simulation, simulate
+from pkpd.simulation import Simulation, Tell, quiet, simulate
 from pkpd.trial import lesions, response
 from pkpd.trial.admission import Prepared, Setting, admit, prepare, setting, warm
 from pkpd.trial.endpoints import Followed, Readout, censored, death_times, first_time, missing, visit_grid
@@ -152,6 +152,13 @@ def _readout(prepared: Prepared, early: Simulation, late: Simulation, progressio
 
 @door
 def run_trial(trial: Trial, parameters: Parameters, patients: int = 1000, link: str = "",
-              seed: int = 0) -> dict[str, Readout | Followed]:
-    """Every arm of a trial with `patients` virtual patients each, under one set of disease parameters."""
-    return {arm.name: run_arm(prepare(trial, arm, parameters, patients, link, seed), parameters) for arm in trial.arms}
+              seed: int = 0, tell: Tell = quiet) -> dict[str, Readout | Followed]:
+    """Every arm of a trial with `patients` virtual patients each, under one set of disease parameters.
+
+    tell  is told how many arms are done: (what, done, of)
+    """
+    found: dict[str, Readout | Followed] = {}
+    for arm in trial.arms:
+        found[arm.name] = run_arm(prepare(trial, arm, parameters, patients, link, seed), parameters)
+        tell("arms", len(found), len(trial.arms))
+    return found
