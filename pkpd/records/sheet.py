@@ -86,7 +86,7 @@ def _header(rows: list[list[str]]) -> int | None:
     for i, row in enumerate(rows):
         cells = [cell.strip().upper() for cell in row]
         named = {"ID", "TIME"} <= {cells[0].lstrip("#@ "), *cells[1:]}
-        if named or not (cells[0][:1] == "#" or _TITLE.match(" ".join(cells))):
+        if named or not (cells[0][:1] in ("#", "@") or _TITLE.match(" ".join(cells))):
             return i
     return None
 
@@ -236,7 +236,7 @@ def _separator(text: str) -> str:
         if (
             not line.strip()
             or _TITLE.match(line.strip())
-            or (line.lstrip()[:1] == "#" and "TIME" not in line.upper())
+            or (line.lstrip()[:1] in ("#", "@") and "TIME" not in line.upper())
         ):
             continue
         counts = {mark: line.count(mark) for mark in (",", ";", "\t")}

@@ -81,6 +81,7 @@ def refused(text: str | bytes, tmp_path, **options) -> list[tuple[str, str, str]
         ("ID,TIME,EVID,AMT,CMT\n1,0,1,100,2\n@1,1,1,900,2\n1,2,0,0,2\n", "3"),
         ("ID,TIME,EVID,AMT,CMT\n1,0,1,100,2\nC1,1,1,900,2\nID2,1,1,900,2\n1,2,0,0,2\n", "3, 4"),
         ("# made today\nID,TIME,EVID,AMT,CMT\n1,0,1,100,2\n#\n1,2,0,0,2\n", "4"),
+        ("@ made today\nID,TIME,EVID,AMT,CMT\n1,0,1,100,2\n@ no\n1,2,0,0,2\n", "4"),
         ("#ID,TIME,EVID,AMT,CMT\n1,0,1,100,2\n 1,2,0,0,2\n  #1,3,0,0,2\n", "4"),
     ],
 )
