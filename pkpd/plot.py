@@ -13,6 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from pkpd.curves import INK, LINE
+from pkpd.curves import STYLE as PLAIN
 from pkpd.trial.figures import MONTH
 
 if TYPE_CHECKING:
@@ -22,11 +24,9 @@ Rows = Sequence[dict]
 Plan = tuple[int, int]
 
 # Okabe and Ito's palette, told apart by every kind of colour vision; links also differ in their dashes
-MAIN, INK, FAINT, LIMIT = "#0072B2", "#222222", "#6b7280", "#9a3412"
+MAIN, FAINT, LIMIT = LINE, "#6b7280", "#9a3412"
 _OTHERS = (("#D55E00", (0, (5, 2))), ("#009E73", (0, (1.5, 1.5))), ("#CC79A7", (0, (5, 1.5, 1, 1.5))))
-STYLE: Any = {"font.family": "DejaVu Sans", "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
-         "axes.edgecolor": FAINT, "axes.labelcolor": INK, "axes.titlesize": 10.5, "xtick.color": INK,
-         "ytick.color": INK, "text.usetex": False, "svg.fonttype": "path", "svg.hashsalt": "pkpd"}
+STYLE: Any = PLAIN | {"axes.edgecolor": FAINT, "axes.titlesize": 10.5, "xtick.color": INK, "ytick.color": INK}
 _FILL = {"trial": "full", "trial, in part": "left", "extrapolated": "none"}
 _ROWS_HELD = {"vanished_all": "lesions", "vanished_small": "lesions"}
 
