@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-from pkpd import cache, store
 from pkpd.errors import OutputError
+from pkpd.machine import cache, store
 from pkpd.model.expression import Tree
-from pkpd.model.schema import Model
+from pkpd.model.model import Model
 
 
 def infix(tree: Tree, power: str = "**") -> str:

@@ -17,14 +17,14 @@ def main() -> None:
     marks.append(time.perf_counter())
     import numpy as np
 
-    import pkpd.schedule
+    import pkpd.regimen.schedule
     import pkpd.solve.batch
 
     marks.append(time.perf_counter())
     model = pkpd.load_model(sys.argv[1])
     marks.append(time.perf_counter())
     held = np.load(sys.argv[2])
-    schedule = pkpd.schedule.Schedule(*(held[k] for k in ("offsets", "time", "kind", "index", "value")))
+    schedule = pkpd.regimen.schedule.Schedule(*(held[k] for k in ("offsets", "time", "kind", "index", "value")))
     solved = []
     for _ in range(2):
         begin = time.perf_counter()

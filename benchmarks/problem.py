@@ -14,8 +14,8 @@ import tomli_w
 
 from pkpd.model.compose import parse_model
 from pkpd.model.expression import evaluate
-from pkpd.model.schema import Model
-from pkpd.schedule import ADD, RATE, Schedule
+from pkpd.model.model import Model
+from pkpd.regimen.schedule import ADD, RATE, Schedule
 
 FOLDER = Path(__file__).parent / "reference_problem"
 

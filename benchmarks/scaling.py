@@ -7,7 +7,7 @@ import time
 
 from benchmarks import table
 from benchmarks.problem import Problem, problem
-from pkpd.executor import workers
+from pkpd.machine.executor import workers
 
 COLUMNS = {"against": "against", "states": "states", "patients": "patients", "doses": "doses", "weeks": "weeks",
            "seconds": "seconds", "patients_per_second": "patients/s", "ms_per_patient": "ms a patient"}

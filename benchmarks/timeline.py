@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.problem import Problem
-from pkpd.schedule import ADD
+from pkpd.regimen.schedule import ADD
 
 
 @dataclass(frozen=True)

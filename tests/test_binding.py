@@ -9,13 +9,16 @@ import numpy as np
 import pytest
 import tomli_w
 
-from pkpd import cli, library
+from pkpd.commands import cli
+from pkpd.content import library
 from pkpd.errors import ContentError
-from pkpd.fit.quantity import point
+from pkpd.fit.free import point
+from pkpd.machine import inputs
 from pkpd.model.compose import load_model, parse_model
-from pkpd.parameters import bind, default_for, line_for, load_context, load_parameters, merge
-from pkpd.population import draw
-from pkpd.values import Parameters, Value, read_parameters
+from pkpd.parameters.parameters import Parameters, Value
+from pkpd.parameters.population import draw
+from pkpd.parameters.reading import read_parameters
+from pkpd.parameters.sets import bind, default_for, line_for, load_context, load_parameters, merge
 
 MODEL = """[model]
 title = "One compartment"
@@ -264,7 +267,7 @@ def test_two_defaults_of_a_model_are_refused_at_load_and_at_check(tmp_path, monk
     (tmp_path / "models" / "drugs" / "one.toml").write_text(MODEL)
     for name in ("a", "b"):
         write(tmp_path / "parameters", f"{name}.toml", 'model = "drugs/one"\ndefault = true')
-    monkeypatch.setattr(library, "ROOT", tmp_path)
+    monkeypatch.setattr(inputs, "ROOT", tmp_path)
     told = ("parameters/b: parameters.default", "a is the default of drugs/one too", "leave default = true in one of them")
     assert issues(lambda: default_for("drugs/one")) == [told]
     code, said = pkpd("check", "b")

@@ -6,22 +6,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pkpd import cli, library, read_records, simulate_records
-from pkpd.bounds import outside
-from pkpd.courses import Regimen
-from pkpd.doses import DoseLine
+from pkpd import read_records, simulate_records
+from pkpd.commands import cli
+from pkpd.content import library
+from pkpd.content.library import parse
 from pkpd.errors import ContentError
-from pkpd.events import Crossing
-from pkpd.library import parse
 from pkpd.model.compose import load_model, parse_model
-from pkpd.model.schema import Model, Parameter
-from pkpd.parameters import bind, load_parameters
-from pkpd.population import Population, draw, typical, uniform
-from pkpd.regimen import load_regimen
-from pkpd.schedule import cycles, lower, settings
-from pkpd.simulation import simulate
-from pkpd.spread import Spread
-from pkpd.values import Parameters, read_parameters
+from pkpd.model.model import Model, Parameter
+from pkpd.parameters.bounds import outside
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.population import Population, draw, typical, uniform
+from pkpd.parameters.reading import read_parameters
+from pkpd.parameters.sets import bind, load_parameters
+from pkpd.parameters.spread import Spread
+from pkpd.regimen.doses import DoseLine
+from pkpd.regimen.lowering import cycles, lower
+from pkpd.regimen.reading import load_regimen
+from pkpd.regimen.regimen import Regimen
+from pkpd.regimen.schedule import settings
+from pkpd.simulation.crossings import Crossing
+from pkpd.simulation.simulation import simulate
 
 ONE = """[model]
 title = "One compartment"

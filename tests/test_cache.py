@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pkpd import cache, plain, units
+from pkpd.content import units
+from pkpd.machine import cache, plain
 from pkpd.model.compose import _KEPT, load_model
 from pkpd.solve import compile as compiler
 
@@ -337,7 +338,7 @@ def test_kernels_are_made_where_nothing_can_be_kept(own, monkeypatch):
 
 
 def test_processes_that_keep_the_same_thing_at_once_do_not_disturb_one_another(own):
-    code = ("import sys\nfrom pkpd import cache\n"
+    code = ("import sys\nfrom pkpd.machine import cache\n"
             "for i in range(60):\n"
             "    cache.save('kind', 'key', b'x' * (100000 + i))\n"
             "    found = cache.load('kind', 'key')\n"

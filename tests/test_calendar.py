@@ -9,8 +9,11 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from rich.console import Console
 
-from pkpd import library, load_regimen
-from pkpd.calendar import (
+from pkpd import load_regimen
+from pkpd.content import library
+from pkpd.regimen.doses import Band, DoseLine
+from pkpd.show.dosing_diagram import dosing_diagram, image
+from pkpd.show.regimen import (
     agenda,
     amount_text,
     calendar,
@@ -23,8 +26,6 @@ from pkpd.calendar import (
     shown_for,
     time_text,
 )
-from pkpd.doses import Band, DoseLine
-from pkpd.timeline import dosing_diagram, image
 
 MFOLFOX6 = load_regimen("mfolfox6")
 HISTORY = (MFOLFOX6.cycles(3).delayed({2: "7 day"}).reduced(0.75, ["oxaliplatin"], "2-").reduced(0, ["fluorouracil"], "2")
@@ -203,7 +204,7 @@ def test_the_same_diagram_is_the_same_file():
 
 @pytest.fixture
 def pkpd(monkeypatch, capsys):
-    from pkpd import cli
+    from pkpd.commands import cli
 
     def run(*args) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["pkpd", *map(str, args)])
@@ -226,7 +227,7 @@ def test_show_prints_doses_and_calendar(pkpd):
 
 def test_show_gives_the_regimen_as_json_alone(pkpd):
     code, said, _ = pkpd("show", "capox", "--json")
-    from pkpd.formats import stamped
+    from pkpd.content.formats import stamped
 
     assert code == 0 and json.loads(said) == stamped(show_regimen(load_regimen("capox")))
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from pkpd import cli
+from pkpd.commands import cli
 
 
 def run(*args, monkeypatch, capsys):
@@ -158,7 +158,7 @@ def test_bad_input_is_told_exits_with_2_and_leaves_no_file(pkpd, tmp_path, args,
 
 
 @pytest.mark.parametrize(("args", "verb"), [
-    (("simulate", "crlm", "--patients", 2, "--out", "a.csv"), "pkpd.streaming.simulate"),
+    (("simulate", "crlm", "--patients", 2, "--out", "a.csv"), "pkpd.simulation.streaming.simulate"),
     (("trial", "eortc_40983", "--json", "f.json"), "pkpd.fit.predict.run_arm"),
     (("fit", "eortc_40983", "--out", "r.toml"), "pkpd.fit.run.objective"),
     (("study", "neoadjuvant_cycles", "--out", "."), "pkpd.study.run.run_arm"),
@@ -184,5 +184,5 @@ def test_trial_writes_the_figures_by_contract(pkpd, tmp_path):
 
 
 def test_a_new_process_runs_the_command():
-    done = subprocess.run([sys.executable, "-m", "pkpd.cli", "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-m", "pkpd.commands.cli", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("pkpd ")

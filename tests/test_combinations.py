@@ -2,10 +2,11 @@
 
 import pytest
 
-from pkpd import Regimen, cycles, library, load_model, load_parameters, load_regimen, lower, typical
-from pkpd.courses import Reduction
+from pkpd import Regimen, cycles, load_model, load_parameters, load_regimen, lower, typical
+from pkpd.content import library
 from pkpd.errors import ContentError
-from pkpd.regimen import read_regimen
+from pkpd.regimen.reading import read_regimen
+from pkpd.regimen.regimen import Reduction
 
 
 def told(call) -> list[tuple[str, str, str]]:
@@ -139,7 +140,7 @@ def test_nivolumab_follows_four_doses_with_ipilimumab():
 
 def test_dostarlimab_is_given_every_three_weeks_four_times_and_then_twice_as_much_every_six():
     """Weeks 0, 3, 6 and 9, then 12, 18 and 24, as in GARNET's part 2B."""
-    from pkpd.calendar import agenda as doses_until
+    from pkpd.show.regimen import agenda as doses_until
 
     given = [(g.start / 7, g.line.amount) for g in doses_until(load_regimen("dostarlimab_500_q3w_1000_q6w"), 7 * 25)]
     assert given == [(0, 500), (3, 500), (6, 500), (9, 500), (12, 1000), (18, 1000), (24, 1000)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pkpd import library
+from pkpd.content import library
 from tests.mutated.typed import FILES
 from tests.test_cli import run
 

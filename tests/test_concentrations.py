@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pkpd import catalogue, cli
-from pkpd.concentrations import Panel, draw_exposure, print_rows
+from pkpd.commands import cli, show
 from pkpd.errors import ContentError, OutputError
-from pkpd.evidence.reading import read_evidence
+from pkpd.exposures.evidence import read_evidence
+from pkpd.show.exposure_figure import Panel, draw_exposure, print_rows
 
 
 def evidence(*entries):
@@ -29,10 +29,10 @@ def printed(rows, title="5-FU"):
 def panels_of(monkeypatch, tmp_path, drug, own) -> list[Panel]:
     """The panels that a drug's picture is made of."""
     seen: list[Panel] = []
-    from pkpd import concentrations
+    from pkpd.show import exposure_figure
 
-    draw = concentrations._draw
-    monkeypatch.setattr(concentrations, "_draw", lambda axis, panel: (seen.append(panel), draw(axis, panel)))
+    draw = exposure_figure._draw
+    monkeypatch.setattr(exposure_figure, "_draw", lambda axis, panel: (seen.append(panel), draw(axis, panel)))
     draw_exposure(drug, tmp_path / "a.svg", own)
     return seen
 
@@ -98,7 +98,7 @@ def test_the_table_tells_inside_outside_and_why():
 
 
 def test_a_picture_that_cannot_be_written_is_told_before_any_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("pkpd.concentrations.simulate_course", None)
+    monkeypatch.setattr("pkpd.show.exposure_figure.simulate_course", None)
     with pytest.raises(ContentError, match="'a.gif' is neither .png nor .svg"):
         draw_exposure("fluorouracil", tmp_path / "a.gif")
     with pytest.raises(OutputError, match="does not exist"):
@@ -115,7 +115,7 @@ def command(monkeypatch, capsys, *args):
 
 def test_show_exposure_draws_and_lists_the_figures_of_a_drug(monkeypatch, capsys, tmp_path):
     own = evidence({"value": 30.7, "sd": 13.2}, {"value": 21.8, "dose": "615 mg"})
-    monkeypatch.setattr("pkpd.concentrations.load_evidence", lambda: own)
+    monkeypatch.setattr("pkpd.show.exposure_figure.load_evidence", lambda: own)
     code, out, _ = command(monkeypatch, capsys, "show", "fluorouracil", "--exposure", tmp_path / "f.png")
     assert code == 0 and (tmp_path / "f.png").stat().st_size > 10_000
     assert "f.png: written" in " ".join(out.split()) and "not advice on any patient" in out
@@ -143,11 +143,11 @@ def own_file(tmp_path, unit="mg/L"):
 
 
 def test_a_file_of_ones_own_is_checked_and_shown(monkeypatch, capsys, tmp_path):
-    assert catalogue.check([str(own_file(tmp_path))]) == ([], 1)
+    assert show.check([str(own_file(tmp_path))]) == ([], 1)
     code, out, _ = command(monkeypatch, capsys, "show", own_file(tmp_path))
     assert code == 0 and "peak" in out and "inside" in out
     code, out, _ = command(monkeypatch, capsys, "show", own_file(tmp_path), "--json")
     assert code == 0 and json.loads(out)["figures"][0]["inside"] is True
-    [issue], _ = catalogue.check([str(own_file(tmp_path, "hour"))])
+    [issue], _ = show.check([str(own_file(tmp_path, "hour"))])
     assert issue["where"].endswith("mine.toml: figures[1].unit")
     assert issue["what"] == "Cmax of Cc is in mg/L, which cannot be converted to hour"

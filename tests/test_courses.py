@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pkpd import Population, Regimen, cycles, load_regimen, lower, parse_model
-from pkpd.doses import DoseLine
 from pkpd.errors import ContentError
-from pkpd.schedule import RATE, Schedule
+from pkpd.regimen.doses import DoseLine
+from pkpd.regimen.schedule import RATE, Schedule
 
 MODEL = parse_model("""[model]
 title = "Three drugs"

@@ -12,16 +12,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from pkpd import cli, library
-from pkpd.diagram import diagram, image
-from pkpd.diagram.compartments import model_scheme
-from pkpd.diagram.layers import layers_of
-from pkpd.diagram.parts import system_scheme
-from pkpd.diagram.positions import settle, spread
-from pkpd.diagram.scheme import part_of
-from pkpd.diagram.tracks import tracks_of
+from pkpd.commands import cli
+from pkpd.content import library
 from pkpd.model.compose import load_model, parse_model
-from pkpd.solve.reference import right_hand_side
+from pkpd.show.diagram import diagram, image
+from pkpd.show.diagram.compartments import model_scheme
+from pkpd.show.diagram.layers import layers_of
+from pkpd.show.diagram.parts import system_scheme
+from pkpd.show.diagram.positions import settle, spread
+from pkpd.show.diagram.scheme import part_of
+from pkpd.show.diagram.tracks import tracks_of
+from pkpd.solve.rates import right_hand_side
 
 FILES = {n: library.read("model", n).data for n in library.names("model")}
 ALONE = [n for n, d in FILES.items() if not {"joins", "gathers"} & set(d["model"]) and ("compartments" in d or "parts" in d)]

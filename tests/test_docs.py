@@ -26,7 +26,7 @@ def test_ci_runs_the_two_commands_that_the_readme_prints():
 def test_every_command_of_the_readme_exists():
     from typer.main import get_command
 
-    from pkpd.cli import app
+    from pkpd.commands.cli import app
 
     known = set(get_command(app).commands)  # type: ignore[attr-defined]
     named = set(re.findall(r"^\| `pkpd (\w+)", (ROOT / "README.md").read_text(), re.M))

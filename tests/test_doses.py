@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from pkpd import Population, lower, parse_model
-from pkpd.doses import Band
+from pkpd.content.library import parse
 from pkpd.errors import ContentError
-from pkpd.library import parse
-from pkpd.regimen import read_regimen
+from pkpd.regimen.doses import Band
+from pkpd.regimen.reading import read_regimen
 
 MODEL = parse_model("""[model]
 title = "A drug"

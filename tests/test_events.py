@@ -5,9 +5,10 @@ import pytest
 
 from pkpd import Crossing, Population, cycles, draw, load_model, load_parameters, load_regimen, lower, parse_model, removal
 from pkpd.errors import ContentError
-from pkpd.regimen import DoseLine, Regimen
-from pkpd.schedule import SCALE, Schedule
-from pkpd.simulation import Simulation, simulate
+from pkpd.regimen.doses import DoseLine
+from pkpd.regimen.regimen import Regimen
+from pkpd.regimen.schedule import SCALE, Schedule
+from pkpd.simulation.simulation import Simulation, simulate
 
 MODEL = parse_model("""[model]
 title = "A drug, logistic growth under a kill, and an oscillation, side by side"

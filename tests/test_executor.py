@@ -20,8 +20,6 @@ import pytest
 from pkpd import (
     Crowd,
     draw,
-    executor,
-    library,
     load_fit,
     load_model,
     load_parameters,
@@ -34,10 +32,12 @@ from pkpd import (
     simulate,
     simulate_to_file,
 )
+from pkpd.content import library
 from pkpd.errors import ClusterError, ContentError
-from pkpd.executor import run_all, stream
 from pkpd.fit.predict import predict
-from pkpd.study.sweep import Sweep
+from pkpd.machine import executor
+from pkpd.machine.executor import run_all, stream
+from pkpd.study.study import Sweep
 
 # --- threads here -----------------------------------------------------
 
@@ -189,7 +189,7 @@ def crowd() -> Crowd:
 
 @pytest.fixture
 def small_blocks(monkeypatch):
-    monkeypatch.setattr("pkpd.streaming._BLOCK", 60_000)
+    monkeypatch.setattr("pkpd.simulation.streaming._BLOCK", 60_000)
 
 
 @pytest.fixture
@@ -318,7 +318,7 @@ def test_a_worker_with_other_software_is_refused(dask, monkeypatch):
 @pytest.fixture
 def other_code(tmp_path, monkeypatch):
     """A copy of the package in which a comment is another, as the workers of `Dask` find it."""
-    package = Path(executor.__file__).parent
+    package = Path(executor.__file__).parents[1]
     shutil.copytree(package, tmp_path / "other" / "pkpd", ignore=shutil.ignore_patterns("__pycache__"))
     changed = tmp_path / "other" / "pkpd" / "solve" / "rodas.py"
     changed.write_text(changed.read_text() + "# another line\n")
@@ -334,7 +334,7 @@ def test_a_worker_whose_code_differs_by_a_line_is_refused_from_either_side(dask,
             run_all(abs, [1, 2])
     finally:
         lone.stop()
-    code = f"import pkpd.executor as e\nwith e.on_cluster({dask.address!r}):\n    print(e.run_all(abs, [1, 2]))\n"
+    code = f"import pkpd.machine.executor as e\nwith e.on_cluster({dask.address!r}):\n    print(e.run_all(abs, [1, 2]))\n"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert "pkpd.errors.ClusterError: --cluster: a worker has other software than this machine" in done.stderr and not done.stdout
 

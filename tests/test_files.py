@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pkpd import formats, library
+from pkpd.commands.templates import write_new
+from pkpd.content import formats, library
 from pkpd.errors import ContentError, NotFound, OutputError
-from pkpd.templates import write_new
 from tests.test_cli import run
 
 

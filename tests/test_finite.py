@@ -6,10 +6,10 @@ import pytest
 
 from pkpd import Crossing, parse_model, parse_parameters, read_records, sensitivity, simulate, simulate_records
 from pkpd.errors import SimulationError
-from pkpd.finite import _told_by_rates
-from pkpd.model.schema import Model
-from pkpd.population import Population
-from pkpd.schedule import settings
+from pkpd.model.model import Model
+from pkpd.parameters.population import Population
+from pkpd.regimen.schedule import settings
+from pkpd.simulation.finite import _told_by_rates
 
 TIMES = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
 

@@ -5,10 +5,11 @@ import tomllib
 
 import pytest
 
-from pkpd import formats, library
+from pkpd.content import formats, library
+from pkpd.content.formats import Change
+from pkpd.content.migration import migrate, migrated, numbered
 from pkpd.errors import ContentError, NotFound, OutputError
-from pkpd.formats import Change
-from pkpd.migration import migrate, migrated, numbered
+from pkpd.machine import inputs
 from pkpd.model.compose import load_model, parse_model
 
 MODEL = """# A made-up drug.
@@ -29,7 +30,7 @@ out = { from = "a", rate = "K * a" }
 FILES = sorted(
     p
     for folder in ("models", "parameters", "fits", "studies")
-    for p in (library.ROOT / folder).rglob("*.toml")
+    for p in (inputs.ROOT / folder).rglob("*.toml")
 )
 
 

@@ -5,10 +5,11 @@ import json
 import pytest
 from rich.console import Console
 
-from pkpd import cli, library
-from pkpd.evidence.reading import load_evidence
-from pkpd.formulary import drug_rows, print_drugs
-from pkpd.parameters import default_for, load_parameters
+from pkpd.commands import cli
+from pkpd.content import library
+from pkpd.exposures.evidence import load_evidence
+from pkpd.parameters.sets import default_for, load_parameters
+from pkpd.show.drugs import drug_rows, print_drugs
 
 ROWS = {r["name"]: r for r in drug_rows()}
 
@@ -40,7 +41,7 @@ def test_exposures_are_counted_by_use_and_what_is_missing_is_told(name):
 
 
 def test_nothing_is_simulated_for_the_list(monkeypatch):
-    for verb in ("pkpd.simulation.simulate", "pkpd.model.compose.load_model"):
+    for verb in ("pkpd.simulation.simulation.simulate", "pkpd.model.compose.load_model"):
         monkeypatch.setattr(verb, None)
     assert len(drug_rows()) == len(ROWS)
 

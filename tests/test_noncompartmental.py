@@ -17,12 +17,12 @@ from pkpd import (
     simulate,
     typical,
 )
-from pkpd.courses import Regimen
-from pkpd.doses import DoseLine
 from pkpd.errors import ContentError
-from pkpd.noncompartmental import READOUTS
-from pkpd.schedule import nothing
-from pkpd.simulation import Simulation
+from pkpd.regimen.doses import DoseLine
+from pkpd.regimen.regimen import Regimen
+from pkpd.regimen.schedule import nothing
+from pkpd.simulation.nca import READOUTS
+from pkpd.simulation.simulation import Simulation
 from pkpd.solve.analytic import one_compartment, two_compartments
 
 MODEL = parse_model("""

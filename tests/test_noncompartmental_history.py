@@ -20,11 +20,11 @@ from pkpd import (
     simulate,
     typical,
 )
-from pkpd.courses import Regimen
-from pkpd.doses import DoseLine
-from pkpd.noncompartmental import READOUTS
-from pkpd.schedule import Schedule
-from pkpd.values import Value
+from pkpd.parameters.parameters import Value
+from pkpd.regimen.doses import DoseLine
+from pkpd.regimen.regimen import Regimen
+from pkpd.regimen.schedule import Schedule
+from pkpd.simulation.nca import READOUTS
 
 MODEL = parse_model("""[model]
 title = "A depot, a central and a peripheral compartment, and a metabolite that stays for long"

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from pkpd import drafts, inputs, library, store
+from pkpd.commands.run import fit_to_file
+from pkpd.content import library
 from pkpd.errors import OutputError
+from pkpd.machine import drafts, inputs, store
 from pkpd.report.writing import write_report
-from pkpd.runs import fit_to_file
 
 READ = "{0}: is read in this run, and would be replaced by its output\n    remedy: name another file"
 SHIPPED = "{0}: belongs to the library, and would be replaced\n    remedy: name another file"
@@ -126,7 +127,7 @@ def test_records_are_inputs():
 
 
 def command(*args: str, **more) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "pkpd.cli", *args], capture_output=True, text=True, **more)
+    return subprocess.run([sys.executable, "-m", "pkpd.commands.cli", *args], capture_output=True, text=True, **more)
 
 
 @pytest.mark.parametrize(("out", "args"), [
@@ -153,7 +154,7 @@ def shipped(here, monkeypatch) -> Path:
     for folder in library.FOLDERS.values():
         (root / folder).mkdir(parents=True, exist_ok=True)
     (root / "fits" / "results" / "eortc.toml").write_text("theirs")
-    monkeypatch.setattr(library, "ROOT", root)
+    monkeypatch.setattr(inputs, "ROOT", root)
     return root / "fits" / "results" / "eortc.toml"
 
 
@@ -177,7 +178,7 @@ FIT = Path(__file__).parents[1] / "fits" / "eortc_40983.toml"
 def untouched(monkeypatch):
     """The result of the library's fit, which is as it was in the end; a fit that would run is an error."""
     monkeypatch.setattr("pkpd.fit.run.run_fit", lambda *x, **y: pytest.fail("the fit was run"))
-    result = library.ROOT / "fits" / "results" / "eortc_40983.toml"
+    result = inputs.ROOT / "fits" / "results" / "eortc_40983.toml"
     before = result.read_bytes()
     yield result
     assert result.read_bytes() == before
@@ -207,20 +208,20 @@ def test_a_fit_does_not_replace_the_library_s_result_unless_told_to(untouched):
 
 
 def test_the_first_result_of_a_fit_of_a_checkout_is_the_library_s_and_of_an_installed_one_is_a_file_here(shipped, monkeypatch):
-    from pkpd.runs import _result_file
+    from pkpd.commands.run import _result_file
 
     assert _result_file("other", None, False) == shipped.with_name("other.toml")
     assert _result_file("eortc", None, False) == Path("eortc_result.toml")
     shipped.parents[2].rename("_library")
-    monkeypatch.setattr(library, "ROOT", Path("_library"))
+    monkeypatch.setattr(inputs, "ROOT", Path("_library"))
     assert _result_file("other", None, False) == Path("other_result.toml")
 
 
 @pytest.mark.parametrize(("name", "replace", "target"), [
     ("eortc_40983", False, "eortc_40983_result.toml"), ("./eortc_40983.toml", False, "eortc_40983_result.toml"),
-    ("eortc_40983", True, str(library.ROOT / "fits" / "results" / "eortc_40983.toml"))])
+    ("eortc_40983", True, str(inputs.ROOT / "fits" / "results" / "eortc_40983.toml"))])
 def test_where_a_fit_s_result_goes_if_nothing_is_said(name, replace, target):
-    from pkpd.runs import _result_file
+    from pkpd.commands.run import _result_file
 
     shutil.copy(FIT, "eortc_40983.toml")
     assert str(_result_file(name, None, replace)) == target
@@ -238,12 +239,13 @@ def calls(file: Path) -> list[tuple[str, str]]:
     return found
 
 
-PACKAGE = Path(store.__file__).parent
-WRITERS = {"store.py", "drafts.py", "cache.py"}  # the last has its own folder, which no input is read from
-READERS = {"library.py", "records/sheet.py"}  # each notes what it reads
-LIBRARY_S_OWN = {"store.py", "units.py", "references.py", "catalogue.py"}  # code, definitions, references; what was read before
-NEW = {"templates/__init__.py"}  # makes new files only, and looks for a model by its first line
-MAINTENANCE = {"fit/__main__.py", "mechanisms/__main__.py", "evidence/__main__.py"}  # rewrite pages of the documentation
+PACKAGE = Path(store.__file__).parents[1]
+# the last has its own folder, which no input is read from
+WRITERS = {"machine/store.py", "machine/drafts.py", "machine/cache.py"}
+READERS = {"content/library.py", "records/sheet.py"}  # each notes what it reads
+# code, definitions, references; what was read before
+LIBRARY_S_OWN = {"machine/store.py", "content/units.py", "content/references.py", "commands/show.py"}
+NEW = {"commands/templates/__init__.py"}  # makes new files only, and looks for a model by its first line
 
 
 def test_every_file_is_written_by_the_store_which_guards_it():
@@ -261,7 +263,7 @@ def test_every_file_of_a_user_is_read_where_it_is_noted():
         noted |= {name} if ("note", "inputs") in found else set()
         reads = [n for n, on in found if (n, on) != ("open", "os") and n in (
             "open", "read_text", "read_bytes", "read_csv", "read_parquet", "read_json")]
-        assert not reads or name in WRITERS | READERS | LIBRARY_S_OWN | MAINTENANCE | NEW, (name, reads)
+        assert not reads or name in WRITERS | READERS | LIBRARY_S_OWN | NEW, (name, reads)
     assert noted == READERS
 
 
@@ -309,7 +311,7 @@ def test_a_pipe_and_standard_output_are_written_straight():
     store.write_text(store.require_writable("pipe"), "through")
     reader.join(10)
     assert got == ["through"] and stat.S_ISFIFO(os.stat("pipe").st_mode)
-    code = "from pkpd import store; print('first', flush=True); store.write_text('/dev/stdout', 'x'); print('last')"
+    code = "from pkpd.machine import store; print('first', flush=True); store.write_text('/dev/stdout', 'x'); print('last')"
     with open("log", "w") as log:
         subprocess.run([sys.executable, "-c", code], stdout=log, check=True)
     assert Path("log").read_text() == "first\nxlast\n"
@@ -342,7 +344,7 @@ def way(request, monkeypatch) -> str:
     """Both ways of writing a draft, as code that a subprocess begins with."""
     if request.param:
         return ""
-    fails = "from pkpd import drafts\ndef none(*_): raise OSError('not here')\ndrafts._nameless = none\n"
+    fails = "from pkpd.machine import drafts\ndef none(*_): raise OSError('not here')\ndrafts._nameless = none\n"
     monkeypatch.setattr(drafts, "_nameless", lambda *_: (_ for _ in ()).throw(OSError("not here")))
     return fails
 
@@ -356,7 +358,7 @@ def killed(code: str) -> None:
 
 def test_a_killed_process_leaves_the_old_file_and_at_most_a_file_that_the_next_one_removes(here, way):
     Path("out.txt").write_text("old")
-    killed(way + "from pkpd import store\nimport time\nwith store.writing('out.txt') as file:\n"
+    killed(way + "from pkpd.machine import store\nimport time\nwith store.writing('out.txt') as file:\n"
            "    file.write(b'x' * 10**6); file.flush(); print('now', flush=True); time.sleep(60)\n")
     left = sorted(os.listdir(here))
     assert left == ["out.txt"] if not way else len(left) == 2 and left[0].endswith(drafts.MARK)
@@ -421,7 +423,8 @@ def test_a_page_that_cannot_be_begun_leaves_no_folder(here, way, monkeypatch):
 def test_a_killed_process_leaves_an_old_page_whole(here, way):
     page("page", "old")
     before = contents("page")
-    killed(way + "import time\nfrom pathlib import Path\nfrom pkpd import store\nfrom pkpd.report.writing import write_report\n"
+    killed(way + "import time\nfrom pathlib import Path\nfrom pkpd.machine import store\n"
+           "from pkpd.report.writing import write_report\n"
            "once = store.write_text\n"
            "def slow(path, text):\n    made = once(path, text)\n    if path.name == 'two.svg':\n"
            "        print('now', flush=True); time.sleep(60)\n    return made\nstore.write_text = slow\n"
@@ -448,7 +451,7 @@ def test_a_simulation_that_is_stopped_leaves_nothing(here):
     Path("values.toml").write_text(VALUES)
     args = ["simulate", "one.toml", "--parameters", "values.toml", "--patients", "100000000", "--until", "10 hour", "--every",
             "1 hour", "--out", "a.csv"]
-    process = subprocess.Popen([sys.executable, "-m", "pkpd.cli", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    process = subprocess.Popen([sys.executable, "-m", "pkpd.commands.cli", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                text=True)
     deadline = time.time() + 60
     while time.time() < deadline and process.poll() is None and not writes(process.pid, here):

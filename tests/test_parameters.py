@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pkpd.content.library import parse
 from pkpd.errors import ContentError, NotFound
-from pkpd.library import parse
 from pkpd.model.compose import load_model, parse_model
-from pkpd.model.schema import Model
-from pkpd.parameters import _placed, bind, load_parameters, merge
-from pkpd.population import Population, draw, typical, uniform
-from pkpd.spread import Spread
-from pkpd.values import Correlation, Parameters, Value, read_parameters
+from pkpd.model.model import Model
+from pkpd.parameters.correlations import Correlation
+from pkpd.parameters.parameters import Parameters, Value
+from pkpd.parameters.population import Population, draw, typical, uniform
+from pkpd.parameters.reading import read_parameters
+from pkpd.parameters.sets import _placed, bind, load_parameters, merge
+from pkpd.parameters.spread import Spread
 
 HEAD = '[parameters]\nmodel = "drug"\nreference = "own2020"\n'
 MODEL = """[model]

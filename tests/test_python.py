@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import pkpd
-from pkpd.doors import door
 from pkpd.errors import ContentError, PkpdError
+from pkpd.machine.doors import door
 
 MODEL = pkpd.load_model("drugs/oxaliplatin")
 SET = pkpd.load_parameters((), MODEL)
@@ -57,7 +57,7 @@ def test_what_is_parsed_is_not_changed():
 
 
 def test_trials_and_fits_are_parsed_from_tables():
-    from pkpd import library
+    from pkpd.content import library
 
     assert pkpd.parse_trial(library.read("trial", "keynote_016").data, "keynote_016") == TRIAL
     assert pkpd.parse_fit(library.read("fit", "immune").data, "immune") == pkpd.load_fit("immune")

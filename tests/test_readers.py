@@ -5,14 +5,14 @@ from functools import lru_cache
 
 import pytest
 
-from pkpd import library
-from pkpd.catalogue import check
+from pkpd.commands.show import check
+from pkpd.content import library
 from pkpd.errors import ContentError, Issue, PkpdError
-from pkpd.fit import free
-from pkpd.fit.free import read_fit
-from pkpd.study import sweep
-from pkpd.study.sweep import read_study
-from pkpd.trial.protocol import read_trial
+from pkpd.fit import reading as fit_reading
+from pkpd.fit.reading import read_fit
+from pkpd.study import reading as study_reading
+from pkpd.study.reading import read_study
+from pkpd.trial.reading import read_trial
 
 READERS = {"trial": ("eortc_40983", read_trial), "fit": ("eortc_40983", read_fit), "study": ("neoadjuvant_cycles", read_study)}
 BAD = ("x", -1, float("inf"), float("nan"), True, [], {}, [1], ["a"], {"a": 1}, [[1], 2], 0, 10**400, 16**5000)
@@ -52,9 +52,9 @@ def places(tables, above=()):
 
 @pytest.mark.parametrize("kind", READERS)
 def test_no_value_of_a_wrong_type_gives_a_traceback(kind, data, monkeypatch):
-    for module in (free, sweep):
+    for module in (fit_reading, study_reading):
         monkeypatch.setattr(module, "load_trial", lru_cache(module.load_trial))
-    monkeypatch.setattr(sweep, "load_result", lru_cache(sweep.load_result))
+    monkeypatch.setattr(study_reading, "load_result", lru_cache(study_reading.load_result))
     for word in ("names", "read"):
         monkeypatch.setattr(library, word, lru_cache(getattr(library, word)))
     tables, crashes, refused = data[kind], [], 0

@@ -2,11 +2,13 @@
 
 import pytest
 
-from pkpd import library, load_regimen
-from pkpd.doses import amount_of
+from pkpd import load_regimen
+from pkpd.content import library
+from pkpd.content.library import parse
 from pkpd.errors import ContentError, NotFound
-from pkpd.library import parse
-from pkpd.regimen import DoseLine, Regimen, read_regimen
+from pkpd.regimen.doses import DoseLine, amount_of
+from pkpd.regimen.reading import read_regimen
+from pkpd.regimen.regimen import Regimen
 
 HEAD = '[regimen]\ntitle = "own"\ncycle = "14 day"\n'
 

@@ -11,16 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from pkpd import plot
 from pkpd.errors import OutputError
-from pkpd.parameters import load_parameters
+from pkpd.parameters.sets import load_parameters
+from pkpd.report import cycles_figures, writing
 from pkpd.report.page import COLUMNS, write_page
 from pkpd.report.reading import amount, cell, picked, says, view
+from pkpd.show.style import svg
 from pkpd.study.kinds import load_study
 from pkpd.study.neoadjuvant import FIGURES, basis
 from pkpd.study.run import StudyResult
 from pkpd.trial.exposure import daily_model
-from pkpd.trial.protocol import load_trial
+from pkpd.trial.reading import load_trial
 
 LINKS = {"effect_site_emax": 0.0, "auc_linear": -0.9, "damage_transit": 0.6}
 
@@ -100,7 +101,7 @@ def page(folder) -> str:
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
     """Figures are made but not drawn, which takes most of the time of a page."""
-    monkeypatch.setattr(plot, "svg", lambda picture: "<svg/>")
+    monkeypatch.setattr(writing, "svg", lambda picture: "<svg/>")
 
 
 def _with(result: StudyResult, change) -> StudyResult:
@@ -166,12 +167,12 @@ def test_the_same_result_gives_the_same_files(result, folder, page, tmp_path, un
 
 
 def test_a_figure_drawn_again_is_the_same(result, folder):
-    drawn = plot.svg(plot.difference_figure(result.rows, result.study))
+    drawn = svg(cycles_figures.difference_figure(result.rows, result.study))
     assert drawn == (folder / "figures" / "difference_3y.svg").read_text(encoding="utf-8")
 
 
 def test_the_two_month_line_is_drawn_where_it_falls_and_named(result):
-    picture = plot.sweep_figure(result.rows, result.reference, result.study, ("pfs_3y",))
+    picture = cycles_figures.sweep_figure(result.rows, result.reference, result.study, ("pfs_3y",))
     assert len(picture.axes) == 2
     for axis in picture.axes:
         assert "ESMO 2023 limit: 2 months" in [t.get_text() for t in axis.texts]
@@ -179,21 +180,21 @@ def test_the_two_month_line_is_drawn_where_it_falls_and_named(result):
 
 
 def test_sweeps_that_agree_share_a_panel(result):
-    assert len(plot.sweep_figure(result.rows, result.reference, result.study, ("response",)).axes) == 1
-    assert plot.merged(result.rows, "time_to_surgery", result.study)
-    assert not plot.merged(result.rows, "pfs_3y", result.study)
+    assert len(cycles_figures.sweep_figure(result.rows, result.reference, result.study, ("response",)).axes) == 1
+    assert cycles_figures.merged(result.rows, "time_to_surgery", result.study)
+    assert not cycles_figures.merged(result.rows, "pfs_3y", result.study)
 
 
 def test_every_panel_names_its_axes_with_units(result):
-    pictures = [plot.sweep_figure(result.rows, result.reference, result.study, FIGURES),
-                plot.difference_figure(result.rows, result.study)]
+    pictures = [cycles_figures.sweep_figure(result.rows, result.reference, result.study, FIGURES),
+                cycles_figures.difference_figure(result.rows, result.study)]
     for axis in (a for p in pictures for a in p.axes if a.get_visible()):
         assert axis.get_xlabel() == "cycles before the operation"
         assert re.search("%|days|months|percentage points", axis.get_ylabel())
 
 
 def test_points_of_the_trial_are_told_from_extrapolation(result):
-    words = _texts(plot.sweep_figure(result.rows, result.reference, result.study, ("pfs_3y",)))
+    words = _texts(cycles_figures.sweep_figure(result.rows, result.reference, result.study, ("pfs_3y",)))
     assert "the trial’s treated arm (6 before, 6 after)" in words
     assert "extrapolation by the model" in words
     assert "surgery alone, simulated" in words
@@ -213,7 +214,7 @@ def test_a_median_that_is_not_reached_is_called_so(result, tmp_path, undrawn):
     assert "<td>not reached</td>" in text
     assert "–not reached)" in text
     assert "None" not in re.sub(r"base64,[^\"]*", "", text)
-    assert "median not reached" in _texts(plot.sweep_figure(changed.rows, (), changed.study, ("pfs_median",)))
+    assert "median not reached" in _texts(cycles_figures.sweep_figure(changed.rows, (), changed.study, ("pfs_median",)))
     table = csv.DictReader((tmp_path / "results.csv").read_text(encoding="utf-8").splitlines())
     told = [r for r in table if r["figure"] == "pfs_median"]
     assert {r["value"] for r in told if r["before"] == "6"} == {""}
@@ -233,7 +234,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_before_any_file(result, tmp
 
 def test_the_page_is_written_last(result, tmp_path, undrawn, monkeypatch):
     order = []
-    monkeypatch.setattr("pkpd.store.write_bytes", lambda path, data: order.append(Path(path).name) or Path(path))
+    monkeypatch.setattr("pkpd.machine.store.write_bytes", lambda path, data: order.append(Path(path).name) or Path(path))
     write_page(result, tmp_path)
     assert order[-1] == "index.html" and order[:2] == ["results.json", "results.csv"]
 

@@ -3,11 +3,12 @@
 import pytest
 
 from pkpd import load_regimen
+from pkpd.content.library import parse
 from pkpd.errors import ContentError
-from pkpd.library import parse
-from pkpd.regimen import Regimen, read_regimen
-from pkpd.rules import Rule
-from pkpd.words import rule_text
+from pkpd.regimen.reading import read_regimen
+from pkpd.regimen.regimen import Regimen
+from pkpd.regimen.rules import Rule
+from pkpd.show.text import rule_text
 
 HEAD = ('[regimen]\ntitle = "own"\ncycle = "14 day"\n[[doses]]\ndrug = "a"\namount = "5 mg"\n'
         '[[doses]]\ndrug = "b"\namount = "5 mg"\n')

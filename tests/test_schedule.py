@@ -7,9 +7,10 @@ import pytest
 
 from pkpd import Population, cycles, draw, load_model, load_parameters, load_regimen, lower, parse_model, typical
 from pkpd.errors import ContentError
-from pkpd.regimen import DoseLine, Regimen
-from pkpd.schedule import ADD, RATE, SCALE, SET, Schedule, settings
-from pkpd.simulation import simulate
+from pkpd.regimen.doses import DoseLine
+from pkpd.regimen.regimen import Regimen
+from pkpd.regimen.schedule import ADD, RATE, SCALE, SET, Schedule, settings
+from pkpd.simulation.simulation import simulate
 
 HOUR = 1 / 24
 SYSTEM = load_model("systems/folfox_auc_linear")

@@ -24,10 +24,11 @@ from pkpd import (
     simulate,
 )
 from pkpd.errors import ContentError, SimulationError
-from pkpd.regimen import DoseLine, Regimen
-from pkpd.schedule import ASSIGN, SET, Schedule, packed, settings
-from pkpd.sensitivities import Sensitivity
-from pkpd.values import Value
+from pkpd.parameters.parameters import Value
+from pkpd.regimen.doses import DoseLine
+from pkpd.regimen.regimen import Regimen
+from pkpd.regimen.schedule import ASSIGN, SET, Schedule, packed, settings
+from pkpd.simulation.sensitivities import Sensitivity
 
 MODEL = parse_model("""[model]
 title = "A depot, a drug that leaves in two ways, and its effect"

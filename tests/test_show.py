@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pkpd import library, references
+from pkpd.content import library, references
 from pkpd.model import expression
 from pkpd.model.compose import load_model, parse_model
-from pkpd.parameters import line_for
-from pkpd.show import DISCLAIMER, print_model, print_parameters, show_model, show_parameters
-from pkpd.spread import Spread
-from pkpd.values import Value, read_parameters
-from pkpd.words import number, spread_text, write
+from pkpd.parameters.parameters import Value
+from pkpd.parameters.reading import read_parameters
+from pkpd.parameters.sets import line_for
+from pkpd.parameters.spread import Spread
+from pkpd.show.model import DISCLAIMER, print_model, print_parameters, show_model, show_parameters
+from pkpd.show.text import number, spread_text, write
 
 FILES = {n: library.read("model", n).data for n in library.names("model")}
 ALONE = [n for n, d in FILES.items() if not {"joins", "gathers"} & set(d["model"]) and ("compartments" in d or "parts" in d)]

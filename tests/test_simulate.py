@@ -5,9 +5,10 @@ import pytest
 
 from pkpd import Population, cycles, draw, load_model, load_parameters, load_regimen, lower, parse_model, typical
 from pkpd.errors import ContentError, SimulationError
-from pkpd.regimen import DoseLine, Regimen
-from pkpd.schedule import ADD, Schedule, nothing, settings
-from pkpd.simulation import Simulation, simulate, start_states
+from pkpd.regimen.doses import DoseLine
+from pkpd.regimen.regimen import Regimen
+from pkpd.regimen.schedule import ADD, Schedule, nothing, settings
+from pkpd.simulation.simulation import Simulation, simulate, start_states
 
 EXPLOSION = """[model]
 title = "A state that becomes infinite in finite time"

@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 
+from pkpd.content.library import parse
 from pkpd.errors import ContentError
-from pkpd.library import parse
 from pkpd.model.compose import parse_model
-from pkpd.population import draw, uniform
-from pkpd.spread import Spread, read_spread
-from pkpd.values import Parameters, read_parameters
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.population import draw, uniform
+from pkpd.parameters.reading import read_parameters
+from pkpd.parameters.spread import Spread, read_spread
 
 HEAD = '[parameters]\nmodel = "drug"\n'
 

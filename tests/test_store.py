@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pkpd import load_model, store
+from pkpd import load_model
 from pkpd.errors import ContentError, Issue, NotFound, OutputError, fail
-from pkpd.executor import run_all, workers
+from pkpd.machine import store
+from pkpd.machine.executor import run_all, workers
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,7 @@ def test_equal_content_has_an_equal_hash_whatever_the_order_of_keys():
 
 
 def test_a_hash_is_the_same_in_another_process():
-    code = ("from pkpd import load_model, store\nfrom fractions import Fraction\n"
+    code = ("from pkpd import load_model\nfrom pkpd.machine import store\nfrom fractions import Fraction\n"
             "print(store.content_hash({'b': 1.5, 'a': Fraction(1, 3)}, 'µg'), load_model('systems/crlm').hash)")
     seen = {subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, check=True,
                            capture_output=True, text=True).stdout.strip() for seed in ("1", "2")}
@@ -70,10 +71,10 @@ def test_different_content_has_a_different_hash(one, other):
 
 def test_code_that_changes_under_a_running_process_has_a_hash_of_that_process_alone(tmp_path):
     """What it runs is the code from before: it may share nothing with processes that run what is on the disk."""
-    shutil.copytree(Path(store.__file__).parent, tmp_path / "pkpd", ignore=shutil.ignore_patterns("__pycache__"))
-    changes = ("import time\nfrom pathlib import Path\nfrom pkpd import store\ntime.sleep(0.05)\n"
-               "path = Path(store.__file__).with_name('units.py')\npath.write_text(path.read_text())\n")
-    tells = "from pkpd import store\nprint(store.code_hash('units.py'), store.code_hash('plot.py'))\n"
+    shutil.copytree(Path(store.__file__).parents[1], tmp_path / "pkpd", ignore=shutil.ignore_patterns("__pycache__"))
+    changes = ("import time\nfrom pathlib import Path\nfrom pkpd.machine import store\ntime.sleep(0.05)\n"
+               "path = Path(store.__file__).parents[1] / 'content/units.py'\npath.write_text(path.read_text())\n")
+    tells = "from pkpd.machine import store\nprint(store.code_hash('content/units.py'), store.code_hash('errors.py'))\n"
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
     seen = [subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True,
                            check=True).stdout.split() for code in (tells, changes + tells, changes + tells, tells)]

@@ -13,9 +13,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pkpd import Crowd, cycles, draw, load_model, load_parameters, load_regimen, lower, simulate, simulate_to_file, simulation
+from pkpd import Crowd, cycles, draw, load_model, load_parameters, load_regimen, lower, simulate, simulate_to_file
 from pkpd.errors import ContentError, OutputError
-from pkpd.tables import table_writer
+from pkpd.machine.tables import table_writer
+from pkpd.simulation import simulation
 
 EXPLOSION = """[model]
 title = "A state that becomes infinite at 1/K"
@@ -52,7 +53,7 @@ def explosive(tmp_path, monkeypatch) -> Crowd:
 
 def blocks_of(patients: int, crowd: Crowd, monkeypatch) -> None:
     numbers = len(crowd.times) * (len(crowd.model.states) + len(crowd.model.variables) + 3) + 4 * len(crowd.model.inputs)
-    monkeypatch.setattr("pkpd.streaming._BLOCK", patients * numbers)
+    monkeypatch.setattr("pkpd.simulation.streaming._BLOCK", patients * numbers)
     assert crowd.block == patients
 
 
@@ -111,7 +112,7 @@ def test_a_patient_that_fails_is_named_in_the_file_and_the_others_are_as_without
 
 
 def test_the_command_names_the_first_patients_that_fail_and_counts_the_rest(explosive, monkeypatch, capsys):
-    from pkpd import cli
+    from pkpd.commands import cli
 
     monkeypatch.setattr(sys, "argv", ["pkpd", "simulate", "explosion.toml", "--parameters", "values.toml", "--patients", "60",
                                       "--seed", "1", "--until", "4 day", "--out", "a.csv"])
@@ -163,9 +164,9 @@ def test_an_unknown_column_is_refused_with_the_nearest_before_any_work(crowd, tm
 
 
 def test_the_command_writes_the_columns_asked_for(tmp_path):
-    done = subprocess.run([sys.executable, "-m", "pkpd.cli", "simulate", "oxaliplatin", "--patients", "2", "--until", "2 hour",
-                           "--every", "1 hour", "--columns", "Cc, CL", "--out", "a.csv"], cwd=tmp_path, capture_output=True,
-                          text=True)
+    done = subprocess.run([sys.executable, "-m", "pkpd.commands.cli", "simulate", "oxaliplatin", "--patients", "2",
+                           "--until", "2 hour", "--every", "1 hour", "--columns", "Cc, CL", "--out", "a.csv"],
+                          cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.csv").read_text().splitlines()[0] == "ID,TIME,Cc,CL,FAILED"
 
@@ -192,7 +193,7 @@ def test_a_number_of_patients_that_is_none_is_refused(crowd, tmp_path, wrong):
 def test_a_file_that_the_disk_has_no_room_for_is_refused_after_the_first_block(crowd, tmp_path, monkeypatch):
     """A billion patients: no list of them is made, and one block tells the size of all."""
     blocks_of(4, crowd, monkeypatch)
-    monkeypatch.setattr("pkpd.streaming.shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, 3 * 10**9))
+    monkeypatch.setattr("pkpd.simulation.streaming.shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, 3 * 10**9))
     with pytest.raises(OutputError) as caught:
         simulate_to_file(crowd, 10**9, tmp_path / "a.csv", tell=lambda *_: pytest.fail("went on"))
     told = re.fullmatch(r".*a\.csv: would take about ([\d,.]+) GB, and 3\.0 GB are free\n    remedy: fewer patients or times, "
@@ -218,11 +219,11 @@ def test_a_run_that_breaks_off_leaves_the_old_file_and_nothing_else(crowd, tmp_p
 
 
 def test_a_run_that_is_stopped_from_outside_leaves_nothing(tmp_path):
-    code = ("import contextlib, os, signal, sys, pkpd.cli, pkpd.streaming\n"
-            "pkpd.streaming._BLOCK = 100\n"
-            "pkpd.cli.progress = lambda *_: contextlib.nullcontext(lambda *_: os.kill(os.getpid(), signal.SIGTERM))\n"
+    code = ("import contextlib, os, signal, sys, pkpd.commands.cli, pkpd.simulation.streaming\n"
+            "pkpd.simulation.streaming._BLOCK = 100\n"
+            "pkpd.commands.cli.progress = lambda *_: contextlib.nullcontext(lambda *_: os.kill(os.getpid(), signal.SIGTERM))\n"
             "sys.argv = ['pkpd', 'simulate', 'oxaliplatin', '--patients', '90', '--until', '2 day', '--out', 'a.parquet']\n"
-            "pkpd.cli.main()\n")
+            "pkpd.commands.cli.main()\n")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2 and "interrupted; no half-written file was left" in done.stderr, done.stderr
     assert os.listdir(tmp_path) == []
@@ -231,7 +232,7 @@ def test_a_run_that_is_stopped_from_outside_leaves_nothing(tmp_path):
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
 def test_a_disk_that_is_full_is_told_and_leaves_nothing(tmp_path, name):
     code = ("import resource, numpy as np\nfrom pathlib import Path\nfrom pkpd.errors import OutputError\n"
-            "from pkpd.tables import table_writer\nresource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+            "from pkpd.machine.tables import table_writer\nresource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
             f"try:\n    with table_writer(Path({name!r}), {{}}) as write:\n        for _ in range(9):\n"
             "            write({'x': np.random.default_rng(0).random(1000)})\n"
             "except OutputError as error:\n    print(error)\n")
@@ -264,7 +265,7 @@ def test_what_is_missing_is_empty_in_both_kinds_of_table(tmp_path):
 
 def peak(patients: int, folder: Path) -> float:
     """The peak memory (MB) of a process that simulates this many patients in small blocks."""
-    code = ("import resource, pkpd, pkpd.streaming\npkpd.streaming._BLOCK = 50_000\n"
+    code = ("import resource, pkpd, pkpd.simulation.streaming\npkpd.simulation.streaming._BLOCK = 50_000\n"
             "model = pkpd.load_model('oxaliplatin')\ntimes = tuple(map(float, range(41)))\n"
             f"pkpd.simulate_to_file(pkpd.Crowd(model, pkpd.load_parameters((), model), times), {patients}, 'a.parquet')\n"
             "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n")

@@ -9,13 +9,13 @@ import time
 
 import pytest
 
+from pkpd.commands.progress import lines, passed
 from pkpd.errors import ContentError, Issue, NotFound, OutputError, clipped, fail
-from pkpd.progress import lines, passed
 
 
 def shell(command, **env):
     """A command line run by a shell that tells a failing command of a pipe."""
-    found = os.environ | {"PKPD": f"{sys.executable} -m pkpd.cli"} | env
+    found = os.environ | {"PKPD": f"{sys.executable} -m pkpd.commands.cli"} | env
     return subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, env=found, timeout=120
     )
@@ -134,7 +134,7 @@ def test_time_that_has_passed_is_told_in_words(seconds, text):
 @pytest.mark.slow
 def test_a_fit_writes_lines_into_a_log_file_while_it_runs(tmp_path):
     """Its first line is there long before it ends, where no terminal is."""
-    command = [sys.executable, "-m", "pkpd.cli", "fit", "eortc_40983", "--out", str(tmp_path / "r.toml")]
+    command = [sys.executable, "-m", "pkpd.commands.cli", "fit", "eortc_40983", "--out", str(tmp_path / "r.toml")]
     with open(tmp_path / "log", "w") as log:
         run = subprocess.Popen(
             command, stderr=log, stdout=log, env=os.environ | {"PKPD_CACHE": str(tmp_path / "cache")}

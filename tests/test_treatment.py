@@ -23,10 +23,11 @@ from pkpd import (
     treat,
 )
 from pkpd.errors import ContentError, SimulationError
-from pkpd.regimen import DoseLine, Regimen
-from pkpd.schedule import ADD, RATE, SCALE, Schedule
+from pkpd.regimen.doses import DoseLine
+from pkpd.regimen.regimen import Regimen
+from pkpd.regimen.schedule import ADD, RATE, SCALE, Schedule
+from pkpd.simulation.treatment import Treatment, given
 from pkpd.solve.reference import solve_patient
-from pkpd.treatment import Treatment, given
 
 HERE = Path(__file__).parent / "neutropenia"
 MODEL = load_model(str(HERE / "model.toml"))
@@ -521,8 +522,8 @@ def test_no_cycles_are_refused():
 
 @pytest.mark.parametrize(("name", "what"), [(str(HERE / "regimen.toml"), "rules"), ("folfox4_cetuximab_weekly", "courses")])
 def test_a_trial_refuses_a_regimen_that_says_itself_when_cycles_begin(name, what):
-    from pkpd import library
-    from pkpd.trial.protocol import read_trial
+    from pkpd.content import library
+    from pkpd.trial.reading import read_trial
 
     data = library.read("trial", "eortc_40983").data
     data["arms"] = [{**a, "regimen": name} if "regimen" in a else a for a in data["arms"]]
@@ -536,7 +537,7 @@ def test_a_trial_refuses_a_regimen_that_says_itself_when_cycles_begin(name, what
 
 
 def run(*args, monkeypatch, capsys) -> tuple[int, str, str]:
-    from pkpd import cli
+    from pkpd.commands import cli
 
     monkeypatch.setattr("sys.argv", ["pkpd", *map(str, args)])
     try:
@@ -569,7 +570,7 @@ def test_simulate_treats_by_the_rules_and_tells_what_they_did(pkpd, tmp_path):
 
 
 def test_blocks_of_patients_are_treated_alike_and_counted_together(monkeypatch, tmp_path):
-    from pkpd import streaming
+    from pkpd.simulation import streaming
 
     crowd = streaming.Crowd(MODEL, VALUES, (0.0, 20.0, 40.0), OWN, 3, seed=3)
     whole = streaming.simulate_to_file(crowd, 40, tmp_path / "whole.csv")

@@ -4,9 +4,9 @@ from fractions import Fraction
 
 import pytest
 
-from pkpd import units
+from pkpd.content import units
+from pkpd.content.units import ONE, Unit, convert, parse_unit, pretty, quantity, ratio
 from pkpd.errors import ContentError
-from pkpd.units import ONE, Unit, convert, parse_unit, pretty, quantity, ratio
 
 AS_IN = "write it as in 'mg/L', '1/day' or 'mL/min'"
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from pkpd import Regimen, Rule, cycles, draw, load_model, load_parameters, load_regimen, lower, treat
-from pkpd.doses import DoseLine
-from pkpd.schedule import Schedule
-from pkpd.simulation import start_states
+from pkpd.regimen.doses import DoseLine
+from pkpd.regimen.schedule import Schedule
+from pkpd.simulation.simulation import start_states
+from pkpd.simulation.treatment import Treatment
 from pkpd.solve.reference import solve_patient
-from pkpd.treatment import Treatment
 
 HERE = Path(__file__).parent / "neutropenia"
 MODEL = load_model(str(HERE / "model.toml"))

@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks import equations
 from benchmarks.problem import Problem
 from benchmarks.timeline import Leg, by_legs
-from pkpd.model.schema import Model
+from pkpd.model.model import Model
 
 
 def version() -> str:

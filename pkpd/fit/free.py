@@ -1,152 +1,111 @@
-"""A fit as its file says: the trials, the free parameters with their priors, and what is left out."""
+"""What a fit may move: a line's value, its spread's sd or a mixture's share, of the disease or of a context of arms."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from pkpd import library
-from pkpd.errors import ContentError, Issue, nearest
-from pkpd.fit.quantity import SCALES, WHATS, Free, put_all
-from pkpd.fit.reach import check_fit
-from pkpd.labels import Labelled, Row, named
-from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text
-from pkpd.naming import file_of
-from pkpd.spread import is_number
-from pkpd.trial.protocol import Trial, load_trial
-from pkpd.trial.published import Figure
+import numpy as np
+from scipy.special import expit, logit
 
-__all__ = ["Fit", "Free", "load_fit", "put_all", "read_fit"]
+from pkpd.parameters.parameters import Parameters
+from pkpd.trial.admission import Prepared
+
+SCALES = {"log": (np.log, np.exp), "logit": (logit, expit), "linear": (lambda x: x, lambda x: x)}
+WHATS = ("value", "sd", "mixture")
 
 
-@dataclass(frozen=True, repr=False)
-class Fit(Labelled):
-    """What is calibrated to what, and how long it may take."""
+@dataclass(frozen=True)
+class Free:
+    """One free quantity: a line's value, its spread's sd, or the share of a mixture's last component.
+
+    The prior is normal on the scale: `at` is its centre in the line's unit, `sd` its size on the scale.
+    context  the context of arms whose line it is; the disease's own parameters if empty
+    apart    whether contexts may lie over it: then it is that of all other patients
+    tie      lines that take the same value
+    """
 
     name: str
-    title: str
-    text: str
-    trials: tuple[str, ...]
-    parameters: str
-    link: str
-    free: tuple[Free, ...]
-    leave_out: tuple[str, ...] = ()
-    patients: int = 1500
-    replicates: int = 600
-    starts: int = 4
-    design: int = 140
-    draws: int = 200
-    seed: int = 1
+    line: str
+    what: str
+    scale: str
+    at: float
+    sd: float
+    context: str = ""
+    apart: bool = False
+    tie: tuple[str, ...] = ()
 
-    def label(self) -> tuple[str, list[Row]]:
-        return f"Fit {self.name}: {self.title}", [
-            ("trials", named(self.trials)), ("parameters", self.parameters), ("free", named(f.name for f in self.free)),
-            ("patients", f"{self.patients} an arm, {self.replicates} replicates, {self.draws} draws, seed {self.seed}")]
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return (self.line, *self.tie)
 
-    def figures(self, trial: Trial) -> tuple[Figure, ...]:
-        """The figures of a trial that are fitted."""
-        return tuple(f for f in trial.figures if f.use == "fit" and f"{trial.name}/{f.key}" not in self.leave_out)
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of its lines among the draws of a result."""
+        before, after = f"{self.context}/" if self.context else "", "" if self.what == "value" else f":{self.what}"
+        return tuple(f"{before}{line}{after}" for line in self.lines)
 
+    @property
+    def key(self) -> str:
+        return self.keys[0]
 
-_HEAD = ("title", "text", "parameters", "link")
-_LIMITS = {"patients": (50, 1_000_000), "replicates": (50, 100_000), "starts": (1, 1000), "design": (10, 100_000),
-           "draws": (10, 100_000), "seed": (0, 2**63)}  # of a file: fewer would give no covariance or no posterior
-_SUITS = {"value": tuple(SCALES), "sd": ("log",), "mixture": ("logit",)}
-_WIDEST = 13.8  # of a prior on a log or logit scale, as of an omega: log of a million
-_FREE = ("name", "line", "set", "what", "scale", "prior", "tie")
+    def to_scale(self, value: np.ndarray | float) -> np.ndarray | float:
+        return SCALES[self.scale][0](value)
 
+    def from_scale(self, score: np.ndarray | float) -> np.ndarray | float:
+        return SCALES[self.scale][1](score)
 
-def load_fit(name: str | Path) -> Fit:
-    """A fit by library name or path, checked against its trials and parameters."""
-    return library.load("fit", name, read_fit)
-
-
-def parse_fit(source: str | dict, name: str = "fit") -> Fit:
-    """A fit from TOML text or from its tables, as in a notebook; its trials and parameters are named."""
-    return read_fit(library.tables(source, name), name, name)
+    def put(self, parameters: Parameters, value: float) -> Parameters:
+        """The parameters with this quantity set in each of its lines."""
+        for line in self.lines:
+            parameters = put(parameters, line, self.what, value)
+        return parameters
 
 
-def read_fit(data: dict, name: str, where: str) -> Fit:
-    """A fit from its tables; raises every issue at once."""
-    issues: list[Issue] = []
-    check_keys(data, ("fit", "free"), where, issues)
-    head = table(data.get("fit"), f"{where}: fit", ("trials", *_HEAD, "leave_out", *_LIMITS), issues)
-    words = {k: text(head, k, f"{where}: fit", issues, need=k == "parameters") for k in _HEAD}
-    numbers = library.counts(head, _LIMITS, f"{where}: fit", issues)
-    left = _listed(head, "leave_out", "figures", 'leave_out = ["TRIAL/FIGURE:ARM"]', f"{where}: fit", issues)
-    named = _listed(head, "trials", "trials", 'trials = ["eortc_40983"]', f"{where}: fit", issues)
-    entries = rows(data.get("free"), f"{where}: free", _FREE, issues)
-    free = [f for place, entry in entries if (f := _free(entry, words["parameters"], place, issues)) is not None]
-    if not data.get("free"):
-        issues.append(Issue(f"{where}: free", "names nothing to calibrate", "add [[free]] tables"))
-    keys = [k for f in free for k in f.keys]
-    for key in sorted({k for k in keys if keys.count(k) > 1}):
-        issues.append(Issue(f"{where}: free", f"{key!r} is free twice", "remove one of the two"))
-    if words["parameters"]:
-        check_name(("parameters", "result"), words["parameters"], f"{where}: fit.parameters", issues)
-    trials = _trials(named, f"{where}: fit.trials", issues)
-    raise_issues(issues)
-    fit = Fit(name, words["title"], words["text"], named, words["parameters"], words["link"], tuple(free), left, **numbers)
-    check_fit(fit, trials, where)
-    return fit
+def put(parameters: Parameters, name: str, what: str, value: float) -> Parameters:
+    """The parameters with a line's value, its spread's sd or its mixture's last share set."""
+    line = parameters[name]
+    if what == "value":
+        return parameters.with_value(name, replace(line, value=value))
+    assert line.spread is not None
+    if what == "sd":
+        return parameters.with_value(name, replace(line, spread=replace(line.spread, sd=value)))
+    rest = np.array(line.spread.weights[:-1])
+    weights = (*(rest / rest.sum() * (1 - value)).tolist(), value)
+    return parameters.with_value(name, replace(line, spread=replace(line.spread, weights=weights)))
 
 
-def _listed(data: dict, key: str, of: str, remedy: str, where: str, issues: list[Issue]) -> tuple[str, ...]:
-    """A list of texts; empty where it is left out."""
-    value = data.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(x, str) and x for x in value):
-        issues.append(Issue(f"{where}.{key}", f"{shown(value)} is not a list of {of}", f"write {remedy}"))
-        return ()
-    return tuple(value)
+@dataclass(frozen=True)
+class Point:
+    """The disease's parameters, and what is set in contexts that arms lay on top: context, line, what, value."""
+
+    parameters: Parameters
+    laid: tuple[tuple[str, str, str, float], ...] = ()
+
+    def of(self, prepared: Prepared) -> Prepared:
+        """The patients of an arm with this point's values in their contexts."""
+        return replace(prepared, contexts=tuple((name, self.within(name, own)) for name, own in prepared.contexts))
+
+    def within(self, context: str, own: Parameters) -> Parameters:
+        """A context with what this point sets in it."""
+        for name, line, what, value in self.laid:
+            own = put(own, line, what, value) if name == context else own
+        return own
 
 
-def _trials(named: tuple[str, ...], where: str, issues: list[Issue]) -> tuple[Trial, ...]:
-    """The trials of a fit; what is wrong with one is told."""
-    if not named and not any(i.where == where for i in issues):
-        issues.append(Issue(where, "names no trial", 'write trials = ["eortc_40983"]'))
-    for name in sorted({n for n in named if named.count(n) > 1}):
-        issues.append(Issue(where, f"{name!r} is named twice", "remove one of the two"))
-    files = [file_of(n) for n in dict.fromkeys(named)]
-    for name in sorted({f for f in files if files.count(f) > 1}):
-        issues.append(Issue(where, f"two trials are called {name!r}, and results could not tell them apart",
-                            "rename one of the two files"))
-    found = []
-    for k, name in enumerate(named, 1):
-        before = len(issues)
-        check_name(("trial",), name, f"{where}[{k}]", issues)
-        try:
-            found += [load_trial(name)] if len(issues) == before else []
-        except ContentError as error:
-            issues += error.issues
-    return tuple(found)
+def point(parameters: Parameters, values: Iterable[tuple[str, float]]) -> Point:
+    """The parameters with values put where their keys say; see `Free.keys`."""
+    laid = []
+    for key, value in values:
+        line, _, what = key.partition(":")
+        context, _, line = line.rpartition("/")
+        if context:
+            laid.append((context, line, what or "value", value))
+        else:
+            parameters = put(parameters, line, what or "value", value)
+    return Point(parameters, tuple(laid))
 
 
-def _free(entry: dict, parameters: str, where: str, issues: list[Issue]) -> Free | None:
-    before = len(issues)
-    line = text(entry, "line", where, issues)
-    if "line" not in entry or entry["line"] == "":
-        issues.append(Issue(f"{where}.line", "is missing", 'name a line of the parameters: line = "occult.N0"'))
-    name, own = text(entry, "name", where, issues) or line, text(entry, "set", where, issues)
-    tie = _listed(entry, "tie", "lines", 'tie = ["elsewhere.KAPPA"]: lines that take the same value', where, issues)
-    what, scale, prior = entry.get("what", "value"), entry.get("scale", "log"), entry.get("prior", {})
-    if what not in WHATS:
-        issues.append(Issue(f"{where}.what", f"{shown(what)} cannot be free", "one of value, sd, mixture"))
-    if scale not in tuple(SCALES):
-        issues.append(Issue(f"{where}.scale", f"{shown(scale)} is not a scale",
-                            nearest(scale if isinstance(scale, str) else "", SCALES)))
-    elif what in ("sd", "mixture") and scale not in _SUITS[what]:
-        issues.append(Issue(f"{where}.scale", f"{scale!r} does not suit a {what}",
-                            f'write scale = "{_SUITS[what][0]}", on which it stays what it is'))
-    prior = table(prior, f"{where}.prior", ("at", "sd"), issues)
-    at, sd = prior.get("at"), prior.get("sd")
-    good = is_number(at) and is_number(sd) and sd > 0 and (scale != "log" or at > 0) and (scale != "logit" or 0 < at < 1)
-    if not good:
-        issues.append(Issue(f"{where}.prior", f"{shown(prior)} is not a prior on the {scale} scale",
-                            "write prior = { at = CENTRE, sd = SIZE ON THE SCALE }, sd finite and above zero"))
-    elif is_number(sd) and scale in ("log", "logit") and sd > _WIDEST:
-        issues.append(Issue(f"{where}.prior.sd", f"{sd:g} on the {scale} scale: one in three would be a million times off",
-                            "write it on the scale: a factor of two is sd = 0.69"))
-    if len(issues) > before:
-        return None
-    apart = own == parameters
-    return Free(name, line, what, scale, float(at), float(sd), "" if apart else own, apart, tie)  # type: ignore[arg-type]
+def put_all(free: tuple[Free, ...], parameters: Parameters, scores: np.ndarray) -> Point:
+    """The parameters at a point on the free scales."""
+    return point(parameters, [(key, float(f.from_scale(score))) for f, score in zip(free, scores, strict=True) for key in f.keys])

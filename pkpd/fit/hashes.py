@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pkpd import library, store
+from pkpd.content import library
+from pkpd.content.naming import placeless
+from pkpd.machine import store
 from pkpd.model.compose import load_model
-from pkpd.naming import placeless
-from pkpd.parameters import load_context, load_parameters
-from pkpd.regimen import Regimen, load_regimen
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.sets import load_context, load_parameters
+from pkpd.regimen.reading import load_regimen
+from pkpd.regimen.regimen import Regimen
 from pkpd.trial.exposure import daily_model
-from pkpd.trial.protocol import Trial
-from pkpd.values import Parameters
+from pkpd.trial.trial import Trial
 
 
 def hashes(trial: Trial, parameters: Parameters, fit: str | None) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from pkpd.errors import fail
 from pkpd.fit.run import FitResult
-from pkpd.values import Parameters
+from pkpd.parameters.parameters import Parameters
 
 
 def to_arviz(source: FitResult | Parameters) -> Any:

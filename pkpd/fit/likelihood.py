@@ -6,18 +6,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pkpd.content.naming import file_of
 from pkpd.errors import ContentError
-from pkpd.executor import run_all
-from pkpd.fit.free import Fit
+from pkpd.fit.fit import Fit
+from pkpd.fit.free import Point, put_all
 from pkpd.fit.own import own_set
-from pkpd.fit.quantity import Point, put_all
 from pkpd.fit.reach import arms_read
 from pkpd.fit.terms import Arms, Counts, Joint, term
-from pkpd.naming import file_of
-from pkpd.trial.endpoints import Followed, Readout
-from pkpd.trial.protocol import Trial
-from pkpd.trial.run import Prepared, admit, run_arm, setting, warm
-from pkpd.values import Parameters
+from pkpd.machine.executor import run_all
+from pkpd.parameters.parameters import Parameters
+from pkpd.trial.admission import Prepared, admit, setting, warm
+from pkpd.trial.readout import Followed, Readout
+from pkpd.trial.run import run_arm
+from pkpd.trial.trial import Trial
 
 
 @dataclass(frozen=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pkpd import library
+from pkpd.content import library
+from pkpd.content.library import raise_issues
 from pkpd.errors import Issue, fail
-from pkpd.fit.quantity import put
-from pkpd.joint import split
-from pkpd.library import raise_issues
-from pkpd.parameters import load_parameters
+from pkpd.fit.free import put
+from pkpd.parameters.joint import split
+from pkpd.parameters.parameters import Parameters, Value
+from pkpd.parameters.sets import load_parameters
 from pkpd.trial.exposure import daily_model
-from pkpd.trial.protocol import Trial
-from pkpd.values import Parameters, Value
+from pkpd.trial.trial import Trial
 
 
 def stands_on(name: str | Path) -> tuple[str, ...]:

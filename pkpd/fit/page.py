@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from pkpd import library
+from pkpd.content import library
 from pkpd.errors import fail
 from pkpd.fit.own import laid_over
 from pkpd.fit.predict import predict
 from pkpd.fit.result import fitted, load_result
 from pkpd.trial.exposure import daily_model
-from pkpd.trial.protocol import load_trial
+from pkpd.trial.reading import load_trial
 
 _BLOCK = re.compile(r"(<!-- fit (\w+): (\w+) -->\n).*?(<!-- end -->)", re.S)
 _USES = {"fit": "fitted", "predict": "held out", "context": "context"}

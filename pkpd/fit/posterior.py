@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkpd.executor import stream
 from pkpd.fit.likelihood import Objective
-from pkpd.population import uniform
+from pkpd.machine.executor import stream
+from pkpd.parameters.population import uniform
 
 Tell = Callable[[str, int, int], None]
 Emulator = Callable[[np.ndarray], np.ndarray]

@@ -7,17 +7,18 @@ from functools import partial
 
 import numpy as np
 
-from pkpd.executor import stream
-from pkpd.fit.quantity import Point
+from pkpd.content.naming import called
+from pkpd.fit.free import Point
+from pkpd.fit.intervals import ends
 from pkpd.fit.result import points
 from pkpd.fit.terms import scaled
-from pkpd.intervals import ends
-from pkpd.naming import called
+from pkpd.machine.executor import stream
+from pkpd.parameters.parameters import Parameters
+from pkpd.trial.admission import Prepared, admit, setting, warm
 from pkpd.trial.figures import figure_values, replicates
-from pkpd.trial.protocol import Trial
 from pkpd.trial.published import Figure
-from pkpd.trial.run import Prepared, admit, run_arm, setting, warm
-from pkpd.values import Parameters
+from pkpd.trial.run import run_arm
+from pkpd.trial.trial import Trial
 
 Tell = Callable[[str, int, int], None]
 DRAWS, PER_DRAW = 32, 25

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from pkpd.content.library import raise_issues
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.fit.own import named, unlike
-from pkpd.library import raise_issues
-from pkpd.parameters import load_context, load_parameters
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.sets import load_context, load_parameters
+from pkpd.trial.arms import Arm
 from pkpd.trial.exposure import daily_model
-from pkpd.trial.protocol import Arm, Trial
 from pkpd.trial.published import Figure
-from pkpd.values import Parameters
+from pkpd.trial.trial import Trial
 
 if TYPE_CHECKING:
-    from pkpd.fit.free import Fit, Free
+    from pkpd.fit.fit import Fit
+    from pkpd.fit.free import Free
 
 
 def arms_read(trial: Trial, figures: tuple[Figure, ...]) -> tuple[Arm, ...]:

@@ -8,18 +8,20 @@ import numpy as np
 import tomli_w
 
 import pkpd
-from pkpd import formats, library, store
+from pkpd.content import formats, library
+from pkpd.content.naming import called, file_of
 from pkpd.errors import Issue, NotFound, fail, nearest
+from pkpd.fit.free import Point, point
 from pkpd.fit.own import laid_over
-from pkpd.fit.quantity import Point, point
 from pkpd.fit.run import FitResult, calibrated, summary
+from pkpd.machine import store
 from pkpd.model.expression import unparse
-from pkpd.naming import called, file_of
-from pkpd.parameters import load_parameters
-from pkpd.spread import Spread
+from pkpd.parameters.parameters import Parameters, Value
+from pkpd.parameters.sets import load_parameters
+from pkpd.parameters.spread import Spread
 from pkpd.trial.exposure import daily_model
-from pkpd.trial.protocol import Trial, load_trial
-from pkpd.values import Parameters, Value
+from pkpd.trial.reading import load_trial
+from pkpd.trial.trial import Trial
 
 _SEVERAL = "calibration"  # in the bibliography: several trials at once
 

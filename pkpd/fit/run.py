@@ -8,24 +8,25 @@ from functools import partial
 
 import numpy as np
 
-from pkpd import cache, store
-from pkpd.doors import door
-from pkpd.executor import run_all, stream
-from pkpd.fit.free import Fit
+from pkpd.content.naming import called
+from pkpd.fit.fit import Fit
+from pkpd.fit.free import put_all
 from pkpd.fit.hashes import rests_on
+from pkpd.fit.intervals import ends
 from pkpd.fit.likelihood import Objective, objective
 from pkpd.fit.own import own_set
 from pkpd.fit.posterior import Draws, best_point, sample
 from pkpd.fit.profile import Profile, narrowed, profiles
-from pkpd.fit.quantity import put_all
-from pkpd.intervals import ends
-from pkpd.labels import Labelled, Row
-from pkpd.naming import called
-from pkpd.parameters import load_parameters
-from pkpd.population import uniform
+from pkpd.machine import cache, store
+from pkpd.machine.doors import door
+from pkpd.machine.executor import run_all, stream
+from pkpd.machine.labels import Labelled, Row
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.population import uniform
+from pkpd.parameters.sets import load_parameters
 from pkpd.trial.exposure import daily_model
-from pkpd.trial.protocol import Trial, load_trial
-from pkpd.values import Parameters
+from pkpd.trial.reading import load_trial
+from pkpd.trial.trial import Trial
 
 Tell = Callable[[str, int, int], None]
 _FAR = 999.0  # no larger fall of a profile is told

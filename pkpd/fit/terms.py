@@ -14,10 +14,10 @@ import numpy as np
 from scipy.special import expit, gammaln, logit, xlog1py, xlogy
 
 from pkpd.errors import fail
-from pkpd.trial.endpoints import Followed, Readout
 from pkpd.trial.figures import MONTH, figure_values, replicates
-from pkpd.trial.protocol import Trial
 from pkpd.trial.published import Figure
+from pkpd.trial.readout import Followed, Readout
+from pkpd.trial.trial import Trial
 
 Arms = Mapping[str, Readout | Followed]
 _TRIALS = 150  # simulated trials whose mean figures stand for the expected ones

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pkpd.errors import Issue
 from pkpd.model.expression import names_in, unparse
-from pkpd.model.schema import Model
+from pkpd.model.model import Model
 
 
 class UnusedParameter:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pkpd import cache, library, store, units
+from pkpd.content import library, units
+from pkpd.content.library import raise_issues
 from pkpd.errors import ContentError, Issue, NotFound, PkpdError, fail, nearest
-from pkpd.library import raise_issues
+from pkpd.machine import cache, store
 from pkpd.model.flatten import Instance, flatten
+from pkpd.model.model import Compartment, Dose, Flow, Model, ModelFile, Parameter, Part, Variable
 from pkpd.model.reading import read_file
-from pkpd.model.schema import Compartment, Dose, Flow, Model, ModelFile, Parameter, Part, Variable
 
 _KEPT = (Model, Parameter, Compartment, Dose, Variable, Flow, Part)  # what a composed model is made of
 
@@ -22,7 +23,7 @@ def load_model(name: str, swap: dict[str, str] | None = None) -> Model:
     swap = swap or {}
     try:
         key = store.content_hash(_sources(name, swap), sorted(swap.items()), units.rests_on(),
-                                 store.code_hash("model", "library.py"))
+                                 store.code_hash("model", "content/library.py"))
     except PkpdError:  # composing says all that is wrong
         return build_model(model_file(name), swap)
     return cache.remember("models", key, lambda: build_model(model_file(name), swap), *_KEPT)

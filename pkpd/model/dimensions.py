@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+from pkpd.content.units import ONE, Unit
 from pkpd.errors import fail, nearest
 from pkpd.model.expression import STEEPEST, Tree, constant, names_in, unparse
-from pkpd.units import ONE, Unit
 
 
 def convert_to(tree: Tree, unit: Unit, units: Mapping[str, tuple[Unit, str]], target: str, where: str) -> Tree:

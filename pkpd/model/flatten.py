@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from pkpd.content.library import raise_issues
+from pkpd.content.units import ONE, Unit, parse_unit
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.library import raise_issues
 from pkpd.model import constants, dimensions, expression
 from pkpd.model.expression import Tree
-from pkpd.model.schema import Compartment, Flow, Model, ModelFile, Parameter, Part, Variable
-from pkpd.units import ONE, Unit, parse_unit
+from pkpd.model.model import Compartment, Flow, Model, ModelFile, Parameter, Part, Variable
 
 _TALLEST, _LARGEST = 200, 20_000
 

@@ -7,13 +7,13 @@ import math
 import re
 from dataclasses import dataclass, field
 
+from pkpd.content.data_items import RESERVED
+from pkpd.content.library import check_keys, raise_issues, text
+from pkpd.content.units import ONE, parse_unit
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.items import RESERVED
-from pkpd.library import check_keys, raise_issues, text
 from pkpd.model import constants, expression
 from pkpd.model.expression import Tree
-from pkpd.model.schema import Compartment, Dose, Flow, ModelFile, Parameter, Part, Variable
-from pkpd.units import ONE, parse_unit
+from pkpd.model.model import Compartment, Dose, Flow, ModelFile, Parameter, Part, Variable
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
 _RESERVED = {*expression.FUNCTIONS, "next", "first", "last"}

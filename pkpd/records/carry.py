@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pkpd.covariates import REGISTER
+from pkpd.content.library import raise_issues
 from pkpd.errors import Issue, nearest
-from pkpd.library import raise_issues
+from pkpd.parameters.covariates import REGISTER
+from pkpd.records.records import Records
 from pkpd.records.sheet import MISSING
 from pkpd.records.table import number
-
-if TYPE_CHECKING:
-    from pkpd.records.read import Records
 
 Column = tuple[np.ndarray, str]  # one value a row, and its unit, if it is known
 

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from pkpd.schedule import ADD, ASSIGN, RATE
+from pkpd.regimen.schedule import ADD, ASSIGN, RATE
 from pkpd.solve.steady import NEAR
 
 

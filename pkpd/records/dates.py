@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from pkpd.items import DATES
+from pkpd.content.data_items import DATES
 from pkpd.records.table import Faults, Table, number, shown
 
 _CLOCK = re.compile(r"([+-]?)(\d+):(\d{1,2})(?::(\d{1,2}))?")

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from pkpd.model.schema import Model
+from pkpd.content.units import ratio
+from pkpd.model.model import Model
 from pkpd.records.clock import Dose
 from pkpd.records.rows import Rows
 from pkpd.records.table import Faults
 from pkpd.solve.steady import Repeated, overlap, own_part, steady_state
 from pkpd.solve.steady_slope import steady_slopes
-from pkpd.units import ratio
 
 _LONGEST = 10_000  # infusions of one steady state that may run at once
 _SHORT = 1e-12

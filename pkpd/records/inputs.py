@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from pkpd.bounds import allowed, beyond, cannot, in_use
-from pkpd.covariates import REGISTER
 from pkpd.errors import fail
-from pkpd.model.schema import Model
-from pkpd.parameters import bind, line_for
-from pkpd.population import Population, draw, effect_of
+from pkpd.model.model import Model
+from pkpd.parameters.bounds import allowed, beyond, cannot, in_use
+from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.population import Population, draw, effect_of
+from pkpd.parameters.sets import bind, line_for
 from pkpd.records.rows import Rows
 from pkpd.records.table import Faults, Table
-from pkpd.values import Parameters
 
 
 def covariates_read(parameters: Parameters, given: Collection[str]) -> frozenset[str]:

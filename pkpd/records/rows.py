@@ -8,12 +8,12 @@ from decimal import Decimal, InvalidOperation
 
 import numpy as np
 
-from pkpd.items import REFUSED
-from pkpd.model.schema import Model
+from pkpd.content.data_items import REFUSED
+from pkpd.content.units import ratio
+from pkpd.model.model import Model
 from pkpd.records.dates import clocked, elapsed, hours
 from pkpd.records.sheet import MISSING, is_number
 from pkpd.records.table import Faults, Table, shown
-from pkpd.units import ratio
 
 _OFF, _UNKNOWN, _UNSAID = -3, -2, -1
 _DOSE_WORDS = ("AMT", "RATE", "DUR", "SS", "II", "ADDL")

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pkpd import inputs
+from pkpd.content.library import raise_issues
 from pkpd.errors import Issue, NotFound, fail
-from pkpd.library import raise_issues
+from pkpd.machine import inputs
 
 if TYPE_CHECKING:
     import pandas as pd

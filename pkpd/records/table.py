@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pkpd.covariates import REGISTER
+from pkpd.content.data_items import DATES, REFUSED, RESERVED, WORDS
+from pkpd.content.library import raise_issues
 from pkpd.errors import Issue
-from pkpd.items import DATES, REFUSED, RESERVED, WORDS
-from pkpd.library import raise_issues
-from pkpd.model.schema import Model
+from pkpd.model.model import Model
+from pkpd.parameters.covariates import REGISTER
 from pkpd.records.sheet import MISSING, SHOWN, Sheet
 
 

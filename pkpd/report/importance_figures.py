@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pkpd.intervals import level_text
-from pkpd.plot import FAINT, INK, MAIN, STYLE
+from pkpd.fit.intervals import level_text
+from pkpd.show.style import FAINT, MAIN, STYLE
+from pkpd.simulation.curves import INK
 from pkpd.study.resistance import importance, liver_effect
 from pkpd.study.resistance.importance import ImportanceResult
 from pkpd.study.resistance.liver_effect import LiverResult

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 import pkpd
-from pkpd.intervals import level_text
-from pkpd.references import bibliography
+from pkpd.content.references import bibliography
+from pkpd.fit.intervals import level_text
 from pkpd.report import order_figures as draw
 from pkpd.report.order_figures import picked
 from pkpd.report.order_sentences import amount, better, opening, published, says, weeks
 from pkpd.report.page import NOTICE, template
 from pkpd.report.writing import as_csv, embedded, write_report
-from pkpd.show import show_parameters
+from pkpd.show.model import show_parameters
 from pkpd.study.order.interaction import DIFFERENCE, EFFECT, FIRST, IMMUNE, REMOVAL, OrderResult
 from pkpd.study.order.sequence import OrderStudy
 

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pkpd.plot import FAINT, INK, LIMIT, MAIN, STYLE
+from pkpd.show.style import FAINT, LIMIT, MAIN, STYLE
+from pkpd.simulation.curves import INK
 from pkpd.study.order.interaction import DIFFERENCE, EFFECT, FIRST, IMMUNE, REMOVAL, OrderResult
 from pkpd.study.order.sequence import OrderStudy
 

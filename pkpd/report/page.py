@@ -14,20 +14,21 @@ import numpy as np
 from markupsafe import Markup, escape
 
 import pkpd
-from pkpd import plot
-from pkpd.intervals import level_text
+from pkpd.content.references import bibliography
+from pkpd.content.units import pretty
+from pkpd.fit.intervals import level_text
 from pkpd.model.compose import load_model
-from pkpd.parameters import load_parameters
-from pkpd.references import bibliography
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.sets import load_parameters
+from pkpd.report import cycles_figures
+from pkpd.report.cycles_figures import VANISHED_WORDS, figure_title, figure_unit, link_words
 from pkpd.report.reading import View, cell, monte_carlo, picked, published, says, view
 from pkpd.report.writing import Figures, as_csv, embedded, write_report
-from pkpd.show import show_model, show_parameters
+from pkpd.show.model import show_model, show_parameters
+from pkpd.show.text import number
 from pkpd.study.neoadjuvant import FIGURES
 from pkpd.study.run import StudyResult
 from pkpd.trial.exposure import daily_model
-from pkpd.units import pretty
-from pkpd.values import Parameters
-from pkpd.words import number
 
 NOTICE = "Research software: a simulation, not advice on any patient."
 COLUMNS = ("sweep", "before", "after", "link", "vanished", "basis", "figure", "unit", "value", "low", "high",
@@ -74,13 +75,13 @@ def draw_figures(seen: View) -> Figures:
     limit = f"The dashed vertical line is the two-month limit, {s.limit / seen.cycle:.1f} cycles of {seen.cycle:g} days."
     level = level_text(x.get("difference") or {} for x in r.rows if x["link"] == seen.link)
     pictures = {
-        "before_operation": (plot.sweep_figure(r.rows, r.reference, s, BEFORE, seen.cycle),
+        "before_operation": (cycles_figures.sweep_figure(r.rows, r.reference, s, BEFORE, seen.cycle),
                              "What the cycles before the operation do until then. What follows the operation cannot "
                              f"change it, so sweeps that agree share a panel. {limit}"),
-        "progression_free": (plot.sweep_figure(r.rows, r.reference, s, AFTER, seen.cycle),
+        "progression_free": (cycles_figures.sweep_figure(r.rows, r.reference, s, AFTER, seen.cycle),
                              f"Progression-free survival from randomisation, by sweep. {limit}")}
     if any(row.get("difference") and (row["before"], row["after"]) != s.reference for row in r.rows):
-        pictures["difference_3y"] = (plot.difference_figure(r.rows, s, seen.cycle),
+        pictures["difference_3y"] = (cycles_figures.difference_figure(r.rows, s, seen.cycle),
                                      f"Difference in 3-year progression-free survival from {seen.own[0]} before and "
                                      f"{seen.own[1]} after, in the same virtual patients; bars are "
                                      f"{level} intervals. {limit}")
@@ -99,7 +100,7 @@ def protocol_lines(result: StudyResult) -> list[dict]:
 def parameter_lines(result: StudyResult) -> list[dict]:
     """Every parameter of the disease, the patients, and the drugs with each kill link."""
     sets = [("disease", result.trial.disease, result.parameters)]
-    sets += [(f"drugs and kill, {plot.link_words(link)}", use, None) for link, use in result.trial.treatments]
+    sets += [(f"drugs and kill, {link_words(link)}", use, None) for link, use in result.trial.treatments]
     seen: set[tuple] = set()
     return [line for kind, use, own in sets for line in _lines(kind, use, own)
             if (key := (line["name"], line["value"], line["where"])) not in seen and not seen.add(key)]
@@ -125,7 +126,7 @@ def template(name: str) -> jinja2.Template:
     """A page's template, every value escaped."""
     rooms = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
                                undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    rooms.filters |= {"number": number, "pretty": pretty, "link": plot.link_words, "sig": significant, "keep": kept}
+    rooms.filters |= {"number": number, "pretty": pretty, "link": link_words, "sig": significant, "keep": kept}
     return rooms.get_template(f"{name}.html.jinja")
 
 
@@ -137,12 +138,12 @@ def page_data(seen: View, figures: dict, lines: list[dict]) -> dict[str, Any]:
         "r": r, "study": r.study, "trial": r.trial, "fit": r.fit, "seen": seen, "notice": NOTICE, "says": says(seen),
         "published": published(seen), "figures": figures, "columns": _columns(seen), "sweeps": _tables(seen),
         "alone": arms, "links": _links(seen), "vanished": _vanished(seen),
-        "vanished_words": plot.VANISHED_WORDS[r.trial.vanished], "picked": picked(seen),
+        "vanished_words": VANISHED_WORDS[r.trial.vanished], "picked": picked(seen),
         "error": monte_carlo(seen), "level": level_text(row for row in r.rows if row["link"] == seen.link),
         "fitted": fitted(r), "lines": lines, "groups": groups(lines), "counts": Counter(line["seen"] for line in lines),
         "made": made(r), "assumed": [line for line in lines if line["seen"] == "assumed"],
         "references": show_references(lines, r),
-        "unseen": [plot.figure_title(f.name, r.study) for f in r.trial.figures if f.value is None],
+        "unseen": [figure_title(f.name, r.study) for f in r.trial.figures if f.value is None],
         "contracted": [f for f in r.fit.get("free", ()) if f["contraction"] < 0.2],
     }
 
@@ -176,7 +177,7 @@ def show_references(lines: list[dict], result: StudyResult) -> dict[str, str]:
 
 def _columns(seen: View) -> list[tuple[str, str]]:
     """The heading and unit of each figure of merit."""
-    return [(plot.figure_title(k, seen.result.study), plot.figure_unit(k, unit)) for k, (unit, _) in FIGURES.items()]
+    return [(figure_title(k, seen.result.study), figure_unit(k, unit)) for k, (unit, _) in FIGURES.items()]
 
 
 def _tables(seen: View) -> list[dict]:
@@ -203,7 +204,7 @@ def _gap(seen: View, row: dict | None) -> dict[str, str]:
 
 def _links(seen: View) -> list[dict]:
     """3-year progression-free survival, and its difference from the trial's plan, under each link at a few numbers."""
-    return [{"title": s.title, "link": plot.link_words(link), "main": link == seen.link,
+    return [{"title": s.title, "link": link_words(link), "main": link == seen.link,
              "cells": [(cell(row), _gap(seen, row)) for b in picked(seen)
                        for row in [seen.row(s.name, b, "pfs_3y", link)]]}
             for s in seen.result.study.sweeps for link in dict.fromkeys(r["link"] for r in seen.result.rows)]
@@ -220,7 +221,7 @@ def _vanished(seen: View) -> list[dict]:
         groups += [(v, [other.get((v, s.name, b)) for b in picked(seen)]) for v in rest]
         for words, rows in groups:
             cells = [(cell(r), _gap(seen, r)) for r in rows]
-            lines.append({"title": s.title, "words": plot.VANISHED_WORDS[words], "own": words == own, "cells": cells})
+            lines.append({"title": s.title, "words": VANISHED_WORDS[words], "own": words == own, "cells": cells})
     return lines if other else []
 
 

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from pkpd.plot import FAINT, INK, LIMIT, MAIN, STYLE
+from pkpd.show.style import FAINT, LIMIT, MAIN, STYLE
+from pkpd.simulation.curves import INK
 from pkpd.study.platforms.plan import PlatformStudy
 from pkpd.study.platforms.translation import AXES, PlatformResult
 

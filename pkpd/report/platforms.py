@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 import pkpd
-from pkpd.intervals import level_text
-from pkpd.references import bibliography
+from pkpd.content.references import bibliography
+from pkpd.fit.intervals import level_text
 from pkpd.report import platform_figures as draw
 from pkpd.report.page import NOTICE, template
 from pkpd.report.writing import as_csv, embedded, write_report
-from pkpd.show import show_parameters
+from pkpd.show.model import show_parameters
 from pkpd.study.platforms.experiment import IMMUNE
 from pkpd.study.platforms.plan import Platform, PlatformStudy, Share, Uncertain
 from pkpd.study.platforms.translation import AXES, T_CELLS, PlatformResult

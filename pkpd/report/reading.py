@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pkpd import plot
-from pkpd.intervals import level_text
-from pkpd.regimen import load_regimen
+from pkpd.fit.intervals import level_text
+from pkpd.regimen.reading import load_regimen
+from pkpd.report.cycles_figures import VANISHED_WORDS, figure_title, figure_unit
 from pkpd.study.run import StudyResult
 
 _NEVER = "not reached"
@@ -176,8 +176,8 @@ def _vanished(seen: View) -> str:
               if (r["sweep"], r["before"], r["figure"]) == (first.name, most, "pfs_3y")}
     if own is None or not others:
         return ""
-    told_others = _listed([f"{told(r, True)} if they were {plot.VANISHED_WORDS[v]}" for v, r in others.items()])
-    return (f"Lesions that the scan has lost are {plot.VANISHED_WORDS[seen.result.trial.vanished]}, which is assumed. With that, "
+    told_others = _listed([f"{told(r, True)} if they were {VANISHED_WORDS[v]}" for v, r in others.items()])
+    return (f"Lesions that the scan has lost are {VANISHED_WORDS[seen.result.trial.vanished]}, which is assumed. With that, "
             f"{most} + {first.after_for(most)} differs from {seen.own[0]} + {seen.own[1]} in 3-year PFS by {told(own, True)}; "
             f"it would be {told_others}.")
 
@@ -204,7 +204,7 @@ def published(seen: View) -> list[dict[str, str]]:
         scale, unit = {"landmark": (100.0, "%"), "count": (100 / f.n, "%")}.get(f.kind, (1.0, f.unit))
         low, high = (scale * x for x in f.interval) if f.interval else (None, None)
         span = f"{low:.1f}–{high:.1f}" if low is not None else "none published"
-        found.append({"figure": plot.figure_title(f.name, study), "unit": plot.figure_unit(f.name, unit), "arm": arms[f.arm][2],
+        found.append({"figure": figure_title(f.name, study), "unit": figure_unit(f.name, unit), "arm": arms[f.arm][2],
                       "reported": f"{scale * f.value:.1f}", "interval": span,
                       "level": f"{100 * f.level:.4g} %" if f.interval else "", "seen": f.seen, "use": f.use,
                       **{f"simulated_{k}": v for k, v in cell(row, fine=True).items()}})

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 
 import pkpd
-from pkpd.intervals import level_text
-from pkpd.references import bibliography
-from pkpd.regimen import load_regimen
+from pkpd.content.references import bibliography
+from pkpd.fit.intervals import level_text
+from pkpd.regimen.reading import load_regimen
 from pkpd.report import resistance_analyses as analyses
 from pkpd.report import resistance_figures as draw
 from pkpd.report.importance_figures import importance_pictures, liver_pictures
 from pkpd.report.page import NOTICE, template
 from pkpd.report.resistance_words import cell, number, opening, says
 from pkpd.report.writing import Figures, as_csv, embedded, write_report
-from pkpd.show import show_parameters
+from pkpd.show.model import show_parameters
 from pkpd.study.resistance.response_grid import MEASURES
 from pkpd.study.resistance.study import LEAST, ResistanceResult, ResistanceStudy
 from pkpd.trial.figures import MONTH

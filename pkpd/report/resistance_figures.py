@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from pkpd.plot import FAINT, INK, MAIN, STYLE
+from pkpd.show.style import FAINT, MAIN, STYLE
+from pkpd.simulation.curves import INK
 from pkpd.study.resistance.response_grid import MEASURES
 from pkpd.study.resistance.study import ResistanceResult
 

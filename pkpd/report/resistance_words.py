@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pkpd.intervals import level_text
+from pkpd.fit.intervals import level_text
 from pkpd.report.resistance_figures import lowered, published_label
 from pkpd.study.resistance.response_grid import MEASURES
 from pkpd.study.resistance.study import ResistanceResult

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 import pkpd
-from pkpd.intervals import level_text
-from pkpd.parameters import line_for
-from pkpd.references import bibliography
+from pkpd.content.references import bibliography
+from pkpd.fit.intervals import level_text
+from pkpd.parameters.sets import line_for
 from pkpd.report import stability_figures as draw
 from pkpd.report.page import NOTICE, template
 from pkpd.report.stability_reading import DRAWN, NO_THRESHOLD, OWN, TWO, carried, cell, opening, pairs, phrase, says, short, whole
 from pkpd.report.writing import as_csv, embedded, write_report
-from pkpd.show import show_parameters
+from pkpd.show.model import show_parameters
 from pkpd.study.stability.basins import OUTCOMES
 from pkpd.study.stability.fixed_volume import STARTS, VOLUMES
 from pkpd.study.stability.run import StabilityResult

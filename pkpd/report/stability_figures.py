@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from pkpd.plot import FAINT, INK, LIMIT, MAIN, STYLE
+from pkpd.show.style import FAINT, LIMIT, MAIN, STYLE
+from pkpd.simulation.curves import INK
 from pkpd.study.stability.run import StabilityResult
 
 CLASSES = {"T cells": "#0072B2", "blood": "#56B4E9", "surroundings": "#009E73", "dead volume": "#E69F00", "tumour": "#D55E00"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pkpd.intervals import level_text
+from pkpd.fit.intervals import level_text
 from pkpd.report.stability_figures import within
 from pkpd.study.stability.reduction import Place, Reduction
 from pkpd.study.stability.run import StabilityResult

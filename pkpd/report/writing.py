@@ -11,9 +11,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from pkpd import plot, store
-from pkpd.formats import stamped
-from pkpd.naming import called
+from pkpd.content.formats import stamped
+from pkpd.content.naming import called
+from pkpd.machine import store
+from pkpd.show.style import svg
 
 Figures = dict[str, dict[str, str]]
 
@@ -22,7 +23,7 @@ def embedded(pictures: Mapping[str, tuple[Figure, str]]) -> Figures:
     """Each picture and its caption as SVG, and as a data address for the page."""
     found = {}
     for name, (picture, caption) in pictures.items():
-        text = plot.svg(picture)
+        text = svg(picture)
         address = "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
         found[name] = {"svg": text, "address": address, "caption": caption}
     return found

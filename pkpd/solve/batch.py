@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pkpd.executor import is_here, run_all, workers
-from pkpd.model.schema import Model
-from pkpd.schedule import Schedule
+from pkpd.machine.executor import is_here, run_all, workers
+from pkpd.model.model import Model
+from pkpd.regimen.schedule import Schedule
 from pkpd.solve.compile import FUNCTIONS, Program, kernels, watcher
 from pkpd.solve.lanes import solve_lanes
 from pkpd.solve.layout import BLOCKS, NOT_FINITE, OK, ROWS, STEP_TOO_SMALL, TOO_MANY_STEPS

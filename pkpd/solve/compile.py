@@ -13,9 +13,9 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
-from pkpd import cache, store
 from pkpd.errors import fail
-from pkpd.model.schema import Model
+from pkpd.machine import cache, store
+from pkpd.model.model import Model
 from pkpd.solve import functions, graph, rodas
 from pkpd.solve.graph import Graph
 from pkpd.solve.sparse import elimination_order, operations, symbolic_lu

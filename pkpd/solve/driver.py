@@ -15,7 +15,7 @@ from numba.core.caching import _Cache as Cache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 
-from pkpd import cache, store
+from pkpd.machine import cache, store
 
 F = TypeVar("F")
 
@@ -33,7 +33,8 @@ class _Kept(Cache):
     def _key(self, signature: Any, context: Any) -> str:
         processor = [str(x) for x in context.codegen().magic_tuple()]
         versions = numba.__version__, llvmlite.__version__
-        return f"{self._name}_{store.content_hash(store.code_hash('solve', 'schedule.py'), str(signature), processor, versions)}"
+        code = store.code_hash("solve", "regimen/schedule.py")
+        return f"{self._name}_{store.content_hash(code, str(signature), processor, versions)}"
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         target_context.refresh()

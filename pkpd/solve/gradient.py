@@ -15,8 +15,8 @@ import numpy as np
 
 from pkpd.errors import fail
 from pkpd.model.expression import evaluate
-from pkpd.model.schema import Model
-from pkpd.schedule import ADD, ASSIGN, RATE, SCALE, SET, Schedule
+from pkpd.model.model import Model
+from pkpd.regimen.schedule import ADD, ASSIGN, RATE, SCALE, SET, Schedule
 from pkpd.solve.batch import Solved, solve_population
 from pkpd.solve.layout import MOVE
 from pkpd.solve.tolerance import Given, beside, tolerances

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from pkpd.errors import fail
 from pkpd.model.expression import Tree
-from pkpd.model.schema import Model
+from pkpd.model.model import Model
 
 _LARGEST_POWER = 16  # an integer power up to this is multiplied out
 

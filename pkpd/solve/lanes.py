@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from pkpd.schedule import RATE, SET
+from pkpd.regimen.schedule import RATE, SET
 from pkpd.solve.crossings import cross, shorter
 from pkpd.solve.driver import kept
 from pkpd.solve.layout import (

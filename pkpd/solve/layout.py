@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from pkpd.schedule import ADD, ASSIGN, RATE, SCALE, SET
+from pkpd.regimen.schedule import ADD, ASSIGN, RATE, SCALE, SET
 from pkpd.solve.vector import LANES
 
 OK, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE = 0, 1, 2, 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pkpd.model.expression import evaluate
-from pkpd.model.schema import Model
+from pkpd.model.model import Model
 
 
 def right_hand_side(model: Model, y: np.ndarray, inputs: np.ndarray, infusion: np.ndarray) -> np.ndarray:

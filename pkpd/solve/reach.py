@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from pkpd.schedule import ADD, ASSIGN, RATE, SET
+from pkpd.regimen.schedule import ADD, ASSIGN, RATE, SET
 from pkpd.solve.driver import kept
 from pkpd.solve.layout import NEW, OPTIONS, D, K, P, Y, prepare, rates
 from pkpd.solve.vector import LANES

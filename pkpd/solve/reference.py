@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from pkpd.errors import SimulationError
-from pkpd.model.schema import Model
-from pkpd.schedule import ADD, ASSIGN, RATE, SCALE, Schedule
+from pkpd.model.model import Model
+from pkpd.regimen.schedule import ADD, ASSIGN, RATE, SCALE, Schedule
 from pkpd.solve.rates import right_hand_side
 from pkpd.solve.tolerance import Given, tolerances
 

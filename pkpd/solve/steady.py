@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pkpd.model.expression import evaluate, names_in
-from pkpd.model.schema import Model
-from pkpd.schedule import ADD, RATE, Schedule
+from pkpd.model.model import Model
+from pkpd.regimen.schedule import ADD, RATE, Schedule
 from pkpd.solve.batch import magnitudes, solve_population
 from pkpd.solve.rates import right_hand_side
 from pkpd.solve.reach import NOTHING

@@ -7,8 +7,8 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from pkpd.model.schema import Model
-from pkpd.schedule import ADD, RATE, Schedule
+from pkpd.model.model import Model
+from pkpd.regimen.schedule import ADD, RATE, Schedule
 from pkpd.solve.gradient import STEP, solve_gradient
 from pkpd.solve.rates import right_hand_side
 from pkpd.solve.steady import NEAR

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pkpd.errors import fail, nearest
-from pkpd.model.schema import Model
+from pkpd.model.model import Model
 
 SHARE, SMALL, NOISE = 1e-4, 1e-2, 1e-15
 

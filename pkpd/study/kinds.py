@@ -6,17 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pkpd import library
+from pkpd.content import library
+from pkpd.content.library import shown
+from pkpd.content.naming import called
 from pkpd.errors import fail
-from pkpd.library import shown
-from pkpd.naming import called
 from pkpd.study.order.plan import read_order, run_order
 from pkpd.study.platforms.plan import read_platforms
 from pkpd.study.platforms.translation import run_platforms
+from pkpd.study.reading import read_study
 from pkpd.study.resistance.study import read_resistance, run_resistance
 from pkpd.study.run import run_neoadjuvant
-from pkpd.study.stability.run import read_stability, run_stability
-from pkpd.study.sweep import read_study
+from pkpd.study.stability.plan import read_stability
+from pkpd.study.stability.run import run_stability
 
 Tell = Callable[[str, int, int], None]
 # kind of study: what reads its tables, what runs it

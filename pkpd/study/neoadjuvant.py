@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from pkpd.study.sweep import Study
+from pkpd.study.study import Study
 from pkpd.trial import survival
-from pkpd.trial.endpoints import Readout
+from pkpd.trial.arms import Arm, Cycles
 from pkpd.trial.figures import MONTH
-from pkpd.trial.protocol import Arm, Cycles, Trial
+from pkpd.trial.readout import Readout
+from pkpd.trial.trial import Trial
 
 THREE_YEARS = 3 * 365.25
 

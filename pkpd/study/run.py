@@ -8,15 +8,16 @@ from functools import partial
 
 import numpy as np
 
-from pkpd.executor import stream
+from pkpd.fit.intervals import interval
 from pkpd.fit.result import posterior, speaking
-from pkpd.intervals import interval
+from pkpd.machine.executor import stream
+from pkpd.parameters.parameters import Parameters
 from pkpd.study.neoadjuvant import FIGURES, arm, basis, metrics
-from pkpd.study.sweep import Study
-from pkpd.trial.protocol import VANISHED, Trial, load_trial
-from pkpd.trial.run import Setting, admit, setting, warm
+from pkpd.study.study import Study
+from pkpd.trial.admission import Setting, admit, setting, warm
+from pkpd.trial.reading import load_trial
 from pkpd.trial.run import run_operated as run_arm
-from pkpd.values import Parameters
+from pkpd.trial.trial import VANISHED, Trial
 
 Tell = Callable[[str, int, int], None]
 Pair = tuple[int, int]
@@ -25,7 +26,7 @@ Case = tuple[str, str]  # a kill link, and what becomes of vanished lesions
 
 @dataclass(frozen=True)
 class StudyResult:
-    """A study's table, one row a figure, sweep, number of cycles and link, with its interval (pkpd.intervals).
+    """A study's table, one row a figure, sweep, number of cycles and link, with its interval (pkpd.fit.intervals).
 
     The interval holds the posterior and the chance of the patients drawn. `difference` compares with the study's
     reference plan in the same patients. Other links, and the other conventions on vanished lesions in `sensitivity`,

@@ -9,20 +9,21 @@ from functools import lru_cache, reduce
 
 import numpy as np
 
-from pkpd.courses import Regimen, lasting
-from pkpd.doses import SIZES
+from pkpd.content.naming import called
 from pkpd.errors import fail, nearest
-from pkpd.model.schema import Model
-from pkpd.naming import called
-from pkpd.parameters import load_context, load_parameters, merge
-from pkpd.population import draw, uniform
-from pkpd.regimen import load_regimen
-from pkpd.schedule import packed_starts
+from pkpd.model.model import Model
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.population import draw, uniform
+from pkpd.parameters.sets import load_context, load_parameters, merge
+from pkpd.regimen.doses import SIZES
+from pkpd.regimen.lowering import packed_starts
+from pkpd.regimen.reading import load_regimen
+from pkpd.regimen.regimen import Regimen, lasting
+from pkpd.trial.arms import Arm
 from pkpd.trial.exposure import Drugs, Exposure, daily_model, drugs, kill_rates, levels
-from pkpd.trial.protocol import Arm, Trial
 from pkpd.trial.surgery import Plan, plan
 from pkpd.trial.therapies import receives
-from pkpd.values import Parameters
+from pkpd.trial.trial import Trial
 
 _ORGANS = {"LESIONS": ("hepatic", "lesion"), "ELSEWHERE": ("extrahepatic",)}  # parts whose copies a covariate counts
 
@@ -133,7 +134,7 @@ def _suppliers(trial: Trial, arm: Arm, system: str) -> tuple[Drugs, ...]:
 
 
 def _factor(model: Model, variable: str, disease: str, name: str) -> float:
-    from pkpd import units
+    from pkpd.content import units
 
     return float(units.ratio(model.unit(variable), daily_model(disease).unit(name), name))
 

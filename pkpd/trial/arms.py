@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from pkpd.courses import Regimen, counted
-from pkpd.covariates import REGISTER
+from pkpd.content.library import check_name, rows, shown, text, whole
 from pkpd.errors import ContentError, nearest
-from pkpd.library import check_name, rows, shown, text, whole
-from pkpd.parameters import misplaced
-from pkpd.regimen import load_regimen
-from pkpd.spread import is_number
-from pkpd.trial.reading import Reader, told
+from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.sets import misplaced
+from pkpd.parameters.spread import is_number
+from pkpd.regimen.reading import load_regimen
+from pkpd.regimen.regimen import Regimen, counted
+from pkpd.trial.lines import Reader, told
 
 AROUND = {"before": ("cycles", "weights"), "after": ("start", "cycles", "weights"), "operation": ("from", "to"),
           "resume": ("from", "to")}

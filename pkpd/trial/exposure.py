@@ -7,17 +7,19 @@ from functools import lru_cache
 
 import numpy as np
 
-from pkpd import units
+from pkpd.content import units
+from pkpd.content.library import is_path
 from pkpd.errors import fail
-from pkpd.library import is_path
 from pkpd.model.compose import load_model
-from pkpd.model.schema import Model
-from pkpd.parameters import load_parameters
-from pkpd.population import Population, draw
-from pkpd.regimen import Regimen, load_regimen
-from pkpd.schedule import ADD, Schedule, lower, nothing, settings
-from pkpd.simulation import simulate
-from pkpd.values import Parameters
+from pkpd.model.model import Model
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.population import Population, draw
+from pkpd.parameters.sets import load_parameters
+from pkpd.regimen.lowering import lower
+from pkpd.regimen.reading import load_regimen
+from pkpd.regimen.regimen import Regimen
+from pkpd.regimen.schedule import ADD, Schedule, nothing, settings
+from pkpd.simulation.simulation import simulate
 
 _CYCLE = (0.0, 1.0, 2.0, 4.0, 8.0)  # days into a cycle between which the kill rate is held at its mean
 _TAIL = (14.0, 28.0, 56.0)  # and days after the last cycle's start

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pkpd.population import uniform
+from pkpd.parameters.population import uniform
 from pkpd.trial import survival
 from pkpd.trial.admission import horizon
-from pkpd.trial.endpoints import Followed, Readout, visit_grid
-from pkpd.trial.protocol import Trial
+from pkpd.trial.endpoints import visit_grid
 from pkpd.trial.published import Figure
+from pkpd.trial.readout import Followed, Readout
+from pkpd.trial.trial import Trial
 
 MONTH = 365.25 / 12
 Arms = Mapping[str, Readout | Followed]

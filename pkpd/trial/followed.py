@@ -7,16 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtri
 
-from pkpd.model.schema import Model
-from pkpd.population import Population, draw, uniform
-from pkpd.simulation import Simulation, simulate
+from pkpd.model.model import Model
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.population import Population, draw, uniform
+from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.trial import lesions, response
 from pkpd.trial.admission import Prepared, horizon, reads_survival
-from pkpd.trial.endpoints import Followed, censored, death_by_hazard, first_time, missing, visit_grid
+from pkpd.trial.endpoints import censored, death_by_hazard, first_time, missing, visit_grid
 from pkpd.trial.exposure import records
 from pkpd.trial.idle import LIVER
+from pkpd.trial.readout import Followed
 from pkpd.trial.run_in import settled
-from pkpd.values import Parameters
 
 _RTOL = 1e-4
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 
-from pkpd.library import model_name
+from pkpd.content.library import model_name
 from pkpd.model.compose import load_model
-from pkpd.model.schema import Model
-from pkpd.regimen import load_regimen
+from pkpd.model.model import Model
+from pkpd.regimen.reading import load_regimen
 from pkpd.trial.arms import Arm
-from pkpd.trial.reading import Reader
+from pkpd.trial.lines import Reader
 from pkpd.trial.response import CRITERIA, Criteria
 from pkpd.trial.therapies import Therapy, receives
 

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import expit, logit, ndtri
 
 from pkpd.errors import fail
-from pkpd.population import uniform
-from pkpd.simulation import Simulation
+from pkpd.parameters.population import uniform
+from pkpd.simulation.simulation import Simulation
 
 CELL = 1e-9  # mL, the volume of one cell: a lesion is killed down to it, and no further
 _SMALLEST = 1.0  # mm: no scan sees less, whatever the logistic curve's tail says

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pkpd import units
+from pkpd.content import units
+from pkpd.content.library import rows, shown, text, whole
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.library import rows, shown, text, whole
-from pkpd.spread import is_number
-from pkpd.values import SEEN
+from pkpd.parameters.parameters import SEEN
+from pkpd.parameters.spread import is_number
 
 KINDS = ("hazard ratio", "landmark", "median", "count")
 AROUND = ("pfs", "os", "resected", "started_after", "dead", "response")  # what is read around an operation

@@ -1,130 +1,159 @@
-"""The lines of a trial's file, read one by one: times into days, sources kept, every issue noted."""
-
+"""A trial's file read: its protocol, arms and published figures; every line honoured or refused."""
 from __future__ import annotations
 
-import datetime
+from pathlib import Path
 
-from pkpd import units
+from pkpd.content import library
+from pkpd.content.library import check_keys, check_name, raise_issues, shown, table, text
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.library import check_keys, shown, text
-from pkpd.values import SEEN
-
-LONGEST = 36525.0  # days: no time of a protocol is longer than a century
-
-
-class Reader:
-    """Reads the lines of a protocol, times into days, and keeps the issues."""
-
-    def __init__(self, where: str, issues: list[Issue]):
-        self.where, self.issues = where, issues
-
-    def add(self, place: str, what: str, remedy: str = "") -> None:
-        self.issues.append(Issue(f"{self.where}: {place}", what, remedy))
-
-    def lines(self, data: dict, known: dict[str, tuple[str, ...]], place: str) -> dict[str, dict]:
-        """The lines that are tables, with their keys, source and how they were seen checked."""
-        found = {}
-        for key in (k for k in known if k in data):
-            at = f"{self.where}: {place}.{key}"
-            check_keys(data[key], (*known[key], "where", "seen"), at, self.issues)
-            found[key] = data[key] if isinstance(data[key], dict) else {}
-            self.sourced(found[key], f"{place}.{key}")
-        return found
-
-    def sourced(self, entry: dict, place: str) -> None:
-        """Where a line was seen, and how."""
-        text(entry, "where", f"{self.where}: {place}", self.issues)
-        if entry.get("seen", "user") not in SEEN:
-            self.add(f"{place}.seen", f"{shown(entry['seen'])} is not a way of seeing", "one of " + ", ".join(SEEN))
-
-    def choice(self, line: dict | None, key: str, known: tuple[str, ...]) -> str:
-        chosen = (line or {}).get("is")
-        if line is not None and chosen not in known:
-            self.add(f"protocol.{key}", f"{shown(chosen)} is not one of them",
-                     nearest(chosen if isinstance(chosen, str) else "", known))
-        return chosen if isinstance(chosen, str) else ""
-
-    def days(self, value: object, place: str) -> float:
-        if not isinstance(value, str):
-            self.add(place, f"{shown(value)} is not a quantity", "write a number and a unit, as in '3 month'")
-            return 1.0
-        try:
-            days = units.convert(value, "day", f"{self.where}: {place}")
-        except ContentError as error:
-            self.issues += error.issues
-            return 1.0
-        if not 0 <= days <= LONGEST:
-            self.add(place, f"{value!r} is {'negative' if days < 0 else 'over a century'}", "mend the number or its unit")
-        return days
-
-    def every(self, value: object, place: str) -> float:
-        days = self.days(value, place)
-        if 0 <= days < 1:
-            self.add(place, f"{value!r} is less than a day", 'write every = "6 week"')
-        return days
-
-    def volume(self, value: object, place: str) -> float:
-        """A volume in mL."""
-        try:
-            volume = units.convert(value if isinstance(value, str) else "", "mL", f"{self.where}: {place}")
-        except ContentError as error:
-            self.issues += error.issues
-            return 0.0
-        if not volume > 0:
-            self.add(place, f"{shown(value)} is not a volume above zero", 'write sees = "0.001 mL"')
-        return volume
-
-    def span(self, entry: dict, place: str) -> tuple[float, float]:
-        low, high = (self.days(entry.get(k, ""), f"{place}.{k}") for k in ("from", "to"))
-        if low > high:
-            self.add(place, "ends before it begins", "put from before to")
-        return low, high
-
-    def visits(self, line: dict | None, key: str) -> tuple[tuple[float, float], ...]:
-        """Scans: how often, and until when."""
-        if line is None:
-            return ()
-        place = f"protocol.{key}"
-        every, until = (x if isinstance(x, list) else [] for x in (line.get("every"), line.get("until")))
-        plan = [(self.every(e, f"{place}.every"), self.days(u, f"{place}.until")) for e, u in zip(every, until, strict=False)]
-        ends = [u for _, u in plan]
-        if not plan or len(every) != len(until) or sorted(set(ends)) != ends:
-            self.add(place, "is not a visit plan", 'write every = ["3 month"], until = ["2 year"]')
-        return tuple(plan)
-
-    def follow_up(self, lines: dict[str, dict]) -> tuple[float, float]:
-        """The shortest and longest follow-up: as a line says, or the cut after the last and the first patient's entry."""
-        if "follow_up" in lines:
-            low, high = self.span(lines["follow_up"], "protocol.follow_up")
-            if high < 1:
-                self.add("protocol.follow_up", "is less than a day", 'write follow_up = { from = "6 month", to = "2 year" }')
-            return low, high
-        dates = []
-        for line, key in (("accrual", "from"), ("accrual", "to"), ("cut", "date")):
-            value = lines.get(line, {}).get(key, "")
-            try:
-                dates.append(datetime.date.fromisoformat(str(value)))
-            except ValueError:
-                if line in lines:
-                    self.add(f"protocol.{line}.{key}", f"{shown(value)} is not a date", "write it as 2004-07-05")
-        if len(dates) < 3:
-            return 0.0, 0.0
-        first, last, cut = dates
-        if not first < last <= cut or (cut - first).days > LONGEST:
-            self.add("protocol.accrual", "does not end before the cut" if last > cut or first >= last else
-                     "begins over a century before the cut", "put the dates in order")
-        return float((cut - last).days), float((cut - first).days)
+from pkpd.model.model import Model
+from pkpd.trial import idle
+from pkpd.trial.arms import Arm, arms_told, check_arms, read_arms
+from pkpd.trial.lines import Reader, told
+from pkpd.trial.published import AROUND, FOLLOWED, read_figures
+from pkpd.trial.response import CRITERIA
+from pkpd.trial.therapies import Therapy, check_given, check_therapies, read_therapies, therapies_told
+from pkpd.trial.trial import MODALITIES, VANISHED, Trial
 
 
-def told(entry: dict) -> str:
-    """A protocol line's content as a reader wants it."""
-    rest = {k: v for k, v in entry.items() if k not in ("where", "seen")}
-    if set(rest) == {"is"}:
-        return str(rest["is"])
-    return "; ".join(f"{k} {_words(v)}" for k, v in rest.items())
+def load_trial(name: str | Path) -> Trial:
+    """A trial by library name or path."""
+    return library.load("trial", name, _read_own)
 
 
-def _words(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {v}" for k, v in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def _read_own(data: dict, name: str, where: str) -> Trial:
+    """A trial's own file, in which every drug of its tables is given; a study's table of drugs may hold more."""
+    trial = read_trial(data, name, where)
+    reader = Reader(where, [])
+    idle.check_given(reader, trial.arms, trial.therapies, trial.treatments)
+    raise_issues(reader.issues)
+    return trial
+
+
+def parse_trial(source: str | dict, name: str = "trial") -> Trial:
+    """A trial from TOML text or from its tables, as in a notebook."""
+    return read_trial(library.tables(source, name), name, name)
+
+
+_HEAD = ("title", "reference", "population", "disease", "parameters", "control", "text")
+_FOLLOW_UP = {"accrual": ("from", "to"), "cut": ("date",)}
+_AROUND = {**_FOLLOW_UP, "modality": ("is",), "criteria": ("is",), "unresected": ("is",), "vanished": ("is",),
+           "before": ("every",), "after": ("every", "until"), "jitter": ("sd",)}
+_FOLLOWED = {**_FOLLOW_UP, "follow_up": ("from", "to"), "modality": ("is", "elsewhere"), "criteria": ("is",),
+             "confirmed": ("is",), "scans": ("every", "until"), "jitter": ("sd",), "run_in": ("lasts",), "pathology": ("sees",)}
+_CHOICES = {"modality": MODALITIES, "criteria": tuple(CRITERIA), "unresected": ("event", "follow"),
+            "vanished": VANISHED, "confirmed": ("yes", "no")}
+
+
+def read_trial(data: dict, name: str, where: str) -> Trial:
+    """A trial from its tables; raises every issue at once."""
+    issues: list[Issue] = []
+    protocol = data.get("protocol")
+    followed = isinstance(protocol, dict) and "scans" in protocol
+    tables = ("trial", "treatments", *(("therapies",) if followed else ()), "protocol", "arms", "figures")
+    check_keys(data, tables, where, issues)
+    head = table(data.get("trial"), f"{where}: trial", _HEAD, issues)
+    needed = ("disease", "parameters", *(() if followed else ("control",)))
+    words = {k: text(head, k, f"{where}: trial", issues, need=k in needed) for k in _HEAD}
+    for key, kinds in (("disease", ("model",)), ("parameters", ("parameters", "result"))):
+        if words[key]:
+            check_name(kinds, words[key], f"{where}: trial.{key}", issues)
+    reader = Reader(where, issues)
+    known = _FOLLOWED if followed else _AROUND
+    lines = reader.lines(table(protocol, f"{where}: protocol", known, issues), known, "protocol")
+    for key in _missing(lines, known, data.get("arms")):
+        reader.add(f"protocol.{key}", "is missing", "write it as { …, where = …, seen = … }")
+    choices = {k: reader.choice(lines.get(k), k, _CHOICES[k]) for k in _CHOICES if k in known}
+    elsewhere = lines.get("modality", {}).get("elsewhere", choices["modality"])
+    if elsewhere != choices["modality"]:
+        elsewhere = reader.choice({"is": elsewhere}, "modality.elsewhere", MODALITIES)
+    follow_up, times = reader.follow_up(lines), _times(reader, lines)
+    arms = read_arms(reader, data.get("arms"), followed)
+    treatments = _treatments(reader, data, arms, followed)
+    therapies = read_therapies(reader, data) if followed else ()
+    check_arms(reader, words["control"], arms)
+    (idle.check_followed if followed else idle.check_around)(reader, data, lines, arms)
+    if followed and not issues:
+        _check_followed(reader, words["disease"], arms, therapies, treatments, lines, times["scans"])
+    operated = tuple(a.name for a in arms if followed and a.operation[0] < float("inf"))
+    figures = read_figures(data.get("figures"), where, tuple(a.name for a in arms), words["control"], follow_up[1], issues,
+                           FOLLOWED if followed else AROUND, operated)
+    raise_issues(issues)
+    provenance = [(k, told(lines[k]), lines[k].get("where", ""), lines[k].get("seen", "user")) for k in known if k in lines]
+    confirmed = choices.pop("confirmed", "") == "yes"
+    return Trial(name, words["title"], words["reference"], words["text"], words["population"], words["disease"],
+                 words["parameters"], words["control"], treatments, arms, figures, follow_up,
+                 **{"unresected": "", "vanished": "", **choices}, **times, confirmed=confirmed, elsewhere=elsewhere,
+                 therapies=therapies, provenance=(*provenance, *therapies_told(therapies, data), *arms_told(data["arms"])))
+
+
+def _missing(lines: dict[str, dict], known: dict, arms: object) -> list[str]:
+    """Lines that the protocol lacks: how long patients are followed is said by one line or by two."""
+    spare = set(_FOLLOW_UP) if "follow_up" in lines else {"follow_up"}
+    if not any(isinstance(a, dict) and "operation" in a for a in (arms if isinstance(arms, list) else ())):
+        spare.add("pathology")
+    return [k for k in known if k not in lines and k not in spare]
+
+
+def _times(reader: Reader, lines: dict[str, dict]) -> dict:
+    """What a protocol's lines say of times; and the volume that pathology sees."""
+    every = reader.every(lines["before"].get("every", ""), "protocol.before.every") if "before" in lines else 1.0
+    after, scans = (reader.visits(lines.get(k), k) for k in ("after", "scans"))
+    jitter = reader.days(lines["jitter"].get("sd", ""), "protocol.jitter.sd") if "jitter" in lines else 0.0
+    run_in = reader.days(lines["run_in"].get("lasts", ""), "protocol.run_in.lasts") if "run_in" in lines else 0.0
+    pathology = 0.0
+    if "pathology" in lines:
+        pathology = reader.volume(lines["pathology"].get("sees", ""), "protocol.pathology.sees")
+    return {"scans_before": every, "scans_after": after, "jitter": jitter, "scans": scans, "run_in": run_in,
+            "pathology": pathology}
+
+
+def _check_followed(reader: Reader, disease: str, arms: tuple[Arm, ...], therapies: tuple[Therapy, ...],
+                    treatments: tuple[tuple[str, str], ...], lines: dict[str, dict],
+                    scans: tuple[tuple[float, float], ...]) -> None:
+    """What followed arms need of the disease and of the drugs."""
+    from pkpd.trial.exposure import daily_model
+
+    try:
+        model = daily_model(disease)
+        links = {key: daily_model(system) for key, system in treatments}
+    except ContentError as error:
+        reader.issues += error.issues
+        return
+    uses = {p.use for p in model.parts}
+    for use in ("tumours/lesion", "host/imaging", "host/hazard"):
+        if use not in uses:
+            reader.add("trial.disease", f"{disease!r} has no part that uses {use!r}", "a trial followed by scans needs it; "
+                       "systems/crlm_immune has it")
+    check_therapies(reader, therapies, model)
+    check_given(reader, arms, therapies, links)
+    idle.check_elsewhere(reader, model, lines)
+    for k, arm in enumerate(arms, 1):
+        if arm.local is not None:
+            _check_local(reader, f"arms[{k}].local", arm, model, scans)
+
+
+def _check_local(reader: Reader, place: str, arm: Arm, model: Model, scans: tuple[tuple[float, float], ...]) -> None:
+    assert arm.local is not None
+    lesions = [s.rsplit(".", 1)[0] for s in model.states if s.endswith(".sensitive")]
+    if arm.local.lesion not in lesions:
+        reader.add(f"{place}.lesion", f"{model.name} has no lesion {arm.local.lesion!r}", nearest(arm.local.lesion, lesions))
+    if arm.local.days[1] >= min(every for every, _ in scans):
+        reader.add(place, "is not over before the first scan", "put it earlier: it is simulated between the start and that scan")
+
+
+def _treatments(reader: Reader, data: dict, arms: tuple[Arm, ...], followed: bool) -> tuple[tuple[str, str], ...]:
+    """The systems that carry the drugs' effect, by the name of the link; the library must hold each."""
+    entries = data.get("treatments", {})
+    if not isinstance(entries, dict):
+        reader.add("treatments", f"{shown(entries)} is not a table", 'write [treatments], then LINK = "systems/…"')
+        return ()
+    place = f"{reader.where}: treatments"
+    found = [(k, text(entries, k, place, reader.issues, need=True)) for k in entries]
+    for key, system in found:
+        if system:
+            check_name(("model",), system, f"{place}.{key}", reader.issues)
+    if not found and not followed and any(a.regimen for a in arms):
+        reader.add("treatments", "is empty, but an arm has a regimen", 'write LINK = "systems/…"')
+    return tuple(found)
+

@@ -7,15 +7,16 @@ from functools import reduce
 import numpy as np
 
 from pkpd.errors import ContentError, Issue
-from pkpd.model.schema import Model
-from pkpd.parameters import load_parameters, merge
-from pkpd.population import draw
-from pkpd.schedule import packed_starts
+from pkpd.model.model import Model
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.population import draw
+from pkpd.parameters.sets import load_parameters, merge
+from pkpd.regimen.lowering import packed_starts
 from pkpd.trial.admission import Setting, check_read, features, one_course, setting
+from pkpd.trial.arms import Arm
 from pkpd.trial.exposure import Drugs, daily_model, laid_out
-from pkpd.trial.protocol import Arm, Trial
 from pkpd.trial.surgery import plan
-from pkpd.values import Parameters
+from pkpd.trial.trial import Trial
 
 _AROUND = ("course.unresectable", "course.postoperative_death", "course.background", "course.after_progression",
            "imaging.error", "imaging.ct_d50", "imaging.ct_width", "imaging.mri_d50", "imaging.mri_width")

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkpd.doors import door
-from pkpd.population import Population, draw, uniform
-from pkpd.simulation import Simulation, Tell, quiet, simulate
+from pkpd.machine.doors import door
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.population import Population, draw, uniform
+from pkpd.simulation.simulation import Simulation, Tell, quiet, simulate
 from pkpd.trial import lesions, response
 from pkpd.trial.admission import Prepared, Setting, admit, prepare, setting, warm
-from pkpd.trial.endpoints import Followed, Readout, censored, death_times, first_time, missing, visit_grid
+from pkpd.trial.endpoints import censored, death_times, first_time, missing, visit_grid
 from pkpd.trial.exposure import records
 from pkpd.trial.followed import follow
-from pkpd.trial.protocol import Trial
+from pkpd.trial.readout import Followed, Readout
 from pkpd.trial.surgery import removed
-from pkpd.values import Parameters
+from pkpd.trial.trial import Trial
 
 __all__ = ["Prepared", "Setting", "admit", "prepare", "run_arm", "run_trial", "setting", "warm"]
 _RTOL = 1e-4

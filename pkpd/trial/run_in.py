@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pkpd.model.schema import Model
-from pkpd.population import Population
-from pkpd.simulation import Simulation, simulate
+from pkpd.model.model import Model
+from pkpd.parameters.population import Population
+from pkpd.simulation.simulation import Simulation, simulate
 
 _TUMOUR = "tumours/"
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkpd.population import uniform
-from pkpd.regimen import Regimen
-from pkpd.trial.protocol import Arm, Cycles, Trial
+from pkpd.parameters.population import uniform
+from pkpd.regimen.regimen import Regimen
+from pkpd.trial.arms import Arm, Cycles
+from pkpd.trial.trial import Trial
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pkpd import library, units
+from pkpd.content import library, units
+from pkpd.content.library import check_keys, check_name, shown, text
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.library import check_keys, check_name, shown, text
-from pkpd.model.schema import Model
-from pkpd.spread import is_number
+from pkpd.model.model import Model
+from pkpd.parameters.spread import is_number
 from pkpd.trial.arms import Arm
-from pkpd.trial.reading import Reader
+from pkpd.trial.lines import Reader
 
 _KEYS = ("from", "times", "parameters", "where", "seen")
 _GIVEN, _RELATIVE = "immune/given", ("DEPLETION",)  # the model of what therapies set; inputs of it that are no shares
@@ -88,7 +88,7 @@ def _therapy(reader: Reader, key: str, entry: object, place: str) -> Therapy | N
 def check_therapies(reader: Reader, therapies: tuple[Therapy, ...], disease: Model) -> None:
     """Each input is one of the disease, each variable one of its drug, in a unit of the input's dimension."""
     from pkpd.model.compose import load_model
-    from pkpd.parameters import load_parameters
+    from pkpd.parameters.sets import load_parameters
 
     for therapy in therapies:
         place = f"therapies.{therapy.input}"
@@ -131,7 +131,7 @@ def check_blocked(sets: Mapping[str, object], disease: Model, place: str, issues
 
 def check_given(reader: Reader, arms: tuple[Arm, ...], therapies: tuple[Therapy, ...], links: dict[str, Model]) -> None:
     """Every drug that an arm gives does something to the disease, and no input is set by two drugs of one arm."""
-    from pkpd.regimen import load_regimen
+    from pkpd.regimen.reading import load_regimen
 
     for k, arm in enumerate(arms, 1):
         if not arm.regimen:

@@ -9,8 +9,8 @@ import pytest
 from benchmarks import crew, equations, population, problem, table
 from benchmarks.peers import scipy_python
 from benchmarks.timeline import timeline
-from pkpd.schedule import ADD, RATE
-from pkpd.solve.reference import right_hand_side
+from pkpd.regimen.schedule import ADD, RATE
+from pkpd.solve.rates import right_hand_side
 
 
 @pytest.mark.parametrize(("lesions", "states"), [(1, 26), (4, 59)])

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pkpd.errors import ContentError
-from pkpd.evidence.comparison import alone, compare_exposures, courses, simulate_course
-from pkpd.evidence.reading import read_evidence
+from pkpd.exposures.comparison import alone, compare_exposures, courses, simulate_course
+from pkpd.exposures.evidence import read_evidence
 from pkpd.model.compose import load_model
-from pkpd.regimen import load_regimen, read_regimen
+from pkpd.regimen.reading import load_regimen, read_regimen
 
 V, CL, OMEGA, DOSE, MASS = 20.0, 4.0, 0.5, 100.0, 250.0
 K = CL / V
@@ -199,7 +199,7 @@ def test_a_clearance_by_surface_needs_the_surface(folder):
     figures = evidence(folder, {**ONCE, "what": "CL", "unit": "L/hour/m^2"}).figures
     [course] = courses(figures)
     bare = replace(course, parameters=replace(course.parameters, covariates=()))
-    from pkpd.evidence.comparison import read_figure
+    from pkpd.exposures.comparison import read_figure
 
     with pytest.raises(ContentError, match="is by BSA, which these patients lack"):
         read_figure(figures[0], bare, simulate_course(bare, 3))

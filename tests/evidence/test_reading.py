@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from pkpd import library
+from pkpd.content import library
 from pkpd.errors import ContentError
-from pkpd.evidence.reading import load_evidence, read_evidence
+from pkpd.exposures.evidence import load_evidence, read_evidence
 
 FIGURE = {"drug": "oxaliplatin", "name": "peak", "what": "Cmax", "regimen": "folfox4", "to": "1 day", "value": 0.8,
           "unit": "mg/L", "statistic": "mean", "use": "check", "source": "eloxatin_label", "where": "here", "seen": "secondary"}

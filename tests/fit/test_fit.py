@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from pkpd import load_fit, load_parameters, load_trial, run_fit
+from pkpd.content.library import read
 from pkpd.errors import ContentError
-from pkpd.fit.free import put_all, read_fit
+from pkpd.fit.free import put_all
 from pkpd.fit.likelihood import objective
 from pkpd.fit.predict import predict
+from pkpd.fit.reading import read_fit
 from pkpd.fit.result import load_result, posterior, save
 from pkpd.fit.run import calibrated, summary
-from pkpd.library import read
 from pkpd.trial import survival
 from pkpd.trial.exposure import daily_model
 

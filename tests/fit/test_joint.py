@@ -11,10 +11,9 @@ from scipy.stats import binom, multinomial, multivariate_normal, norm
 from pkpd import load_trial, run_fit
 from pkpd.errors import ContentError
 from pkpd.fit import terms
-from pkpd.fit.free import Free
+from pkpd.fit.free import Free, put_all
 from pkpd.fit.likelihood import objective
 from pkpd.fit.predict import predict
-from pkpd.fit.quantity import put_all
 from pkpd.fit.result import fitted, load_result, points, save
 from pkpd.fit.run import summary
 from pkpd.fit.terms import Counts, Joint

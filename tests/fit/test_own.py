@@ -6,13 +6,14 @@ import tomli_w
 from scipy.special import expit
 from scipy.stats import norm
 
-from pkpd import load_trial, runs
+from pkpd import load_trial
+from pkpd.commands import run
 from pkpd.errors import ContentError
-from pkpd.fit.free import read_fit
 from pkpd.fit.likelihood import objective
 from pkpd.fit.own import laid_over
+from pkpd.fit.reading import read_fit
 from pkpd.fit.result import load_result
-from pkpd.parameters import load_parameters
+from pkpd.parameters.sets import load_parameters
 from pkpd.trial.exposure import daily_model
 
 SD = 0.02  # of growth in the trial's own patients: twice that of the made-up problem's
@@ -65,7 +66,7 @@ def test_under_a_result_a_trial_has_its_own_population_and_the_calibrated_value(
     line = laid["growth.RATE"]
     assert (line.value, line.spread.sd, laid.draws) == (-0.012, SD, result.draws)
     for name, sd in (("apart.toml", SD), ("two.toml", 0.01)):
-        rows = runs.predict_trial(name, "mine.toml", 1000, "", lambda *a: None)["figures"]
+        rows = run.predict_trial(name, "mine.toml", 1000, "", lambda *a: None)["figures"]
         assert rows[0]["predicted"] / 80 == pytest.approx(norm.cdf((RESPONDS + 0.012) / sd), abs=0.03)
 
 
@@ -76,7 +77,7 @@ def test_a_trial_whose_set_has_draws_of_its_own_is_not_predicted_under_another_f
     tables["two"]["trial"]["parameters"] = "other.toml"
     (folder / "drawn.toml").write_text(tomli_w.dumps(tables["two"]))
     with pytest.raises(ContentError, match=r"drawn.toml: trial.parameters: other.toml has draws of its own, and so has mine"):
-        runs.predict_trial("drawn.toml", "mine.toml", 50, "", lambda *a: None)
+        run.predict_trial("drawn.toml", "mine.toml", 50, "", lambda *a: None)
     wide["fit"]["trials"] = ["one.toml", "drawn.toml"]
     assert "fit.trials: drawn.toml has other.toml, a set with draws of its own" in told(wide)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pkpd import library, load_result, load_trial
+from pkpd import load_result, load_trial
 from pkpd.errors import ContentError
-from pkpd.fit.page import figures, filled, published_text, quantities, terms
+from pkpd.fit.page import figures, filled, published_text, quantities
 from pkpd.fit.result import result_for
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -58,17 +58,3 @@ def test_a_block_without_an_end_is_refused():
     with pytest.raises(ContentError, match="a block of a fit has no end"):
         filled("<!-- fit immune: terms -->\n", [])
 
-
-@pytest.mark.parametrize("what, table", [("quantities", quantities), ("terms", terms)])
-def test_the_page_says_what_the_result_says(what, table):
-    page = (DOCS / "immune_fit.md").read_text(encoding="utf-8")
-    _, account = load_result("immune")
-    assert "\n".join(table(account)) in page
-
-
-def test_the_page_has_every_figure_of_the_trials_of_the_disease():
-    page = (DOCS / "immune_fit.md").read_text(encoding="utf-8")
-    trials = [t for n in library.names("trial") if (t := load_trial(n)).disease == "systems/crlm_immune"]
-    for trial in trials:
-        for figure in trial.figures:
-            assert f"| {trial.name} | {figure.name} | {figure.arm} |" in page

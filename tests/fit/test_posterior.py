@@ -7,9 +7,9 @@ import pytest
 from scipy.special import ndtri
 
 from pkpd import load_parameters
+from pkpd.fit.free import put
 from pkpd.fit.posterior import _weighted, best_point
-from pkpd.fit.quantity import put
-from pkpd.spread import Spread
+from pkpd.parameters.spread import Spread
 from pkpd.trial.exposure import daily_model
 
 MEAN, SD = 0.6, 0.7  # of the exact posterior; the emulated one is a standard normal

@@ -4,7 +4,7 @@ import pytest
 import tomli_w
 
 from pkpd.errors import ContentError
-from pkpd.fit.free import read_fit
+from pkpd.fit.reading import read_fit
 
 
 def told(tables):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
-from pkpd import cli
+from pkpd.commands import cli
 from tests.golden.rows import Rows, paths, tabled
 
 SHOWN = ("oxaliplatin", "oxaliplatin_yamada_2025", "patients_crc", "folfox4", "checkmate_142_combination",

@@ -34,21 +34,12 @@ from unittest.mock import patch
 
 import numpy as np
 
-from pkpd import (
-    compare_exposures,
-    load_evidence,
-    load_fit,
-    load_parameters,
-    load_study,
-    load_trial,
-    run_study,
-    run_trial,
-    runs,
-)
+from pkpd import compare_exposures, load_evidence, load_fit, load_parameters, load_study, load_trial, run_study, run_trial
+from pkpd.commands import run
+from pkpd.content.library import names
 from pkpd.fit import predict
 from pkpd.fit.likelihood import objective
 from pkpd.fit.terms import Joint
-from pkpd.library import names
 from pkpd.trial.exposure import daily_model
 from tests.golden.commands import SHOWN, checked, listed, recorded, shown, simulated, trial_told
 from tests.golden.rows import Rows, result, tabled
@@ -68,7 +59,7 @@ def trial(name: str, patients: int = 40, draws: int = 6) -> Rows:
     found: Rows = {}
     for fit in (None, "none"):
         with patch.object(predict, "DRAWS", draws):
-            told = runs.predict_trial(name, fit, patients, "", _quiet)
+            told = run.predict_trial(name, fit, patients, "", _quiet)
         under = told["fit"] or "none"
         apart = ("trial", "seen", "level", "quantiles")
         own = [{k: v for k, v in f.items() if k not in apart} for f in told["figures"]]

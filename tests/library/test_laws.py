@@ -6,23 +6,26 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from pkpd import library, units
-from pkpd.doses import BASES
+from pkpd.content import library, units
+from pkpd.content.references import bibliography
 from pkpd.errors import ContentError
 from pkpd.model.check import check_model
 from pkpd.model.compose import load_model, model_file
-from pkpd.model.equations import closed, conserved
 from pkpd.model.expression import evaluate
-from pkpd.model.schema import Model
-from pkpd.parameters import bind, load_parameters
-from pkpd.population import Population, draw
-from pkpd.references import bibliography
-from pkpd.regimen import Regimen, load_regimen, read_regimen
-from pkpd.schedule import SET, Schedule, cycles, lower, nothing, settings
-from pkpd.simulation import Simulation, simulate, start_states
+from pkpd.model.model import Model
+from pkpd.model.symbolic import closed, conserved
+from pkpd.parameters.parameters import SEEN
+from pkpd.parameters.population import Population, draw
+from pkpd.parameters.sets import bind, load_parameters
+from pkpd.regimen.doses import BASES
+from pkpd.regimen.lowering import cycles, lower
+from pkpd.regimen.reading import load_regimen, read_regimen
+from pkpd.regimen.regimen import Regimen
+from pkpd.regimen.schedule import SET, Schedule, nothing, settings
+from pkpd.simulation.simulation import Simulation, simulate, start_states
 from pkpd.solve.batch import solve_population
-from pkpd.solve.reference import right_hand_side, solve_patient
-from pkpd.values import SEEN
+from pkpd.solve.rates import right_hand_side
+from pkpd.solve.reference import solve_patient
 
 NAMES = library.names("model")
 FILES = {n: model_file(n) for n in NAMES}

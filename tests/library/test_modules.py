@@ -7,15 +7,15 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from pkpd import library
+from pkpd.content import library
 from pkpd.model.check import check_model
 from pkpd.model.compose import load_model, model_file, parse_model
-from pkpd.model.equations import closed, conserved
 from pkpd.model.expression import evaluate
-from pkpd.model.schema import Model
-from pkpd.parameters import line_for, load_parameters
-from pkpd.population import draw, typical
-from pkpd.simulation import simulate, start_states
+from pkpd.model.model import Model
+from pkpd.model.symbolic import closed, conserved
+from pkpd.parameters.population import draw, typical
+from pkpd.parameters.sets import line_for, load_parameters
+from pkpd.simulation.simulation import simulate, start_states
 
 CORE, FULL = (library.read("model", f"systems/{n}").data["parts"] for n in ("crlm_immune", "crlm_immune_full"))
 ADDED = {name: part for name, part in FULL.items() if name not in CORE}

@@ -5,16 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from pkpd import library
+from pkpd.content import library
+from pkpd.content.references import bibliography
 from pkpd.errors import ContentError
-from pkpd.mechanisms.__main__ import CORE
-from pkpd.mechanisms.equations import BLOCK, with_equations
-from pkpd.mechanisms.movement import LEAST, measure, response_rates
-from pkpd.mechanisms.page import page
-from pkpd.mechanisms.reading import SYSTEM, load_map, read_map
 from pkpd.model.compose import load_model, model_file
-from pkpd.parameters import load_parameters
-from pkpd.references import bibliography
+from pkpd.parameters.sets import load_parameters
+from tools.fill_docs import CORE
+from tools.mechanisms.equations import BLOCK, with_equations
+from tools.mechanisms.movement import LEAST, measure
+from tools.mechanisms.reading import SYSTEM, load_map, read_map
 
 MAP = load_map()
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -67,19 +66,6 @@ def test_the_map_is_no_parameter_set_and_the_library_finds_it():
     assert "exposures" not in library.names("fit") and library.names("exposures") == ["exposures"]
 
 
-def test_the_page_on_mechanisms_is_what_the_switches_do(moved):
-    """Word for word; the last digit of a number may differ between kinds of processors. To write it: python -m pkpd.mechanisms"""
-    made = page(MAP, list(moved.values()), response_rates(MAP, CORE), response_rates(MAP, SYSTEM))
-    written = (DOCS / "mechanisms.md").read_text()
-    assert NUMBER.sub("#", made) == NUMBER.sub("#", written)
-    for a, b in zip(NUMBER.findall(made), NUMBER.findall(written), strict=True):
-        assert float(a.replace(",", "")) == pytest.approx(float(b.replace(",", "")), rel=0.011), (a, b)
-
-
-def test_the_page_on_the_tumour_and_the_immune_system_holds_the_equations_of_the_files():
-    """To write them again: python -m pkpd.mechanisms"""
-    written = (DOCS / "tumour_immune.md").read_text()
-    assert with_equations(written) == written
 
 
 def test_that_page_has_every_file_of_the_full_system_and_says_why_of_every_term_of_the_core():

@@ -12,14 +12,15 @@ import numpy as np
 import pytest
 import sympy
 
-from pkpd import cache, library
+from pkpd.content import library
 from pkpd.errors import ContentError, NotFound
+from pkpd.machine import cache
 from pkpd.model import compose
 from pkpd.model.check import check_model
 from pkpd.model.compose import load_model, parse_model
-from pkpd.model.equations import Equations
 from pkpd.model.expression import evaluate, names_in, unparse
-from pkpd.model.schema import Model
+from pkpd.model.model import Model
+from pkpd.model.symbolic import Equations
 
 HEAD = '[model]\ntitle = "t"\ntime = "day"\n'
 LESION = (

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from pkpd.content.library import parse
 from pkpd.errors import ContentError
-from pkpd.library import parse
 from pkpd.model import constants, expression
 from pkpd.model.compose import parse_model
-from pkpd.values import read_parameters
+from pkpd.parameters.reading import read_parameters
 
 DRUG = """[model]
 title = "A drug"

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import sympy
 
-from pkpd import library
+from pkpd.content import library
 from pkpd.errors import ContentError
 from pkpd.model import expression
 from pkpd.model.compose import load_model, parse_model
-from pkpd.model.equations import Equations, closed, conserved, hill, lower, to_sympy
-from pkpd.model.schema import Model
+from pkpd.model.model import Model
+from pkpd.model.symbolic import Equations, closed, conserved, hill, lower, to_sympy
 
 HEAD = '[model]\ntitle = "t"\ntime = "day"\n'
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pkpd import library
+from pkpd.content import library
+from pkpd.content.units import parse_unit
 from pkpd.errors import ContentError, NotFound
 from pkpd.model import dimensions, expression
 from pkpd.model.check import check_model
 from pkpd.model.compose import load_model, parse_model
-from pkpd.units import parse_unit
 
 HEAD = '[model]\ntitle = "a drug"\ntime = "day"\n'
 PARAMETERS = """[parameters]
@@ -766,10 +766,10 @@ TALL = {
 }
 DRIVER = """
 import json, os, resource, signal, sys
-from pkpd import library, units
+from pkpd.content import library, units
 from pkpd.errors import ContentError
 from pkpd.model.compose import parse_model
-from pkpd.model.equations import Equations
+from pkpd.model.symbolic import Equations
 units.parse_unit("mg/L")
 
 def model(text):

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import tomli_w
 
-from pkpd import library
+from pkpd.content import library
 from tests.mutated.mutations import Change, changed, damaged, outcome
 from tests.mutated.typed import command
 
@@ -84,7 +84,7 @@ def content(kind: str, *names: str) -> Reader:
     """A content file of the library, damaged in its tables or in its bytes, and checked as a user's own."""
 
     def read(rng: random.Random, folder: Path) -> Told:
-        from pkpd.catalogue import check
+        from pkpd.commands.show import check
 
         source, path = library.read(kind, rng.choice(names)), folder / f"{kind}.toml"
         held, change = written(source.data, Path(source.path).read_bytes(), path, rng)
@@ -98,7 +98,7 @@ def content(kind: str, *names: str) -> Reader:
 def own_model(rng: random.Random, folder: Path) -> Told:
     """A small model, damaged and composed, with its equations and their Jacobian."""
     from pkpd import load_model
-    from pkpd.model.equations import Equations
+    from pkpd.model.symbolic import Equations
 
     held, change = written(tomllib.loads(ONE), ONE.encode(), folder / "one.toml", rng)
     return outcome(lambda: Equations(load_model(folder / "one.toml")).jacobian) if held else "refused", change

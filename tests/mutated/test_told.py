@@ -5,8 +5,8 @@ import copy
 import pytest
 import tomli_w
 
-from pkpd import library
-from pkpd.catalogue import check
+from pkpd.commands.show import check
+from pkpd.content import library
 
 FIT, TRIAL, FOLLOWED = ("result", "eortc_40983"), ("trial", "eortc_40983"), ("trial", "keynote_177")
 MODEL, SET, CALIBRATION = ("model", "drugs/cetuximab"), ("parameters", "fluorouracil_terret_2000"), ("fit", "eortc_40983")

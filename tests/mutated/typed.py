@@ -48,7 +48,7 @@ def typed(rng: random.Random) -> list[str]:
 
 def told(args: list[str]) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a command."""
-    from pkpd import cli
+    from pkpd.commands import cli
 
     said, heard, before = io.StringIO(), io.StringIO(), sys.argv
     sys.argv = ["pkpd", *args]

@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pkpd import Parameters, parse_model, read_records, simulate_records
-from pkpd.simulation import start_states
+from pkpd.parameters.parameters import Value
+from pkpd.simulation.simulation import start_states
 from pkpd.solve.analytic import Response, one_compartment, three_compartments, two_compartments
 from pkpd.solve.reference import solve_patient
-from pkpd.values import Value
 
 DRUG = parse_model("""[model]
 title = "A depot, a central and two tissue compartments; the same lag, bioavailability, rate and duration for both doses"

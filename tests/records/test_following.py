@@ -8,8 +8,8 @@ import pytest
 
 from pkpd import draw, load_model, load_parameters, parse_model, read_records, removal, sensitivity, simulate, simulate_records
 from pkpd.errors import ContentError
-from pkpd.executor import workers
-from pkpd.values import Effect, Parameters, Value
+from pkpd.machine.executor import workers
+from pkpd.parameters.parameters import Effect, Parameters, Value
 from tests.test_cli import run
 
 DRUG = load_model("drugs/oxaliplatin")

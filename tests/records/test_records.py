@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pkpd import Parameters, cli, draw, load_model, load_parameters, parse_model, read_records, simulate_records, typical
+from pkpd import Parameters, draw, load_model, load_parameters, parse_model, read_records, simulate_records, typical
+from pkpd.commands import cli
 from pkpd.errors import ContentError, SimulationError
-from pkpd.values import Value
+from pkpd.parameters.parameters import Value
 
 OXALIPLATIN = load_model("drugs/oxaliplatin")
 VALUES = load_parameters(model=OXALIPLATIN)

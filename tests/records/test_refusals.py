@@ -6,7 +6,7 @@ import pytest
 
 from pkpd import Parameters, parse_model, read_records
 from pkpd.errors import ContentError, NotFound
-from pkpd.values import Effect, Value
+from pkpd.parameters.parameters import Effect, Value
 
 MODEL = parse_model("""[model]
 title = "Two dosed compartments and one that is not"

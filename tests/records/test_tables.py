@@ -8,7 +8,7 @@ import pytest
 
 from pkpd import parse_model, read_records, simulate_records
 from pkpd.errors import ContentError, NotFound
-from pkpd.values import Effect, Parameters, Value
+from pkpd.parameters.parameters import Effect, Parameters, Value
 from tests.test_cli import run as command
 
 TEXT = """[model]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pkpd import cycles, draw, load_model, load_parameters, load_regimen, lower, nca, sampling, simulate, typical
-from pkpd.regimen import read_regimen
+from pkpd.regimen.reading import read_regimen
 
 REFERENCE = {"BSA": 1.75, "AGE": 60, "SEX": 0, "SCR": 80}
 

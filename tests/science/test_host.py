@@ -12,7 +12,7 @@ import pytest
 from scipy.special import expit, gammainc, logit
 
 from pkpd import cycles, draw, load_model, load_parameters, load_regimen, lower, removal, simulate, treat, typical
-from pkpd.regimen import read_regimen
+from pkpd.regimen.reading import read_regimen
 
 FOLFOX, BEVACIZUMAB, FOLFIRI = "mfolfox6_host", "folfox_bevacizumab_host", "folfiri_host"
 REFERENCE = {"BSA": 1.75, "AGE": 60, "SEX": 0, "SCR": 80}

@@ -58,7 +58,7 @@ def test_sites_and_biology_part_responses_as_trials_do():
 
 def test_the_library_holds_the_posterior_medians():
     """Values of the files, and of contexts, are those of the fit: who simulates without a trial has them too."""
-    from pkpd.parameters import load_context, load_parameters
+    from pkpd.parameters.sets import load_context, load_parameters
     from pkpd.trial.exposure import daily_model
 
     model = daily_model("systems/crlm_immune")

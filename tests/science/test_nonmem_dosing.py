@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pkpd import cli
+from pkpd.commands import cli
 
 SCENARIOS = tomllib.loads(Path(__file__).with_name("nonmem_dosing.toml").read_text())["scenarios"]
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "dosing.md"

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pkpd.model.compose import load_model
-from pkpd.parameters import load_parameters
-from pkpd.population import draw
+from pkpd.parameters.population import draw
+from pkpd.parameters.sets import load_parameters
 
 MODEL = load_model("oxaliplatin")
 PEOPLE = draw(MODEL, load_parameters((), MODEL), 5000, seed=11).covariates

@@ -11,9 +11,9 @@ from scipy.stats import binom
 
 from pkpd import cycles, draw, load_model, load_parameters, load_regimen, lower, simulate, typical
 from pkpd.errors import ContentError
-from pkpd.interventions import ablation
-from pkpd.model.schema import Model
-from pkpd.regimen import read_regimen
+from pkpd.model.model import Model
+from pkpd.regimen.reading import read_regimen
+from pkpd.simulation.ablation import ablation
 
 LN2 = np.log(2)
 ARTERY = 22.5  # L/hour

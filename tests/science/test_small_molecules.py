@@ -10,8 +10,8 @@ import pytest
 
 from pkpd import cycles, draw, load_model, load_parameters, load_regimen, lower, simulate, typical
 from pkpd.errors import ContentError
-from pkpd.model.schema import Model
-from pkpd.regimen import read_regimen
+from pkpd.model.model import Model
+from pkpd.regimen.reading import read_regimen
 
 BSA = 1.75
 DOSE = 1250 * BSA  # mg of capecitabine

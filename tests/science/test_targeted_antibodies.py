@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pkpd import cycles, draw, load_model, load_parameters, load_regimen, lower, simulate, typical
-from pkpd.regimen import read_regimen
+from pkpd.regimen.reading import read_regimen
 
 BUILD = {"BSA": 1.75, "WT": 70, "IBW": 64, "WBC": 6.8, "ALB": 39, "ALP": 109, "LDH": 217, "SEX": 1}
 DIRKS = "cetuximab_dirks_2008"

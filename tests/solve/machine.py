@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pkpd.model.schema import Model
+from pkpd.model.model import Model
 from pkpd.solve import functions
 from pkpd.solve.compile import compiled, generate, kernels, linked
 from pkpd.solve.graph import Graph

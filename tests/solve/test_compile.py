@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pkpd import library, load_model, parse_model
+from pkpd import load_model, parse_model
+from pkpd.content import library
 from pkpd.errors import ContentError
-from pkpd.model.schema import Model
+from pkpd.model.model import Model
 from pkpd.solve import compile as compiler
 from pkpd.solve import vector
 from pkpd.solve.compile import generate, kernels
-from pkpd.solve.reference import right_hand_side
+from pkpd.solve.rates import right_hand_side
 from tests.solve.machine import ModelMachine, rows
 
 FACTORED = ["drugs/fluorouracil", "drugs/oxaliplatin", "systems/folfox_damage_transit", "systems/crlm_folfox"]

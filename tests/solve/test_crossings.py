@@ -8,11 +8,11 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from pkpd import Crossing, Population, cycles, load_model, load_parameters, load_regimen, lower, parse_model, simulate, typical
-from pkpd.schedule import ADD, ASSIGN, SCALE, SET, Schedule, nothing, packed
-from pkpd.simulation import Simulation, start_states
+from pkpd.regimen.schedule import ADD, ASSIGN, SCALE, SET, Schedule, nothing, packed
+from pkpd.simulation.simulation import Simulation, start_states
 from pkpd.solve import batch
 from pkpd.solve.batch import Watch, solve_population
-from pkpd.solve.reference import right_hand_side
+from pkpd.solve.rates import right_hand_side
 
 MODEL = parse_model("""[model]
 title = "A drug that kills cells in part, and an oscillation"

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from pkpd import cycles, draw, load_model, load_parameters, load_regimen, lower, parse_model
-from pkpd.regimen import DoseLine, Regimen
-from pkpd.schedule import ADD, ASSIGN, RATE, SCALE, SET, Schedule
-from pkpd.simulation import simulate
+from pkpd.regimen.doses import DoseLine
+from pkpd.regimen.regimen import Regimen
+from pkpd.regimen.schedule import ADD, ASSIGN, RATE, SCALE, SET, Schedule
+from pkpd.simulation.simulation import simulate
 from pkpd.solve import batch, functions, vector
 from pkpd.solve import compile as compiler
 
@@ -208,7 +209,7 @@ ELSEWHERE = """
 import hashlib
 import numpy as np
 from pkpd import draw, load_model, load_parameters, load_regimen, lower
-from pkpd.simulation import simulate
+from pkpd.simulation.simulation import simulate
 system = load_model("systems/folfox_auc_linear")
 people = draw(system, load_parameters(model=system), 100, seed=4, study="bits")
 schedule = lower(load_regimen("folfox4"), system, people, np.arange(3)[None, :] * 14.0)

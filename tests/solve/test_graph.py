@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from pkpd import load_model
 from pkpd.errors import ContentError
-from pkpd.model.equations import Equations, hill, hill_slope, lower, step
 from pkpd.model.expression import Tree, evaluate, parse
+from pkpd.model.symbolic import Equations, hill, hill_slope, lower, step
 from pkpd.solve.graph import Graph, from_tree, jacobian, rates
 from tests.solve.machine import graph_machine, rows
 

@@ -7,9 +7,9 @@ from scipy.special import lambertw
 import pkpd
 from pkpd import parse_model
 from pkpd.errors import ContentError
-from pkpd.model.schema import Model
-from pkpd.population import Population
-from pkpd.schedule import ADD, packed
+from pkpd.model.model import Model
+from pkpd.parameters.population import Population
+from pkpd.regimen.schedule import ADD, packed
 from pkpd.solve.batch import magnitudes
 from pkpd.solve.reference import solve_patient
 from pkpd.solve.steady import Repeated, steady_state

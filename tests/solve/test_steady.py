@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pkpd import load_model, load_parameters, parse_model, typical
-from pkpd.schedule import ADD, Schedule
+from pkpd.regimen.schedule import ADD, Schedule
 from pkpd.solve.analytic import one_compartment, two_compartments
 from pkpd.solve.batch import solve_population
 from pkpd.solve.steady import Repeated, overlap, own_part, steady_state

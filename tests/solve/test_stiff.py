@@ -12,10 +12,10 @@ from scipy.integrate import solve_ivp
 from scipy.special import lambertw
 
 from pkpd import parse_model
-from pkpd.model.schema import Model
-from pkpd.schedule import nothing
+from pkpd.model.model import Model
+from pkpd.regimen.schedule import nothing
 from pkpd.solve import batch, rodas
-from pkpd.solve.reference import right_hand_side
+from pkpd.solve.rates import right_hand_side
 from tests.solve.machine import ModelMachine, rows
 
 

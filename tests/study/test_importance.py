@@ -12,15 +12,15 @@ import pytest
 
 import pkpd
 from pkpd import load_model, load_parameters, parse_model
-from pkpd.fit.quantity import Point
-from pkpd.parameters import load_context
+from pkpd.fit.free import Point
+from pkpd.parameters.parameters import Parameters, Value
+from pkpd.parameters.sets import load_context
 from pkpd.report.importance_figures import importance_pictures
 from pkpd.study.resistance import importance as study
 from pkpd.study.resistance.importance import MEASURES, importance, read_importance, releases, scanned
 from pkpd.study.resistance.mechanism import central, ends, people, released, thinned
 from pkpd.study.resistance.variance import design, indices
 from pkpd.trial.run_in import settled
-from pkpd.values import Parameters, Value
 
 SYSTEM = load_model("systems/crlm_immune")
 POINT = Point(load_parameters((), SYSTEM))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import pkpd
-from pkpd import library
+from pkpd.content import library
 from pkpd.errors import ContentError, PkpdError
 from pkpd.report.studies import WRITERS, write_study
 from pkpd.study.kinds import KINDS

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pkpd import load_model, load_parameters
-from pkpd.fit.quantity import Point
+from pkpd.fit.free import Point
 from pkpd.report.importance_figures import liver_pictures
 from pkpd.report.resistance_analyses import liver_data
 from pkpd.study.platforms import experiment

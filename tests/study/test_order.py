@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from pkpd import load_parameters, load_study
+from pkpd.content.library import read
 from pkpd.errors import ContentError
-from pkpd.library import read
-from pkpd.population import Population
+from pkpd.parameters.population import Population
+from pkpd.regimen.schedule import settings
 from pkpd.report.order import COLUMNS, flat, page_data, write_order
 from pkpd.report.order_figures import picked
 from pkpd.report.order_sentences import opening, published, says, told
 from pkpd.report.page import template
-from pkpd.schedule import settings
-from pkpd.simulation import simulate
+from pkpd.simulation.simulation import simulate
 from pkpd.study.order import sequence
 from pkpd.study.order.interaction import DIFFERENCE, EFFECT, IMMUNE, REMOVAL, order_effect, percent, windows
 from pkpd.study.order.plan import read_order, run_order

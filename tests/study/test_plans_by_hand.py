@@ -8,8 +8,8 @@ import pytest
 from pkpd import load_study
 from pkpd.study.neoadjuvant import metrics, planned
 from pkpd.study.run import _Table
-from pkpd.trial.endpoints import Readout
 from pkpd.trial.figures import MONTH
+from pkpd.trial.readout import Readout
 
 STUDY = load_study("neoadjuvant_cycles")
 MAIN, OTHER = ("one", "searched"), ("two", "searched")

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from pkpd import load_model, load_parameters, load_study, load_trial
+from pkpd.content.library import names, read
 from pkpd.errors import ContentError
-from pkpd.hosts import HOSTS, RANGES
-from pkpd.library import names, read
-from pkpd.parameters import bind, load_context, merge
+from pkpd.parameters.hosts import HOSTS, RANGES
+from pkpd.parameters.sets import bind, load_context, merge
 from pkpd.report.platforms import COLUMNS, flat, fold, write_platforms
 from pkpd.study.platforms.experiment import Arm, measure
 from pkpd.study.platforms.plan import read_platforms
 from pkpd.study.platforms.translation import AXES, _agreement, _crossing, run_platforms
-from pkpd.trial.run import setting
+from pkpd.trial.admission import setting
 
 STUDY = load_study("platforms")
 SYSTEM = STUDY.system

@@ -12,16 +12,18 @@ import tomli_w
 from scipy.stats import beta
 
 from pkpd import load_study, load_trial
+from pkpd.content.library import read
 from pkpd.errors import ContentError
-from pkpd.fit.quantity import Point
-from pkpd.library import read
+from pkpd.fit.free import Point
+from pkpd.fit.intervals import interval
 from pkpd.report.resistance import COLUMNS, TABLES, draw_figures, flat, write_resistance
 from pkpd.report.resistance_figures import difference_figure, lowered, measure_figure
 from pkpd.report.resistance_words import number, opening, says
 from pkpd.study.resistance.response_grid import MEASURES, measures
 from pkpd.study.resistance.shown_figures import measured_as
-from pkpd.study.resistance.study import LEAST, _under, interval, read_resistance, run_resistance
-from pkpd.trial.run import admit, run_arm, setting
+from pkpd.study.resistance.study import LEAST, _under, read_resistance, run_resistance
+from pkpd.trial.admission import admit, setting
+from pkpd.trial.run import run_arm
 
 STUDY = load_study("immune_resistance")
 COHORTS = ("mss_no_liver", "msi_h_liver", "msi_h_no_liver")

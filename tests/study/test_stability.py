@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from pkpd import load_model, load_study, parse_model
+from pkpd.content.library import read
 from pkpd.errors import ContentError
-from pkpd.intervals import share
-from pkpd.library import read
+from pkpd.fit.intervals import share
 from pkpd.report.stability import COLUMNS, write_stability
 from pkpd.report.stability_figures import differs
 from pkpd.report.stability_reading import opening, short
 from pkpd.report.stability_reading import whole as whole_per_cent
-from pkpd.simulation import simulate
-from pkpd.solve.reference import right_hand_side
+from pkpd.simulation.simulation import simulate
+from pkpd.solve.rates import right_hand_side
 from pkpd.study.stability.basins import critical, run, starts
 from pkpd.study.stability.conservation import _balanced, _quadrature, follow, laws
 from pkpd.study.stability.equilibria import equilibria

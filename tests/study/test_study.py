@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from pkpd import load_study, load_trial, run_study
+from pkpd.content.library import read
 from pkpd.errors import ContentError
-from pkpd.library import read
 from pkpd.study import run
 from pkpd.study.neoadjuvant import FIGURES, arm, metrics, planned
-from pkpd.study.sweep import read_study
-from pkpd.trial.endpoints import Readout
+from pkpd.study.reading import read_study
+from pkpd.trial.readout import Readout
 
 
 @pytest.fixture

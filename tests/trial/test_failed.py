@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pkpd import load_parameters, load_trial, runs
+from pkpd import load_parameters, load_trial
+from pkpd.commands.run import predict_trial, print_figures
 from pkpd.errors import ContentError
 from pkpd.fit import predict as predicting
-from pkpd.simulation import simulate
+from pkpd.simulation.simulation import simulate
 from pkpd.trial import followed, run
+from pkpd.trial.admission import prepare
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.figures import figure_values, replicates
-from pkpd.trial.run import prepare, run_arm
+from pkpd.trial.run import run_arm
 
 LOST = [2, 5, 11]
 N = 40
@@ -71,9 +73,9 @@ def test_an_arm_in_which_all_fail_is_an_error():
 def test_the_share_that_failed_is_told(monkeypatch, capsys):
     monkeypatch.setattr(followed, "simulate", breaking)
     monkeypatch.setattr(predicting, "PER_DRAW", 2)
-    result = runs.predict_trial("pd1_mss_liver", "none", 60, "", lambda *a: None)
+    result = predict_trial("pd1_mss_liver", "none", 60, "", lambda *a: None)
     assert result["failed_share"] == pytest.approx(len(LOST) / 60)
-    runs.print_figures(result, Console(width=200))
+    print_figures(result, Console(width=200))
     said = capsys.readouterr().out
     assert "5 % of the simulated patients failed and count in no figure" in said
     assert "failed and left out: liver: patient 3: made to fail" in said

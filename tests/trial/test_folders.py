@@ -7,14 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pkpd import library, runs
+from pkpd.commands import run
+from pkpd.content import library
 from pkpd.fit.hashes import hashes
 from pkpd.fit.predict import _quantiles
 from pkpd.fit.result import fitted, load_result
 from pkpd.model.compose import load_model
-from pkpd.parameters import load_parameters
-from pkpd.trial.protocol import load_trial
-from pkpd.trial.run import prepare
+from pkpd.parameters.sets import load_parameters
+from pkpd.trial.admission import prepare
+from pkpd.trial.reading import load_trial
 
 
 def tell(what, done, of):
@@ -38,21 +39,21 @@ def places(tmp_path, monkeypatch):
 
 
 def test_a_trial_gives_the_same_rows_whatever_folder_its_file_lies_in(places):
-    told = [runs.predict_trial(p, "none", 20, "", tell, 5) for p in places]
+    told = [run.predict_trial(p, "none", 20, "", tell, 5) for p in places]
     assert all(json.dumps(t) == json.dumps(told[0]) for t in told)
     assert told[0]["trial"] == "mine" and {f["trial"] for f in told[0]["figures"]} == {"mine"}
 
 
 def test_the_trial_of_a_user_has_the_numbers_of_the_library_s_that_it_copies(places):
-    own = runs.predict_trial(places[0], "eortc_40983", 20, "", tell, 5)
-    known = runs.predict_trial("eortc_40983", "eortc_40983", 20, "", tell, 5)
+    own = run.predict_trial(places[0], "eortc_40983", 20, "", tell, 5)
+    known = run.predict_trial("eortc_40983", "eortc_40983", 20, "", tell, 5)
     for a, b in zip(own["figures"], known["figures"], strict=True):
         assert (a["predicted"], a["quantiles"]) == (b["predicted"], b["quantiles"])
     assert {f["use"] for f in own["figures"]} == {"predict", "context"}  # the fit never saw this file
 
 
 def test_another_seed_is_other_patients_and_the_same_seed_the_same(places):
-    first, again, other = (runs.predict_trial(places[0], "none", 20, "", tell, seed) for seed in (5, 5, 6))
+    first, again, other = (run.predict_trial(places[0], "none", 20, "", tell, seed) for seed in (5, 5, 6))
     assert first == again and first["figures"] != other["figures"] and first["hashes"] == other["hashes"]
 
 
@@ -117,7 +118,7 @@ def test_a_fit_s_account_knows_a_trial_of_one_s_own_in_any_folder(trial):
 
 
 def test_the_quantiles_of_a_figure_are_nested_and_those_of_95_percent_are_its_interval(places):
-    for figure in runs.predict_trial(places[0], "none", 20, "", tell, 5)["figures"]:
+    for figure in run.predict_trial(places[0], "none", 20, "", tell, 5)["figures"]:
         spans = [[np.inf if x is None else x for x in figure["quantiles"][k]] for k in ("95", "80", "50")]
         assert figure["quantiles"]["95"] == figure["predicted_interval"]
         assert spans[0][0] <= spans[1][0] <= spans[2][0] <= spans[2][1] <= spans[1][1] <= spans[0][1]

@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 
 from pkpd import draw, load_model, load_parameters, load_regimen, load_trial, lower, simulate
-from pkpd.parameters import load_context
-from pkpd.schedule import packed_starts
-from pkpd.simulation import Simulation
+from pkpd.parameters.parameters import Value
+from pkpd.parameters.sets import load_context
+from pkpd.regimen.lowering import packed_starts
+from pkpd.simulation.simulation import Simulation
 from pkpd.trial import followed
+from pkpd.trial.admission import prepare
 from pkpd.trial.arms import Group, Local
-from pkpd.trial.endpoints import Followed, death_by_hazard
+from pkpd.trial.endpoints import death_by_hazard
 from pkpd.trial.exposure import Drugs, daily_model, levels, records
 from pkpd.trial.figures import figure_values, replicates
 from pkpd.trial.published import Figure
+from pkpd.trial.readout import Followed
 from pkpd.trial.response import CRITERIA, again, progressed, standing
-from pkpd.trial.run import prepare, run_arm
-from pkpd.values import Value
+from pkpd.trial.run import run_arm
 
 N = 300
 MSI = ("biology_msi_h",)

@@ -7,18 +7,21 @@ import numpy as np
 import pytest
 import tomli_w
 
-from pkpd import cli, draw, library, load_parameters, load_trial, simulate
+from pkpd import draw, load_parameters, load_trial, simulate
+from pkpd.commands import cli
+from pkpd.content import library
 from pkpd.errors import ContentError, PkpdError
-from pkpd.parameters import load_context
-from pkpd.schedule import nothing
-from pkpd.simulation import Simulation
+from pkpd.parameters.parameters import Value
+from pkpd.parameters.sets import load_context
+from pkpd.regimen.schedule import nothing
+from pkpd.simulation.simulation import Simulation
 from pkpd.study.kinds import load_study
 from pkpd.trial import followed
+from pkpd.trial.admission import prepare
 from pkpd.trial.exposure import daily_model
-from pkpd.trial.protocol import read_trial
+from pkpd.trial.reading import read_trial
 from pkpd.trial.rehearsal import rehearse
-from pkpd.trial.run import prepare, run_trial
-from pkpd.values import Value
+from pkpd.trial.run import run_trial
 
 N = 60
 

@@ -6,14 +6,15 @@ from functools import lru_cache
 
 import pytest
 
-from pkpd import library, load_trial
+from pkpd import load_trial
+from pkpd.content import library
+from pkpd.content.references import bibliography
 from pkpd.errors import ContentError, PkpdError
-from pkpd.parameters import load_parameters
-from pkpd.references import bibliography
-from pkpd.trial import protocol, therapies
+from pkpd.parameters.sets import load_parameters
+from pkpd.trial import reading, therapies
+from pkpd.trial.admission import prepare
 from pkpd.trial.exposure import daily_model
-from pkpd.trial.protocol import read_trial
-from pkpd.trial.run import prepare
+from pkpd.trial.reading import read_trial
 
 FOLLOWED = [n for n in library.names("trial") if load_trial(n).scans]
 SIGNS = {"primary", "secondary", "review", "derived"}
@@ -203,7 +204,7 @@ def places(tables, above=()):
 def test_no_value_of_a_wrong_type_gives_a_traceback(data, monkeypatch):
     monkeypatch.setattr(library, "read", lru_cache(library.read))
     monkeypatch.setattr(library, "names", lru_cache(library.names))
-    monkeypatch.setattr(protocol, "check_therapies", lambda *_: None)
+    monkeypatch.setattr(reading, "check_therapies", lambda *_: None)
     monkeypatch.setattr(therapies, "check_name", lambda *_: None)
     crashes, refused = [], 0
     for path in places(data):
@@ -240,7 +241,7 @@ def test_patients_have_lesions_and_no_more_than_the_disease_can_hold(data, covar
 
 
 def test_the_table_says_published_predicted_and_inside_or_outside(tmp_path, monkeypatch, capsys):
-    from pkpd import cli
+    from pkpd.commands import cli
 
     monkeypatch.setattr("sys.argv", ["pkpd", "trial", "keynote_016", "--fit", "none", "--patients", "60", "--json",
                                      str(tmp_path / "f.json")])
@@ -259,7 +260,7 @@ def test_the_table_says_published_predicted_and_inside_or_outside(tmp_path, monk
     (("--fit", "eortc_40983"), "'eortc_40983' is of systems/crlm, but keynote_016 has systems/crlm_immune"),
     (("--link", "auc_linear"), "keynote_016 has no kill link to choose")])
 def test_what_a_trial_cannot_honour_is_refused(options, said, monkeypatch, capsys):
-    from pkpd import cli
+    from pkpd.commands import cli
 
     monkeypatch.setattr("sys.argv", ["pkpd", "trial", "keynote_016", "--patients", "20", *options])
     monkeypatch.setenv("COLUMNS", "200")

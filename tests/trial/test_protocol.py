@@ -5,9 +5,9 @@ import copy
 import pytest
 
 from pkpd import load_trial
+from pkpd.content.library import read
 from pkpd.errors import ContentError
-from pkpd.library import read
-from pkpd.trial.protocol import read_trial
+from pkpd.trial.reading import read_trial
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from pkpd import load_parameters, load_trial, simulate
+from pkpd.parameters.parameters import Value
+from pkpd.trial.admission import prepare
 from pkpd.trial.exposure import daily_model, drugs, kill_rates
 from pkpd.trial.figures import figure_values, replicates
-from pkpd.trial.run import prepare, run_arm, run_trial
-from pkpd.values import Value
+from pkpd.trial.run import run_arm, run_trial
 
 N = 200
 

@@ -8,14 +8,15 @@ import pytest
 from scipy.stats import binomtest, kstest
 
 from pkpd import load_parameters, load_regimen, load_trial
-from pkpd.population import uniform
+from pkpd.parameters.parameters import Value
+from pkpd.parameters.population import uniform
+from pkpd.trial.admission import prepare
 from pkpd.trial.arms import Cycles
 from pkpd.trial.endpoints import death_times
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.lesions import measured
-from pkpd.trial.run import prepare, run_arm
+from pkpd.trial.run import run_arm
 from pkpd.trial.surgery import plan, removed
-from pkpd.values import Value
 
 N = 3000
 KEY = ("3", "trial", "plans")

@@ -9,9 +9,9 @@ from itertools import groupby
 import numpy as np
 
 from pkpd.errors import fail
-from pkpd.intervals import Cell, interval
-from pkpd.parameters import line_for
-from pkpd.simulation import start_states
+from pkpd.fit.intervals import Cell, interval
+from pkpd.parameters.sets import line_for
+from pkpd.simulation.simulation import start_states
 from pkpd.study.order.sequence import Biology, Orders, OrderStudy, drawn_patients, orders
 
 DIFFERENCE, EFFECT, IMMUNE = "difference", "order effect", "immune part"

@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from pkpd import library
-from pkpd.covariates import REGISTER
+from pkpd.content import library
+from pkpd.content.library import check_keys, check_name, raise_issues, rows, shown, table, text
 from pkpd.errors import ContentError, NotFound, fail, nearest
-from pkpd.executor import stream
 from pkpd.fit.result import load_result, points
-from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text
+from pkpd.machine.executor import stream
 from pkpd.model.compose import load_model
-from pkpd.model.schema import Model
-from pkpd.parameters import bind, line_for, load_context, load_parameters, merge
-from pkpd.spread import is_number
+from pkpd.model.model import Model
+from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.sets import bind, line_for, load_context, load_parameters, merge
+from pkpd.parameters.spread import is_number
 from pkpd.study.order import interaction
 from pkpd.study.order.interaction import REMOVAL, Found, OrderResult
 from pkpd.study.order.sequence import Ablation, Beside, Biology, Modality, OrderStudy, Term
 from pkpd.study.platforms.plan import SITES, Share, Uncertain
-from pkpd.trial.protocol import load_trial
-from pkpd.trial.reading import Reader
+from pkpd.trial.lines import Reader
+from pkpd.trial.reading import load_trial
 from pkpd.trial.therapies import check_blocked
-from pkpd.values import Parameters
 
 Tell = Callable[[str, int, int], None]
 NO_FIT = "none"

@@ -8,19 +8,19 @@ from functools import reduce
 
 import numpy as np
 
-from pkpd.fit.quantity import Point
-from pkpd.model.schema import Model
-from pkpd.parameters import line_for, merge
-from pkpd.population import Population, draw, uniform
-from pkpd.schedule import nothing
-from pkpd.simulation import Simulation, simulate
+from pkpd.fit.free import Point
+from pkpd.model.model import Model
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.population import Population, draw, uniform
+from pkpd.parameters.sets import line_for, merge
+from pkpd.regimen.schedule import nothing
+from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.study.platforms.plan import Share, Uncertain
 from pkpd.trial.endpoints import first_time
 from pkpd.trial.lesions import CELL, copies
 from pkpd.trial.published import Figure
 from pkpd.trial.response import CRITERIA, progressed, standing, target_sum
 from pkpd.trial.run_in import settled
-from pkpd.values import Parameters
 
 _RTOL = 1e-5  # errs the order effect of a patient by 1e-5 at most
 _SHRUNK = 0.7  # of its diameter at the first treatment

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pkpd.parameters import line_for
-from pkpd.population import Population, draw, uniform
-from pkpd.schedule import Schedule, nothing, settings
-from pkpd.simulation import Simulation, simulate
+from pkpd.parameters.population import Population, draw, uniform
+from pkpd.parameters.sets import line_for
+from pkpd.regimen.schedule import Schedule, nothing, settings
+from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.study.platforms.plan import Platform, PlatformStudy, Share, Treatment
 from pkpd.trial.endpoints import first_time
 from pkpd.trial.lesions import copies, log_kill

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pkpd import hosts, library, units
+from pkpd.content import library, units
+from pkpd.content.library import check_keys, check_name, raise_issues, rows, shown, table, text
 from pkpd.errors import ContentError, Issue, NotFound, nearest
-from pkpd.library import check_keys, check_name, raise_issues, rows, shown, table, text
 from pkpd.model.compose import load_model
-from pkpd.model.schema import Model
-from pkpd.parameters import line_for, load_parameters
-from pkpd.spread import is_number
+from pkpd.model.model import Model
+from pkpd.parameters import hosts
+from pkpd.parameters.parameters import SEEN, Parameters
+from pkpd.parameters.sets import line_for, load_parameters
+from pkpd.parameters.spread import is_number
 from pkpd.trial.therapies import check_blocked
-from pkpd.values import SEEN, Parameters
 
 SITES = ("hepatic", "extrahepatic")
 

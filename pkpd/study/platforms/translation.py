@@ -8,8 +8,8 @@ from functools import partial
 
 import numpy as np
 
-from pkpd.executor import stream
-from pkpd.intervals import interval
+from pkpd.fit.intervals import interval
+from pkpd.machine.executor import stream
 from pkpd.study.platforms.experiment import Arm, Measured, arms, measure
 from pkpd.study.platforms.plan import Platform, PlatformStudy, Treatment
 
@@ -39,7 +39,7 @@ class PlatformResult:
     effects  at full dose: medians over draws with intervals; bias is ln(platform / patients), None where one of
              the two shows no effect
     windows  the least share of the full dose that holds the tumour at its size, and one over it
-    scores   the five axes, medians over draws with central intervals (pkpd.intervals)
+    scores   the five axes, medians over draws with central intervals (pkpd.fit.intervals)
     """
 
     study: PlatformStudy

@@ -13,14 +13,14 @@ from itertools import combinations
 
 import numpy as np
 
-from pkpd.covariates import REGISTER
+from pkpd.content.library import whole
 from pkpd.errors import Issue
-from pkpd.executor import stream
-from pkpd.fit.quantity import Point
-from pkpd.intervals import interval
-from pkpd.library import whole
-from pkpd.model.schema import Model
-from pkpd.population import Population
+from pkpd.fit.free import Point
+from pkpd.fit.intervals import interval
+from pkpd.machine.executor import stream
+from pkpd.model.model import Model
+from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.population import Population
 from pkpd.study.resistance import variance
 from pkpd.study.resistance.mechanism import (
     Context,
@@ -42,7 +42,7 @@ from pkpd.study.resistance.mechanism import (
 )
 from pkpd.study.stability.subjects import Given
 from pkpd.trial.lesions import copies
-from pkpd.trial.reading import Reader
+from pkpd.trial.lines import Reader
 from pkpd.trial.response import CRITERIA, progressed, standing, target_sum
 from pkpd.trial.run_in import settled
 

@@ -10,10 +10,10 @@ from itertools import combinations
 
 import numpy as np
 
-from pkpd.fit.quantity import Point
-from pkpd.model.schema import Model
-from pkpd.population import Population
-from pkpd.simulation import Simulation
+from pkpd.fit.free import Point
+from pkpd.model.model import Model
+from pkpd.parameters.population import Population
+from pkpd.simulation.simulation import Simulation
 from pkpd.study.resistance.mechanism import Mechanism, ends
 from pkpd.trial.lesions import log_kill
 

@@ -14,14 +14,14 @@ from math import factorial
 
 import numpy as np
 
+from pkpd.content.library import shown
 from pkpd.errors import Issue
-from pkpd.executor import stream
-from pkpd.fit.quantity import Point
-from pkpd.intervals import interval
-from pkpd.library import shown
-from pkpd.model.schema import Model
-from pkpd.population import Population
-from pkpd.spread import is_number
+from pkpd.fit.free import Point
+from pkpd.fit.intervals import interval
+from pkpd.machine.executor import stream
+from pkpd.model.model import Model
+from pkpd.parameters.population import Population
+from pkpd.parameters.spread import is_number
 from pkpd.study.resistance import lesion_pairs as pairs
 from pkpd.study.resistance.lesion_pairs import Kept
 from pkpd.study.resistance.mechanism import (
@@ -38,7 +38,7 @@ from pkpd.study.resistance.mechanism import (
     thinned,
 )
 from pkpd.study.stability.subjects import Given
-from pkpd.trial.reading import Reader
+from pkpd.trial.lines import Reader
 from pkpd.trial.run_in import settled
 
 Tell = Callable[[str, int, int], None]

@@ -9,19 +9,19 @@ from typing import TypeVar
 
 import numpy as np
 
-from pkpd import library
+from pkpd.content import library
+from pkpd.content.library import rows, shown, table, text
 from pkpd.errors import ContentError, NotFound, nearest
-from pkpd.fit.quantity import Point, point
-from pkpd.library import rows, shown, table, text
-from pkpd.model.schema import Model
-from pkpd.parameters import bind, line_for, load_context, merge
-from pkpd.population import Population, draw
-from pkpd.simulation import Simulation, simulate
-from pkpd.spread import is_number
+from pkpd.fit.free import Point, point
+from pkpd.model.model import Model
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.population import Population, draw
+from pkpd.parameters.sets import bind, line_for, load_context, merge
+from pkpd.parameters.spread import is_number
+from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.study.stability.subjects import Given
-from pkpd.trial.reading import Reader
+from pkpd.trial.lines import Reader
 from pkpd.trial.therapies import check_blocked
-from pkpd.values import Parameters
 
 T = TypeVar("T")
 Context = tuple[str, Parameters]

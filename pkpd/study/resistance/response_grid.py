@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from pkpd.content.library import rows, shown, text
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.library import rows, shown, text
 from pkpd.trial.arms import Arm
 from pkpd.trial.figures import MONTH
-from pkpd.trial.protocol import Trial, read_trial
 from pkpd.trial.published import Figure
+from pkpd.trial.reading import read_trial
+from pkpd.trial.trial import Trial
 
 _COHORT = ("name", "title", "biology", "site", "patients")
 _DRUGS = ("name", "title", "regimen", "treatment", "caution")

@@ -6,20 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pkpd.content.library import named, rows, shown, text
+from pkpd.content.naming import called
 from pkpd.errors import ContentError, Issue, NotFound, nearest
+from pkpd.fit.intervals import ends
 from pkpd.fit.result import fitted
-from pkpd.intervals import ends
-from pkpd.library import named, rows, shown, text
-from pkpd.naming import called
-from pkpd.population import uniform
-from pkpd.regimen import load_regimen
+from pkpd.parameters.population import uniform
+from pkpd.regimen.reading import load_regimen
 from pkpd.study.resistance.response_grid import MEASURES, Grid, measures
 from pkpd.trial.arms import Arm
-from pkpd.trial.endpoints import Followed, Readout
 from pkpd.trial.figures import figure_values
-from pkpd.trial.protocol import Trial, load_trial
 from pkpd.trial.published import Figure
+from pkpd.trial.reading import load_trial
+from pkpd.trial.readout import Followed, Readout
 from pkpd.trial.therapies import Therapy
+from pkpd.trial.trial import Trial
 
 TRIALS = 25  # of a published one's own size, under each draw
 _PUBLISHED = ("figure", "cohorts", "drugs", "label")

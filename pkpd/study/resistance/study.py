@@ -9,23 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from pkpd import library
+from pkpd.content import library
+from pkpd.content.library import check_keys, check_name, raise_issues, shown, table, text
 from pkpd.errors import ContentError, Issue, NotFound
-from pkpd.executor import stream
-from pkpd.fit.quantity import Point
+from pkpd.fit.free import Point
+from pkpd.fit.intervals import interval
 from pkpd.fit.result import load_result, points
-from pkpd.intervals import interval
-from pkpd.library import check_keys, check_name, raise_issues, shown, table, text
-from pkpd.parameters import load_parameters
+from pkpd.machine.executor import stream
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.sets import load_parameters
 from pkpd.study.resistance.importance import ImportancePlan, ImportanceResult, importance, read_importance
 from pkpd.study.resistance.liver_effect import LiverPlan, LiverResult, liver_effect, read_liver_effect
 from pkpd.study.resistance.response_grid import MEASURES, Grid, measures, read_grid
 from pkpd.study.resistance.shown_figures import Shown, predicted, published_row, read_published
-from pkpd.trial.endpoints import Followed, Readout
+from pkpd.trial.admission import Prepared, admit, setting, warm
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.figures import figure_values
-from pkpd.trial.run import Prepared, admit, run_arm, setting, warm
-from pkpd.values import Parameters
+from pkpd.trial.readout import Followed, Readout
+from pkpd.trial.run import run_arm
 
 Tell = Callable[[str, int, int], None]
 Rows = tuple[dict, ...]
@@ -59,7 +60,7 @@ class ResistanceStudy:
 
 @dataclass(frozen=True)
 class ResistanceResult:
-    """The tables of a study of resistance, rows of plain data: medians over draws with central intervals (pkpd.intervals).
+    """The tables of a study of resistance, rows of plain data: medians over draws with central intervals (pkpd.fit.intervals).
 
     A draw is one of the fit's posterior with patients of its own, the same ones in every arm.
 

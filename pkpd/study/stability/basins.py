@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkpd.population import Population
-from pkpd.simulation import simulate, start_states
+from pkpd.parameters.population import Population
+from pkpd.simulation.simulation import simulate, start_states
 from pkpd.study.stability.reduction import Place
 from pkpd.study.stability.subjects import Group, StabilityStudy, repeated
 from pkpd.trial.lesions import CELL

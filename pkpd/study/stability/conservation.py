@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from pkpd.fit.quantity import Point
+from pkpd.fit.free import Point
 from pkpd.model.expression import evaluate, names_in
-from pkpd.parameters import line_for
-from pkpd.population import Population
-from pkpd.schedule import Schedule, nothing, settings
-from pkpd.simulation import Simulation, simulate
+from pkpd.parameters.population import Population
+from pkpd.parameters.sets import line_for
+from pkpd.regimen.schedule import Schedule, nothing, settings
+from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.study.platforms.experiment import PLACES
 from pkpd.study.stability.reduction import SITE
 from pkpd.study.stability.subjects import Given, Group, StabilityStudy, people

@@ -6,9 +6,9 @@ from itertools import product
 
 import numpy as np
 
-from pkpd.fit.quantity import Point
-from pkpd.population import Population, uniform
-from pkpd.simulation import simulate
+from pkpd.fit.free import Point
+from pkpd.parameters.population import Population, uniform
+from pkpd.simulation.simulation import simulate
 from pkpd.study.stability.equilibria import distinct, solve
 from pkpd.study.stability.linearisation import linearised
 from pkpd.study.stability.reduction import SITE, Reduction, whole

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from pkpd.errors import fail
-from pkpd.fit.quantity import Point
-from pkpd.intervals import interval, share
-from pkpd.population import Population
+from pkpd.fit.free import Point
+from pkpd.fit.intervals import interval, share
+from pkpd.parameters.population import Population
 from pkpd.study.stability.linearisation import linearised
 from pkpd.study.stability.reduction import Place, Reduction, resting, whole, zeros
 from pkpd.study.stability.spectrum import in_play, stable

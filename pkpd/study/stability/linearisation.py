@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pkpd.errors import fail
-from pkpd.model.schema import Model
+from pkpd.model.model import Model
 from pkpd.solve.graph import Graph, jacobian, rates
 
 _AT_ONCE = 4096  # rows evaluated together, so that memory does not grow with their number

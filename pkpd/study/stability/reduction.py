@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkpd.model.schema import Model
-from pkpd.population import Population
+from pkpd.model.model import Model
+from pkpd.parameters.population import Population
 from pkpd.study.platforms.experiment import PLACES
 
 _HALVINGS, _NEWTON = 24, 5  # towards the effectors: bisection of their logarithm, then Newton's method

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pkpd.executor import stream
-from pkpd.fit.quantity import Point
-from pkpd.intervals import interval, share
-from pkpd.population import Population
+from pkpd.fit.free import Point
+from pkpd.fit.intervals import interval, share
+from pkpd.machine.executor import stream
+from pkpd.parameters.population import Population
 from pkpd.study.stability.basins import OUTCOMES, Paths, critical, outcome_map, paths
 from pkpd.study.stability.conservation import laws
 from pkpd.study.stability.fixed_volume import fixed_volume

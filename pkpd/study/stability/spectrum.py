@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pkpd.fit.quantity import Point
-from pkpd.intervals import interval, share
-from pkpd.population import Population
+from pkpd.fit.free import Point
+from pkpd.fit.intervals import interval, share
+from pkpd.parameters.population import Population
 from pkpd.study.stability.equilibria import NEUTRAL
 from pkpd.study.stability.linearisation import Linearised, Modes, in_logarithms, linearised, modes
 from pkpd.study.stability.subjects import Group, StabilityStudy, average, people, treated

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pkpd.fit.quantity import Point, point
+from pkpd.fit.free import Point, point
 from pkpd.fit.result import load_result, points
-from pkpd.model.schema import Model
-from pkpd.parameters import line_for, load_context, load_parameters, merge
-from pkpd.population import Population, draw, typical
+from pkpd.model.model import Model
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.population import Population, draw, typical
+from pkpd.parameters.sets import line_for, load_context, load_parameters, merge
 from pkpd.study.stability.reduction import Place
-from pkpd.values import Parameters
 
 
 @dataclass(frozen=True)

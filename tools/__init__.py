@@ -1,0 +1,1 @@
+"""What makes the library's pages; not part of the package."""
