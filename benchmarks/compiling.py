@@ -18,8 +18,16 @@ from benchmarks.crew import ROOT
 from benchmarks.problem import model_text, problem
 
 PATIENTS = 8
-COLUMNS = {"states": "states", "cache": "cache", "import_pkpd": "import pkpd", "imports": "other imports", "load": "load model",
-           "first_step": "to first step", "load_to_first_step": "load to first step", "heavy": "sympy, pint"}
+COLUMNS = {
+    "states": "states",
+    "cache": "cache",
+    "import_pkpd": "import pkpd",
+    "imports": "other imports",
+    "load": "load model",
+    "first_step": "to first step",
+    "load_to_first_step": "load to first step",
+    "heavy": "sympy, pint",
+}
 
 
 def saved(lesions: int, folder: Path) -> tuple[Path, Path]:
@@ -28,8 +36,18 @@ def saved(lesions: int, folder: Path) -> tuple[Path, Path]:
     model, arrays = folder / f"reference_{lesions}.toml", folder / f"patients_{lesions}.npz"
     model.write_text(model_text(lesions), encoding="utf-8")
     s = some.schedule
-    np.savez(arrays, start=some.start, inputs=some.inputs, begin=some.begin, offsets=s.offsets, time=s.time, kind=s.kind,
-             index=s.index, value=s.value, times=np.tile([0.0, 1.0], (PATIENTS, 1)))
+    np.savez(
+        arrays,
+        start=some.start,
+        inputs=some.inputs,
+        begin=some.begin,
+        offsets=s.offsets,
+        time=s.time,
+        kind=s.kind,
+        index=s.index,
+        value=s.value,
+        times=np.tile([0.0, 1.0], (PATIENTS, 1)),
+    )
     return model, arrays
 
 
@@ -38,15 +56,26 @@ def measured(lesions: int, cache: str, repeats: int, folder: Path, files: tuple[
     runs = []
     for k in range(repeats):
         own = folder / (f"cold_{lesions}_{k}" if cache == "empty" else f"cold_{lesions}_0")
-        done = subprocess.run([sys.executable, "-m", "benchmarks.first_step", *map(str, files)], cwd=ROOT, check=True, text=True,
-                              stdout=subprocess.PIPE, env={**os.environ, "PKPD_CACHE": str(own)})
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.first_step", *map(str, files)],
+            cwd=ROOT,
+            check=True,
+            text=True,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PKPD_CACHE": str(own)},
+        )
         runs.append(json.loads(done.stdout.splitlines()[-1]))
     row: table.Row = {k: statistics.median(r[k] for r in runs) for k in ("import_pkpd", "imports", "load")}
     # what solving costs once the code is there is no part of getting there
     row["first_step"] = statistics.median(r["solve"] - r["solve_again"] for r in runs)
     row["load_to_first_step"] = statistics.median(r["load"] + r["solve"] - r["solve_again"] for r in runs)
-    return {"states": 15 + 11 * lesions, "cache": cache, "repeats": repeats, **row,
-            "heavy": ", ".join(runs[-1]["heavy"]) or "not loaded"}
+    return {
+        "states": 15 + 11 * lesions,
+        "cache": cache,
+        "repeats": repeats,
+        **row,
+        "heavy": ", ".join(runs[-1]["heavy"]) or "not loaded",
+    }
 
 
 def main(argv: list[str] | None = None) -> list[table.Row]:
@@ -60,7 +89,10 @@ def main(argv: list[str] | None = None) -> list[table.Row]:
         folder = Path(name)
         for lesions in (1, 4):
             files = saved(lesions, folder)
-            rows += [measured(lesions, "empty", args.cold, folder, files), measured(lesions, "filled", args.warm, folder, files)]
+            rows += [
+                measured(lesions, "empty", args.cold, folder, files),
+                measured(lesions, "filled", args.warm, folder, files),
+            ]
     table.show(f"Seconds to the first step, in a fresh process ({table.machine()})", rows, COLUMNS)
     table.write(args.json, rows)
     return rows

@@ -27,14 +27,24 @@ class Failed(Exception):
 
 def cores(threads: int) -> list[int]:
     """The processor cores given to a number of threads."""
-    free = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    free = (
+        sorted(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else list(range(os.cpu_count() or 1))
+    )
     return [free[k % len(free)] for k in range(threads)]
 
 
 def environment(threads: int) -> dict[str, str]:
     """Variables that keep libraries to one thread, and ours to its number."""
-    own = {**os.environ, "PKPD_THREADS": str(threads), "JAX_PLATFORMS": "cpu", "PYTHONUNBUFFERED": "1",
-           "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false", "EQX_ON_ERROR": "nan"}  # so that JAX can keep what it compiles
+    own = {
+        **os.environ,
+        "PKPD_THREADS": str(threads),
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONUNBUFFERED": "1",
+        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+        "EQX_ON_ERROR": "nan",
+    }  # so that JAX can keep what it compiles
     own.update({f"{name}_NUM_THREADS": "1" for name in LIBRARIES})
     return own
 
@@ -45,8 +55,15 @@ class Worker:
     def __init__(self, tool: str, lesions: int, own: list[int]):
         self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed with the process
         command = [sys.executable, "-m", "benchmarks.worker", tool, str(lesions), ",".join(map(str, own))]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=environment(len(own)), text=True, stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=self.log)
+        self.process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment(len(own)),
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+        )
 
     def send(self, do: str, **order: object) -> None:
         assert self.process.stdin is not None
@@ -85,7 +102,9 @@ class Worker:
 
 @dataclass
 class Crew:
-    """A tool on a number of threads: one process where it has threads of its own, else one process for each."""
+    """A tool on a number of threads: one process where it has threads of its own, else one
+    process for each.
+    """
 
     tool: str
     lesions: int
@@ -123,7 +142,9 @@ class Crew:
         """The largest error of the last run over the patients whose solution is known."""
         for worker in self.workers:
             worker.send("error")
-        return max((e for e in (w.hear()["error"] for w in self.workers) if e is not None), default=float("nan"))
+        return max(
+            (e for e in (w.hear()["error"] for w in self.workers) if e is not None), default=float("nan")
+        )
 
     def close(self) -> None:
         for worker in self.workers:
@@ -135,7 +156,6 @@ def tools() -> list[str]:
     """The names of all tools, ours first."""
     names = sorted(p.stem for p in (Path(__file__).parent / "peers").glob("*.py") if p.stem != "__init__")
     return ["pkpd", *(n for n in names if n != "pkpd")]
-
 
 
 def works(crew: Crew, action: Callable[[], object]) -> bool:
@@ -160,7 +180,9 @@ def hired(names: list[str], lesions: int, threads: list[int]) -> list[Crew]:
 
 
 def tried(crew: Crew, rtol: float, count: int) -> tuple[float, float, float]:
-    """Error, wall-clock and processor seconds of the first patients at a tolerance; who breaks down has no accuracy."""
+    """Error, wall-clock and processor seconds of the first patients at a tolerance; who breaks down has no
+    accuracy.
+    """
     crew.take(count)
     try:
         seconds, cpu = crew.run(rtol)

@@ -69,7 +69,9 @@ def folder() -> Path:
     """Where benchmarks keep what they make: code that is imported, so it is this user's own or nothing."""
     own = cache.folder()
     if own is None:
-        raise OutputError("the benchmarks need a cache folder that is yours alone\n    remedy: set PKPD_CACHE to one")
+        raise OutputError(
+            "the benchmarks need a cache folder that is yours alone\n    remedy: set PKPD_CACHE to one"
+        )
     (own / "benchmarks").mkdir(mode=0o700, exist_ok=True)
     return own / "benchmarks"
 
@@ -89,9 +91,13 @@ def module(source: str) -> ModuleType:
 
 def compiled_source(model: Model) -> str:
     """A module with `rates(y, p, u, d)` for numba: d = dy/dt."""
-    lines = ["from math import log", "from numba import njit", "",
-             '@njit(cache=True, error_model="numpy", nogil=True)',
-             "def rates(y, p, u, d):"]
+    lines = [
+        "from math import log",
+        "from numba import njit",
+        "",
+        '@njit(cache=True, error_model="numpy", nogil=True)',
+        "def rates(y, p, u, d):",
+    ]
     lines += [f"    {name} = y[{i}]" for i, name in enumerate(model.states)]
     lines += [f"    {name} = p[{i}]" for i, name in enumerate(model.inputs)]
     lines += [f"    u_{name} = u[{i}]" for i, name in enumerate(dosed(model))]
@@ -101,9 +107,17 @@ def compiled_source(model: Model) -> str:
 
 
 def python_source(model: Model, functions: str) -> str:
-    """A module with `rates(y, p)`, a list: p holds the inputs, then the infusion rates; functions come from a library."""
-    lines = [f"from {functions} import log", "", "", "def rates(y, p):", f"    {', '.join(model.states)} = y",
-             f"    {', '.join([*model.inputs, *(f'u_{n}' for n in dosed(model))])} = p"]
+    """A module with `rates(y, p)`, a list: p holds the inputs, then the infusion rates; functions come from a
+    library.
+    """
+    lines = [
+        f"from {functions} import log",
+        "",
+        "",
+        "def rates(y, p):",
+        f"    {', '.join(model.states)} = y",
+        f"    {', '.join([*model.inputs, *(f'u_{n}' for n in dosed(model))])} = p",
+    ]
     lines += [f"    {line}" for line in body(model)]
     lines += [f"    return [{', '.join(right_hand_sides(model).values())}]"]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,5 @@
-"""Makes the reference solution of a size of the problem with two independent solvers, and says how well they agree.
+"""Makes the reference solution of a size of the problem with two independent solvers, and says how well they
+agree.
 
 LSODA (SciPy) at a relative tolerance of 1e-10 is kept; CVODE (scikit-sundae) at the same checks it.
 """
@@ -26,7 +27,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.make_reference", description=__doc__)
     parser.add_argument("--lesions", type=int, default=4)
     parser.add_argument("--patients", type=int, default=20)
-    parser.add_argument("--out", help="the file to write; only compares with the one that is there if left out")
+    parser.add_argument(
+        "--out", help="the file to write; only compares with the one that is there if left out"
+    )
     args = parser.parse_args()
     some = problem.problem(args.patients, args.lesions)
     own = scipy_numba.solver(some)(some, RTOL)
@@ -36,7 +39,10 @@ def main() -> None:
         np.savez_compressed(args.out, states=shortened(own))
     else:
         truth = problem.reference(args.lesions)[: args.patients]
-        print(f"against the reference: LSODA {problem.error(own, truth):.1e}, CVODE {problem.error(other, truth):.1e}")
+        print(
+            f"against the reference: LSODA {problem.error(own, truth):.1e}, CVODE "
+            f"{problem.error(other, truth):.1e}"
+        )
 
 
 if __name__ == "__main__":

@@ -14,16 +14,36 @@ from pathlib import Path
 from benchmarks import table
 from benchmarks.crew import ROOT
 
-COLUMNS = {"patients": "patients", "peak_mb": "peak MB", "file_mb": "file MB", "seconds": "seconds",
-           "patients_per_second": "patients/s"}
+COLUMNS = {
+    "patients": "patients",
+    "peak_mb": "peak MB",
+    "file_mb": "file MB",
+    "seconds": "seconds",
+    "patients_per_second": "patients/s",
+}
 
 
 def measured(patients: int, args: argparse.Namespace, folder: Path) -> table.Row:
     """One row: the peak resident memory of one simulation."""
     out = folder / f"{patients}.parquet"
     script = shutil.which("pkpd", path=str(Path(sys.executable).parent)) or "pkpd"
-    command = [script, "simulate", args.system, "--regimen", args.regimen, "--cycles", str(args.cycles),
-               "--patients", str(patients), "--until", args.until, "--every", args.every, "--out", str(out)]
+    command = [
+        script,
+        "simulate",
+        args.system,
+        "--regimen",
+        args.regimen,
+        "--cycles",
+        str(args.cycles),
+        "--patients",
+        str(patients),
+        "--until",
+        args.until,
+        "--every",
+        args.every,
+        "--out",
+        str(out),
+    ]
     begin = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -32,8 +52,13 @@ def measured(patients: int, args: argparse.Namespace, folder: Path) -> table.Row
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
     peak = usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
-    row: table.Row = {"patients": patients, "peak_mb": peak, "file_mb": out.stat().st_size / 1024**2, "seconds": seconds,
-                      "patients_per_second": patients / seconds}
+    row: table.Row = {
+        "patients": patients,
+        "peak_mb": peak,
+        "file_mb": out.stat().st_size / 1024**2,
+        "seconds": seconds,
+        "patients_per_second": patients / seconds,
+    }
     out.unlink()
     return row
 

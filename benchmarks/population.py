@@ -1,4 +1,6 @@
-"""Patients per second of each tool on the reference problem, at equal achieved accuracy, in one interleaved run."""
+"""Patients per second of each tool on the reference problem, at equal achieved accuracy, in one interleaved
+run.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,28 @@ ALLOWED = 3e-4
 FEW = {1: 8, 4: 4}  # patients that every tool solves at least, by lesions
 CHECKED = {1: 24, 4: 12}  # patients of the reference solution that every tool is held to
 LARGE = ("pkpd", "libroadrunner", "numbalsoda", "scipy_numba", "scipy_python")
-COLUMNS = {"tool": "tool", "version": "version", "states": "states", "threads": "threads",
-           "patients_per_second": "patients/s", "lowest": "lowest", "highest": "highest", "error": "error", "rtol": "rtol",
-           "patients": "patients", "repeats": "repeats", "busy": "busy", "per_cpu_second": "per CPU s"}
-RATIOS = {"ratio": "ratio", "states": "states", "threads": "threads", "times": "times", "by_cpu": "by CPU time"}
+COLUMNS = {
+    "tool": "tool",
+    "version": "version",
+    "states": "states",
+    "threads": "threads",
+    "patients_per_second": "patients/s",
+    "lowest": "lowest",
+    "highest": "highest",
+    "error": "error",
+    "rtol": "rtol",
+    "patients": "patients",
+    "repeats": "repeats",
+    "busy": "busy",
+    "per_cpu_second": "per CPU s",
+}
+RATIOS = {
+    "ratio": "ratio",
+    "states": "states",
+    "threads": "threads",
+    "times": "times",
+    "by_cpu": "by CPU time",
+}
 
 
 @dataclass
@@ -35,17 +55,29 @@ class Entry:
 
     def row(self) -> table.Row:
         rates = [self.patients / s for s in self.seconds]
-        return {"tool": self.crew.tool, "threads": self.crew.threads, "states": 15 + 11 * self.crew.lesions,
-                "patients_per_second": statistics.median(rates), "error": self.error, "rtol": self.rtol,
-                "version": self.crew.version, "patients": self.patients, "repeats": len(rates), "lowest": min(rates),
-                "highest": max(rates), "busy": sum(self.cpu) / sum(self.seconds) / self.crew.threads,
-                "per_cpu_second": self.patients / statistics.median(self.cpu)}
+        return {
+            "tool": self.crew.tool,
+            "threads": self.crew.threads,
+            "states": 15 + 11 * self.crew.lesions,
+            "patients_per_second": statistics.median(rates),
+            "error": self.error,
+            "rtol": self.rtol,
+            "version": self.crew.version,
+            "patients": self.patients,
+            "repeats": len(rates),
+            "lowest": min(rates),
+            "highest": max(rates),
+            "busy": sum(self.cpu) / sum(self.seconds) / self.crew.threads,
+            "per_cpu_second": self.patients / statistics.median(self.cpu),
+        }
 
 
 def calibrate(entry: Entry, args: argparse.Namespace) -> None:
     """Finds the loosest tolerance whose error is allowed on the patients checked (in a hurry: on a few)."""
     crew, known, few = entry.crew, _walked(entry.crew), FEW[entry.crew.lesions]
-    for rung in range(min((k for k, (error, *_) in known.items() if error <= ALLOWED), default=len(LADDER)), len(LADDER)):
+    for rung in range(
+        min((k for k, (error, *_) in known.items() if error <= ALLOWED), default=len(LADDER)), len(LADDER)
+    ):
         error, seconds, _ = known[rung] if rung in known else tried(crew, LADDER[rung], few)
         count = few
         if error <= ALLOWED and not args.quick:
@@ -54,7 +86,10 @@ def calibrate(entry: Entry, args: argparse.Namespace) -> None:
         if error <= ALLOWED:
             entry.rtol, entry.error = LADDER[rung], error
             entry.patients = _filling(crew, entry.rtol, count, seconds, args)
-            print(f"  {crew.tool}, {15 + 11 * crew.lesions} states: rtol {entry.rtol:g} gives {error:.1e}", flush=True)
+            print(
+                f"  {crew.tool}, {15 + 11 * crew.lesions} states: rtol {entry.rtol:g} gives {error:.1e}",
+                flush=True,
+            )
             return
     raise Failed(f"no tolerance gives an error of {ALLOWED:g}")
 
@@ -131,30 +166,51 @@ def ratios(rows: list[table.Row]) -> list[table.Row]:
     for (tool, threads, states), own in by.items():
         if tool != "pkpd":
             continue
-        others = {f"pkpd / {peer}": by.get((peer, threads, states)) for peer in ("libroadrunner", "scipy_python")}
+        others = {
+            f"pkpd / {peer}": by.get((peer, threads, states)) for peer in ("libroadrunner", "scipy_python")
+        }
         others[f"pkpd, {threads} threads / 1"] = by.get((tool, 1, states)) if threads != 1 else None
         for name, other in others.items():
             if other is not None:
-                found.append({"ratio": name, "states": states, "threads": threads, **{
-                    key: own[rate] / other[rate]  # type: ignore[operator]
-                    for key, rate in (("times", "patients_per_second"), ("by_cpu", "per_cpu_second"))}})
+                found.append(
+                    {
+                        "ratio": name,
+                        "states": states,
+                        "threads": threads,
+                        **{
+                            key: own[rate] / other[rate]  # type: ignore[operator]
+                            for key, rate in (("times", "patients_per_second"), ("by_cpu", "per_cpu_second"))
+                        },
+                    }
+                )
     return found
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.population", description=__doc__)
     parser.add_argument("--json", metavar="F", help="write the rows to this file")
-    parser.add_argument("--lesions", type=int, choices=(1, 4), help="1 (26 states) or 4 (59 states); both if left out")
+    parser.add_argument(
+        "--lesions", type=int, choices=(1, 4), help="1 (26 states) or 4 (59 states); both if left out"
+    )
     parser.add_argument("--threads", default="1,2", help="thread counts, as in 1,2")
     parser.add_argument("--tools", help=f"some of {','.join(tools())}; all if left out, fewer at 59 states")
-    parser.add_argument("--patients", type=int, default=1000, help="the most patients that a tool solves in one run")
+    parser.add_argument(
+        "--patients", type=int, default=1000, help="the most patients that a tool solves in one run"
+    )
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.6, help="about how long one run of one tool takes")
-    parser.add_argument("--quick", action="store_true", help="a look: 26 states, one short run of each of the main tools")
+    parser.add_argument(
+        "--quick", action="store_true", help="a look: 26 states, one short run of each of the main tools"
+    )
     args = parser.parse_args(argv)
     args.threads = [int(n) for n in args.threads.split(",")]
     if args.quick:
-        args.repeats, args.seconds, args.lesions, args.tools = 1, 0.2, args.lesions or 1, args.tools or ",".join(LARGE)
+        args.repeats, args.seconds, args.lesions, args.tools = (
+            1,
+            0.2,
+            args.lesions or 1,
+            args.tools or ",".join(LARGE),
+        )
     unknown = set(args.tools.split(",") if args.tools else []) - set(tools())
     if unknown:
         parser.error(f"no such tool: {', '.join(sorted(unknown))}; known are {', '.join(tools())}")

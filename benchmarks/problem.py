@@ -1,4 +1,6 @@
-"""The reference problem: its model for any number of lesions, its patients, doses, outputs and reference solution."""
+"""The reference problem: its model for any number of lesions, its patients, doses, outputs and reference
+solution.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +44,14 @@ class Problem:
         kept = np.concatenate(rows) if rows else np.zeros(0, dtype=int)
         offsets = np.cumsum([0, *map(len, rows)])
         schedule = Schedule(offsets, s.time[kept], s.kind[kept], s.index[kept], s.value[kept])
-        return replace(self, start=self.start[which], inputs=self.inputs[which], schedule=schedule, times=self.times[which],
-                       begin=self.begin[which])
+        return replace(
+            self,
+            start=self.start[which],
+            inputs=self.inputs[which],
+            schedule=schedule,
+            times=self.times[which],
+            begin=self.begin[which],
+        )
 
 
 @cache
@@ -54,7 +62,9 @@ def _text() -> dict:
 def model_text(lesions: int = 1) -> str:
     """The model file in full, for a number of lesions."""
     data = _text()
-    tables = {name: _repeated(data[name], lesions) for name in ("parameters", "compartments", "variables", "flows")}
+    tables = {
+        name: _repeated(data[name], lesions) for name in ("parameters", "compartments", "variables", "flows")
+    }
     for entry in tables["parameters"].values():
         entry.pop("value")
     return tomli_w.dumps({"model": data["model"], **tables})
@@ -71,14 +81,18 @@ def _repeated(table: dict, lesions: int) -> dict:
             block.append(names.pop(0))
         for i in range(1, lesions + 1) if many else (0,):
             for name in block:
-                out[name.replace("{i}", str(i))] = {k: _written(v, i, lesions) for k, v in table[name].items()}
+                out[name.replace("{i}", str(i))] = {
+                    k: _written(v, i, lesions) for k, v in table[name].items()
+                }
     return out
 
 
 def _written(value: object, i: int, lesions: int) -> object:
     if not isinstance(value, str):
         return value
-    summed = re.sub(r"SUM\((.*?)\)", lambda m: " + ".join(m[1].replace("{i}", str(k + 1)) for k in range(lesions)), value)
+    summed = re.sub(
+        r"SUM\((.*?)\)", lambda m: " + ".join(m[1].replace("{i}", str(k + 1)) for k in range(lesions)), value
+    )
     return summed.replace("{i}", str(i))
 
 
@@ -100,20 +114,28 @@ def columns() -> dict[str, np.ndarray]:
 def doses(varied: dict[str, np.ndarray], states: tuple[str, ...], most: int | None = None) -> Schedule:
     """The events of every patient; `most` keeps only the first doses of each drug."""
     bsa = varied["BSA"]
-    given = [(d, t, np.full(len(bsa), d["amount"]) * (bsa if d["per_m2"] else 1.0))
-             for d in _text()["doses"].values() for t in _dose_times(d, most)]
+    given = [
+        (d, t, np.full(len(bsa), d["amount"]) * (bsa if d["per_m2"] else 1.0))
+        for d in _text()["doses"].values()
+        for t in _dose_times(d, most)
+    ]
     rows = []
     for dose, time, amount in given:
         place = states.index(dose["to"])
         if dose["over"]:
-            rows += [(time, RATE, place, amount / dose["over"]), (time + dose["over"], RATE, place, 0.0 * amount)]
+            rows += [
+                (time, RATE, place, amount / dose["over"]),
+                (time + dose["over"], RATE, place, 0.0 * amount),
+            ]
         else:
             rows.append((time, ADD, place, amount))
     rows.sort(key=lambda r: (r[0], r[1]))
     n, width = len(bsa), len(rows)
     time, kind, index = (np.tile([r[j] for r in rows], n) for j in range(3))
     value = np.stack([r[3] for r in rows], axis=1).ravel() if rows else np.zeros(0)
-    return Schedule(np.arange(n + 1) * width, time.astype(float), kind.astype(np.int64), index.astype(np.int64), value)
+    return Schedule(
+        np.arange(n + 1) * width, time.astype(float), kind.astype(np.int64), index.astype(np.int64), value
+    )
 
 
 def _dose_times(dose: dict, most: int | None) -> list[float]:
@@ -121,7 +143,9 @@ def _dose_times(dose: dict, most: int | None) -> list[float]:
     return [float(dose["start"] + k * dose["every"]) for k in range(count)]
 
 
-def problem(patients: int = 1000, lesions: int = 1, most_doses: int | None = None, end: float | None = None) -> Problem:
+def problem(
+    patients: int = 1000, lesions: int = 1, most_doses: int | None = None, end: float | None = None
+) -> Problem:
     """The first patients of the population, which is repeated beyond its 1,000, with weekly outputs."""
     own, data = model(lesions), _text()
     which = np.arange(patients) % 1000
@@ -129,11 +153,19 @@ def problem(patients: int = 1000, lesions: int = 1, most_doses: int | None = Non
     typical = {k: v["value"] for k, v in data["parameters"].items()}
     inputs = np.stack([varied.get(n, np.full(patients, typical[n])) for n in own.inputs], axis=1)
     values = dict(zip(own.inputs, inputs.T, strict=True))
-    start = np.stack([np.broadcast_to(evaluate(c.start, values, np), (patients,)) for c in own.compartments], axis=1)
+    start = np.stack(
+        [np.broadcast_to(evaluate(c.start, values, np), (patients,)) for c in own.compartments], axis=1
+    )
     run = data["run"]
     times = np.arange(0.0, (end or run["end"]) + 1e-9, run["every"])
-    return Problem(own, np.array(start, dtype=float), np.ascontiguousarray(inputs), doses(varied, own.states, most_doses),
-                   np.tile(times, (patients, 1)), np.zeros(patients))
+    return Problem(
+        own,
+        np.array(start, dtype=float),
+        np.ascontiguousarray(inputs),
+        doses(varied, own.states, most_doses),
+        np.tile(times, (patients, 1)),
+        np.zeros(patients),
+    )
 
 
 @cache

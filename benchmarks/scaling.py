@@ -9,8 +9,16 @@ from benchmarks import table
 from benchmarks.problem import Problem, problem
 from pkpd.machine.executor import workers
 
-COLUMNS = {"against": "against", "states": "states", "patients": "patients", "doses": "doses", "weeks": "weeks",
-           "seconds": "seconds", "patients_per_second": "patients/s", "ms_per_patient": "ms a patient"}
+COLUMNS = {
+    "against": "against",
+    "states": "states",
+    "patients": "patients",
+    "doses": "doses",
+    "weeks": "weeks",
+    "seconds": "seconds",
+    "patients_per_second": "patients/s",
+    "ms_per_patient": "ms a patient",
+}
 WEEK = 168.0
 
 
@@ -20,7 +28,9 @@ def timed(against: str, some: Problem, doses: int, rtol: float) -> table.Row:
 
     def solve(part: Problem) -> float:
         begin = time.perf_counter()
-        result = solve_population(part.model, part.start, part.inputs, part.schedule, part.times, part.begin, rtol)
+        result = solve_population(
+            part.model, part.start, part.inputs, part.schedule, part.times, part.begin, rtol
+        )
         spent = time.perf_counter() - begin
         if result[1].any():
             raise SystemExit(f"{int((result[1] != 0).sum())} patients were not solved")
@@ -28,9 +38,16 @@ def timed(against: str, some: Problem, doses: int, rtol: float) -> table.Row:
 
     solve(some.take(range(min(16, len(some)))))
     seconds, n = min(solve(some) for _ in range(2)), len(some)
-    return {"against": against, "states": some.start.shape[1], "patients": n, "doses": doses,
-            "weeks": float(some.times[0, -1] / WEEK), "seconds": seconds, "patients_per_second": n / seconds,
-            "ms_per_patient": 1e3 * seconds / n}
+    return {
+        "against": against,
+        "states": some.start.shape[1],
+        "patients": n,
+        "doses": doses,
+        "weeks": float(some.times[0, -1] / WEEK),
+        "seconds": seconds,
+        "patients_per_second": n / seconds,
+        "ms_per_patient": 1e3 * seconds / n,
+    }
 
 
 def count(some: Problem) -> int:
@@ -44,8 +61,12 @@ def main(argv: list[str] | None = None) -> list[table.Row]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
     parser.add_argument("--json", metavar="F", help="write the rows to this file")
     parser.add_argument("--patients", default="100,1000,10000,100000", help="numbers of patients")
-    parser.add_argument("--doses", default="0,1,2,4,8,12,35", help="doses of each drug within two years, with 1,000 patients")
-    parser.add_argument("--weeks", type=int, default=12, help="weeks simulated against the number of patients")
+    parser.add_argument(
+        "--doses", default="0,1,2,4,8,12,35", help="doses of each drug within two years, with 1,000 patients"
+    )
+    parser.add_argument(
+        "--weeks", type=int, default=12, help="weeks simulated against the number of patients"
+    )
     parser.add_argument("--rtol", type=float, default=3e-5)
     args = parser.parse_args(argv)
     rows: list[table.Row] = []

@@ -15,8 +15,8 @@ from pkpd.regimen.schedule import ADD
 class Timeline:
     """Leg k runs from edges[k] to edges[k + 1] and holds the outputs first[k] to first[k + 1].
 
-    At its beginning `add` (patient, leg, dosed) is added to the states `dosed`, and `infusion`, of the same shape, is
-    their infusion rate from then on. An output at an edge is what the events there leave behind.
+    At its beginning `add` (patient, leg, dosed) is added to the states `dosed`, and `infusion`, of the same
+    shape, is their infusion rate from then on. An output at an edge is what the events there leave behind.
     """
 
     edges: np.ndarray
@@ -30,7 +30,9 @@ def timeline(problem: Problem) -> Timeline:
     """The legs of a problem whose patients have their events at the same times."""
     schedule, times, n = problem.schedule, problem.times[0], len(problem)
     width = int(np.diff(schedule.offsets)[0])
-    time, kind, index, value = (x.reshape(n, width) for x in (schedule.time, schedule.kind, schedule.index, schedule.value))
+    time, kind, index, value = (
+        x.reshape(n, width) for x in (schedule.time, schedule.kind, schedule.index, schedule.value)
+    )
     if not all(np.array_equal(x, np.broadcast_to(x[0], x.shape)) for x in (time, kind, index, problem.times)):
         raise ValueError("the patients differ in more than their amounts")
     end = times[-1]
@@ -54,8 +56,8 @@ Leg = Callable[[float, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 def by_legs(problem: Problem, patient: Callable[[int], Leg]) -> np.ndarray:
     """States (patient, time, state), from leg to leg.
 
-    patient(i) gives a function of a leg's begin, its stops (outputs after the begin, then its end), the states at its
-    begin and the infusion rates; it returns the states at the stops.
+    patient(i) gives a function of a leg's begin, its stops (outputs after the begin, then its end), the
+    states at its begin and the infusion rates; it returns the states at the stops.
     """
     plan, times = timeline(problem), problem.times[0]
     out = np.empty((len(problem), len(times), problem.start.shape[1]))

@@ -45,7 +45,8 @@ _ROOMS = {
     "errors": ("PkpdError",),
 }
 _WORDS = {word: f"pkpd.{place}" for place, words in _ROOMS.items() for word in words}
-__all__ = [*_WORDS, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll] - each word is imported on first use
+# each word is imported on first use
+__all__ = [*_WORDS, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str):

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Issue:
-    """One fault of a user's content: its place, what is wrong, and the remedy; each is cut where it is too long to read."""
+    """One fault of a user's content: its place, what is wrong, and the remedy; each is cut where it is too
+    long to read.
+    """
 
     where: str
     what: str

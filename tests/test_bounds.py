@@ -1,4 +1,6 @@
-"""What a quantity cannot be is refused at every door: in a set, in a drawn patient, in a row, in a setting."""
+"""What a quantity cannot be is refused at every door: in a set, in a drawn patient, in a row, in
+a setting.
+"""
 
 from dataclasses import replace
 
@@ -47,7 +49,10 @@ SPREAD = (
     "bound its spread with low and high, or choose another law; where it can be so, the model says it: "
     'CL = { unit = "L/hour", low = … }'
 )
-BSA = '[covariates]\nBSA = { value = 1.8, unit = "m^2", spread = { law = "normal", sd = 0.2, low = 1.3, high = 2.5 } }\n'
+BSA = (
+    '[covariates]\nBSA = { value = 1.8, unit = "m^2", spread = { law = "normal", sd = 0.2, low = 1.3, '
+    "high = 2.5 } }\n"
+)
 
 
 def a_set(cl: str = CL, v: str = V, more: str = "") -> Parameters:
@@ -241,7 +246,9 @@ def test_a_bounded_spread_is_drawn_and_a_patient_keeps_its_number_in_any_chunk()
 
 def test_a_draw_that_is_no_number_is_named():
     own = a_set(CL.replace(" }", ', spread = { law = "lognormal", cv = 0.3 } }'))
-    nothing = own.with_value("CL", replace(own["CL"], value=0.0))  # a lognormal around zero, as a fit might put it
+    nothing = own.with_value(
+        "CL", replace(own["CL"], value=0.0)
+    )  # a lognormal around zero, as a fit might put it
     where, what, remedy = told(draw, MODEL, nothing, 3)[0]
     assert (where, what) == (
         "mine.toml: values.CL",
@@ -395,8 +402,12 @@ def test_a_set_that_was_not_bound_before_is_the_same_patient():
 
 
 def test_a_number_of_patients_is_not_below_zero_and_a_seed_is_a_whole_number():
-    assert told(draw, MODEL, a_set(), -1) == [("draw", "n = -1 is not a number of patients", "give a whole number")]
-    assert told(draw, MODEL, a_set(), 2, 1.0)[0][1] == "seed is 1.0, not a whole number or a text"  # not another stream
+    assert told(draw, MODEL, a_set(), -1) == [
+        ("draw", "n = -1 is not a number of patients", "give a whole number")
+    ]
+    assert (
+        told(draw, MODEL, a_set(), 2, 1.0)[0][1] == "seed is 1.0, not a whole number or a text"
+    )  # not another stream
     assert np.array_equal(draw(MODEL, a_set(), 2, np.int64(1)).inputs, draw(MODEL, a_set(), 2, "1").inputs)
 
 

@@ -1,4 +1,6 @@
-"""The cache folder: kept values come back to the bit, and nothing in the folder does more harm than cost time."""
+"""The cache folder: kept values come back to the bit, and nothing in the folder does more harm than cost
+time.
+"""
 
 import os
 import pickle
@@ -33,8 +35,26 @@ class Thing:
     parts: tuple = ()
 
 
-VALUES = [0, -3, 10**30, 0.1, 5e-324, -0.0, float("inf"), "µ\n\"", "", True, None, (), (1, (2.5, "a")), [1, [2]], {"a": {"b": 1}},
-          {1: (2,)}, Fraction(1, 3), Thing("a", 0.1, (Fraction(-2, 7), None, Thing("b", 1.0)))]
+VALUES = [
+    0,
+    -3,
+    10**30,
+    0.1,
+    5e-324,
+    -0.0,
+    float("inf"),
+    'µ\n"',
+    "",
+    True,
+    None,
+    (),
+    (1, (2.5, "a")),
+    [1, [2]],
+    {"a": {"b": 1}},
+    {1: (2,)},
+    Fraction(1, 3),
+    Thing("a", 0.1, (Fraction(-2, 7), None, Thing("b", 1.0))),
+]
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
@@ -43,8 +63,17 @@ def test_a_kept_value_comes_back_equal_and_of_its_kinds(value):
     assert back == value and repr(back) == repr(value)
 
 
-@pytest.mark.parametrize("array", [np.arange(6.0).reshape(2, 3) / 7, np.array([np.nan, np.inf, -0.0]), np.zeros((0, 3)),
-                                   np.array([1, -2]), np.array([True, False]), np.asfortranarray(np.eye(3)[:, :2] / 3)])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6.0).reshape(2, 3) / 7,
+        np.array([np.nan, np.inf, -0.0]),
+        np.zeros((0, 3)),
+        np.array([1, -2]),
+        np.array([True, False]),
+        np.asfortranarray(np.eye(3)[:, :2] / 3),
+    ],
+)
 def test_a_kept_array_comes_back_to_the_bit(array):
     back = plain.from_text(plain.to_text((array,)))[0]
     assert back.dtype == array.dtype and back.shape == array.shape and back.tobytes() == array.tobytes()
@@ -55,8 +84,20 @@ def test_a_number_of_numpy_is_kept_as_that_number():
     assert plain.from_text(plain.to_text((np.float64(0.1), np.int64(3), np.bool_(True)))) == (0.1, 3, True)
 
 
-@pytest.mark.parametrize("text", ['{"Path": ["/"]}', '{"system": ["touch x"]}', '{"array": ["O", [1], ""]}', "{}", "{", "",
-                                  '{"Thing": []}', '{"fraction": [1, 0]}', '{"a": 1, "b": 2}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"Path": ["/"]}',
+        '{"system": ["touch x"]}',
+        '{"array": ["O", [1], ""]}',
+        "{}",
+        "{",
+        "",
+        '{"Thing": []}',
+        '{"fraction": [1, 0]}',
+        '{"a": 1, "b": 2}',
+    ],
+)
 def test_a_text_that_was_not_written_by_it_is_an_error_and_nothing_else(text):
     with pytest.raises((KeyError, ValueError, TypeError, ZeroDivisionError)):
         plain.from_text(text, Thing)
@@ -117,8 +158,10 @@ def test_a_folder_that_others_can_write_is_not_used_and_that_is_told_once(own, r
     assert os.listdir(own / "kind") == ["key"]
     (record,) = caplog.records
     assert record.getMessage() == (
-        f"{own}: others could have written this cache folder, so it is not used: everything is made anew each time\n"
-        "    remedy: chmod 700 it if it is yours alone, or set PKPD_CACHE to a folder that is")
+        f"{own}: others could have written this cache folder, so it is not used: everything is made anew "
+        f"each time\n"
+        "    remedy: chmod 700 it if it is yours alone, or set PKPD_CACHE to a folder that is"
+    )
 
 
 def test_a_folder_of_another_user_is_not_used(own, monkeypatch):
@@ -184,7 +227,7 @@ def test_one_flipped_bit_anywhere_is_never_loaded(own, bit):
     cache.save("kind", "key", b'{"fraction":[1,3]}')
     file, content = own / "kind" / "key", (own / "kind" / "key").read_bytes()
     for at in range(len(content)):
-        file.write_bytes(content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1:])
+        file.write_bytes(content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :])
         assert cache.load("kind", "key") is None, at
 
 
@@ -219,7 +262,11 @@ def test_a_planted_pickle_runs_no_code(own, tmp_path):
         (own / kind / name).write_bytes(pickle.dumps(Planted(sign)))
         (own / kind / name).chmod(0o600)
     own.chmod(0o700)
-    assert cache.remember("kind", "key", lambda: 5) == 5 and cache.restore("fit", "a") is None and not sign.exists()
+    assert (
+        cache.remember("kind", "key", lambda: 5) == 5
+        and cache.restore("fit", "a") is None
+        and not sign.exists()
+    )
     cache.save("fit", "b.checkpoint", pickle.dumps(Planted(sign)))  # with a digest, too
     assert cache.restore("fit", "b") is None and not sign.exists()
 
@@ -231,7 +278,7 @@ def test_a_kept_unit_that_is_changed_is_never_another_unit(own):
     (file, *_) = sorted((own / "units").iterdir())
     content = file.read_bytes()
     for at in range(0, len(content), 3):
-        file.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1:])
+        file.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
         units._parsed.cache_clear()
         assert units.parse_unit("1/day") == right and units.ratio("g/L", "mg/L") == 1000
     units._parsed.cache_clear()
@@ -273,8 +320,12 @@ print(run.states.tobytes().hex()[:80])
 
 
 def ran(folder: Path) -> str:
-    done = subprocess.run([sys.executable, "-c", RUN], capture_output=True, text=True,
-                          env={**os.environ, "PKPD_CACHE": str(folder)})
+    done = subprocess.run(
+        [sys.executable, "-c", RUN],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PKPD_CACHE": str(folder)},
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -288,9 +339,16 @@ def warm(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("spoil", [lambda _: b"", lambda c: c[:len(c) // 2], lambda c: c[:-1],
-                                   lambda c: c[:len(c) // 2] + bytes([c[len(c) // 2] ^ 4]) + c[len(c) // 2 + 1:]],
-                         ids=["emptied", "cut", "short of a byte", "changed"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda _: b"",
+        lambda c: c[: len(c) // 2],
+        lambda c: c[:-1],
+        lambda c: c[: len(c) // 2] + bytes([c[len(c) // 2] ^ 4]) + c[len(c) // 2 + 1 :],
+    ],
+    ids=["emptied", "cut", "short of a byte", "changed"],
+)
 @pytest.mark.slow  # the driver is compiled anew in each
 def test_whatever_file_is_damaged_the_next_run_makes_it_anew(warm, tmp_path, spoil):
     whole = ran(warm)
@@ -302,7 +360,10 @@ def test_whatever_file_is_damaged_the_next_run_makes_it_anew(warm, tmp_path, spo
         file.write_bytes(spoil(file.read_bytes()))
     assert ran(spoilt) == whole and ran(spoilt) == whole
     assert {f.relative_to(spoilt): f.stat().st_size for f in files if f.parent.name != "driver"} == {
-        f.relative_to(warm): f.stat().st_size for f in warm.rglob("*") if f.is_file() and f.parent.name != "driver"}
+        f.relative_to(warm): f.stat().st_size
+        for f in warm.rglob("*")
+        if f.is_file() and f.parent.name != "driver"
+    }
 
 
 def test_a_damaged_driver_is_told_apart_before_it_is_run(own, monkeypatch):
@@ -338,11 +399,15 @@ def test_kernels_are_made_where_nothing_can_be_kept(own, monkeypatch):
 
 
 def test_processes_that_keep_the_same_thing_at_once_do_not_disturb_one_another(own):
-    code = ("import sys\nfrom pkpd.machine import cache\n"
-            "for i in range(60):\n"
-            "    cache.save('kind', 'key', b'x' * (100000 + i))\n"
-            "    found = cache.load('kind', 'key')\n"
-            "    assert found is not None and set(found) == {120}, found\n")
-    crew = [subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    code = (
+        "import sys\nfrom pkpd.machine import cache\n"
+        "for i in range(60):\n"
+        "    cache.save('kind', 'key', b'x' * (100000 + i))\n"
+        "    found = cache.load('kind', 'key')\n"
+        "    assert found is not None and set(found) == {120}, found\n"
+    )
+    crew = [
+        subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True) for _ in range(3)
+    ]
     assert [(p.communicate()[1], p.returncode) for p in crew] == [("", 0)] * 3
     assert os.listdir(own / "kind") == ["key"]

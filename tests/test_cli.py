@@ -70,7 +70,9 @@ def test_show_prints_text_and_json(pkpd, name):
 
 def test_show_draws_a_diagram(pkpd, tmp_path):
     assert pkpd("show", "crlm_folfox", "--diagram", tmp_path / "m.svg")[0] == 0
-    assert (tmp_path / "m.svg").read_text().startswith("<svg") or "<svg" in (tmp_path / "m.svg").read_text()[:300]
+    assert (tmp_path / "m.svg").read_text().startswith("<svg") or "<svg" in (tmp_path / "m.svg").read_text()[
+        :300
+    ]
 
 
 def test_a_set_of_patients_is_listed_shown_and_checked(pkpd):
@@ -88,7 +90,8 @@ def test_the_whole_library_passes_its_check(pkpd):
 def test_check_of_a_bad_file_tells_every_issue_and_exits_with_2(pkpd, tmp_path):
     bad = tmp_path / "bad.toml"
     bad.write_text(
-        '[model]\ntitle = "x"\ntime = "hour"\n[parameters]\nK = { unit = "1/hour" }\n[compartments]\na = { unit = "mg" }\n'
+        '[model]\ntitle = "x"\ntime = "hour"\n[parameters]\nK = { unit = "1/hour" }\n[compartments]\na = { '
+        'unit = "mg" }\n'
         '[flows]\nout = { from = "a", rate = "KK * a" }\nodd = { from = "b", rate = "K * a" }\n'
     )
     code, out, _ = pkpd("check", bad, "--json")
@@ -106,8 +109,18 @@ def test_check_of_a_file_that_is_not_there_names_it_once_with_its_remedy(pkpd):
 
 
 def test_simulate_tells_the_number_of_cycles_that_was_not_asked_for(pkpd, tmp_path):
-    common = ("simulate", "folfox_auc_linear", "--regimen", "folfox4", "--patients", 1, "--until", "2 day", "--out",
-              tmp_path / "a.csv")
+    common = (
+        "simulate",
+        "folfox_auc_linear",
+        "--regimen",
+        "folfox4",
+        "--patients",
+        1,
+        "--until",
+        "2 day",
+        "--out",
+        tmp_path / "a.csv",
+    )
     assert "6 cycles of folfox4, as --cycles was left out" in pkpd(*common)[1]
     assert "left out" not in pkpd(*common, "--cycles", 6)[1]
 
@@ -115,12 +128,26 @@ def test_simulate_tells_the_number_of_cycles_that_was_not_asked_for(pkpd, tmp_pa
 def test_simulate_writes_csv_and_parquet_with_the_same_numbers(pkpd, tmp_path):
     import pandas as pd
 
-    common = ("simulate", "crlm_folfox", "--regimen", "folfox4", "--cycles", 2, "--patients", 3, "--until", "30 day")
+    common = (
+        "simulate",
+        "crlm_folfox",
+        "--regimen",
+        "folfox4",
+        "--cycles",
+        2,
+        "--patients",
+        3,
+        "--until",
+        "30 day",
+    )
     assert pkpd(*common, "--out", tmp_path / "a.csv")[0] == 0
     code, out, _ = pkpd(*common, "--out", tmp_path / "a.parquet")
     a, b = pd.read_csv(tmp_path / "a.csv"), pd.read_parquet(tmp_path / "a.parquet")
     assert code == 0 and "TIME [day]" in out and len(a) == 3 * 31
-    assert list(a.columns[:2]) == ["ID", "TIME"] and abs(a["lesion.1.diameter"] - b["lesion.1.diameter"]).max() < 1e-5
+    assert (
+        list(a.columns[:2]) == ["ID", "TIME"]
+        and abs(a["lesion.1.diameter"] - b["lesion.1.diameter"]).max() < 1e-5
+    )
 
 
 BAD = [
@@ -134,7 +161,10 @@ BAD = [
     (("simulate", "crlm", "--every", "0 day", "--out", "a.csv"), "--every: '0 day' does not divide '1 year'"),
     (("simulate", "crlm", "--out", "a.txt"), "neither .csv nor .parquet"),
     (("simulate", "crlm", "--out", "nowhere/a.csv"), "the folder nowhere does not exist"),
-    (("simulate", "crlm", "--parameters", "oxaliplatin_bastian_2003", "--out", "a.csv"), "is no part of systems/crlm"),
+    (
+        ("simulate", "crlm", "--parameters", "oxaliplatin_bastian_2003", "--out", "a.csv"),
+        "is no part of systems/crlm",
+    ),
     (("simulate", "crlm", "--patients", "-3", "--out", "a.csv"), "--patients"),
     (("simulate", "./mine.toml", "--out", "a.csv"), "no such file"),
     (("trial", "eortc_4098"), "did you mean 'eortc_40983'"),
@@ -150,19 +180,25 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("args", "told"), BAD, ids=lambda x: " ".join(x)[:50] if isinstance(x, tuple) else "")
+@pytest.mark.parametrize(
+    ("args", "told"), BAD, ids=lambda x: " ".join(x)[:50] if isinstance(x, tuple) else ""
+)
 def test_bad_input_is_told_exits_with_2_and_leaves_no_file(pkpd, tmp_path, args, told):
     code, _, err = pkpd(*args)
     assert code == 2 and told in " ".join(err.split())
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("args", "verb"), [
-    (("simulate", "crlm", "--patients", 2, "--out", "a.csv"), "pkpd.simulation.streaming.simulate"),
-    (("trial", "eortc_40983", "--json", "f.json"), "pkpd.fit.predict.run_arm"),
-    (("fit", "eortc_40983", "--out", "r.toml"), "pkpd.fit.run.objective"),
-    (("study", "neoadjuvant_cycles", "--out", "."), "pkpd.study.run.run_arm"),
-], ids=lambda x: str(x[0]))
+@pytest.mark.parametrize(
+    ("args", "verb"),
+    [
+        (("simulate", "crlm", "--patients", 2, "--out", "a.csv"), "pkpd.simulation.streaming.simulate"),
+        (("trial", "eortc_40983", "--json", "f.json"), "pkpd.fit.predict.run_arm"),
+        (("fit", "eortc_40983", "--out", "r.toml"), "pkpd.fit.run.objective"),
+        (("study", "neoadjuvant_cycles", "--out", "."), "pkpd.study.run.run_arm"),
+    ],
+    ids=lambda x: str(x[0]),
+)
 def test_an_interrupted_run_says_so_and_leaves_no_file(pkpd, tmp_path, monkeypatch, args, verb):
     def stop(*_, **__):
         raise KeyboardInterrupt
@@ -176,7 +212,17 @@ def test_an_interrupted_run_says_so_and_leaves_no_file(pkpd, tmp_path, monkeypat
 def test_trial_writes_the_figures_by_contract(pkpd, tmp_path):
     code, out, _ = pkpd("trial", "eortc_40983", "--patients", 60, "--json", tmp_path / "f.json")
     figures = json.loads((tmp_path / "f.json").read_text())["figures"]
-    keys = {"trial", "arm", "figure", "use", "published", "interval", "predicted", "predicted_interval", "inside"}
+    keys = {
+        "trial",
+        "arm",
+        "figure",
+        "use",
+        "published",
+        "interval",
+        "predicted",
+        "predicted_interval",
+        "inside",
+    }
     assert code == 0 and len(figures) == 11 and all(keys <= set(f) for f in figures)
     assert {f["use"] for f in figures} <= {"fit", "predict", "context"}
     assert all(f["inside"] is None for f in figures if f["use"] == "context")
@@ -184,5 +230,7 @@ def test_trial_writes_the_figures_by_contract(pkpd, tmp_path):
 
 
 def test_a_new_process_runs_the_command():
-    done = subprocess.run([sys.executable, "-m", "pkpd.commands.cli", "--version"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pkpd.commands.cli", "--version"], capture_output=True, text=True, check=True
+    )
     assert done.stdout.startswith("pkpd ")

@@ -10,7 +10,8 @@ from pkpd.errors import ContentError
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.schedule import RATE, Schedule
 
-MODEL = parse_model("""[model]
+MODEL = parse_model(
+    """[model]
 title = "Three drugs"
 time = "day"
 [parameters]
@@ -23,16 +24,25 @@ c = { unit = "mg", dose = true }
 out_a = { from = "a", rate = "K * a" }
 out_b = { from = "b", rate = "K * b" }
 out_c = { from = "c", rate = "K * c" }
-""", "drugs")
+""",
+    "drugs",
+)
 ONE = Population(MODEL.inputs, np.array([[0.1]]), {})
 INF = float("inf")
 
 
 def course(drug: str, amount: float, cycle: float, **more) -> Regimen:
-    return Regimen(drug.upper(), f"{drug} every {cycle:g} days", cycle, (DoseLine(drug, amount, "mg", "", (1,), **more),))
+    return Regimen(
+        drug.upper(), f"{drug} every {cycle:g} days", cycle, (DoseLine(drug, amount, "mg", "", (1,), **more),)
+    )
 
 
-LOAD = Regimen("load", "", 7.0, (DoseLine("a", 400, "mg", "", (1,), cycles="1"), DoseLine("a", 250, "mg", "", (1,), cycles="2-")))
+LOAD = Regimen(
+    "load",
+    "",
+    7.0,
+    (DoseLine("a", 400, "mg", "", (1,), cycles="1"), DoseLine("a", 250, "mg", "", (1,), cycles="2-")),
+)
 A, B, C = course("a", 100.0, 14.0), course("b", 10.0, 7.0), course("c", 1.0, 21.0)
 
 
@@ -51,7 +61,10 @@ def amounts(regimen: Regimen, drug: str, count: int | None = None) -> list[float
 
 
 def same(one: Schedule, other: Schedule) -> bool:
-    return all(np.array_equal(getattr(one, f), getattr(other, f)) for f in ("offsets", "time", "kind", "index", "value"))
+    return all(
+        np.array_equal(getattr(one, f), getattr(other, f))
+        for f in ("offsets", "time", "kind", "index", "value")
+    )
 
 
 def told(call) -> list[tuple[str, str, str]]:
@@ -65,7 +78,14 @@ def told(call) -> list[tuple[str, str, str]]:
 
 def test_courses_side_by_side_begin_on_the_same_day():
     assert cycles(A + B, MODEL, 2).tolist() == [[[0, 14, INF, INF], [0, 7, 14, 21]]]
-    assert events(A + B, 2) == [(0, "a", 100), (0, "b", 10), (7, "b", 10), (14, "a", 100), (14, "b", 10), (21, "b", 10)]
+    assert events(A + B, 2) == [
+        (0, "a", 100),
+        (0, "b", 10),
+        (7, "b", 10),
+        (14, "a", 100),
+        (14, "b", 10),
+        (21, "b", 10),
+    ]
 
 
 def test_cycles_asked_for_are_the_first_course_s_and_the_others_go_on_until_its_time_is_over():
@@ -97,7 +117,9 @@ def test_a_sum_gives_what_its_courses_give_alone():
 
 
 def test_infusions_of_two_courses_into_one_compartment_add_up():
-    """100 mg over 2 days from days 0 and 14, 30 mg over 1 day from days 1 and 8: 50 a day, then 80, and 30."""
+    """100 mg over 2 days from days 0 and 14, 30 mg over 1 day from days 1 and 8: 50 a day, then
+    80, and 30.
+    """
     slow, quick = course("a", 100.0, 14.0, over=2.0), course("a", 30.0, 7.0, at=1.0, over=1.0)
     s = lower(slow + quick, MODEL, ONE, cycles(slow + quick, MODEL, 2))
     assert set(s.kind) == {RATE}
@@ -164,8 +186,18 @@ def test_a_course_of_no_cycles_takes_no_time():
     assert events((A + B).cycles(0)) == []
 
 
-PIECES = (A.cycles(2), B.cycles(3), C.cycles(1), A.cycles(1).delayed({1: "3 day"}), LOAD.cycles(3), A.cycles(0),
-          B.cycles(2).starting("5 day"), C.cycles(2).reduced(0.5), A.cycles(1).then(B.cycles(2)), A.cycles(1) + A.cycles(1))
+PIECES = (
+    A.cycles(2),
+    B.cycles(3),
+    C.cycles(1),
+    A.cycles(1).delayed({1: "3 day"}),
+    LOAD.cycles(3),
+    A.cycles(0),
+    B.cycles(2).starting("5 day"),
+    C.cycles(2).reduced(0.5),
+    A.cycles(1).then(B.cycles(2)),
+    A.cycles(1) + A.cycles(1),
+)
 
 
 @pytest.mark.parametrize("a", PIECES, ids=lambda r: r.name)
@@ -211,7 +243,9 @@ def test_reductions_multiply():
 
 def test_a_reduction_of_a_sum_is_of_every_course_that_gives_the_drug():
     both = A.cycles(1).then(replace(A, name="later").cycles(1)) + B.cycles(1)
-    assert amounts(both.reduced(0.5, ["a"]), "a") == [50, 50] and amounts(both.reduced(0.5, ["a"]), "b") == [10]
+    assert amounts(both.reduced(0.5, ["a"]), "a") == [50, 50] and amounts(both.reduced(0.5, ["a"]), "b") == [
+        10
+    ]
     assert amounts(both.reduced(0.5), "b") == [5]
 
 
@@ -224,11 +258,20 @@ def test_a_dose_line_is_given_in_its_cycles():
     assert amounts(LOAD, "a", 4) == [400, 250, 250, 250]
     lines = DoseLine("a", 1, "mg", "", (1,), cycles="1-4"), DoseLine("a", 2, "mg", "", (1,), cycles="5-/2")
     assert [(t, v) for t, _, v in events(Regimen("later", "", 21.0, lines), 9)] == [
-        (0, 1), (21, 1), (42, 1), (63, 1), (84, 2), (126, 2), (168, 2)]
+        (0, 1),
+        (21, 1),
+        (42, 1),
+        (63, 1),
+        (84, 2),
+        (126, 2),
+        (168, 2),
+    ]
 
 
 def test_cycles_are_counted_as_a_patient_is_given_them():
-    """A loading dose belongs to the first cycle that a patient has, which need not be the first of the plan."""
+    """A loading dose belongs to the first cycle that a patient has, which need not be the first
+    of the plan.
+    """
     two = Population(MODEL.inputs, np.full((2, 1), 0.1), {})
     s = lower(LOAD, MODEL, two, np.array([[0, 7, 14], [INF, 7, 14]]))
     assert s.value.tolist() == [400, 250, 250, 400, 250]
@@ -245,7 +288,12 @@ def test_what_is_given_of_some_drugs_is_the_rest_left_out():
 
 def test_a_sum_names_its_courses_and_has_all_their_doses():
     both = A + B
-    assert (both.name, both.title, both.cycle, both.drugs) == ("A + B", "a every 14 days; b every 7 days", 14, ("a", "b"))
+    assert (both.name, both.title, both.cycle, both.drugs) == (
+        "A + B",
+        "a every 14 days; b every 7 days",
+        14,
+        ("a", "b"),
+    )
     assert both.doses == (*A.doses, *B.doses) and both.courses == (A, B)
     assert A.cycles(2).then(B).name == "A, then B"
 
@@ -257,48 +305,137 @@ def test_a_regimen_says_whether_it_must_be_told_how_long():
 # --- what is refused --------------------------------------------------
 
 
-@pytest.mark.parametrize(("call", "issue"), [
-    (lambda: A.then(B), ("then", "A goes on without end, so that nothing comes after it",
-                         "give it a number of cycles: in Python a.cycles(4), in a file cycles = 4")),
-    (lambda: (A.cycles(2) + B).then(C), ("then", "B goes on without end, so that nothing comes after it",
-                                         "give it a number of cycles: in Python a.cycles(4), in a file cycles = 4")),
-    (lambda: A.cycles(4).cycles(2), ("cycles", "A has its own number of cycles", "leave the number out")),
-    (lambda: cycles(A.cycles(4), MODEL, 2), ("cycles", "A has its own number of cycles", "leave the number out")),
-    (lambda: cycles(A, MODEL), ("cycles", "A does not say for how many cycles it is given", "give their number")),
-    (lambda: A.cycles(-1), ("cycles", "-1 is not a number of cycles", "give a whole number from 0 to 1000")),
-    (lambda: A.cycles(2.5), ("cycles", "2.5 is not a number of cycles", "give a whole number from 0 to 1000")),
-    (lambda: A.starting("-1 day"), ("starting", "'-1 day' is no time to start at", 'give a time of zero or more: "14 day"')),
-    (lambda: A.starting(3), ("starting", "3 is not a quantity", "write a number and a unit, as in '85 mg/m^2'")),
-    (lambda: A.delayed({0: "7 day"}), ("delayed", "{0: '7 day'} does not say which cycle is late by how much",
-                                       'number cycles from 1: delays = { 3 = "7 day" }; in Python {3: "7 day"}')),
-    (lambda: A.delayed({2: "0 day"}), ("delayed", "'0 day' is no delay", 'give a time above zero: "7 day"')),
-    (lambda: (A + B).delayed({2: "7 day"}),
-     ("delayed", "A + B has several courses", "delay a course before it is added to others")),
-    (lambda: A.reduced(1), ("reduced.factor", "1 does not reduce a dose",
-                            "give what is left of a dose, from 0 (a missed one) to less than 1: factor = 0.75")),
-    (lambda: A.reduced(0.5, "a"),
-     ("reduced.drugs", "'a' is not a list of drugs", 'write drugs = ["oxaliplatin"]; all, if left out')),
-    (lambda: A.reduced(0.5, ["aa"]), ("reduced.drugs", "A gives no 'aa'", "did you mean 'a'?")),
-    (lambda: A.only("b"), ("only", "A gives no 'b'", "known here: a")),
-    (lambda: A.only(3), ("only", "A gives no 3", "known here: a")),
-    (lambda: A.only(), ("only", "names no drug", 'name one or more: only("oxaliplatin")')),
-    (lambda: A + "folfox4", ("+", "'folfox4' is no regimen", 'load it: pkpd.load_regimen("folfox4")')),
-    (lambda: A.cycles(2).then(None), ("then", "None is no regimen", 'load it: pkpd.load_regimen("folfox4")')),
-    (lambda: A.starting("1e308 day"), ("starting", "'1e308 day' is no time to start at",
-                                       'give a time of zero or more: "14 day"')),
-    (lambda: A.cycles(2).delayed({3: "7 day"}), ("delayed", "A has no cycle 3 of 2", "delay a cycle that is given")),
-    (lambda: A.delayed({"9" * 5000: "7 day"}), ("delayed", "{'" + 75 * "9" + "… does not say which cycle is late by how much",
-                                                'number cycles from 1: delays = { 3 = "7 day" }; in Python {3: "7 day"}')),
-    (lambda: A.cycles(2).reduced(0, cycles="3-"), ("reduced.cycles", "A has no cycle 3-", "reduce a cycle that is given")),
-    (lambda: (A.cycles(2) + B.cycles(5)).reduced(0, ["a"], "4"),
-     ("reduced.cycles", "A + B has no cycle 4", "reduce a cycle that is given")),
-    (lambda: A.reduced(0.5, []),
-     ("reduced.drugs", "[] is not a list of drugs", 'write drugs = ["oxaliplatin"]; all, if left out')),
-    (lambda: replace(A + B, doses=A.doses), ("A + B", "has the doses and rules of its courses",
-                                             "change a course before it is added to others")),
-    (lambda: lower(A + B, MODEL, ONE, np.zeros((1, 2))),
-     ("A + B: courses", "2 of them cannot start at times of shape (1, 2)",
-      "give times (patient, course, cycle), as cycles(regimen, model, count) does"))])
+@pytest.mark.parametrize(
+    ("call", "issue"),
+    [
+        (
+            lambda: A.then(B),
+            (
+                "then",
+                "A goes on without end, so that nothing comes after it",
+                "give it a number of cycles: in Python a.cycles(4), in a file cycles = 4",
+            ),
+        ),
+        (
+            lambda: (A.cycles(2) + B).then(C),
+            (
+                "then",
+                "B goes on without end, so that nothing comes after it",
+                "give it a number of cycles: in Python a.cycles(4), in a file cycles = 4",
+            ),
+        ),
+        (lambda: A.cycles(4).cycles(2), ("cycles", "A has its own number of cycles", "leave the number out")),
+        (
+            lambda: cycles(A.cycles(4), MODEL, 2),
+            ("cycles", "A has its own number of cycles", "leave the number out"),
+        ),
+        (
+            lambda: cycles(A, MODEL),
+            ("cycles", "A does not say for how many cycles it is given", "give their number"),
+        ),
+        (
+            lambda: A.cycles(-1),
+            ("cycles", "-1 is not a number of cycles", "give a whole number from 0 to 1000"),
+        ),
+        (
+            lambda: A.cycles(2.5),
+            ("cycles", "2.5 is not a number of cycles", "give a whole number from 0 to 1000"),
+        ),
+        (
+            lambda: A.starting("-1 day"),
+            ("starting", "'-1 day' is no time to start at", 'give a time of zero or more: "14 day"'),
+        ),
+        (
+            lambda: A.starting(3),
+            ("starting", "3 is not a quantity", "write a number and a unit, as in '85 mg/m^2'"),
+        ),
+        (
+            lambda: A.delayed({0: "7 day"}),
+            (
+                "delayed",
+                "{0: '7 day'} does not say which cycle is late by how much",
+                'number cycles from 1: delays = { 3 = "7 day" }; in Python {3: "7 day"}',
+            ),
+        ),
+        (
+            lambda: A.delayed({2: "0 day"}),
+            ("delayed", "'0 day' is no delay", 'give a time above zero: "7 day"'),
+        ),
+        (
+            lambda: (A + B).delayed({2: "7 day"}),
+            ("delayed", "A + B has several courses", "delay a course before it is added to others"),
+        ),
+        (
+            lambda: A.reduced(1),
+            (
+                "reduced.factor",
+                "1 does not reduce a dose",
+                "give what is left of a dose, from 0 (a missed one) to less than 1: factor = 0.75",
+            ),
+        ),
+        (
+            lambda: A.reduced(0.5, "a"),
+            (
+                "reduced.drugs",
+                "'a' is not a list of drugs",
+                'write drugs = ["oxaliplatin"]; all, if left out',
+            ),
+        ),
+        (lambda: A.reduced(0.5, ["aa"]), ("reduced.drugs", "A gives no 'aa'", "did you mean 'a'?")),
+        (lambda: A.only("b"), ("only", "A gives no 'b'", "known here: a")),
+        (lambda: A.only(3), ("only", "A gives no 3", "known here: a")),
+        (lambda: A.only(), ("only", "names no drug", 'name one or more: only("oxaliplatin")')),
+        (lambda: A + "folfox4", ("+", "'folfox4' is no regimen", 'load it: pkpd.load_regimen("folfox4")')),
+        (
+            lambda: A.cycles(2).then(None),
+            ("then", "None is no regimen", 'load it: pkpd.load_regimen("folfox4")'),
+        ),
+        (
+            lambda: A.starting("1e308 day"),
+            ("starting", "'1e308 day' is no time to start at", 'give a time of zero or more: "14 day"'),
+        ),
+        (
+            lambda: A.cycles(2).delayed({3: "7 day"}),
+            ("delayed", "A has no cycle 3 of 2", "delay a cycle that is given"),
+        ),
+        (
+            lambda: A.delayed({"9" * 5000: "7 day"}),
+            (
+                "delayed",
+                "{'" + 75 * "9" + "… does not say which cycle is late by how much",
+                'number cycles from 1: delays = { 3 = "7 day" }; in Python {3: "7 day"}',
+            ),
+        ),
+        (
+            lambda: A.cycles(2).reduced(0, cycles="3-"),
+            ("reduced.cycles", "A has no cycle 3-", "reduce a cycle that is given"),
+        ),
+        (
+            lambda: (A.cycles(2) + B.cycles(5)).reduced(0, ["a"], "4"),
+            ("reduced.cycles", "A + B has no cycle 4", "reduce a cycle that is given"),
+        ),
+        (
+            lambda: A.reduced(0.5, []),
+            ("reduced.drugs", "[] is not a list of drugs", 'write drugs = ["oxaliplatin"]; all, if left out'),
+        ),
+        (
+            lambda: replace(A + B, doses=A.doses),
+            (
+                "A + B",
+                "has the doses and rules of its courses",
+                "change a course before it is added to others",
+            ),
+        ),
+        (
+            lambda: lower(A + B, MODEL, ONE, np.zeros((1, 2))),
+            (
+                "A + B: courses",
+                "2 of them cannot start at times of shape (1, 2)",
+                "give times (patient, course, cycle), as cycles(regimen, model, count) does",
+            ),
+        ),
+    ],
+)
 def test_what_cannot_be_given_is_refused(call, issue):
     assert told(call) == [issue]
 

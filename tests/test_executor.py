@@ -1,4 +1,6 @@
-"""Where work runs: threads shared out once, and a Dask cluster that gives the same bits and may lose a worker."""
+"""Where work runs: threads shared out once, and a Dask cluster that gives the same bits and may lose a
+worker.
+"""
 
 import json
 import os
@@ -71,7 +73,10 @@ def test_work_is_spread_over_the_threads(four):
 
 def test_tasks_that_spread_work_themselves_share_the_threads(four):
     crew = Crew()
-    assert run_all(lambda i: run_all(crew.work, range(i, i + 10)), [0, 10]) == [[*range(10)], [*range(10, 20)]]
+    assert run_all(lambda i: run_all(crew.work, range(i, i + 10)), [0, 10]) == [
+        [*range(10)],
+        [*range(10, 20)],
+    ]
     assert crew.most <= 4
     crew = Crew()
     run_all(lambda i: run_all(crew.work, range(5)), range(8))  # as many tasks as threads: each has one
@@ -128,18 +133,41 @@ class Dask:
 
     def __init__(self, folder: Path, workers: int, host: str = "127.0.0.1"):
         self.folder, self.kept, self.host = folder, folder / "scheduler.json", host
-        self.scheduler = self._start("scheduler", "--host", host, "--port", "0", "--scheduler-file", str(self.kept),
-                                     "--idle-timeout", "10 minutes")  # outlives no test run that crashed
+        self.scheduler = self._start(
+            "scheduler",
+            "--host",
+            host,
+            "--port",
+            "0",
+            "--scheduler-file",
+            str(self.kept),
+            "--idle-timeout",
+            "10 minutes",
+        )  # outlives no test run that crashed
         self.address = self._soon(lambda: json.loads(self.kept.read_text())["address"])
         self.workers = [self.start_worker() for _ in range(workers)]
 
     def _start(self, what: str, *options: str) -> subprocess.Popen:
-        return subprocess.Popen([sys.executable, "-m", f"distributed.cli.dask_{what}", "--no-dashboard", *options],
-                                cwd=self.folder, **CONSOLE)  # type: ignore[arg-type]
+        return subprocess.Popen(
+            [sys.executable, "-m", f"distributed.cli.dask_{what}", "--no-dashboard", *options],
+            cwd=self.folder,
+            **CONSOLE,
+        )  # type: ignore[arg-type]
 
     def start_worker(self) -> subprocess.Popen:
-        return self._start("worker", self.address, "--nthreads", "1", "--no-nanny", "--host", self.host,
-                           "--death-timeout", "20", "--local-directory", str(self.folder / "spill"))
+        return self._start(
+            "worker",
+            self.address,
+            "--nthreads",
+            "1",
+            "--no-nanny",
+            "--host",
+            self.host,
+            "--death-timeout",
+            "20",
+            "--local-directory",
+            str(self.folder / "spill"),
+        )
 
     def wait(self, count: int) -> None:
         """Until this many workers are there."""
@@ -184,7 +212,9 @@ def lone(tmp_path):
 def crowd() -> Crowd:
     """Patients under FOLFOX, in many small blocks."""
     model = load_model("crlm_folfox")
-    return Crowd(model, load_parameters((), model), tuple(np.arange(0.0, 15.0)), load_regimen("folfox4"), 1, seed=3)
+    return Crowd(
+        model, load_parameters((), model), tuple(np.arange(0.0, 15.0)), load_regimen("folfox4"), 1, seed=3
+    )
 
 
 @pytest.fixture
@@ -232,8 +262,12 @@ def test_a_worker_killed_half_way_costs_time_only(dask, crowd, alone, tmp_path):
 @pytest.fixture
 def own_trial(tmp_path, monkeypatch):
     """A trial of the user's own files, named from a folder that no worker stands in."""
-    for kind, name, file in (("trial", "eortc_40983", "trial.toml"), ("model", "systems/crlm", "disease.toml"),
-                             ("model", "systems/folfox_auc_linear", "link.toml"), ("regimen", "folfox4", "regimen.toml")):
+    for kind, name, file in (
+        ("trial", "eortc_40983", "trial.toml"),
+        ("model", "systems/crlm", "disease.toml"),
+        ("model", "systems/folfox_auc_linear", "link.toml"),
+        ("regimen", "folfox4", "regimen.toml"),
+    ):
         shutil.copy(library.find(kind, name), tmp_path / file)
     text = (tmp_path / "trial.toml").read_text()
     for old, new in (('"systems/crlm"', '"disease.toml"'), ('"folfox4"', '"regimen.toml"')):
@@ -253,8 +287,13 @@ def test_a_trial_of_one_s_own_files_needs_none_of_them_on_the_workers(dask, own_
 
 @pytest.mark.slow
 def test_a_study_and_a_fit_on_two_workers_are_those_of_one_process(dask):
-    study = replace(load_study("neoadjuvant_cycles"), patients=40, draws=4, draws_other_links=3,
-                    sweeps=(Sweep("six", "", (0, 6), after=6),))
+    study = replace(
+        load_study("neoadjuvant_cycles"),
+        patients=40,
+        draws=4,
+        draws_other_links=3,
+        sweeps=(Sweep("six", "", (0, 6), after=6),),
+    )
     fit = replace(load_fit("eortc_40983"), patients=60, replicates=60, starts=2, design=24, draws=10)
     results = []
     for address in (None, dask.address):
@@ -275,13 +314,28 @@ def test_after_the_block_work_runs_here_again(dask):
 # --- what goes wrong with a cluster -----------------------------------
 
 
-@pytest.mark.parametrize("address", ["", "here", "tcp://", "tcp://host", "http://host:8786", "tcp://host:0", "tcp://host:99999",
-                                     "tcp://host:8786/", "tcp://a b:8786", "127.0.0.1:8786"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "here",
+        "tcp://",
+        "tcp://host",
+        "http://host:8786",
+        "tcp://host:0",
+        "tcp://host:99999",
+        "tcp://host:8786/",
+        "tcp://a b:8786",
+        "127.0.0.1:8786",
+    ],
+)
 def test_an_address_that_is_none_is_refused(address):
     with pytest.raises(ContentError) as caught, on_cluster(address):
         pass
-    assert str(caught.value) == (f"--cluster: {address!r} is not the address of a scheduler\n"
-                                 "    remedy: write it as `dask scheduler` prints it: tcp://HOST:PORT")
+    assert str(caught.value) == (
+        f"--cluster: {address!r} is not the address of a scheduler\n"
+        "    remedy: write it as `dask scheduler` prints it: tcp://HOST:PORT"
+    )
 
 
 def test_an_address_where_nothing_listens_is_told(monkeypatch):
@@ -297,21 +351,31 @@ def test_an_address_of_something_else_is_told(monkeypatch):
     import socket
 
     monkeypatch.setattr(executor, "_CONNECT", 1)
-    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(ClusterError, match="no scheduler answers"), \
-            on_cluster(f"tcp://127.0.0.1:{other.getsockname()[1]}"):
+    with (
+        socket.create_server(("127.0.0.1", 0)) as other,
+        pytest.raises(ClusterError, match="no scheduler answers"),
+        on_cluster(f"tcp://127.0.0.1:{other.getsockname()[1]}"),
+    ):
         pass
 
 
 def test_without_dask_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ClusterError, match=r"Dask is not installed here\n    remedy: pip install 'pkpd-crlm\[cluster\]'"), \
-            on_cluster("tcp://127.0.0.1:8786"):
+    with (
+        pytest.raises(
+            ClusterError, match=r"Dask is not installed here\n    remedy: pip install 'pkpd-crlm\[cluster\]'"
+        ),
+        on_cluster("tcp://127.0.0.1:8786"),
+    ):
         pass
 
 
 def test_a_worker_with_other_software_is_refused(dask, monkeypatch):
     monkeypatch.setattr(executor, "_rests_on", lambda: "pkpd of tomorrow")
-    with pytest.raises(ClusterError, match="a worker has other software than this machine"), on_cluster(dask.address):
+    with (
+        pytest.raises(ClusterError, match="a worker has other software than this machine"),
+        on_cluster(dask.address),
+    ):
         run_all(abs, [1, 2])
 
 
@@ -330,13 +394,22 @@ def test_a_worker_whose_code_differs_by_a_line_is_refused_from_either_side(dask,
     (tmp_path / "dask").mkdir()
     lone = Dask(tmp_path / "dask", 1)
     try:
-        with pytest.raises(ClusterError, match="a worker has other software than this machine"), on_cluster(lone.address):
+        with (
+            pytest.raises(ClusterError, match="a worker has other software than this machine"),
+            on_cluster(lone.address),
+        ):
             run_all(abs, [1, 2])
     finally:
         lone.stop()
-    code = f"import pkpd.machine.executor as e\nwith e.on_cluster({dask.address!r}):\n    print(e.run_all(abs, [1, 2]))\n"
+    code = (
+        f"import pkpd.machine.executor as e\nwith e.on_cluster({dask.address!r}):\n    "
+        f"print(e.run_all(abs, [1, 2]))\n"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert "pkpd.errors.ClusterError: --cluster: a worker has other software than this machine" in done.stderr and not done.stdout
+    assert (
+        "pkpd.errors.ClusterError: --cluster: a worker has other software than this machine" in done.stderr
+        and not done.stdout
+    )
 
 
 # --- with certificates ------------------------------------------------
@@ -349,13 +422,37 @@ def certificates(tmp_path_factory) -> dict[str, str]:
         pytest.skip("no openssl to make a certificate")
     folder = tmp_path_factory.mktemp("tls")
     key, cert = str(folder / "key.pem"), str(folder / "cert.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-days", "2",
-                    "-subj", "/CN=localhost"], check=True, capture_output=True)
-    own = {f"{who}__{what}": file for who in ("CLIENT", "SCHEDULER", "WORKER") for what, file in (("KEY", key), ("CERT", cert))}
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            key,
+            "-out",
+            cert,
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+        ],
+        check=True,
+        capture_output=True,
+    )
+    own = {
+        f"{who}__{what}": file
+        for who in ("CLIENT", "SCHEDULER", "WORKER")
+        for what, file in (("KEY", key), ("CERT", cert))
+    }
     return {f"DASK_DISTRIBUTED__COMM__TLS__{k}": v for k, v in {"CA_FILE": cert, **own}.items()}
 
 
-def test_work_runs_on_a_cluster_that_speaks_tls_with_dask_s_own_certificates(certificates, tmp_path, monkeypatch):
+def test_work_runs_on_a_cluster_that_speaks_tls_with_dask_s_own_certificates(
+    certificates, tmp_path, monkeypatch
+):
     import dask.config
 
     for name, value in certificates.items():
@@ -368,18 +465,31 @@ def test_work_runs_on_a_cluster_that_speaks_tls_with_dask_s_own_certificates(cer
         with pytest.raises(ClusterError) as caught, on_cluster(secure.address):
             pass
         assert str(caught.value) == (
-            f"{secure.address}: Dask has no certificates for TLS\n    remedy: set ca-file, and key and cert of the client, "
-            "under distributed.comm.tls in Dask's configuration")
-        with pytest.raises(ClusterError, match="no scheduler answers"), on_cluster(secure.address.replace("tls", "tcp")):
+            f"{secure.address}: Dask has no certificates for TLS\n    remedy: set ca-file, and key and cert "
+            f"of the client, "
+            "under distributed.comm.tls in Dask's configuration"
+        )
+        with (
+            pytest.raises(ClusterError, match="no scheduler answers"),
+            on_cluster(secure.address.replace("tls", "tcp")),
+        ):
             pass
         settings = {"distributed.comm.tls.ca-file": certificates["DASK_DISTRIBUTED__COMM__TLS__CA_FILE"]}
-        settings |= {f"distributed.comm.tls.client.{k.lower()}": certificates[f"DASK_DISTRIBUTED__COMM__TLS__CLIENT__{k}"]
-                     for k in ("KEY", "CERT")}
+        settings |= {
+            f"distributed.comm.tls.client.{k.lower()}": certificates[
+                f"DASK_DISTRIBUTED__COMM__TLS__CLIENT__{k}"
+            ]
+            for k in ("KEY", "CERT")
+        }
         with dask.config.set(settings), on_cluster(secure.address):
             assert run_all(abs, [-1, 2]) == [1, 2]
-        with dask.config.set(settings | {"distributed.comm.tls.ca-file": str(tmp_path / "none.pem")}), \
-                pytest.raises(ClusterError, match=r"Dask's certificates cannot be used \(.*\)\n    remedy: mend distributed"), \
-                on_cluster(secure.address):
+        with (
+            dask.config.set(settings | {"distributed.comm.tls.ca-file": str(tmp_path / "none.pem")}),
+            pytest.raises(
+                ClusterError, match=r"Dask's certificates cannot be used \(.*\)\n    remedy: mend distributed"
+            ),
+            on_cluster(secure.address),
+        ):
             pass
     finally:
         secure.stop()
@@ -396,8 +506,13 @@ def test_a_scheduler_that_goes_away_is_told_and_leaves_no_file(lone, crowd, smal
     def kill(what, done, of):
         lone.scheduler.kill()
 
-    with pytest.raises(ClusterError, match="the scheduler went away .*\n    remedy: start it and its workers, and run again"), \
-            on_cluster(lone.address):
+    with (
+        pytest.raises(
+            ClusterError,
+            match="the scheduler went away .*\n    remedy: start it and its workers, and run again",
+        ),
+        on_cluster(lone.address),
+    ):
         simulate_to_file(crowd, 900, tmp_path / "never.parquet", tell=kill)
     assert [f for f in os.listdir(tmp_path) if "never" in f] == []
 
@@ -409,8 +524,10 @@ def test_a_cluster_without_workers_is_told(lone, monkeypatch):
     lone.workers[0].wait()
     with pytest.raises(ClusterError) as caught, on_cluster(lone.address):
         run_all(abs, [1, 2])
-    assert str(caught.value) == (f"{lone.address}: no worker for 0.5 seconds\n"
-                                 f"    remedy: start `dask worker {lone.address}` and run again")
+    assert str(caught.value) == (
+        f"{lone.address}: no worker for 0.5 seconds\n"
+        f"    remedy: start `dask worker {lone.address}` and run again"
+    )
 
 
 def test_what_a_fit_sends_is_plain_data():

@@ -1,4 +1,6 @@
-"""The command that makes the generated pages: what counts as the same page, and what it tells of one that is not."""
+"""The command that makes the generated pages: what counts as the same page, and what it tells of one that is
+not.
+"""
 
 import sys
 

@@ -4,7 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pkpd import Crossing, parse_model, parse_parameters, read_records, sensitivity, simulate, simulate_records
+from pkpd import (
+    Crossing,
+    parse_model,
+    parse_parameters,
+    read_records,
+    sensitivity,
+    simulate,
+    simulate_records,
+)
 from pkpd.errors import SimulationError
 from pkpd.model.model import Model
 from pkpd.parameters.population import Population
@@ -16,7 +24,8 @@ TIMES = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
 
 def shrinking(more: str = "", rate: str = "LOSS") -> Model:
     """x falls at a constant rate from 2.5, through zero."""
-    return parse_model(f"""[model]
+    return parse_model(
+        f"""[model]
 title = "A volume that falls below nothing"
 time = "day"
 [parameters]
@@ -29,7 +38,9 @@ side = {{ unit = "1", is = "sqrt(x)" }}
 {more}
 [flows]
 loss = {{ from = "x", rate = "{rate}" }}
-""", "shrinking")
+""",
+        "shrinking",
+    )
 
 
 def people(*loss: float, divisor: float = 1.0) -> Population:
@@ -53,7 +64,9 @@ def test_its_later_rows_are_missing_and_the_other_patients_go_on():
 
 def test_the_first_of_several_is_told():
     model = shrinking('early = { unit = "1", is = "log(x - 1)" }')
-    assert simulate(model, people(1.0), None, TIMES, strict=False).failures == ("patient 37, day 2: early is not finite",)
+    assert simulate(model, people(1.0), None, TIMES, strict=False).failures == (
+        "patient 37, day 2: early is not finite",
+    )
 
 
 def test_a_variable_divided_by_an_input_of_nothing_fails_from_the_beginning():
@@ -73,9 +86,14 @@ def test_an_input_that_is_set_to_nothing_fails_from_then_on():
 def test_a_variable_of_a_rate_fails_in_the_engine_and_at_the_last_output_is_looked_at():
     model = shrinking('speed = { unit = "1/day", is = "LOSS / DIVISOR" }', rate="speed")
     assert _told_by_rates(model) == {"speed", "LOSS"}
-    assert simulate(model, people(0.1, divisor=0.0), None, TIMES, strict=False).failures[0].startswith("patient 37, day 0: ")
+    assert (
+        simulate(model, people(0.1, divisor=0.0), None, TIMES, strict=False)
+        .failures[0]
+        .startswith("patient 37, day 0: ")
+    )
     assert simulate(model, people(0.1, divisor=0.0), None, np.array([0.0]), strict=False).failures == (
-        "patient 37, day 0: speed is not finite",)
+        "patient 37, day 0: speed is not finite",
+    )
 
 
 def test_a_crossing_not_met_before_the_failure_is_unknown():
@@ -86,12 +104,17 @@ def test_a_crossing_not_met_before_the_failure_is_unknown():
 def test_derivatives_of_such_a_patient_are_missing_too():
     found = sensitivity(shrinking(), people(0.1, 1.0), ["LOSS"], None, TIMES, strict=False)
     assert found.simulation.failures == ("patient 38, day 3: side is not finite",)
-    assert np.isfinite(found["x"][0]).all() and np.isnan(found["x"][1, 3:]).all() and np.isfinite(found["x"][1, :3]).all()
+    assert (
+        np.isfinite(found["x"][0]).all()
+        and np.isnan(found["x"][1, 3:]).all()
+        and np.isfinite(found["x"][1, :3]).all()
+    )
 
 
 def started(at: str) -> Model:
     """x starts at a quotient that may be none, and falls."""
-    return parse_model(f"""[model]
+    return parse_model(
+        f"""[model]
 title = "A start that may be no number"
 time = "day"
 [parameters]
@@ -101,28 +124,45 @@ DIVISOR = {{ unit = "1" }}
 x = {{ unit = "1", start = "{at}" }}
 [flows]
 loss = {{ from = "x", rate = "LOSS * x" }}
-""", "started")
+""",
+        "started",
+    )
 
 
-@pytest.mark.parametrize(("divisors", "times", "told"), [
-    ((0.0, 1.0), (0.0,), ("patient 37, day 0: x is not finite",)),  # no step has met it
-    ((0.0, 1.0), (0.0, 1.0), ("patient 37, day 0: met a value that is not finite",))])
+@pytest.mark.parametrize(
+    ("divisors", "times", "told"),
+    [
+        ((0.0, 1.0), (0.0,), ("patient 37, day 0: x is not finite",)),  # no step has met it
+        ((0.0, 1.0), (0.0, 1.0), ("patient 37, day 0: met a value that is not finite",)),
+    ],
+)
 def test_a_start_that_is_no_number_is_a_failure_though_no_step_was_taken(divisors, times, told):
     inputs = np.array([[0.1, x] for x in divisors])
-    run = simulate(started("1 / DIVISOR"), Population(("LOSS", "DIVISOR"), inputs, {}, first=36), None, times, strict=False)
+    run = simulate(
+        started("1 / DIVISOR"),
+        Population(("LOSS", "DIVISOR"), inputs, {}, first=36),
+        None,
+        times,
+        strict=False,
+    )
     assert run.failures == told and not np.isfinite(run.states[0]).any() and np.isfinite(run.states[1]).all()
 
 
 def test_a_reset_to_no_number_at_the_last_record_is_told_in_its_rows():
     model = started("1 / DIVISOR")
-    own = parse_parameters("""[parameters]
+    own = parse_parameters(
+        """[parameters]
 model = "started"
 title = "t"
 [values]
 LOSS = { value = 0.1, unit = "1/day" }
 DIVISOR = { value = 1, unit = "1" }
-""", model)
-    table = pd.DataFrame({"ID": [1, 1, 2], "TIME": [0, 2, 0], "AMT": 0, "EVID": [0, 3, 0], "DIVISOR": [1, 0, 1]})
+""",
+        model,
+    )
+    table = pd.DataFrame(
+        {"ID": [1, 1, 2], "TIME": [0, 2, 0], "AMT": 0, "EVID": [0, 3, 0], "DIVISOR": [1, 0, 1]}
+    )
     rows = simulate_records(read_records(table, model, own), strict=False)
     assert rows["FAILED"].tolist() == ["day 2: x is not finite"] * 2 + [None]
     assert rows["x"].isna().tolist() == [False, True, False]

@@ -51,7 +51,12 @@ def test_the_table_names_structure_source_and_counts():
     print_drugs([ROWS["drugs/oxaliplatin"]], console)
     text = console.export_text()
     found = ROWS["drugs/oxaliplatin"]["exposures"]
-    for piece in ("three compartments, linear elimination", "bastian2003", "1 primary, 6 derived", str(found["checked"])):
+    for piece in (
+        "three compartments, linear elimination",
+        "bastian2003",
+        "1 primary, 6 derived",
+        str(found["checked"]),
+    ):
         assert piece in text
 
 
@@ -63,4 +68,6 @@ def test_list_drugs_prints_the_table_or_json(monkeypatch, capsys):
         assert not stop.value.code
     table, _, rows = capsys.readouterr().out.rpartition("\n[")
     assert "oxaliplatin" in table and "checked" in table
-    assert {"kind", "name", "title", "reference", "structure", "source", "seen", "exposures"} == set(json.loads("[" + rows)[0])
+    assert {"kind", "name", "title", "reference", "structure", "source", "seen", "exposures"} == set(
+        json.loads("[" + rows)[0]
+    )

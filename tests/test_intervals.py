@@ -8,8 +8,12 @@ import pytest
 
 from pkpd.fit.intervals import at_rank, interval, level_text, reached
 
-LAWS = {"even": lambda r, n: r.uniform(size=n), "normal": lambda r, n: r.normal(size=n),
-        "log-normal": lambda r, n: r.lognormal(0, 1, n), "exponential": lambda r, n: r.exponential(size=n)}
+LAWS = {
+    "even": lambda r, n: r.uniform(size=n),
+    "normal": lambda r, n: r.normal(size=n),
+    "log-normal": lambda r, n: r.lognormal(0, 1, n),
+    "exponential": lambda r, n: r.exponential(size=n),
+}
 
 
 def covered(law, draws, times=20_000):
@@ -33,13 +37,26 @@ def test_an_interval_covers_a_next_draw_at_the_level_it_states(law, draws):
 
 def test_of_39_even_draws_the_ends_are_the_first_and_the_last():
     found = interval(np.arange(39.0)[::-1])
-    assert (found["low"], found["value"], found["high"], found["level"], found["defined"]) == (0, 19, 38, 0.95, 39)
+    assert (found["low"], found["value"], found["high"], found["level"], found["defined"]) == (
+        0,
+        19,
+        38,
+        0.95,
+        39,
+    )
     assert interval(np.arange(79.0))["low"] == 1 and interval(np.arange(1.0, 20.0), 0.8)["low"] == 2
 
 
 def test_few_draws_are_never_called_95_percent():
     assert [level_text([interval(np.arange(n))]) for n in (1, 16, 24, 32, 38, 39, 1000)] == [
-        "0 %", "88 %", "92 %", "93 %", "94 %", "95 %", "95 %"]
+        "0 %",
+        "88 %",
+        "92 %",
+        "93 %",
+        "94 %",
+        "95 %",
+        "95 %",
+    ]
     assert level_text([interval(np.arange(16)), interval(np.arange(50)), {"value": 1.0}]) == "88–95 %"
     assert reached(0) == 0.0
 
@@ -60,10 +77,28 @@ def test_a_rank_beyond_the_numbers_is_the_nearest_of_them():
 
 
 def test_no_study_or_report_has_a_rule_of_its_own():
-    """Whoever needs an interval takes it from `intervals`; the NaN-hiding functions of numpy are used nowhere."""
-    hidden = {"quantile", "percentile", "nanquantile", "nanpercentile", "nanmedian", "nanmean", "nanstd", "nansum"}
+    """Whoever needs an interval takes it from `intervals`; the NaN-hiding functions of numpy are used
+    nowhere.
+    """
+    hidden = {
+        "quantile",
+        "percentile",
+        "nanquantile",
+        "nanpercentile",
+        "nanmedian",
+        "nanmean",
+        "nanstd",
+        "nansum",
+    }
     root = Path(__file__).resolve().parents[1] / "pkpd"
-    for file in [*(root / "study").rglob("*.py"), *(root / "report").rglob("*.py"), *(root / "fit").rglob("*.py")]:
-        used = {n.attr for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.Attribute)
-                and isinstance(n.value, ast.Name) and n.value.id == "np"}
+    for file in [
+        *(root / "study").rglob("*.py"),
+        *(root / "report").rglob("*.py"),
+        *(root / "fit").rglob("*.py"),
+    ]:
+        used = {
+            n.attr
+            for n in ast.walk(ast.parse(file.read_text()))
+            if isinstance(n, ast.Attribute) and isinstance(n.value, ast.Name) and n.value.id == "np"
+        }
         assert not used & hidden or file.name in ("profile.py", "intervals.py"), file

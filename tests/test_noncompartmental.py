@@ -1,4 +1,6 @@
-"""Noncompartmental readouts against closed forms, arithmetic by hand, and what a dose at an output time means."""
+"""Noncompartmental readouts against closed forms, arithmetic by hand, and what a dose at an output time
+means.
+"""
 
 import numpy as np
 import pytest
@@ -80,21 +82,32 @@ def closed(response, line, until):
     if line is INFUSION:
         n, after = 3.0, until - 3.0
         weights = weights / n
-        auc = np.sum(weights / k * (n - (1 - np.exp(-k * n)) / k + (1 - np.exp(-k * n)) / k * (1 - np.exp(-k * after))))
+        auc = np.sum(
+            weights / k * (n - (1 - np.exp(-k * n)) / k + (1 - np.exp(-k * n)) / k * (1 - np.exp(-k * after)))
+        )
         return auc, None, np.sum(weights * n / k), np.sum(weights * n / k**2) + 1.5 * np.sum(weights * n / k)
     gone = np.exp(-k * until)
-    return (np.sum(weights / k * (1 - gone)), np.sum(weights / k**2 * (1 - gone * (1 + k * until))), np.sum(weights / k),
-            np.sum(weights / k**2))
+    return (
+        np.sum(weights / k * (1 - gone)),
+        np.sum(weights / k**2 * (1 - gone * (1 + k * until))),
+        np.sum(weights / k),
+        np.sum(weights / k**2),
+    )
 
 
-CASES = [(response, inputs, line, until)
-         for response, inputs in ((one_compartment(CL / V), ONE), (two_compartments(CL / V, Q / V, Q / VP), TWO))
-         for line in (BOLUS, INFUSION, ORAL) for until in (30.0, 100.0, 400.0)]
+CASES = [
+    (response, inputs, line, until)
+    for response, inputs in ((one_compartment(CL / V), ONE), (two_compartments(CL / V, Q / V, Q / VP), TWO))
+    for line in (BOLUS, INFUSION, ORAL)
+    for until in (30.0, 100.0, 400.0)
+]
 
 
 @pytest.mark.parametrize(("response", "inputs", "line", "until"), CASES)
 def test_readouts_of_linear_drugs_are_those_of_the_closed_form(response, inputs, line, until):
-    """Areas to 0.1 %, the peak to 0.3 %, to infinity and clearance to 0.3 %, moments and volume to 1 %, half-life to 1 %."""
+    """Areas to 0.1 %, the peak to 0.3 %, to infinity and clearance to 0.3 %, moments and volume to 1 %,
+    half-life to 1 %.
+    """
     found = nca(course(inputs, line, (0.0, until)), end=until)
     whole = response.absorbed(KA) if line is ORAL else response
     auc, aumc, auc_inf, aumc_inf = closed(whole, line, until)
@@ -106,7 +119,9 @@ def test_readouts_of_linear_drugs_are_those_of_the_closed_form(response, inputs,
     assert found.auc_inf[0] == pytest.approx(auc_inf, rel=3e-3) and found.cl[0] == pytest.approx(CL, rel=3e-3)
     assert found.aumc_inf[0] == pytest.approx(aumc_inf, rel=1e-2)
     assert found.half_life[0] == pytest.approx(np.log(2) / min(response.exponents), rel=1e-2)
-    volume = V + (VP if inputs is TWO else 0) + (CL / KA if line is ORAL else 0)  # by mouth, the time in the depot counts too
+    volume = (
+        V + (VP if inputs is TWO else 0) + (CL / KA if line is ORAL else 0)
+    )  # by mouth, the time in the depot counts too
     assert found.vss[0] == pytest.approx(volume, rel=1e-2)
     assert found.extrapolated[0] == pytest.approx(1 - auc / auc_inf, abs=3e-3)
 
@@ -128,7 +143,9 @@ def test_more_points_make_smaller_errors_and_the_default_is_fine_enough():
 
 def test_a_constant_concentration_has_a_rectangle_and_no_half_life():
     found = nca(shown([0.0, 1.0, 5.0, 12.0], [2.5] * 4, dose=0))
-    assert found.auc[0] == pytest.approx(30, rel=1e-12) and found.aumc[0] == pytest.approx(2.5 * 144 / 2, rel=1e-12)
+    assert found.auc[0] == pytest.approx(30, rel=1e-12) and found.aumc[0] == pytest.approx(
+        2.5 * 144 / 2, rel=1e-12
+    )
     assert found.cmax[0] == found.cmin[0] == found.clast[0] == 2.5
     assert all(np.isnan(getattr(found, n)[0]) for n in ("lambda_z", "half_life", "auc_inf", "points", "r2"))
 
@@ -148,7 +165,9 @@ def test_area_is_linear_up_and_logarithmic_down():
 
 
 def best_slope(times, values):
-    """The rule of the usual tools, by brute force: of the last 3 or more points after the peak, the best adjusted R²."""
+    """The rule of the usual tools, by brute force: of the last 3 or more points after the peak, the best
+    adjusted R².
+    """
     first = int(np.argmax(values)) + 1
     fits = []
     for n in range(3, len(times) - first + 1):
@@ -169,12 +188,15 @@ def test_the_slope_is_that_of_the_best_adjusted_r2_by_brute_force(seed):
     assert found.lambda_z[0] == pytest.approx(slope, rel=1e-9) and found.r2[0] == pytest.approx(r2, rel=1e-9)
 
 
-@pytest.mark.parametrize("values", [
-    [0.0, 5.0, 3.0, 2.0],  # two points after the peak
-    [1.0, 2.0, 3.0, 4.0],  # never falls
-    [5.0, 1.0, 3.0, 1.0],  # no line
-    [5.0, 0.0, 0.0, 0.0],  # nothing left
-])
+@pytest.mark.parametrize(
+    "values",
+    [
+        [0.0, 5.0, 3.0, 2.0],  # two points after the peak
+        [1.0, 2.0, 3.0, 4.0],  # never falls
+        [5.0, 1.0, 3.0, 1.0],  # no line
+        [5.0, 0.0, 0.0, 0.0],  # nothing left
+    ],
+)
 def test_without_three_points_on_a_falling_line_there_is_no_half_life(values):
     found = nca(shown([0.0, 1.0, 2.0, 3.0], values))
     assert np.isnan(found.half_life[0]) and np.isnan(found.auc_inf[0]) and np.isnan(found.cl[0])
@@ -217,9 +239,13 @@ def test_a_window_across_a_dose_is_the_sum_of_the_windows_beside_it():
 def test_a_run_that_shows_a_bolus_only_after_it_is_refused():
     people = Population(MODEL.inputs, np.array([ONE]), {})
     regimen = Regimen("own doses", "", 1.0, (BOLUS,))
-    run = simulate(MODEL, people, lower(regimen, MODEL, people, cycles(regimen, MODEL, 2)), [0.0, 12.0, 24.0, 48.0])
+    run = simulate(
+        MODEL, people, lower(regimen, MODEL, people, cycles(regimen, MODEL, 2)), [0.0, 12.0, 24.0, 48.0]
+    )
     for end in (24.0, 48.0):
-        with pytest.raises(ContentError, match="given a dose at once at 24 hour, and the run does not show the concentration"):
+        with pytest.raises(
+            ContentError, match="given a dose at once at 24 hour, and the run does not show the concentration"
+        ):
             nca(run, end=end)
     assert nca(run, start=24.0).cmax[0] > DOSE / V  # at a window's start it is what the window begins with
     with pytest.raises(ContentError, match="the window's end 13 hour is no output of patient 1"):
@@ -238,10 +264,14 @@ def test_an_output_twice_at_a_dose_is_no_look_before_it():
     assert whole.auc[0] > 0
     for places in (None, [[1, 1, 2, 2, 2, 2]], [[1, 1, 1, 1, 2, 2]]):
         run = simulate(MODEL, people, doses, times, places=None if places is None else np.array(places))
-        with pytest.raises(ContentError, match="at 24 hour, and the run does not show the concentration before and after it"):
+        with pytest.raises(
+            ContentError, match="at 24 hour, and the run does not show the concentration before and after it"
+        ):
             nca(run)
     before = simulate(MODEL, people, doses, times, places=np.array([[0, 1, 1, 2, 2, 2]]))
-    with pytest.raises(ContentError, match="at once at 0 hour, and the run does not show the concentration after it"):
+    with pytest.raises(
+        ContentError, match="at once at 0 hour, and the run does not show the concentration after it"
+    ):
         nca(before)
 
 
@@ -284,8 +314,10 @@ def test_accumulation_begins_where_each_patient_is_dosed_first():
     run = course([ONE, late], ORAL, (0.0, 60.0), every=1.0, count=2)
     windows = course([ONE], ORAL, (0.0, 24.0), (24.0, 48.0), every=1.0, count=2)
     expected = nca(windows, start=24.0, end=48.0).auc / nca(windows, end=24.0).auc
-    shorter = accumulation(course([ONE, late], ORAL, (0.0, 24.0), (24.0, 48.0), (2.0, 26.0), (26.0, 50.0), every=1.0, count=2),
-                           interval=24.0)
+    shorter = accumulation(
+        course([ONE, late], ORAL, (0.0, 24.0), (24.0, 48.0), (2.0, 26.0), (26.0, 50.0), every=1.0, count=2),
+        interval=24.0,
+    )
     assert shorter["auc"] == pytest.approx([expected[0], expected[0]], rel=1e-3)
     assert nca(run).tmax[1] == pytest.approx(nca(run).tmax[0] + 2.0, abs=0.2)
     with pytest.raises(ContentError, match="patient 1 is given nothing that Cc shows"):
@@ -317,17 +349,23 @@ def test_a_dose_of_oxaliplatin_counts_as_platinum():
 
 def test_readouts_have_units_that_convert():
     found = nca(course(ONE, BOLUS, (0.0, 30.0)))
-    assert [found.unit(n) for n in ("auc", "aumc", "cmax", "tmax", "lambda_z", "cl", "vss", "dose", "r2")] == [
-        "ug/mL*hour", "ug/mL*hour^2", "ug/mL", "hour", "1/hour", "L/hour", "L", "mg", "1"]
+    assert [
+        found.unit(n) for n in ("auc", "aumc", "cmax", "tmax", "lambda_z", "cl", "vss", "dose", "r2")
+    ] == ["ug/mL*hour", "ug/mL*hour^2", "ug/mL", "hour", "1/hour", "L/hour", "L", "mg", "1"]
     table = found.to_frame()
     assert list(table.columns) == ["ID", *READOUTS] and table.attrs["units"]["auc"] == "ug/mL*hour"
     assert table["auc"][0] == found.auc[0] and len(found) == 1
 
 
 def test_clearance_comes_out_in_litres_whatever_the_concentrations_unit():
-    text = 'title = "t"\ntime = "day"\n[parameters]\nV = { unit = "mL" }\nK = { unit = "1/day" }\nMW = { unit = "g/mol" }\n' \
-           '[compartments]\ncentral = { unit = "mg", dose = true }\n[variables]\nCc = { unit = "ng/mL", is = "central / V" }\n' \
-           'molar = { unit = "nmol/L", is = "central / V / MW" }\n[flows]\nout = { from = "central", rate = "K * central" }\n'
+    text = (
+        'title = "t"\ntime = "day"\n[parameters]\nV = { unit = "mL" }\nK = { unit = "1/day" }\nMW = { unit '
+        '= "g/mol" }\n'
+        '[compartments]\ncentral = { unit = "mg", dose = true }\n[variables]\nCc = { unit = "ng/mL", is = '
+        '"central / V" }\n'
+        'molar = { unit = "nmol/L", is = "central / V / MW" }\n[flows]\nout = { from = "central", rate = "K '
+        '* central" }\n'
+    )
     model = parse_model("[model]\n" + text)
     people = Population(model.inputs, np.array([[5000.0, 0.3, 150_000.0]]), {})
     regimen = Regimen("own doses", "", 100.0, (DoseLine("central", 10.0, "mg", "", (1,)),))
@@ -336,7 +374,9 @@ def test_clearance_comes_out_in_litres_whatever_the_concentrations_unit():
     run = simulate(model, people, doses, times, places=places)
     assert nca(run).cl[0] == pytest.approx(1.5, rel=1e-5) and nca(run).unit("cl") == "L/day"
     assert nca(run).vss[0] == pytest.approx(5.0, rel=1e-5)
-    assert np.isnan(nca(run, "molar").cl[0]) and nca(run, "molar").half_life[0] == pytest.approx(np.log(2) / 0.3, rel=1e-5)
+    assert np.isnan(nca(run, "molar").cl[0]) and nca(run, "molar").half_life[0] == pytest.approx(
+        np.log(2) / 0.3, rel=1e-5
+    )
 
 
 def test_a_patient_that_failed_has_no_readout():

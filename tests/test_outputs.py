@@ -1,4 +1,6 @@
-"""Outputs: never in the place of what was read or is shipped, whole or not there, and nothing left by a killed process."""
+"""Outputs: never in the place of what was read or is shipped, whole or not there, and nothing left by a
+killed process.
+"""
 
 import ast
 import json
@@ -89,7 +91,9 @@ def through(read: Path) -> str:
     return "folder/one.toml"
 
 
-@pytest.mark.parametrize("named", [lambda read: "one.toml", lambda read: str(read), symlink, hard, around, through])
+@pytest.mark.parametrize(
+    "named", [lambda read: "one.toml", lambda read: str(read), symlink, hard, around, through]
+)
 def test_what_was_read_is_not_written_over_by_any_name(read, named):
     name = named(read)
     assert refused(name) == READ.format(name)
@@ -127,12 +131,18 @@ def test_records_are_inputs():
 
 
 def command(*args: str, **more) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "pkpd.commands.cli", *args], capture_output=True, text=True, **more)
+    return subprocess.run(
+        [sys.executable, "-m", "pkpd.commands.cli", *args], capture_output=True, text=True, **more
+    )
 
 
-@pytest.mark.parametrize(("out", "args"), [
-    ("table.csv", ["simulate", "one.toml", "--parameters", "values.toml", "--data", "data.csv"]),
-    ("model.svg", ["show", "model.svg", "--diagram", "model.svg"])])
+@pytest.mark.parametrize(
+    ("out", "args"),
+    [
+        ("table.csv", ["simulate", "one.toml", "--parameters", "values.toml", "--data", "data.csv"]),
+        ("model.svg", ["show", "model.svg", "--diagram", "model.svg"]),
+    ],
+)
 def test_no_command_writes_over_its_inputs(out, args):
     Path("one.toml").write_text(MODEL)
     Path("model.svg").write_text(MODEL)
@@ -188,7 +198,9 @@ def test_a_fit_does_not_replace_itself(untouched):
     shutil.copy(FIT, "small.toml")
     with pytest.raises(OutputError) as caught:
         fit_to_file("./small.toml", False, Path("small.toml"), print)
-    assert str(caught.value) == READ.format("small.toml") and Path("small.toml").read_bytes() == FIT.read_bytes()
+    assert (
+        str(caught.value) == READ.format("small.toml") and Path("small.toml").read_bytes() == FIT.read_bytes()
+    )
 
 
 def test_a_fit_does_not_replace_a_set_that_it_rests_on(untouched):
@@ -200,14 +212,20 @@ def test_a_fit_does_not_replace_a_set_that_it_rests_on(untouched):
 def test_a_fit_does_not_replace_the_library_s_result_unless_told_to(untouched):
     with pytest.raises(ValueError) as caught:
         fit_to_file("eortc_40983", False, untouched, print)
-    assert str(caught.value) == (f"--out: {untouched} belongs to the library, and would be replaced\n    remedy: name another "
-                                 "file, or add --replace-shipped to refit the library's own")
-    with pytest.raises(ValueError, match="--replace-shipped: ./a.toml is a file of yours, whose result is none of the lib"):
+    assert str(caught.value) == (
+        f"--out: {untouched} belongs to the library, and would be replaced\n    remedy: name another "
+        "file, or add --replace-shipped to refit the library's own"
+    )
+    with pytest.raises(
+        ValueError, match="--replace-shipped: ./a.toml is a file of yours, whose result is none of the lib"
+    ):
         shutil.copy(FIT, "a.toml")
         fit_to_file("./a.toml", False, None, print, replace_shipped=True)
 
 
-def test_the_first_result_of_a_fit_of_a_checkout_is_the_library_s_and_of_an_installed_one_is_a_file_here(shipped, monkeypatch):
+def test_the_first_result_of_a_fit_of_a_checkout_is_the_library_s_and_of_an_installed_one_is_a_file_here(
+    shipped, monkeypatch
+):
     from pkpd.commands.run import _result_file
 
     assert _result_file("other", None, False) == shipped.with_name("other.toml")
@@ -217,9 +235,14 @@ def test_the_first_result_of_a_fit_of_a_checkout_is_the_library_s_and_of_an_inst
     assert _result_file("other", None, False) == Path("other_result.toml")
 
 
-@pytest.mark.parametrize(("name", "replace", "target"), [
-    ("eortc_40983", False, "eortc_40983_result.toml"), ("./eortc_40983.toml", False, "eortc_40983_result.toml"),
-    ("eortc_40983", True, str(inputs.ROOT / "fits" / "results" / "eortc_40983.toml"))])
+@pytest.mark.parametrize(
+    ("name", "replace", "target"),
+    [
+        ("eortc_40983", False, "eortc_40983_result.toml"),
+        ("./eortc_40983.toml", False, "eortc_40983_result.toml"),
+        ("eortc_40983", True, str(inputs.ROOT / "fits" / "results" / "eortc_40983.toml")),
+    ],
+)
 def test_where_a_fit_s_result_goes_if_nothing_is_said(name, replace, target):
     from pkpd.commands.run import _result_file
 
@@ -250,9 +273,25 @@ NEW = {"commands/templates/__init__.py"}  # makes new files only, and looks for 
 
 def test_every_file_is_written_by_the_store_which_guards_it():
     for file in PACKAGE.rglob("*.py"):
-        own = [(name, on) for name, on in calls(file) if (name, on) != ("open", "os") and on != "store" and name in (
-            "open", "write_text", "write_bytes", "to_csv", "to_parquet", "to_json", "tofile", "touch", "NamedTemporaryFile",
-            "mkstemp")]
+        own = [
+            (name, on)
+            for name, on in calls(file)
+            if (name, on) != ("open", "os")
+            and on != "store"
+            and name
+            in (
+                "open",
+                "write_text",
+                "write_bytes",
+                "to_csv",
+                "to_parquet",
+                "to_json",
+                "tofile",
+                "touch",
+                "NamedTemporaryFile",
+                "mkstemp",
+            )
+        ]
         assert not own or file.relative_to(PACKAGE).as_posix() in WRITERS | NEW, (file, own)
 
 
@@ -261,8 +300,12 @@ def test_every_file_of_a_user_is_read_where_it_is_noted():
     for file in PACKAGE.rglob("*.py"):
         name, found = file.relative_to(PACKAGE).as_posix(), calls(file)
         noted |= {name} if ("note", "inputs") in found else set()
-        reads = [n for n, on in found if (n, on) != ("open", "os") and n in (
-            "open", "read_text", "read_bytes", "read_csv", "read_parquet", "read_json")]
+        reads = [
+            n
+            for n, on in found
+            if (n, on) != ("open", "os")
+            and n in ("open", "read_text", "read_bytes", "read_csv", "read_parquet", "read_json")
+        ]
         assert not reads or name in WRITERS | READERS | LIBRARY_S_OWN | NEW, (name, reads)
     assert noted == READERS
 
@@ -274,7 +317,11 @@ def test_a_link_is_written_through_and_stays_a_link(here):
     Path("far").mkdir()
     Path("out.txt").symlink_to("far/out.txt")
     store.write_text("out.txt", "x")
-    assert Path("far/out.txt").read_text() == "x" and Path("out.txt").is_symlink() and os.listdir("far") == ["out.txt"]
+    assert (
+        Path("far/out.txt").read_text() == "x"
+        and Path("out.txt").is_symlink()
+        and os.listdir("far") == ["out.txt"]
+    )
 
 
 def test_a_file_that_is_replaced_keeps_its_rights_and_a_read_only_one_is_told(monkeypatch):
@@ -283,16 +330,26 @@ def test_a_file_that_is_replaced_keeps_its_rights_and_a_read_only_one_is_told(mo
     store.write_text("a.txt", "new")
     assert stat.S_IMODE(Path("a.txt").stat().st_mode) == 0o600
     monkeypatch.setattr(os, "access", lambda path, how: Path(path).is_dir())
-    with pytest.raises(OutputError, match="a.txt: is read-only\n    remedy: choose another, or let it be written"):
+    with pytest.raises(
+        OutputError, match="a.txt: is read-only\n    remedy: choose another, or let it be written"
+    ):
         store.require_writable("a.txt")
 
 
-@pytest.mark.parametrize(("name", "why"), [("x" * 300 + ".csv", "File name too long"), ("a\0b.csv", ".*null.*"),
-                                           ("loop/a.csv", "Too many levels of symbolic links")])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("x" * 300 + ".csv", "File name too long"),
+        ("a\0b.csv", ".*null.*"),
+        ("loop/a.csv", "Too many levels of symbolic links"),
+    ],
+)
 def test_a_name_that_no_file_can_have_is_told_before_any_work(name, why):
     Path("loop").symlink_to("loop")
     for write in (store.require_writable, lambda path: store.write_text(path, "x")):
-        with pytest.raises(OutputError, match=rf": cannot be written \({why}\)\n    remedy: name another file"):
+        with pytest.raises(
+            OutputError, match=rf": cannot be written \({why}\)\n    remedy: name another file"
+        ):
             write(name)
 
 
@@ -311,7 +368,10 @@ def test_a_pipe_and_standard_output_are_written_straight():
     store.write_text(store.require_writable("pipe"), "through")
     reader.join(10)
     assert got == ["through"] and stat.S_ISFIFO(os.stat("pipe").st_mode)
-    code = "from pkpd.machine import store; print('first', flush=True); store.write_text('/dev/stdout', 'x'); print('last')"
+    code = (
+        "from pkpd.machine import store; print('first', flush=True); store.write_text('/dev/stdout', "
+        "'x'); print('last')"
+    )
     with open("log", "w") as log:
         subprocess.run([sys.executable, "-c", code], stdout=log, check=True)
     assert Path("log").read_text() == "first\nxlast\n"
@@ -344,7 +404,9 @@ def way(request, monkeypatch) -> str:
     """Both ways of writing a draft, as code that a subprocess begins with."""
     if request.param:
         return ""
-    fails = "from pkpd.machine import drafts\ndef none(*_): raise OSError('not here')\ndrafts._nameless = none\n"
+    fails = (
+        "from pkpd.machine import drafts\ndef none(*_): raise OSError('not here')\ndrafts._nameless = none\n"
+    )
     monkeypatch.setattr(drafts, "_nameless", lambda *_: (_ for _ in ()).throw(OSError("not here")))
     return fails
 
@@ -358,8 +420,10 @@ def killed(code: str) -> None:
 
 def test_a_killed_process_leaves_the_old_file_and_at_most_a_file_that_the_next_one_removes(here, way):
     Path("out.txt").write_text("old")
-    killed(way + "from pkpd.machine import store\nimport time\nwith store.writing('out.txt') as file:\n"
-           "    file.write(b'x' * 10**6); file.flush(); print('now', flush=True); time.sleep(60)\n")
+    killed(
+        way + "from pkpd.machine import store\nimport time\nwith store.writing('out.txt') as file:\n"
+        "    file.write(b'x' * 10**6); file.flush(); print('now', flush=True); time.sleep(60)\n"
+    )
     left = sorted(os.listdir(here))
     assert left == ["out.txt"] if not way else len(left) == 2 and left[0].endswith(drafts.MARK)
     assert Path("out.txt").read_text() == "old"
@@ -390,9 +454,15 @@ def test_a_page_is_written_beside_other_files_of_its_folder(here, way):
     for name in ("page/mine.txt", "page/figures/mine.svg", "page/index.html"):
         Path(name).write_text("old")
     assert page("page") == Path("page/index.html")
-    assert contents("page") == {"figures/mine.svg": "old", "figures/one.svg": "new", "figures/two.svg": "new",
-                                "index.html": "new", "mine.txt": "old", "results.csv": "new",
-                                "results.json": Path("page/results.json").read_text()}
+    assert contents("page") == {
+        "figures/mine.svg": "old",
+        "figures/one.svg": "new",
+        "figures/two.svg": "new",
+        "index.html": "new",
+        "mine.txt": "old",
+        "results.csv": "new",
+        "results.json": Path("page/results.json").read_text(),
+    }
     assert json.loads(Path("page/results.json").read_text())["a"] == "new"
 
 
@@ -406,8 +476,11 @@ def test_a_page_that_fails_late_leaves_the_old_one_whole(here, way, monkeypatch)
             raise OSError(28, "No space left on device")
         return link(*x, **y)
 
-    monkeypatch.setattr(os, "link" if not way else "fsync", full if not way else lambda *_: full(".", "..") if count.append(1) or
-                        len(count) > 3 else None)
+    monkeypatch.setattr(
+        os,
+        "link" if not way else "fsync",
+        full if not way else lambda *_: full(".", "..") if count.append(1) or len(count) > 3 else None,
+    )
     with pytest.raises(OutputError, match="page: cannot be written \\(No space left on device\\)"):
         page("page")
     assert contents("page") == before and os.listdir(here) == ["page"]
@@ -423,12 +496,14 @@ def test_a_page_that_cannot_be_begun_leaves_no_folder(here, way, monkeypatch):
 def test_a_killed_process_leaves_an_old_page_whole(here, way):
     page("page", "old")
     before = contents("page")
-    killed(way + "import time\nfrom pathlib import Path\nfrom pkpd.machine import store\n"
-           "from pkpd.report.writing import write_report\n"
-           "once = store.write_text\n"
-           "def slow(path, text):\n    made = once(path, text)\n    if path.name == 'two.svg':\n"
-           "        print('now', flush=True); time.sleep(60)\n    return made\nstore.write_text = slow\n"
-           "write_report(Path('page'), 'n', {}, 'n', {n: {'svg': 'n'} for n in ('one', 'two')})\n")
+    killed(
+        way + "import time\nfrom pathlib import Path\nfrom pkpd.machine import store\n"
+        "from pkpd.report.writing import write_report\n"
+        "once = store.write_text\n"
+        "def slow(path, text):\n    made = once(path, text)\n    if path.name == 'two.svg':\n"
+        "        print('now', flush=True); time.sleep(60)\n    return made\nstore.write_text = slow\n"
+        "write_report(Path('page'), 'n', {}, 'n', {n: {'svg': 'n'} for n in ('one', 'two')})\n"
+    )
     assert {k: v for k, v in contents("page").items() if not k.endswith(drafts.MARK)} == before
     page("page")
     assert set(contents("page")) == set(before)
@@ -449,10 +524,26 @@ def writes(process: int, folder: Path) -> bool:
 def test_a_simulation_that_is_stopped_leaves_nothing(here):
     Path("one.toml").write_text(MODEL)
     Path("values.toml").write_text(VALUES)
-    args = ["simulate", "one.toml", "--parameters", "values.toml", "--patients", "100000000", "--until", "10 hour", "--every",
-            "1 hour", "--out", "a.csv"]
-    process = subprocess.Popen([sys.executable, "-m", "pkpd.commands.cli", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               text=True)
+    args = [
+        "simulate",
+        "one.toml",
+        "--parameters",
+        "values.toml",
+        "--patients",
+        "100000000",
+        "--until",
+        "10 hour",
+        "--every",
+        "1 hour",
+        "--out",
+        "a.csv",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pkpd.commands.cli", *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     deadline = time.time() + 60
     while time.time() < deadline and process.poll() is None and not writes(process.pid, here):
         time.sleep(0.05)
@@ -465,10 +556,24 @@ def test_a_simulation_that_is_stopped_leaves_nothing(here):
 def test_a_disk_that_fills_while_it_is_written_is_told_and_nothing_is_left(here):
     Path("one.toml").write_text(MODEL)
     Path("values.toml").write_text(VALUES)
-    done = command("simulate", "one.toml", "--parameters", "values.toml", "--patients", "20000", "--until", "10 hour",
-                   "--every", "1 hour", "--out", "a.parquet",
-                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)))
-    assert done.returncode == 2 and "a.parquet: cannot be written (File too large)" in done.stderr, done.stderr
+    done = command(
+        "simulate",
+        "one.toml",
+        "--parameters",
+        "values.toml",
+        "--patients",
+        "20000",
+        "--until",
+        "10 hour",
+        "--every",
+        "1 hour",
+        "--out",
+        "a.parquet",
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000)),
+    )
+    assert done.returncode == 2 and "a.parquet: cannot be written (File too large)" in done.stderr, (
+        done.stderr
+    )
     assert sorted(os.listdir(here)) == ["one.toml", "values.toml"]
 
 

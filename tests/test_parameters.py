@@ -346,7 +346,11 @@ def test_a_mixture_has_no_other_keys():
 
 def test_a_covariate_is_in_the_register():
     assert told(f'{HEAD}[covariates]\nAGES = {{ value = 60, unit = "year" }}\n') == [
-        ("own.toml: covariates.AGES", "is not in the register", "did you mean 'AGE' or 'LARGEST' or 'LARGESTX'?")
+        (
+            "own.toml: covariates.AGES",
+            "is not in the register",
+            "did you mean 'AGE' or 'LARGEST' or 'LARGESTX'?",
+        )
     ]
 
 
@@ -373,7 +377,9 @@ def test_what_a_covariate_cannot_honour_is_refused(extra):
 
 
 WEIGHT = 'WT = { value = 69, unit = "kg", effect = { is = "(BSA / 1.8)**1.7", reference = { BSA = 1.8 } } }\n'
-SURFACE = 'BSA = { value = 1.8, unit = "m^2", spread = { law = "normal", sd = 0.19, low = 1.3, high = 2.5 } }\n'
+SURFACE = (
+    'BSA = { value = 1.8, unit = "m^2", spread = { law = "normal", sd = 0.19, low = 1.3, high = 2.5 } }\n'
+)
 PATIENTS = f"[parameters]\ntitle = 'people'\n[covariates]\n{SURFACE}{WEIGHT}"
 
 
@@ -382,10 +388,13 @@ def test_a_set_without_a_model_is_of_patients():
     assert (people.model, people.values) == ("", ()) and [c.name for c in people.covariates] == ["BSA", "WT"]
 
 
-@pytest.mark.parametrize(("extra", "key", "what"), [
-    (VALUES, "model", "is missing, so that the set is of patients, but it has values"),
-    ("[draws]\nCL = [1]\n", "model", "is missing, so that the set is of patients, but it has values"),
-])
+@pytest.mark.parametrize(
+    ("extra", "key", "what"),
+    [
+        (VALUES, "model", "is missing, so that the set is of patients, but it has values"),
+        ("[draws]\nCL = [1]\n", "model", "is missing, so that the set is of patients, but it has values"),
+    ],
+)
 def test_a_set_of_patients_holds_no_values(extra, key, what):
     [(where, told_what, remedy)] = told(PATIENTS + extra)
     assert (where, told_what) == (f"own.toml: parameters.{key}", what)
@@ -403,7 +412,9 @@ def test_patients_laid_over_a_drugs_set_take_the_place_of_its_own_and_leave_the_
     model, own = load_model("drugs/oxaliplatin"), load_parameters("oxaliplatin_bastian_2003")
     total = load_parameters(["oxaliplatin_bastian_2003", tmp_path / "people.toml"], model)
     assert total.model == "drugs/oxaliplatin" and total["BSA"].value == 2 and total.values == own.values
-    assert load_parameters(["oxaliplatin_bastian_2003", tmp_path / "people.toml"]).model == "drugs/oxaliplatin"
+    assert (
+        load_parameters(["oxaliplatin_bastian_2003", tmp_path / "people.toml"]).model == "drugs/oxaliplatin"
+    )
 
 
 def people(covariates: str) -> Parameters:
@@ -423,7 +434,11 @@ def test_a_covariate_follows_the_one_that_is_given_unless_it_is_given_too():
 
 
 def test_a_covariate_that_follows_keeps_its_own_spread():
-    drawn = draw(DRUG, people(SURFACE + WEIGHT.replace("effect", 'spread = { law = "lognormal", sd = 0.05 }, effect')), N)
+    drawn = draw(
+        DRUG,
+        people(SURFACE + WEIGHT.replace("effect", 'spread = { law = "lognormal", sd = 0.05 }, effect')),
+        N,
+    )
     own = np.log(drawn["WT"] / (69 * (drawn["BSA"] / 1.8) ** 1.7))
     assert own.std() == pytest.approx(0.05, rel=0.03) and abs(np.corrcoef(own, drawn["BSA"])[0, 1]) < 0.03
 
@@ -539,7 +554,8 @@ def test_a_correlation_is_of_two_and_from_minus_one_to_one(entry):
     assert told(f"{HEAD}[[correlations]]\n{entry}\n")[0] == (
         "own.toml: correlations[1]",
         "is not a correlation",
-        'write of = ["A", "B"] and r = 0.5, or the covariance of their etas, which does not exceed the product of their omegas',
+        'write of = ["A", "B"] and r = 0.5, or the covariance of their etas, which does not exceed the '
+        "product of their omegas",
     )
 
 
@@ -635,7 +651,10 @@ def test_spreads_come_in_the_units_of_the_model_too():
             "logitnormal", 0.5, 0.0, 24.0
         )
         assert scaled('law = "logitnormal", sd = 0.5', key) == Spread("logitnormal", 0.5, 0.0, 24.0)
-        assert scaled('law = "categorical", values = [0.5, 2], weights = [0.5, 0.5]', key).values == (12.0, 48.0)
+        assert scaled('law = "categorical", values = [0.5, 2], weights = [0.5, 0.5]', key).values == (
+            12.0,
+            48.0,
+        )
 
 
 def test_a_set_is_loaded_by_path_and_laid_over_another(file):
@@ -749,7 +768,9 @@ def test_sd_variance_and_cv_say_the_same():
 
 
 def test_a_normal_has_its_mean_and_sd():
-    x = draw(SIGNED, read(spread('law = "normal", sd = 3') + 'V = { value = 5, unit = "L" }\n'), N, seed=1)["CL"]
+    x = draw(SIGNED, read(spread('law = "normal", sd = 3') + 'V = { value = 5, unit = "L" }\n'), N, seed=1)[
+        "CL"
+    ]
     close_mean(x, 2)
     assert stats.kstest((x - 2) / 3, "norm").pvalue > 1e-3
 
@@ -858,7 +879,9 @@ def test_a_chunk_is_a_slice_of_the_whole(parameters):
 
 def test_many_correlated_quantities_are_the_same_bit_for_bit_in_any_chunk():
     model = load_model("drugs/oxaliplatin")
-    lines = tuple(Value(p.name, 1.0, p.unit, spread=Spread("lognormal", 0.5, high=p.high)) for p in model.parameters)
+    lines = tuple(
+        Value(p.name, 1.0, p.unit, spread=Spread("lognormal", 0.5, high=p.high)) for p in model.parameters
+    )
     links = tuple(Correlation((a.name, b.name), 0.3) for i, a in enumerate(lines) for b in lines[:i])
     p = Parameters("p", model.name, "t", values=lines, correlations=links)
     whole = draw(model, p, 60)
@@ -972,7 +995,10 @@ def test_an_effect_of_a_covariate_that_patients_lack_is_told():
 def test_given_covariates_are_in_the_register_and_plausible():
     with pytest.raises(ContentError) as caught:
         draw(DRUG, FULL, 5, covariates={"BSAA": 1.75})
-    assert str(caught.value) == "covariates: 'BSAA' is not in the register\n    remedy: did you mean 'BSA' or 'ADA'?"
+    assert (
+        str(caught.value)
+        == "covariates: 'BSAA' is not in the register\n    remedy: did you mean 'BSA' or 'ADA'?"
+    )
     with pytest.raises(ContentError) as caught:
         draw(DRUG, FULL, 3, covariates={"BSA": np.array([1.7, 17.5, np.nan])})
     assert str(caught.value) == (
@@ -1072,7 +1098,9 @@ def test_a_typical_patient_is_the_one_that_the_values_are_of_and_is_dosed_as_suc
     model = load_model("drugs/bevacizumab")
     own = load_parameters((), model)
     one = typical(model, own)
-    assert {v.name: v.value for v in own.values} == pytest.approx(dict(zip(one.names, one.inputs[0], strict=True)))
+    assert {v.name: v.value for v in own.values} == pytest.approx(
+        dict(zip(one.names, one.inputs[0], strict=True))
+    )
     assert one.covariates["WT"][0] == dict(own["CL"].effect.reference)["WT"]
 
 

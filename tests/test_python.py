@@ -1,4 +1,6 @@
-"""The library from Python: nouns that show themselves, names, parsing, tables, figures, and wrong arguments."""
+"""The library from Python: nouns that show themselves, names, parsing, tables, figures, and wrong
+arguments.
+"""
 
 import numpy as np
 import pytest
@@ -12,15 +14,27 @@ SET = pkpd.load_parameters((), MODEL)
 PATIENTS = pkpd.draw(MODEL, SET, 12, seed=1)
 FOLFOX = pkpd.load_regimen("folfox4")
 TRIAL = pkpd.load_trial("keynote_016")
-ONE = {"regimen": {"title": "One", "cycle": "14 day"},
-       "doses": [{"drug": "oxaliplatin", "amount": "85 mg/m^2", "over": "2 hour", "days": [1]}]}
-SLOW = {"parameters": {"model": "drugs/oxaliplatin", "title": "Slow", "include": ["oxaliplatin_bastian_2003"]},
-        "values": {"CL": {"value": 7.0, "unit": "L/hour"}}}
+ONE = {
+    "regimen": {"title": "One", "cycle": "14 day"},
+    "doses": [{"drug": "oxaliplatin", "amount": "85 mg/m^2", "over": "2 hour", "days": [1]}],
+}
+SLOW = {
+    "parameters": {"model": "drugs/oxaliplatin", "title": "Slow", "include": ["oxaliplatin_bastian_2003"]},
+    "values": {"CL": {"value": 7.0, "unit": "L/hour"}},
+}
 DOSES = pkpd.lower(pkpd.parse_regimen(ONE), MODEL, PATIENTS, np.zeros(1))
 RUN = pkpd.simulate(MODEL, PATIENTS, DOSES, (0.0, 1.0, 2.0))
-NOUNS = {"model": pkpd.load_model("crlm_folfox"), "set": SET, "result": pkpd.load_result("immune")[0], "patients": PATIENTS,
-         "regimen": FOLFOX, "run": RUN, "trial": TRIAL, "fit": pkpd.load_fit("immune"),
-         "study": pkpd.load_study("neoadjuvant_cycles")}
+NOUNS = {
+    "model": pkpd.load_model("crlm_folfox"),
+    "set": SET,
+    "result": pkpd.load_result("immune")[0],
+    "patients": PATIENTS,
+    "regimen": FOLFOX,
+    "run": RUN,
+    "trial": TRIAL,
+    "fit": pkpd.load_fit("immune"),
+    "study": pkpd.load_study("neoadjuvant_cycles"),
+}
 
 
 @pytest.mark.parametrize("noun", NOUNS.values(), ids=NOUNS)
@@ -31,20 +45,26 @@ def test_a_noun_says_in_a_few_lines_what_it_holds(noun):
 
 
 def test_a_notebook_s_table_holds_no_markup_of_a_file():
-    named = pkpd.parse_model('[model]\ntitle = "<b>x"\ntime = "day"\n[parameters]\nK = {unit = "1/day"}\n[compartments]\n'
-                             'y = {unit = "1", start = 1}\n[flows]\nout = {from = "y", rate = "K * y"}\n')
+    named = pkpd.parse_model(
+        '[model]\ntitle = "<b>x"\ntime = "day"\n[parameters]\nK = {unit = "1/day"}\n[compartments]\n'
+        'y = {unit = "1", start = 1}\n[flows]\nout = {from = "y", rate = "K * y"}\n'
+    )
     assert "&lt;b&gt;x" in named._repr_html_() and "<b>x" not in named._repr_html_()
 
 
 def test_names_are_iterated_and_looked_up():
-    assert list(RUN)[:3] == ["central", "shallow", "deep"] and "Cc" in RUN and "Cd" not in RUN and 3 not in RUN
+    assert (
+        list(RUN)[:3] == ["central", "shallow", "deep"] and "Cc" in RUN and "Cd" not in RUN and 3 not in RUN
+    )
     assert "CL" in PATIENTS and "BSA" in PATIENTS and "central" not in PATIENTS
     assert [RUN[name].shape for name in RUN] == [(12, 3)] * len(list(RUN))
 
 
 def test_text_and_tables_make_the_same_regimen_as_a_file(tmp_path):
-    text = ('[regimen]\ntitle = "One"\ncycle = "14 day"\n[[doses]]\ndrug = "oxaliplatin"\namount = "85 mg/m^2"\n'
-            'over = "2 hour"\ndays = [1]\n')
+    text = (
+        '[regimen]\ntitle = "One"\ncycle = "14 day"\n[[doses]]\ndrug = "oxaliplatin"\namount = "85 mg/m^2"\n'
+        'over = "2 hour"\ndays = [1]\n'
+    )
     (tmp_path / "one.toml").write_text(text)
     loaded = pkpd.load_regimen(tmp_path / "one.toml")
     assert pkpd.parse_regimen(text, loaded.name) == pkpd.parse_regimen(ONE, loaded.name) == loaded
@@ -80,7 +100,9 @@ def test_a_readout_is_a_table_with_a_row_a_patient():
     readout = pkpd.run_trial(TRIAL, pkpd.load_result("immune")[0], 20)["pmmr"]
     table = readout.to_frame()
     assert len(table) == 20 and set(table["arm"]) == {"pmmr"}
-    assert np.array_equal(table["pfs_time"], readout.pfs_time) and list(table["response"]) == list(readout.response)
+    assert np.array_equal(table["pfs_time"], readout.pfs_time) and list(table["response"]) == list(
+        readout.response
+    )
 
 
 def test_a_figure_shows_the_median_and_the_middle_of_the_patients():
@@ -138,8 +160,10 @@ def test_a_wrong_argument_is_told_with_a_remedy(call):
 def test_a_wrong_argument_names_the_verb_the_argument_and_how_to_come_by_the_right_one():
     with pytest.raises(ContentError) as caught:
         pkpd.simulate(MODEL, PATIENTS, FOLFOX)
-    assert str(caught.value) == ("simulate: schedule is a Regimen, not Schedule or None\n"
-                                 "    remedy: lower(regimen, model, patients, starts) gives one")
+    assert str(caught.value) == (
+        "simulate: schedule is a Regimen, not Schedule or None\n"
+        "    remedy: lower(regimen, model, patients, starts) gives one"
+    )
 
 
 def test_a_door_lets_through_what_its_annotations_name():
@@ -156,15 +180,21 @@ def test_a_door_lets_through_what_its_annotations_name():
 def test_the_readouts_of_a_window_show_their_medians_in_a_few_lines():
     run = pkpd.simulate(MODEL, PATIENTS, DOSES, *[pkpd.sampling(MODEL, DOSES, ("0 day", "2 day"))[0]])
     shown = repr(pkpd.nca(run, "Cc", "2 hour", "2 day"))
-    assert shown.startswith("Noncompartmental readouts of Cc: 12 patients\n") and "auc" in shown and "array" not in shown
+    assert (
+        shown.startswith("Noncompartmental readouts of Cc: 12 patients\n")
+        and "auc" in shown
+        and "array" not in shown
+    )
 
 
 def test_a_disease_file_that_is_edited_is_read_anew(tmp_path):
     from pkpd.trial.exposure import daily_model
 
     file = tmp_path / "own.toml"
-    text = ('[model]\ntitle = "own"\ntime = "day"\n[parameters]\nK = { unit = "1/day" }\n[compartments]\n'
-            'y = { unit = "1", start = 1 }\n[flows]\nout = { from = "y", rate = "K * y" }\n')
+    text = (
+        '[model]\ntitle = "own"\ntime = "day"\n[parameters]\nK = { unit = "1/day" }\n[compartments]\n'
+        'y = { unit = "1", start = 1 }\n[flows]\nout = { from = "y", rate = "K * y" }\n'
+    )
     file.write_text(text)
     before = daily_model(str(file))
     file.write_text(text.replace("K * y", "2 * K * y"))

@@ -42,7 +42,7 @@ def refused(what: str, remedy: str, place: str = "", **entries: str) -> None:
 
 
 def test_a_dose_is_a_bolus_on_day_one_unless_it_says_more():
-    assert only() == DoseLine("a", 5.0, "mg", "", (1,), 0.0, 0.0, "")
+    assert only() == DoseLine(drug="a", amount=5.0, unit="mg", per="", days=(1,), at=0.0, over=0.0, form="")
 
 
 def test_a_dose_per_square_metre_names_the_body_surface_area():
@@ -53,9 +53,17 @@ def test_a_dose_per_kilogram_names_the_body_weight():
     assert only(amount='"6 mg/kg"') == DoseLine("a", 6.0, "mg", "WT", (1,))
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ("2.4 g/m^2", (2400.0, "mg", "BSA")), ("2400 mg/m**2", (2400.0, "mg", "BSA")), ("0.5 mmol", (500.0, "umol", "")),
-    ("250 ug/kg", (0.25, "mg", "WT")), ("1 umol/m^2", (1.0, "umol", "BSA")), ("1e2 mg", (100.0, "mg", ""))])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2.4 g/m^2", (2400.0, "mg", "BSA")),
+        ("2400 mg/m**2", (2400.0, "mg", "BSA")),
+        ("0.5 mmol", (500.0, "umol", "")),
+        ("250 ug/kg", (0.25, "mg", "WT")),
+        ("1 umol/m^2", (1.0, "umol", "BSA")),
+        ("1e2 mg", (100.0, "mg", "")),
+    ],
+)
 def test_amounts_come_to_milligrams_or_micromoles(text, expected):
     number, unit, per = amount_of(text, "here")
     assert (number, unit, per) == (pytest.approx(expected[0]), *expected[1:])
@@ -88,11 +96,14 @@ def test_folfox4_is_as_in_the_trial():
     folfox4 = load_regimen("folfox4")
     assert folfox4.cycle == 14
     hour = 1 / 24
-    assert [(d.drug, d.amount, d.per, d.days, round(d.at, 9), round(d.over, 9), d.form) for d in folfox4.doses] == [
+    assert [
+        (d.drug, d.amount, d.per, d.days, round(d.at, 9), round(d.over, 9), d.form) for d in folfox4.doses
+    ] == [
         ("oxaliplatin", 85, "BSA", (1,), 0, round(2 * hour, 9), ""),
         ("leucovorin", 200, "BSA", (1, 2), 0, round(2 * hour, 9), "racemate"),
         ("fluorouracil", 400, "BSA", (1, 2), round(2 * hour, 9), 0, ""),
-        ("fluorouracil", 600, "BSA", (1, 2), round(2 * hour, 9), round(22 * hour, 9), "")]
+        ("fluorouracil", 600, "BSA", (1, 2), round(2 * hour, 9), round(22 * hour, 9), ""),
+    ]
 
 
 def test_mfolfox6_gives_its_5_fu_over_46_hours():
@@ -114,27 +125,45 @@ def test_a_negative_dose_is_refused():
 
 
 def test_over_and_rate_together_are_refused():
-    refused("gives both over = '2 hour' and rate = '5 mg/hour'",
-            "an infusion's length follows from amount and rate: remove one", over='"2 hour"', rate='"5 mg/hour"')
+    refused(
+        "gives both over = '2 hour' and rate = '5 mg/hour'",
+        "an infusion's length follows from amount and rate: remove one",
+        over='"2 hour"',
+        rate='"5 mg/hour"',
+    )
 
 
 def test_an_unknown_key_of_a_dose_is_refused_with_the_near_one():
     refused("unknown key", "did you mean 'amount' or 'round' or 'bands'?", ".amounts", amounts='"5 mg"')
-    refused("unknown key", "known here: amount, at, bands, cap, cycles, days, drug, form, over, rate, round", ".zzz", zzz="1")
+    refused(
+        "unknown key",
+        "known here: amount, at, bands, cap, cycles, days, drug, form, over, rate, round",
+        ".zzz",
+        zzz="1",
+    )
 
 
 def test_an_unknown_section_and_an_unknown_key_of_the_head_are_refused_together():
     text = dose().replace('title = "own"', 'title = "own"\nname = "own"') + "[dosing]\n"
-    assert told(text) == [("own.toml.dosing", "unknown key", "did you mean 'doses'?"),
-                          ("own.toml: regimen.name", "unknown key", "known here: cycle, reference, text, title")]
+    assert told(text) == [
+        ("own.toml.dosing", "unknown key", "did you mean 'doses'?"),
+        ("own.toml: regimen.name", "unknown key", "known here: cycle, reference, text, title"),
+    ]
 
 
 @pytest.mark.parametrize("days", ["[15]", "[0]", "[-1]", "[1, 20]", "[1, 1]"])
 def test_days_outside_the_cycle_or_named_twice_are_refused(days):
-    refused(f"{days} does not fit a cycle of 14 days", "name each day once, from 1 to the cycle's last", ".days", days=days)
+    refused(
+        f"{days} does not fit a cycle of 14 days",
+        "name each day once, from 1 to the cycle's last",
+        ".days",
+        days=days,
+    )
 
 
-@pytest.mark.parametrize(("days", "shown"), [("1", "1"), ("[]", "[]"), ("[1.5]", "[1.5]"), ("[true]", "[True]"), ('"1"', "'1'")])
+@pytest.mark.parametrize(
+    ("days", "shown"), [("1", "1"), ("[]", "[]"), ("[1.5]", "[1.5]"), ("[true]", "[True]"), ('"1"', "'1'")]
+)
 def test_days_that_are_not_a_list_of_whole_numbers_are_refused(days, shown):
     refused(f"{shown} is not a list of days", "write days = [1, 2]; day 1 is the first", ".days", days=days)
 
@@ -148,22 +177,46 @@ def test_cycles_that_name_none_are_refused(cycles):
 
 @pytest.mark.parametrize("amount", ["5", "5 1", "5 percent", "5 g/g"])
 def test_an_amount_without_a_unit_is_refused_and_not_taken_per_kilogram(amount):
-    refused(f"'{amount}' is not a dose", "give it in mg, mg/m^2, mg/kg or the like", ".amount", amount=f'"{amount}"')
+    refused(
+        f"'{amount}' is not a dose",
+        "give it in mg, mg/m^2, mg/kg or the like",
+        ".amount",
+        amount=f'"{amount}"',
+    )
 
 
 def test_a_rate_without_an_amount_is_refused():
-    refused("'5 1/hour' is not a dose", "give it in mg, mg/m^2, mg/kg or the like", ".rate", rate='"5 1/hour"')
+    refused(
+        "'5 1/hour' is not a dose", "give it in mg, mg/m^2, mg/kg or the like", ".rate", rate='"5 1/hour"'
+    )
 
 
 @pytest.mark.parametrize("amount", ["5 L", "5 hour", "5 mg/L", "5 mg/hour", "5 m^2"])
 def test_an_amount_of_the_wrong_kind_is_refused(amount):
-    refused(f"'{amount}' is not a dose", "give it in mg, mg/m^2, mg/kg or the like", ".amount", amount=f'"{amount}"')
+    refused(
+        f"'{amount}' is not a dose",
+        "give it in mg, mg/m^2, mg/kg or the like",
+        ".amount",
+        amount=f'"{amount}"',
+    )
 
 
-@pytest.mark.parametrize(("amount", "shown"), [("5", "5"), ("5.5", "5.5"), ('"mg"', "'mg'"), ('"five mg"', "'five mg'"),
-                                              ('"1e999 mg"', "'1e999 mg'"), ('"nan mg"', "'nan mg'"), ("true", "True")])
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        ("5", "5"),
+        ("5.5", "5.5"),
+        ('"mg"', "'mg'"),
+        ('"five mg"', "'five mg'"),
+        ('"1e999 mg"', "'1e999 mg'"),
+        ('"nan mg"', "'nan mg'"),
+        ("true", "True"),
+    ],
+)
 def test_an_amount_that_is_no_quantity_is_refused(amount, shown):
-    refused(f"{shown} is not a quantity", "write a number and a unit, as in '85 mg/m^2'", ".amount", amount=amount)
+    refused(
+        f"{shown} is not a quantity", "write a number and a unit, as in '85 mg/m^2'", ".amount", amount=amount
+    )
 
 
 def test_a_missing_amount_is_refused():
@@ -185,27 +238,42 @@ def test_a_form_is_a_text():
 
 @pytest.mark.parametrize("key", ["title", "reference", "text"])
 def test_the_words_of_the_head_are_texts(key):
-    (found,) = told(dose().replace('title = "own"', f'{key} = 3' if key == "title" else f'title = "own"\n{key} = 3'))
+    (found,) = told(
+        dose().replace('title = "own"', f"{key} = 3" if key == "title" else f'title = "own"\n{key} = 3')
+    )
     assert found == (f"own.toml: regimen.{key}", "3 is not text", f'write {key} = "…"')
 
 
 def test_a_regimen_has_a_title():
-    assert told(dose().replace('title = "own"', "")) == [("own.toml: regimen.title", "is missing", 'add title = "…"')]
+    assert told(dose().replace('title = "own"', "")) == [
+        ("own.toml: regimen.title", "is missing", 'add title = "…"')
+    ]
 
 
 @pytest.mark.parametrize("key", ["at", "over"])
 def test_a_time_without_a_unit_or_of_the_wrong_kind_is_refused(key):
     refused("'2' has no unit", "write it with one: '2 day'", f".{key}", **{key: '"2"'})
-    refused("'mg' cannot be converted to 'day'", "give it in a unit of the same kind", f".{key}", **{key: '"2 mg"'})
+    refused(
+        "'mg' cannot be converted to 'day'",
+        "give it in a unit of the same kind",
+        f".{key}",
+        **{key: '"2 mg"'},
+    )
 
 
 @pytest.mark.parametrize("at", ["-2 hour", "15 day", "1e308 day"])
 def test_a_dose_is_given_at_a_time_of_its_cycle(at):
-    refused(f"'{at}' is no time within the cycle", 'write at = "2 hour", into the day; `days` says on which days', ".at",
-            at=f'"{at}"')
+    refused(
+        f"'{at}' is no time within the cycle",
+        'write at = "2 hour", into the day; `days` says on which days',
+        ".at",
+        at=f'"{at}"',
+    )
 
 
-@pytest.mark.parametrize(("over", "days"), [("-2 hour", "-0.08333"), ("1e-308 day", "1e-308"), ("1e308 day", "1e+308")])
+@pytest.mark.parametrize(
+    ("over", "days"), [("-2 hour", "-0.08333"), ("1e-308 day", "1e-308"), ("1e308 day", "1e+308")]
+)
 def test_an_infusion_has_a_length(over, days):
     remedy = 'an infusion takes a second or more: over = "2 hour"; leave it out for a dose at once'
     refused(f"'{over}' makes an infusion of {days} days", remedy, ".over", over=f'"{over}"')
@@ -216,32 +284,59 @@ def test_a_rate_gives_an_infusion_a_length_too():
     refused("'1e-300 mg/hour' makes an infusion of 2.083e+299 days", remedy, ".rate", rate='"1e-300 mg/hour"')
 
 
-@pytest.mark.parametrize(("amount", "shown"), [("5e6 g", "5e+09 mg"), ("2 kg/m^2", "2e+06 mg/m^2"), ("1e308 kg", "inf mg"),
-                                               ("85 g/m^2", "85000 mg/m^2"), ("6 g/kg", "6000 mg/kg")])
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        ("5e6 g", "5e+09 mg"),
+        ("2 kg/m^2", "2e+06 mg/m^2"),
+        ("1e308 kg", "inf mg"),
+        ("85 g/m^2", "85000 mg/m^2"),
+        ("6 g/kg", "6000 mg/kg"),
+    ],
+)
 def test_more_than_any_dose_is_refused_as_a_slip_of_the_unit(amount, shown):
-    refused(f"'{amount}' is {shown}, more than any dose", "mind the unit: mg is a milligram", ".amount", amount=f'"{amount}"')
+    refused(
+        f"'{amount}' is {shown}, more than any dose",
+        "mind the unit: mg is a milligram",
+        ".amount",
+        amount=f'"{amount}"',
+    )
 
 
 @pytest.mark.parametrize("rate", ["0 mg/hour", "-5 mg/hour", "5 mg/m^2/hour", "5 mg/kg/hour"])
 def test_a_rate_that_does_not_match_the_amount_is_refused(rate):
-    refused(f"'{rate}' does not match the amount '5 mg'", "give both per m^2, per kg, or flat", ".rate", rate=f'"{rate}"')
+    refused(
+        f"'{rate}' does not match the amount '5 mg'",
+        "give both per m^2, per kg, or flat",
+        ".rate",
+        rate=f'"{rate}"',
+    )
 
 
 def test_a_rate_in_moles_of_an_amount_in_grams_is_refused():
-    (where, what, _), = told(dose(rate='"5 umol/hour"'))
+    ((where, what, _),) = told(dose(rate='"5 umol/hour"'))
     assert where == "own.toml: doses[1].rate" and "cannot be converted" in what
 
 
 @pytest.mark.parametrize("cycle", ["0 day", "-14 day", "12 hour", "1e308 day"])
 def test_a_cycle_without_a_fit_length_is_the_only_thing_told(cycle):
     assert told(dose().replace("14 day", cycle)) == [
-        ("own.toml: regimen.cycle", f"'{cycle}' is no length of a cycle", 'write cycle = "14 day", from one day on')]
+        (
+            "own.toml: regimen.cycle",
+            f"'{cycle}' is no length of a cycle",
+            'write cycle = "14 day", from one day on',
+        )
+    ]
 
 
-@pytest.mark.parametrize(("cycle", "what", "remedy"), [
-    ('"14 mg"', "'mg' cannot be converted to 'day'", "give it in a unit of the same kind"),
-    ('"14"', "'14' has no unit", "write it with one: '14 day'"),
-    ("14", "14 is not a quantity", "write a number and a unit, as in '85 mg/m^2'")])
+@pytest.mark.parametrize(
+    ("cycle", "what", "remedy"),
+    [
+        ('"14 mg"', "'mg' cannot be converted to 'day'", "give it in a unit of the same kind"),
+        ('"14"', "'14' has no unit", "write it with one: '14 day'"),
+        ("14", "14 is not a quantity", "write a number and a unit, as in '85 mg/m^2'"),
+    ],
+)
 def test_a_cycle_of_the_wrong_kind_is_the_only_thing_told(cycle, what, remedy):
     assert told(dose().replace('"14 day"', cycle)) == [("own.toml: regimen.cycle", what, remedy)]
 
@@ -251,14 +346,18 @@ def test_a_regimen_without_doses_is_refused(text):
     assert told(text) == [("own.toml: doses", "holds no dose", "add [[doses]] tables")]
 
 
-@pytest.mark.parametrize(("text", "shown"), [("doses = 5\n", "5"), ('doses = "ab"\n', "'ab'"), ("[doses]\na = 1\n", "{'a': 1}")])
+@pytest.mark.parametrize(
+    ("text", "shown"), [("doses = 5\n", "5"), ('doses = "ab"\n', "'ab'"), ("[doses]\na = 1\n", "{'a': 1}")]
+)
 def test_doses_that_are_not_tables_are_refused_once(text, shown):
     assert told(text + HEAD) == [("own.toml: doses", f"{shown} is not a list of tables", "write [[doses]]")]
 
 
 def test_a_dose_that_is_not_a_table_is_refused():
     ((where, what, remedy),) = told("doses = [3]\n" + HEAD)
-    assert (where, what) == ("own.toml: doses[1]", "3 is not a table") and remedy.startswith("it holds drug, amount")
+    assert (where, what) == ("own.toml: doses[1]", "3 is not a table") and remedy.startswith(
+        "it holds drug, amount"
+    )
 
 
 def test_a_head_that_is_not_a_table_is_refused():
@@ -267,10 +366,17 @@ def test_a_head_that_is_not_a_table_is_refused():
 
 
 def test_every_fault_of_a_file_is_told_at_once():
-    text = dose(amount='"-5 mg"', days="[15]", at='"-1 hour"') + '[[doses]]\ndrug = "b"\namount = "1 L"\nzzz = 1\n'
+    text = (
+        dose(amount='"-5 mg"', days="[15]", at='"-1 hour"')
+        + '[[doses]]\ndrug = "b"\namount = "1 L"\nzzz = 1\n'
+    )
     assert [i[0] for i in told(text)] == [
-        "own.toml: doses[2].zzz", "own.toml: doses[1].amount", "own.toml: doses[1].days", "own.toml: doses[1].at",
-        "own.toml: doses[2].amount"]
+        "own.toml: doses[2].zzz",
+        "own.toml: doses[1].amount",
+        "own.toml: doses[1].days",
+        "own.toml: doses[1].at",
+        "own.toml: doses[2].amount",
+    ]
 
 
 def test_a_fault_in_one_field_does_not_hide_another():
@@ -279,7 +385,9 @@ def test_a_fault_in_one_field_does_not_hide_another():
 
 
 def test_a_regimen_that_the_library_lacks_is_refused_with_the_near_one():
-    with pytest.raises(NotFound, match=r"folfox5: no regimen of this name in the library\n.*did you mean .*'folfox4'"):
+    with pytest.raises(
+        NotFound, match=r"folfox5: no regimen of this name in the library\n.*did you mean .*'folfox4'"
+    ):
         load_regimen("folfox5")
 
 
@@ -311,13 +419,22 @@ def test_the_hours_of_folfox4_are_those_of_both_days():
     lines = load_regimen("folfox4").doses
     hours = sorted((x.drug, 24 * (d - 1 + x.at), 24 * x.over) for x in lines for d in x.days)
     assert [(n, round(a, 6), round(o, 6)) for n, a, o in hours] == [
-        ("fluorouracil", 2, 0), ("fluorouracil", 2, 22), ("fluorouracil", 26, 0), ("fluorouracil", 26, 22),
-        ("leucovorin", 0, 2), ("leucovorin", 24, 2), ("oxaliplatin", 0, 2)]
+        ("fluorouracil", 2, 0),
+        ("fluorouracil", 2, 22),
+        ("fluorouracil", 26, 0),
+        ("fluorouracil", 26, 22),
+        ("leucovorin", 0, 2),
+        ("leucovorin", 24, 2),
+        ("oxaliplatin", 0, 2),
+    ]
 
 
 def test_a_course_may_begin_hours_after_another():
     """An antibody first, chemotherapy when its infusion is over: every cycle is as much later."""
-    first, then = '[[courses]]\nuse = "bevacizumab_5_q2w"\n', '[[courses]]\nuse = "mfolfox6"\nstart = "3 hour"\n'
+    first, then = (
+        '[[courses]]\nuse = "bevacizumab_5_q2w"\n',
+        '[[courses]]\nuse = "mfolfox6"\nstart = "3 hour"\n',
+    )
     both = read('[regimen]\ntitle = "own"\n' + first + then)
     antibody, chemotherapy = both.cycles(3).days()
     assert antibody.tolist() == [0, 14, 28] and chemotherapy == pytest.approx([0.125, 14.125, 28.125])

@@ -27,19 +27,51 @@ LINKS = {"effect_site_emax": 0.0, "auc_linear": -0.9, "damage_transit": 0.6}
 
 
 def _free(name, line, prior, low, high, median, at_low, at_high, contraction):
-    return {"name": name, "line": line, "prior": prior, "prior_low": low, "prior_high": high, "median": median,
-            "low": at_low, "high": at_high, "contraction": contraction}
+    return {
+        "name": name,
+        "line": line,
+        "prior": prior,
+        "prior_low": low,
+        "prior_high": high,
+        "median": median,
+        "low": at_low,
+        "high": at_high,
+        "contraction": contraction,
+    }
 
 
 ACCOUNT = {
-    "name": "eortc_40983", "trial": "eortc_40983", "figures": ["a", "b", "c", "d", "e", "f", "g"], "version": "0.1.0",
-    "link": "effect_site_emax", "patients": 1500, "evaluations": 4210,
-    "acceptance": 0.412, "autocorrelation_steps": 9.1, "best_log_posterior": -6.2, "distance_squared": 3.42,
-    "start_log_posteriors": [-6.5, -6.3, -7.0, -6.4], "free": [
+    "name": "eortc_40983",
+    "trial": "eortc_40983",
+    "figures": ["a", "b", "c", "d", "e", "f", "g"],
+    "version": "0.1.0",
+    "link": "effect_site_emax",
+    "patients": 1500,
+    "evaluations": 4210,
+    "acceptance": 0.412,
+    "autocorrelation_steps": 9.1,
+    "best_log_posterior": -6.2,
+    "distance_squared": 3.42,
+    "start_log_posteriors": [-6.5, -6.3, -7.0, -6.4],
+    "free": [
         _free("occult disease present", "occult.PRESENT", 0.8, 0.45, 0.95, 0.77, 0.68, 0.85, 0.62),
-        _free("cells of an occult focus (median before truncation)", "occult.N0", 1e5, 1e2, 1e8, 4.1e5, 9e3, 8.2e6, 0.41),
-        _free("occult log-kill a cycle, where sensitive", "occult.SENS", 0.5, 0.1, 2.4, 0.55, 0.14, 2.1, 0.11),
-        _free("visible log-kill a cycle", "kill.SENS", 0.336, 0.17, 0.67, 0.33, 0.17, 0.65, 0.03)]}
+        _free(
+            "cells of an occult focus (median before truncation)",
+            "occult.N0",
+            1e5,
+            1e2,
+            1e8,
+            4.1e5,
+            9e3,
+            8.2e6,
+            0.41,
+        ),
+        _free(
+            "occult log-kill a cycle, where sensitive", "occult.SENS", 0.5, 0.1, 2.4, 0.55, 0.14, 2.1, 0.11
+        ),
+        _free("visible log-kill a cycle", "kill.SENS", 0.336, 0.17, 0.67, 0.33, 0.17, 0.65, 0.03),
+    ],
+}
 
 
 def _values(before: int, after: int, shift: float) -> dict[str, tuple[float | None, float]]:
@@ -47,9 +79,15 @@ def _values(before: int, after: int, shift: float) -> dict[str, tuple[float | No
     kill = 1 - math.exp(-before / 4)
     wait = 24 + (14 * (before - 1) + 26 if before else 0)
     pfs = 28.3 + 7.2 * (1 - math.exp(-(before + after) / 5)) - 0.05 * before**1.5 + shift
-    return {"response": (62 * kill, 9), "vanished_all": (19 * kill, 5), "vanished_small": (55 * kill, 11),
-            "resected": (83 - 0.3 * before, 3), "time_to_surgery": (wait, 3), "pfs_median": (11.5 + 0.9 * (pfs - 28.3), 3.1),
-            "pfs_3y": (pfs, 6.3)}
+    return {
+        "response": (62 * kill, 9),
+        "vanished_all": (19 * kill, 5),
+        "vanished_small": (55 * kill, 11),
+        "resected": (83 - 0.3 * before, 3),
+        "time_to_surgery": (wait, 3),
+        "pfs_median": (11.5 + 0.9 * (pfs - 28.3), 3.1),
+        "pfs_3y": (pfs, 6.3),
+    }
 
 
 def _rows(sweep: str, before: int, after: int, link: str) -> list[dict]:
@@ -59,11 +97,23 @@ def _rows(sweep: str, before: int, after: int, link: str) -> list[dict]:
     rows = []
     for figure, (value, half) in here.items():
         gap = value - there[figure][0]
-        rows.append({"sweep": sweep, "before": before, "after": after, "link": link, "vanished": "searched",
-                     "basis": basis(load_study("neoadjuvant_cycles"), (before, after)), "figure": figure,
-                     "unit": FIGURES[figure][0], "value": value, "low": max(value - half, 0), "high": value + half,
-                     "informed": before in (0, 6),
-                     "difference": {"value": gap, "low": gap - half_gap, "high": gap + half_gap}})
+        rows.append(
+            {
+                "sweep": sweep,
+                "before": before,
+                "after": after,
+                "link": link,
+                "vanished": "searched",
+                "basis": basis(load_study("neoadjuvant_cycles"), (before, after)),
+                "figure": figure,
+                "unit": FIGURES[figure][0],
+                "value": value,
+                "low": max(value - half, 0),
+                "high": value + half,
+                "informed": before in (0, 6),
+                "difference": {"value": gap, "low": gap - half_gap, "high": gap + half_gap},
+            }
+        )
     return rows
 
 
@@ -71,7 +121,9 @@ def made_up() -> StudyResult:
     """A result with realistic numbers that took no simulation."""
     study, trial = load_study("neoadjuvant_cycles"), load_trial("eortc_40983")
     parameters = load_parameters("crlm_resectable", daily_model(trial.disease))
-    rows = [r for s in study.sweeps for b in s.before for x in LINKS for r in _rows(s.name, b, s.after_for(b), x)]
+    rows = [
+        r for s in study.sweeps for b in s.before for x in LINKS for r in _rows(s.name, b, s.after_for(b), x)
+    ]
     alone = [r for x in LINKS for r in _rows("surgery_alone", 0, 0, x)]
     return StudyResult(study, trial, parameters, ACCOUNT, tuple(rows), tuple(alone))
 
@@ -79,7 +131,11 @@ def made_up() -> StudyResult:
 def test_patients_who_failed_are_on_the_page(tmp_path):
     told = "6 + 6, damage, draw 1, patient 2, day 3: the steps became too small"
     page = write_page(replace(made_up(), failures=(told,)), tmp_path).read_text()
-    assert "Patients whose equations could not be solved" in page and told in page and "count in no figure" in page
+    assert (
+        "Patients whose equations could not be solved" in page
+        and told in page
+        and "count in no figure" in page
+    )
     assert json.loads((tmp_path / "results.json").read_text())["failures"] == [told]
 
 
@@ -117,7 +173,9 @@ def _texts(picture) -> list[str]:
 def test_the_page_loads_nothing_from_elsewhere(page):
     assert not re.search(r"<(script|link|iframe|object|embed)\b", page)
     assert not re.search(r"@import|url\(", page)
-    assert all(a.startswith(("data:image/svg+xml;base64,", "#")) for a in re.findall(r'(?:src|href)="([^"]*)"', page))
+    assert all(
+        a.startswith(("data:image/svg+xml;base64,", "#")) for a in re.findall(r'(?:src|href)="([^"]*)"', page)
+    )
 
 
 def test_the_drawn_figures_load_nothing_from_elsewhere(folder):
@@ -142,8 +200,12 @@ def test_every_row_of_the_csv_is_a_row_of_the_json(folder):
     rows = [*data["rows"], *data["reference"]]
     assert len(table) == len(rows) == 27 * 3 * len(FIGURES)
     for flat, row in zip(table, rows, strict=True):
-        full = {**{k: v for k, v in row.items() if k != "difference"}, "difference": row["difference"]["value"],
-                "difference_low": row["difference"]["low"], "difference_high": row["difference"]["high"]}
+        full = {
+            **{k: v for k, v in row.items() if k != "difference"},
+            "difference": row["difference"]["value"],
+            "difference_low": row["difference"]["low"],
+            "difference_high": row["difference"]["high"],
+        }
         assert list(flat) == list(COLUMNS)
         for key, value in full.items():
             told = str(value).lower() if isinstance(value, bool) else "" if value is None else str(value)
@@ -152,9 +214,19 @@ def test_every_row_of_the_csv_is_a_row_of_the_json(folder):
 
 def test_the_json_carries_provenance_and_versions(folder):
     data = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    assert {"study", "title", "trial", "fit", "link", "rows", "reference", "provenance", "notice"} <= set(data)
+    assert {"study", "title", "trial", "fit", "link", "rows", "reference", "provenance", "notice"} <= set(
+        data
+    )
     names = {line["name"] for line in data["provenance"]}
-    assert {"cut", "occult.N0", "KRAS", "oxaliplatin.CL", "effect.EC50OX", "damage.KTR", "adherence: drop_before"} <= names
+    assert {
+        "cut",
+        "occult.N0",
+        "KRAS",
+        "oxaliplatin.CL",
+        "effect.EC50OX",
+        "damage.KTR",
+        "adherence: drop_before",
+    } <= names
     assert all(line["seen"] for line in data["provenance"])
     assert data["made"]["seed"] == 7 and data["made"]["pkpd"]
 
@@ -163,7 +235,7 @@ def test_the_same_result_gives_the_same_files(result, folder, page, tmp_path, un
     again = write_page(result, tmp_path).read_text(encoding="utf-8")
     for name in ("results.json", "results.csv"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
-    assert re.sub("base64,[^\"]*", "", again) == re.sub("base64,[^\"]*", "", page)
+    assert re.sub('base64,[^"]*', "", again) == re.sub('base64,[^"]*', "", page)
 
 
 def test_a_figure_drawn_again_is_the_same(result, folder):
@@ -180,14 +252,18 @@ def test_the_two_month_line_is_drawn_where_it_falls_and_named(result):
 
 
 def test_sweeps_that_agree_share_a_panel(result):
-    assert len(cycles_figures.sweep_figure(result.rows, result.reference, result.study, ("response",)).axes) == 1
+    assert (
+        len(cycles_figures.sweep_figure(result.rows, result.reference, result.study, ("response",)).axes) == 1
+    )
     assert cycles_figures.merged(result.rows, "time_to_surgery", result.study)
     assert not cycles_figures.merged(result.rows, "pfs_3y", result.study)
 
 
 def test_every_panel_names_its_axes_with_units(result):
-    pictures = [cycles_figures.sweep_figure(result.rows, result.reference, result.study, FIGURES),
-                cycles_figures.difference_figure(result.rows, result.study)]
+    pictures = [
+        cycles_figures.sweep_figure(result.rows, result.reference, result.study, FIGURES),
+        cycles_figures.difference_figure(result.rows, result.study),
+    ]
     for axis in (a for p in pictures for a in p.axes if a.get_visible()):
         assert axis.get_xlabel() == "cycles before the operation"
         assert re.search("%|days|months|percentage points", axis.get_ylabel())
@@ -209,12 +285,15 @@ def test_a_median_that_is_not_reached_is_called_so(result, tmp_path, undrawn):
         elif row["figure"] == "pfs_median":
             row["high"] = None
         return row
+
     changed = _with(result, change)
     text = write_page(changed, tmp_path).read_text(encoding="utf-8")
     assert "<td>not reached</td>" in text
     assert "–not reached)" in text
     assert "None" not in re.sub(r"base64,[^\"]*", "", text)
-    assert "median not reached" in _texts(cycles_figures.sweep_figure(changed.rows, (), changed.study, ("pfs_median",)))
+    assert "median not reached" in _texts(
+        cycles_figures.sweep_figure(changed.rows, (), changed.study, ("pfs_median",))
+    )
     table = csv.DictReader((tmp_path / "results.csv").read_text(encoding="utf-8").splitlines())
     told = [r for r in table if r["figure"] == "pfs_median"]
     assert {r["value"] for r in told if r["before"] == "6"} == {""}
@@ -234,7 +313,9 @@ def test_a_folder_that_cannot_be_written_is_an_error_before_any_file(result, tmp
 
 def test_the_page_is_written_last(result, tmp_path, undrawn, monkeypatch):
     order = []
-    monkeypatch.setattr("pkpd.machine.store.write_bytes", lambda path, data: order.append(Path(path).name) or Path(path))
+    monkeypatch.setattr(
+        "pkpd.machine.store.write_bytes", lambda path, data: order.append(Path(path).name) or Path(path)
+    )
     write_page(result, tmp_path)
     assert order[-1] == "index.html" and order[:2] == ["results.json", "results.csv"]
 
@@ -257,14 +338,18 @@ def test_sentences_follow_the_numbers(result):
         if row["before"] == 12 and row["figure"] == "pfs_3y":
             row["difference"] = {"value": 9.0, "low": 3.0, "high": 15.0}
         return row
+
     said = " ".join(says(view(_with(result, better))))
     assert "includes 0 in 22 of them and it lies above 0 in 2 (12 + 0 and 12 + 6)" in said
 
 
 def test_sentences_and_page_hold_for_a_study_without_the_trials_own_plan(result, tmp_path, undrawn):
     study = replace(result.study, sweeps=(replace(result.study.sweeps[1], before=(1, 2)),))
-    rows = tuple({k: v for k, v in r.items() if k != "difference"} for r in result.rows
-                 if r["sweep"] == "six_after" and r["before"] in (1, 2))
+    rows = tuple(
+        {k: v for k, v in r.items() if k != "difference"}
+        for r in result.rows
+        if r["sweep"] == "six_after" and r["before"] in (1, 2)
+    )
     text = write_page(replace(result, study=study, rows=rows), tmp_path).read_text(encoding="utf-8")
     assert "plans of cycles" not in text and "3-year PFS is" in text
     assert not (tmp_path / "figures" / "difference_3y.svg").exists()

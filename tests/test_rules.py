@@ -10,8 +10,10 @@ from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.rules import Rule
 from pkpd.show.text import rule_text
 
-HEAD = ('[regimen]\ntitle = "own"\ncycle = "14 day"\n[[doses]]\ndrug = "a"\namount = "5 mg"\n'
-        '[[doses]]\ndrug = "b"\namount = "5 mg"\n')
+HEAD = (
+    '[regimen]\ntitle = "own"\ncycle = "14 day"\n[[doses]]\ndrug = "a"\namount = "5 mg"\n'
+    '[[doses]]\ndrug = "b"\namount = "5 mg"\n'
+)
 HOLD = {"action": '"hold"', "wait": '"7 day"', "most": "2"}
 REDUCE = {"action": '"reduce"', "factor": "0.75"}
 STOP = {"action": '"stop"'}
@@ -56,7 +58,8 @@ def test_a_rule_to_hold_says_how_long_and_how_often():
 def test_a_rule_to_reduce_is_of_every_drug_and_without_a_floor_unless_it_says_more():
     assert only(REDUCE) == Rule("anc", "below", 1.5, "1/nL", "reduce", factor=0.75)
     assert only(REDUCE, drugs='["b"]', least="0.5") == Rule(
-        "anc", "below", 1.5, "1/nL", "reduce", drugs=("b",), factor=0.75, least=0.5)
+        "anc", "below", 1.5, "1/nL", "reduce", drugs=("b",), factor=0.75, least=0.5
+    )
 
 
 def test_a_rule_may_look_for_a_value_above_a_level():
@@ -91,13 +94,28 @@ def test_a_rule_needs_one_level():
 def test_a_level_is_a_quantity():
     remedy = "write a number and a unit, as in '85 mg/m^2'"
     refused("1.5 is not a quantity", remedy, ".below", STOP, below="1.5")
-    refused("'1e9/L' is not a unit", "write it as in 'mg/L', '1/day' or 'mL/min'", ".below", STOP, below='"1.5 1e9/L"')
+    refused(
+        "'1e9/L' is not a unit",
+        "write it as in 'mg/L', '1/day' or 'mL/min'",
+        ".below",
+        STOP,
+        below='"1.5 1e9/L"',
+    )
 
 
-@pytest.mark.parametrize(("most", "what"), [("", "is missing"), ("0", "0 is not a number of waits"),
-                                            ("1.5", "1.5 is not a number of waits"), ("true", "True is not a number of waits")])
+@pytest.mark.parametrize(
+    ("most", "what"),
+    [
+        ("", "is missing"),
+        ("0", "0 is not a number of waits"),
+        ("1.5", "1.5 is not a number of waits"),
+        ("true", "True is not a number of waits"),
+    ],
+)
 def test_a_rule_to_hold_says_after_how_many_waits_treatment_ends(most, what):
-    refused(what, "give the waits in a row after which treatment ends, from 1 to 100", ".most", HOLD, most=most)
+    refused(
+        what, "give the waits in a row after which treatment ends, from 1 to 100", ".most", HOLD, most=most
+    )
 
 
 @pytest.mark.parametrize("wait", ["0 day", "-7 day", "1e-308 day", "1e308 day"])
@@ -109,16 +127,30 @@ def test_a_missing_wait_is_refused():
     refused("is missing", "write a number and a unit, as in '85 mg/m^2'", ".wait", HOLD, wait="")
 
 
-@pytest.mark.parametrize(("factor", "what"), [
-    ("", "is missing"), ("1", "1 does not reduce a dose"), ("0", "0 does not reduce a dose"), ("75", "75 does not reduce a dose"),
-    ('"75 %"', "'75 %' does not reduce a dose")])
+@pytest.mark.parametrize(
+    ("factor", "what"),
+    [
+        ("", "is missing"),
+        ("1", "1 does not reduce a dose"),
+        ("0", "0 does not reduce a dose"),
+        ("75", "75 does not reduce a dose"),
+        ('"75 %"', "'75 %' does not reduce a dose"),
+    ],
+)
 def test_a_factor_lies_between_nought_and_one(factor, what):
-    refused(what, "give what is left of a dose, between 0 and 1: factor = 0.75", ".factor", REDUCE, factor=factor)
+    refused(
+        what, "give what is left of a dose, between 0 and 1: factor = 0.75", ".factor", REDUCE, factor=factor
+    )
 
 
 def test_a_floor_is_one_that_the_factor_can_reach():
-    refused("0.9 is not a share of the first dose that 0.75 can reach",
-            "give the smallest share of it that is still given, from 0 to factor", ".least", REDUCE, least="0.9")
+    refused(
+        "0.9 is not a share of the first dose that 0.75 can reach",
+        "give the smallest share of it that is still given, from 0 to factor",
+        ".least",
+        REDUCE,
+        least="0.9",
+    )
 
 
 @pytest.mark.parametrize("entries", [REDUCE, STOP])
@@ -128,11 +160,25 @@ def test_a_drug_that_the_regimen_lacks_is_refused_with_the_near_one(entries):
 
 @pytest.mark.parametrize(("drugs", "shown"), [('"a"', "'a'"), ("[]", "[]"), ("[1]", "[1]")])
 def test_drugs_are_a_list_of_names(drugs, shown):
-    refused(f"{shown} is not a list of drugs", 'write drugs = ["oxaliplatin"]; all, if left out', ".drugs", STOP, drugs=drugs)
+    refused(
+        f"{shown} is not a list of drugs",
+        'write drugs = ["oxaliplatin"]; all, if left out',
+        ".drugs",
+        STOP,
+        drugs=drugs,
+    )
 
 
-@pytest.mark.parametrize(("entries", "key", "value"), [
-    (HOLD, "drugs", '["a"]'), (HOLD, "factor", "0.5"), (REDUCE, "wait", '"7 day"'), (STOP, "most", "2"), (STOP, "least", "0.5")])
+@pytest.mark.parametrize(
+    ("entries", "key", "value"),
+    [
+        (HOLD, "drugs", '["a"]'),
+        (HOLD, "factor", "0.5"),
+        (REDUCE, "wait", '"7 day"'),
+        (STOP, "most", "2"),
+        (STOP, "least", "0.5"),
+    ],
+)
 def test_a_key_of_another_action_is_refused(entries, key, value):
     action = entries["action"].strip('"')
     refused(f"has no place in a rule to {action}", "remove it", f".{key}", entries, **{key: value})
@@ -148,18 +194,34 @@ def test_rules_that_are_not_tables_are_refused():
 
 def test_every_fault_of_rules_and_doses_is_told_at_once():
     text = rule(HOLD, most="", wait='"x"', zzz="1").replace('"5 mg"', '"-5 mg"', 1)
-    assert [i[0] for i in told(text)] == ["own.toml: doses[1].amount", "own.toml: rules[1].zzz", "own.toml: rules[1].wait",
-                                          "own.toml: rules[1].most"]
+    assert [i[0] for i in told(text)] == [
+        "own.toml: doses[1].amount",
+        "own.toml: rules[1].zzz",
+        "own.toml: rules[1].wait",
+        "own.toml: rules[1].most",
+    ]
 
 
 # --- in words ---------------------------------------------------------
 
 
-@pytest.mark.parametrize(("entries", "more", "words"), [
-    (HOLD, {}, "hold the cycle 7 days at a time while anc is below 1.5/nL; after 2 in a row, end the course"),
-    (REDUCE, {}, "multiply the doses of every drug by 0.75 from the cycle at which anc is below 1.5/nL"),
-    (REDUCE, {"drugs": '["a", "b"]', "least": "0.5"}, "multiply the doses of a and b by 0.75 from the cycle at which anc is "
-     "below 1.5/nL, to no less than 50 % of the first dose"),
-    (STOP, {"drugs": '["b"]', "below": "", "above": '"3"'}, "stop b for good if anc is above 3")])
+@pytest.mark.parametrize(
+    ("entries", "more", "words"),
+    [
+        (
+            HOLD,
+            {},
+            "hold the cycle 7 days at a time while anc is below 1.5/nL; after 2 in a row, end the course",
+        ),
+        (REDUCE, {}, "multiply the doses of every drug by 0.75 from the cycle at which anc is below 1.5/nL"),
+        (
+            REDUCE,
+            {"drugs": '["a", "b"]', "least": "0.5"},
+            "multiply the doses of a and b by 0.75 from the cycle at which anc is "
+            "below 1.5/nL, to no less than 50 % of the first dose",
+        ),
+        (STOP, {"drugs": '["b"]', "below": "", "above": '"3"'}, "stop b for good if anc is above 3"),
+    ],
+)
 def test_a_rule_reads_as_a_sentence(entries, more, words):
     assert rule_text(only(entries, **more)) == words

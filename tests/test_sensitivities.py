@@ -30,7 +30,8 @@ from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import ASSIGN, SET, Schedule, packed, settings
 from pkpd.simulation.sensitivities import Sensitivity
 
-MODEL = parse_model("""[model]
+MODEL = parse_model(
+    """[model]
 title = "A depot, a drug that leaves in two ways, and its effect"
 time = "hour"
 [parameters]
@@ -48,7 +49,9 @@ R = { unit = "mg/hour" }
 D = { unit = "min" }
 [compartments]
 depot = { unit = "mg", dose = { lag = "LAG", bioavailability = "F", rate = "R", duration = "D" } }
-central = { unit = "mg", start = "BASE", dose = { lag = "LAG", bioavailability = "F", rate = "R", duration = "D" } }
+central.unit = "mg"
+central.start = "BASE"
+central.dose = { lag = "LAG", bioavailability = "F", rate = "R", duration = "D" }
 effect = { unit = "1", start = "hill(BASE, KM, GAMMA)" }
 [variables]
 Cc = { unit = "mg/L", is = "central / V" }
@@ -59,9 +62,23 @@ elimination = { from = "central", rate = "CL * Cc" }
 saturable = { from = "central", rate = "VM * central / (KM + central)" }
 onset = { to = "effect", rate = "drive * (2 - effect)" }
 fading = { from = "effect", rate = "0.4 * CL / V * effect" }
-""", "drug")
-VALUES = {"CL": 3.1, "V": 9.7, "KA": 1.3, "VM": 2.9, "KM": 17.0, "EC50": 1.9, "GAMMA": 2.2, "BASE": 1.7, "LAG": 0.7, "F": 0.83,
-          "R": 7.3, "D": 138.0}
+""",
+    "drug",
+)
+VALUES = {
+    "CL": 3.1,
+    "V": 9.7,
+    "KA": 1.3,
+    "VM": 2.9,
+    "KM": 17.0,
+    "EC50": 1.9,
+    "GAMMA": 2.2,
+    "BASE": 1.7,
+    "LAG": 0.7,
+    "F": 0.83,
+    "R": 7.3,
+    "D": 138.0,
+}
 SEEN = ("depot", "central", "effect", "Cc", "drive")
 TIMES = np.array([0.0, 0.25, 1.1, 2.6, 4.0, 7.1, 13.3, 26.0])
 NAMES = tuple(VALUES)
@@ -87,10 +104,14 @@ def differences(values: np.ndarray, step: np.ndarray) -> np.ndarray:
 
 
 def apart(found: Sensitivity, values: np.ndarray, step: np.ndarray) -> float:
-    """The largest difference of any derivative, times its input, as a share of the quantity's largest value."""
+    """The largest difference of any derivative, times its input, as a share of the quantity's
+    largest value.
+    """
     slopes = np.stack([found[name][0] for name in SEEN])
     size = np.array([np.abs(found.simulation[name]).max() for name in SEEN])
-    return (np.abs(slopes - differences(values, step)) * step * 1e3 / np.maximum(size, 1e-6)[:, None, None]).max()
+    return (
+        np.abs(slopes - differences(values, step)) * step * 1e3 / np.maximum(size, 1e-6)[:, None, None]
+    ).max()
 
 
 def deviation(dosing, **other: float) -> float:
@@ -104,7 +125,10 @@ def deviation(dosing, **other: float) -> float:
 
 def given(*lines: tuple[str, float, float, float]):
     """A dosing by a regimen: compartment, amount, time and duration."""
-    doses = tuple(DoseLine(drug, amount, "mg", "", (1,), at / 24, over / 24) for drug, amount, at, over in lines)
+    doses = tuple(
+        DoseLine(drug=drug, amount=amount, unit="mg", per="", days=(1,), at=at / 24, over=over / 24)
+        for drug, amount, at, over in lines
+    )
     return lambda people: lower(Regimen("r", "", 14.0, doses), MODEL, people, np.zeros(1))
 
 
@@ -117,7 +141,12 @@ REGIMENS = {
     "infusion": [("central", 80, 0.2, 3)],
     "two infusions that overlap": [("central", 80, 0, 3), ("central", 50, 1.5, 2.5)],
     "infusion that begins when another ends": [("central", 80, 0, 3), ("central", 50, 3, 3)],
-    "all at once": [("depot", 80, 0, 0), ("depot", 80, 0.5, 4), ("central", 30, 1, 0), ("central", 50, 1.5, 2)],
+    "all at once": [
+        ("depot", 80, 0, 0),
+        ("depot", 80, 0.5, 4),
+        ("central", 30, 1, 0),
+        ("central", 50, 1.5, 2),
+    ],
 }
 
 
@@ -149,8 +178,14 @@ def test_derivatives_follow_a_value_that_depends_on_a_parameter():
         """At LAG the drug is what V holds at 3 mg/L, and at twice LAG the clearance is halved."""
         n, who = len(p), np.repeat(np.arange(len(p)), 2)
         time = np.stack([p["LAG"], 2 * p["LAG"]], axis=1).ravel()
-        return packed(n, who, time, np.tile([ASSIGN, SET], n), np.tile([1, 0], n),
-                      np.stack([3 * p["V"], p["CL"] / 2], axis=1).ravel())
+        return packed(
+            n,
+            who,
+            time,
+            np.tile([ASSIGN, SET], n),
+            np.tile([1, 0], n),
+            np.stack([3 * p["V"], p["CL"] / 2], axis=1).ravel(),
+        )
 
     assert deviation(dosing) < 1e-8
 
@@ -158,7 +193,9 @@ def test_derivatives_follow_a_value_that_depends_on_a_parameter():
 def table(rows: list[dict], inputs: np.ndarray) -> pd.DataFrame:
     """Records of a patient for each row of inputs, which stand in its first record."""
     seen = [{"TIME": t, "EVID": 0} for t in TIMES]
-    one = pd.DataFrame([{"EVID": 1, **r} for r in rows] + seen).sort_values("TIME", kind="stable", ignore_index=True)
+    one = pd.DataFrame([{"EVID": 1, **r} for r in rows] + seen).sort_values(
+        "TIME", kind="stable", ignore_index=True
+    )
     whole = pd.concat([one.assign(ID=i + 1) for i in range(len(inputs))], ignore_index=True)
     first = np.flatnonzero(whole["ID"].diff() != 0)
     for i, name in enumerate(MODEL.inputs):
@@ -182,8 +219,16 @@ def run_records(r: Records, rtol: float):
 def records_deviation(rows: list[dict], **other: float) -> float:
     base = people(**other)
     one = recorded(rows, base.inputs)
-    found = sensitivity(MODEL, one.population, MODEL.inputs, one.dosing, one.times, begin=one.times[:, 0], places=one.places,
-                        rtol=1e-9)
+    found = sensitivity(
+        MODEL,
+        one.population,
+        MODEL.inputs,
+        one.dosing,
+        one.times,
+        begin=one.times[:, 0],
+        places=one.places,
+        rtol=1e-9,
+    )
     around, step = moved(base)
     run = run_records(recorded(rows, around.inputs), 1e-12)
     return apart(found, np.stack([run[name] for name in SEEN]), step)
@@ -197,14 +242,24 @@ RECORDS = {
     "modelled rate": [{"TIME": 0, "AMT": 80, "RATE": -1, "CMT": 2}],
     "modelled duration": [{"TIME": 0, "AMT": 80, "RATE": -2, "CMT": 2}],
     "modelled rates that overlap": [{"TIME": 0, "AMT": 80, "RATE": -1, "CMT": 2, "ADDL": 3, "II": 3}],
-    "modelled durations that overlap": [{"TIME": 0, "AMT": 80, "RATE": -2, "CMT": 2, "ADDL": 3, "II": 1.5},
-                                        {"TIME": 1, "AMT": 20, "RATE": 9, "CMT": 2}],
+    "modelled durations that overlap": [
+        {"TIME": 0, "AMT": 80, "RATE": -2, "CMT": 2, "ADDL": 3, "II": 1.5},
+        {"TIME": 1, "AMT": 20, "RATE": 9, "CMT": 2},
+    ],
     "reset of a running infusion and a dose on its way": [
-        {"TIME": 0, "AMT": 80, "RATE": -1, "CMT": 2}, {"TIME": 2.8, "AMT": 20, "CMT": 1}, {"TIME": 3, "EVID": 3}],
-    "reset and dose": [{"TIME": 0, "AMT": 80, "RATE": -2, "CMT": 2}, {"TIME": 3, "EVID": 4, "AMT": 50, "CMT": 1}],
+        {"TIME": 0, "AMT": 80, "RATE": -1, "CMT": 2},
+        {"TIME": 2.8, "AMT": 20, "CMT": 1},
+        {"TIME": 3, "EVID": 3},
+    ],
+    "reset and dose": [
+        {"TIME": 0, "AMT": 80, "RATE": -2, "CMT": 2},
+        {"TIME": 3, "EVID": 4, "AMT": 50, "CMT": 1},
+    ],
     "clearance that changes": [{"TIME": 0, "AMT": 80, "CMT": 1}, {"TIME": 2, "EVID": 2, "CL": 5.0}],
     "lag and bioavailability that change": [
-        {"TIME": 0, "AMT": 80, "CMT": 1, "ADDL": 2, "II": 4}, {"TIME": 1, "AMT": 50, "CMT": 2, "LAG": 1.1, "F": 0.4}],
+        {"TIME": 0, "AMT": 80, "CMT": 1, "ADDL": 2, "II": 4},
+        {"TIME": 1, "AMT": 50, "CMT": 2, "LAG": 1.1, "F": 0.4},
+    ],
 }
 
 
@@ -217,8 +272,12 @@ STEADY = {
     "boluses": [{"TIME": 0, "AMT": 80, "CMT": 1, "SS": 1, "II": 8}],
     "infusions of modelled rate": [{"TIME": 0, "AMT": 80, "RATE": -1, "CMT": 2, "SS": 1, "II": 12}],
     "infusions of modelled duration, each longer than the interval": [
-        {"TIME": 0, "AMT": 20, "RATE": -2, "CMT": 2, "SS": 1, "II": 1.8, "ADDL": 2}],
-    "a steady state added": [{"TIME": 0, "AMT": 30, "CMT": 2}, {"TIME": 1, "AMT": 80, "CMT": 1, "SS": 2, "II": 12}],
+        {"TIME": 0, "AMT": 20, "RATE": -2, "CMT": 2, "SS": 1, "II": 1.8, "ADDL": 2}
+    ],
+    "a steady state added": [
+        {"TIME": 0, "AMT": 30, "CMT": 2},
+        {"TIME": 1, "AMT": 80, "CMT": 1, "SS": 2, "II": 12},
+    ],
     "an infusion without end": [{"TIME": 0, "RATE": -1, "CMT": 2, "SS": 1}],
 }
 
@@ -234,11 +293,20 @@ def test_derivatives_of_a_steady_state_hold_where_a_dose_or_its_end_falls_on_the
     rows, names = [{"TIME": 0, "AMT": 80, "RATE": -2, "CMT": 2, "SS": 1, "II": 8}], ("LAG", "D")
     base = people(BASE=0.1, **other)
     one = recorded(rows, base.inputs)
-    found = sensitivity(MODEL, one.population, names, one.dosing, one.times, begin=one.times[:, 0], places=one.places, rtol=1e-9)
+    found = sensitivity(
+        MODEL,
+        one.population,
+        names,
+        one.dosing,
+        one.times,
+        begin=one.times[:, 0],
+        places=one.places,
+        rtol=1e-9,
+    )
     step = np.array([2e-3, 0.1])
     inputs = np.repeat(base.inputs, 10, axis=0)
     for i, name in enumerate(names):
-        inputs[5 * i:5 * i + 5, MODEL.inputs.index(name)] += np.arange(5) * step[i]
+        inputs[5 * i : 5 * i + 5, MODEL.inputs.index(name)] += np.arange(5) * step[i]
     values = run_records(recorded(rows, inputs), 1e-12)["central"].reshape(2, 5, -1)
     expected = np.tensordot(values, np.array([-25, 48, -36, 16, -3]) / 12, (1, 0)) / step[:, None]
     later = one.times[0] > 0
@@ -261,8 +329,10 @@ def test_parameters_of_drugs_links_and_tumours_of_the_library_s_system():
     found = sensitivity(model, patients, names, dosing, times, rtol=1e-8)
     for k, name in enumerate(names):
         step = 1e-2 * patients[name][:, None]
-        near = [simulate(model, p, dosing(p), times, rtol=1e-9)
-                for p in (patients.with_inputs({name: patients[name] + m * step[:, 0]}) for m, _ in STEPS)]
+        near = [
+            simulate(model, p, dosing(p), times, rtol=1e-9)
+            for p in (patients.with_inputs({name: patients[name] + m * step[:, 0]}) for m, _ in STEPS)
+        ]
         for quantity in seen:
             slope = sum(w / 12 * run[quantity] for run, (_, w) in zip(near, STEPS, strict=True)) / step
             size = 1e-2 * np.abs(found.simulation[quantity]).max(axis=1, keepdims=True) / step
@@ -287,7 +357,9 @@ def test_the_states_beside_the_derivatives_are_those_of_a_simulation():
     dosing = given(*REGIMENS["all at once"])
     found = sensitivity(MODEL, people(), ["V", "F"], dosing, TIMES, rtol=1e-9).simulation
     plain = simulate(MODEL, people(), dosing(people()), TIMES, rtol=1e-9)
-    assert found.states == pytest.approx(plain.states, rel=1e-7, abs=1e-9) and np.array_equal(found.times, plain.times)
+    assert found.states == pytest.approx(plain.states, rel=1e-7, abs=1e-9) and np.array_equal(
+        found.times, plain.times
+    )
 
 
 # --- how they are read ------------------------------------------------
@@ -328,17 +400,27 @@ def told(call) -> tuple[str, str, str]:
     return issue.where, issue.what, issue.remedy
 
 
-@pytest.mark.parametrize(("names", "what"), [
-    (["CLX"], "drug has no input 'CLX'"), (["central"], "drug has no input 'central'"),
-    (["CL", "CL"], "needs one or more different parameters"), ([], "needs one or more different parameters")], ids=str)
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (["CLX"], "drug has no input 'CLX'"),
+        (["central"], "drug has no input 'central'"),
+        (["CL", "CL"], "needs one or more different parameters"),
+        ([], "needs one or more different parameters"),
+    ],
+    ids=str,
+)
 def test_parameters_are_different_inputs_of_the_model(names, what):
     assert told(lambda: sensitivity(MODEL, people(), names, None, TIMES))[:2] == ("sensitivity", what)
 
 
 def test_a_regimen_is_no_dosing():
-    assert told(lambda: sensitivity(MODEL, people(), ["CL"], load_regimen("folfox4"), TIMES)) == (  # type: ignore[arg-type]
-        "sensitivity", "dosing is Regimen, not a schedule or a function that makes one",
-        "lambda people: lower(regimen, model, people, starts)")
+    folfox = load_regimen("folfox4")
+    assert told(lambda: sensitivity(MODEL, people(), ["CL"], folfox, TIMES)) == (  # type: ignore[arg-type]
+        "sensitivity",
+        "dosing is Regimen, not a schedule or a function that makes one",
+        "lambda people: lower(regimen, model, people, starts)",
+    )
 
 
 def test_a_dosing_that_gives_other_events_to_other_inputs_is_refused():
@@ -346,8 +428,10 @@ def test_a_dosing_that_gives_other_events_to_other_inputs_is_refused():
         return given(("central", 80, 0, 0) if np.isrealobj(p.inputs) else ("depot", 80, 0, 0))(p)
 
     assert told(lambda: sensitivity(MODEL, people(), ["CL"], dosing, TIMES)) == (
-        "gradient", "the doses of patients with other inputs are not the same events",
-        "a dosing that branches on an input has no derivative by it")
+        "gradient",
+        "the doses of patients with other inputs are not the same events",
+        "a dosing that branches on an input has no derivative by it",
+    )
 
 
 def test_a_removal_or_a_setting_that_depends_on_what_is_followed_is_refused():
@@ -359,15 +443,21 @@ def test_a_removal_or_a_setting_that_depends_on_what_is_followed_is_refused():
         return settings(len(p), MODEL.inputs.index("V"), np.ones((len(p), 1)), 2 * p["CL"][:, None])
 
     assert told(lambda: sensitivity(MODEL, people(), ["F"], share, TIMES))[1:] == (
-        "what a removal leaves depends on an input that is followed", "leave that input out")
+        "what a removal leaves depends on an input that is followed",
+        "leave that input out",
+    )
     assert told(lambda: sensitivity(MODEL, people(), ["CL"], other, TIMES))[1:] == (
-        "what an input is set to depends on another that is followed", "leave that one out")
+        "what an input is set to depends on another that is followed",
+        "leave that one out",
+    )
     assert sensitivity(MODEL, people(), ["KA"], share, TIMES).slopes.shape == (1, 8, 1, 3)
 
 
 def test_a_patient_that_fails_is_named_and_leaves_its_neighbours_theirs():
     patients = people(3, V=np.array([9.7, np.nan, 4.0]))
-    with pytest.raises(SimulationError, match="1 of 3 patients failed\n  patient 2, hour 0: met a value that is not finite"):
+    with pytest.raises(
+        SimulationError, match="1 of 3 patients failed\n  patient 2, hour 0: met a value that is not finite"
+    ):
         sensitivity(MODEL, patients, ["CL"], given(("central", 80, 0, 0)), TIMES)
     found = sensitivity(MODEL, patients, ["CL"], given(("central", 80, 0, 0)), TIMES, strict=False)
     assert np.isnan(found.slopes[1, 1:]).all() and np.isfinite(found.slopes[[0, 2]]).all()

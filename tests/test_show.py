@@ -23,7 +23,11 @@ from pkpd.show.model import DISCLAIMER, print_model, print_parameters, show_mode
 from pkpd.show.text import number, spread_text, write
 
 FILES = {n: library.read("model", n).data for n in library.names("model")}
-ALONE = [n for n, d in FILES.items() if not {"joins", "gathers"} & set(d["model"]) and ("compartments" in d or "parts" in d)]
+ALONE = [
+    n
+    for n, d in FILES.items()
+    if not {"joins", "gathers"} & set(d["model"]) and ("compartments" in d or "parts" in d)
+]
 PARAMETERS = """
 [parameters]
 model = "drugs/oxaliplatin"
@@ -80,8 +84,11 @@ def test_show_description_is_json(name):
 
 @pytest.mark.parametrize("name", ALONE)
 def test_equations_name_every_flow(name):
-    named = {line_for(t.replace("(i-1)", "i").replace(".i.", "."))
-             for e in show_model(model(name), None)["equations"] for t in e["terms"]}
+    named = {
+        line_for(t.replace("(i-1)", "i").replace(".i.", "."))
+        for e in show_model(model(name), None)["equations"]
+        for t in e["terms"]
+    }
     assert named == {line_for(f.name) for f in model(name).flows}
 
 
@@ -113,7 +120,10 @@ def test_copies_are_shown_once():
     rows = {p["name"]: p for p in d["parameters"]}
     assert rows["lesion.D0"]["copies"] == 4 and rows["growth.ALPHA"]["copies"] == 4
     assert [c["name"] for c in d["compartments"] if c["part"] == "lesion"] == [
-        "lesion.i.sensitive", "lesion.i.resistant", "lesion.i.dead"]
+        "lesion.i.sensitive",
+        "lesion.i.resistant",
+        "lesion.i.dead",
+    ]
     equations = [e["equation"] for e in d["equations"]]
     assert "d lesion.i.sensitive/dt = growth.i.sensitive - kill.i.sensitive" in equations
     assert not re.search(r"lesion\.\d", json.dumps(d))
@@ -123,10 +133,14 @@ def test_copies_are_shown_once():
 def test_a_chain_keeps_its_head_and_its_end():
     d = show_model(model("systems/folfox_damage_transit"), None)
     equations = {e["equation"]: e["index"] for e in d["equations"] if e["part"] == "damage"}
-    assert equations == {"d damage.1.amount/dt = input.harm - damage.1.transit": "",
-                         "d damage.i.amount/dt = damage.(i-1).transit - damage.i.transit": "i = 2…3"}
+    assert equations == {
+        "d damage.1.amount/dt = input.harm - damage.1.transit": "",
+        "d damage.i.amount/dt = damage.(i-1).transit - damage.i.transit": "i = 2…3",
+    }
     assert [(f["from"], f["to"]) for f in d["flows"] if f["part"] == "damage"] == [
-        ("damage.i.amount", "damage.(i+1).amount"), ("damage.3.amount", "")]
+        ("damage.i.amount", "damage.(i+1).amount"),
+        ("damage.3.amount", ""),
+    ]
 
 
 def test_a_chain_prints_each_rate_once():
@@ -160,17 +174,22 @@ def test_values_come_with_spread_effect_and_source():
     assert rows["Q2"]["value"] is None
 
 
-@pytest.mark.parametrize(("spread", "words"), [
-    (Spread("lognormal", weights=(0.1, 0.9), factors=(1.0, 0.05)), "10 % × 1, 90 % × 0.05"),
-    (Spread("lognormal", 0.2, weights=(0.5, 0.5), factors=(1.0, 2.0)),
-     "log-normal, CV 20.2 %; 50 % × 1, 50 % × 2"),
-    (Spread("lognormal", 2.3, low=1.0), "log-normal, SD 2.3 of the logarithm, above 1"),
-    (Spread("logitnormal", 0.5), "logit-normal, SD 0.5 of the logit, from 0–1"),
-    (Spread("normal", 2.0, high=9.0), "normal, SD 2, below 9"),
-    (Spread("uniform", low=3.0, high=5.0), "uniform, from 3–5"),
-    (Spread("bernoulli"), "yes or no, with this chance of yes"),
-    (Spread("categorical", weights=(0.25, 0.75), values=(1.0, 2.0)), "25 %: 1, 75 %: 2"),
-])
+@pytest.mark.parametrize(
+    ("spread", "words"),
+    [
+        (Spread("lognormal", weights=(0.1, 0.9), factors=(1.0, 0.05)), "10 % × 1, 90 % × 0.05"),
+        (
+            Spread("lognormal", 0.2, weights=(0.5, 0.5), factors=(1.0, 2.0)),
+            "log-normal, CV 20.2 %; 50 % × 1, 50 % × 2",
+        ),
+        (Spread("lognormal", 2.3, low=1.0), "log-normal, SD 2.3 of the logarithm, above 1"),
+        (Spread("logitnormal", 0.5), "logit-normal, SD 0.5 of the logit, from 0–1"),
+        (Spread("normal", 2.0, high=9.0), "normal, SD 2, below 9"),
+        (Spread("uniform", low=3.0, high=5.0), "uniform, from 3–5"),
+        (Spread("bernoulli"), "yes or no, with this chance of yes"),
+        (Spread("categorical", weights=(0.25, 0.75), values=(1.0, 2.0)), "25 %: 1, 75 %: 2"),
+    ],
+)
 def test_a_spread_reads_as_words(spread, words):
     assert spread_text(spread) == words
 
@@ -183,7 +202,14 @@ def test_the_spread_between_copies_is_told():
 
 def test_numbers_have_four_significant_digits():
     assert [number(x) for x in (0, 17.5678, 12345.6, 1e-9, 1.23456e-5, 5.2e8, -0.5)] == [
-        "0", "17.57", "12346", "1e-9", "1.235e-5", "5.2e8", "-0.5"]
+        "0",
+        "17.57",
+        "12346",
+        "1e-9",
+        "1.235e-5",
+        "5.2e8",
+        "-0.5",
+    ]
 
 
 @pytest.mark.parametrize("name", ALONE)

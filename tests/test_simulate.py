@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from pkpd import Population, cycles, draw, load_model, load_parameters, load_regimen, lower, parse_model, typical
+from pkpd import (
+    Population,
+    cycles,
+    draw,
+    load_model,
+    load_parameters,
+    load_regimen,
+    lower,
+    parse_model,
+    typical,
+)
 from pkpd.errors import ContentError, SimulationError
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.regimen import Regimen
@@ -23,7 +33,12 @@ growth = { to = "y", rate = "K * y**2" }
 DRUG = load_model("drugs/oxaliplatin")
 VALUES = load_parameters(model=DRUG)
 TIMES = np.array([0.0, 1.0, 2.0, 24.0])
-BAG = Regimen("bag", "", 14.0, (DoseLine("oxaliplatin", 85, "mg", "BSA", (1,), 0.0, 2 / 24),))
+BAG = Regimen(
+    "bag",
+    "",
+    14.0,
+    (DoseLine(drug="oxaliplatin", amount=85, unit="mg", per="BSA", days=(1,), at=0.0, over=2 / 24),),
+)
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +75,18 @@ def test_states_are_by_patient_time_and_compartment(solved):
 
 
 def test_an_unknown_name_is_refused_with_the_near_one(solved):
-    assert told(lambda: solved["centrall"]) == ("drugs/oxaliplatin", "has no 'centrall'", "did you mean 'central'?")
+    assert told(lambda: solved["centrall"]) == (
+        "drugs/oxaliplatin",
+        "has no 'centrall'",
+        "did you mean 'central'?",
+    )
 
 
 def test_an_unknown_name_unlike_any_is_refused_with_all(solved):
     where, what, remedy = told(lambda: solved["qqqq"])
-    assert (where, what) == ("drugs/oxaliplatin", "has no 'qqqq'") and remedy.startswith("known here: CL, Cc, FPT")
+    assert (where, what) == ("drugs/oxaliplatin", "has no 'qqqq'") and remedy.startswith(
+        "known here: CL, Cc, FPT"
+    )
 
 
 def test_a_frame_has_a_row_a_patient_and_time_and_says_its_units(solved):
@@ -74,7 +95,14 @@ def test_a_frame_has_a_row_a_patient_and_time_and_says_its_units(solved):
     assert frame["ID"].tolist() == [i for i in (1, 2, 3, 4) for _ in TIMES]
     assert frame["TIME"].tolist() == [*TIMES] * 4
     assert np.array_equal(frame["Cc"].to_numpy(), solved["Cc"].ravel())
-    assert frame.attrs["units"] == {"ID": "1", "TIME": "hour", "central": "mg", "shallow": "mg", "deep": "mg", "Cc": "mg/L"}
+    assert frame.attrs["units"] == {
+        "ID": "1",
+        "TIME": "hour",
+        "central": "mg",
+        "shallow": "mg",
+        "deep": "mg",
+        "Cc": "mg/L",
+    }
 
 
 def test_a_frame_of_a_later_piece_of_a_population_goes_on_counting():
@@ -132,7 +160,10 @@ def test_the_inputs_of_a_simulation_are_left_as_they_were():
 def test_times_out_of_order_not_finite_or_none_are_refused(times):
     people = draw(DRUG, VALUES, 2, seed=3)
     assert told(lambda: simulate(DRUG, people, None, np.array(times))) == (
-        "simulate", "the output times are not finite and in order", "give at least one, ascending")
+        "simulate",
+        "the output times are not finite and in order",
+        "give at least one, ascending",
+    )
 
 
 def test_times_of_one_patient_out_of_order_are_refused():
@@ -161,7 +192,9 @@ def test_times_before_the_beginning_are_refused():
 def test_a_schedule_of_other_patients_is_refused():
     people = draw(DRUG, VALUES, 2, seed=3)
     assert told(lambda: simulate(DRUG, people, nothing(3), TIMES))[:2] == (
-        "simulate", "the schedule is of 3 patients, the population of 2")
+        "simulate",
+        "the schedule is of 3 patients, the population of 2",
+    )
 
 
 def test_a_population_of_another_model_is_refused():
@@ -181,7 +214,9 @@ def test_start_states_of_another_shape_are_refused():
 def test_an_event_of_a_state_or_input_that_the_model_lacks_is_refused(event):
     kind, index = event
     people = draw(DRUG, VALUES, 1, seed=3)
-    schedule = Schedule(np.array([0, 1]), np.array([50.0]), np.array([kind]), np.array([index]), np.array([0.0]))
+    schedule = Schedule(
+        np.array([0, 1]), np.array([50.0]), np.array([kind]), np.array([index]), np.array([0.0])
+    )
     with pytest.raises(ContentError, match="schedule"):  # the event lies beyond the times: nothing is touched
         simulate(DRUG, people, schedule, TIMES)
 
@@ -201,8 +236,11 @@ def test_a_patient_that_fails_stops_a_strict_simulation_and_is_named():
     first, named = str(caught.value).splitlines()
     assert first == "explosion: 1 of 2 patients failed"
     assert named.startswith("  patient 2, day 2: ")
-    assert named.split(": ")[1] in ("met a value that is not finite", "needed a step too small to advance",
-                                    "took too many steps since its last event (more than most_steps)")
+    assert named.split(": ")[1] in (
+        "met a value that is not finite",
+        "needed a step too small to advance",
+        "took too many steps since its last event (more than most_steps)",
+    )
 
 
 def test_steps_are_counted_anew_from_each_event_and_how_many_is_settable():
@@ -221,14 +259,20 @@ def test_steps_are_counted_anew_from_each_event_and_how_many_is_settable():
 def test_steps_are_counted_in_whole_numbers(most):
     people = draw(DRUG, VALUES, 1, seed=3)
     assert told(lambda: simulate(DRUG, people, None, TIMES, most_steps=most)) == (
-        "simulate", f"most_steps is {most!r}, not a whole number", "hand over one of these")
+        "simulate",
+        f"most_steps is {most!r}, not a whole number",
+        "hand over one of these",
+    )
 
 
 @pytest.mark.parametrize("most", [0, -1])
 def test_a_number_of_steps_that_is_none_is_refused(most):
     people = draw(DRUG, VALUES, 1, seed=3)
     assert told(lambda: simulate(DRUG, people, None, TIMES, most_steps=most)) == (
-        "simulate", f"most_steps = {most!r} is not a number of steps", "give a whole number, 1 or more")
+        "simulate",
+        f"most_steps = {most!r} is not a number of steps",
+        "give a whole number, 1 or more",
+    )
 
 
 def test_a_patient_that_fails_is_kept_and_named_and_the_others_go_on():
@@ -274,11 +318,15 @@ def test_a_whole_system_is_simulated_in_one_line():
     model = load_model("folfox_auc_linear")
     people = draw(model, load_parameters(model=model), 3, seed=1)
     folfox4 = load_regimen("folfox4")
-    course = simulate(model, people, lower(folfox4, model, people, cycles(folfox4, model, 2)), [0.0, 14.0, 28.0])
+    course = simulate(
+        model, people, lower(folfox4, model, people, cycles(folfox4, model, 2)), [0.0, 14.0, 28.0]
+    )
     assert np.all(np.diff(course["effect.given"], axis=1) > 0.1)
 
 
-@pytest.mark.parametrize("places", [[[0, 0, 0]], [0, 0, 0], [[0.5] * 4] * 4, [[1, 0, 0, 0]] * 4, [[-1] * 4] * 4])
+@pytest.mark.parametrize(
+    "places", [[[0, 0, 0]], [0, 0, 0], [[0.5] * 4] * 4, [[1, 0, 0, 0]] * 4, [[-1] * 4] * 4]
+)
 def test_places_that_are_no_counts_for_each_output_are_refused(places):
     """The engine is compiled and checks no bounds: a row too few was read beyond the array."""
     people = draw(DRUG, VALUES, 4, seed=3)

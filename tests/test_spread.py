@@ -50,7 +50,8 @@ def test_a_factor_of_a_mixture_that_overflows_is_refused():
 def test_the_widest_spread_that_is_read_is_drawn():
     model = parse_model(
         '[model]\ntitle = "d"\ntime = "day"\n[parameters]\nCL = { unit = "L/day" }\n'
-        '[compartments]\na = { unit = "L", dose = true }\n[flows]\nout = { from = "a", rate = "CL * a / a" }\n',
+        '[compartments]\na = { unit = "L", dose = true }\n[flows]\nout = { from = "a", rate = "CL * a / a" '
+        "}\n",
         "drug",
     )
     drawn = draw(model, read(line('spread = { law = "lognormal", sd = 13.8 }')), 5000)["CL"]
@@ -152,7 +153,11 @@ def test_a_cv_that_was_meant_in_percent_is_refused(cv):
     told = []
     assert read_spread({"law": "lognormal", "cv": cv}, 2.0, lambda *x: told.append(x)) is None
     omega = np.sqrt(np.log1p(cv**2))
-    assert told == [(f"its cv is {cv:g}, that is {100 * cv:g} %",
-                     f"a cv of 30 % is cv = 0.3; where it is so wide, give its omega: sd = {omega:.4g}")]
+    assert told == [
+        (
+            f"its cv is {cv:g}, that is {100 * cv:g} %",
+            f"a cv of 30 % is cv = 0.3; where it is so wide, give its omega: sd = {omega:.4g}",
+        )
+    ]
     wide = read_spread({"law": "lognormal", "sd": float(omega)}, 2.0, lambda *x: told.append(x))
     assert wide is not None and wide.sd == omega and len(told) == 1

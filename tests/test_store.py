@@ -53,32 +53,78 @@ def test_equal_content_has_an_equal_hash_whatever_the_order_of_keys():
 
 
 def test_a_hash_is_the_same_in_another_process():
-    code = ("from pkpd import load_model\nfrom pkpd.machine import store\nfrom fractions import Fraction\n"
-            "print(store.content_hash({'b': 1.5, 'a': Fraction(1, 3)}, 'µg'), load_model('systems/crlm').hash)")
-    seen = {subprocess.run([sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, check=True,
-                           capture_output=True, text=True).stdout.strip() for seed in ("1", "2")}
-    assert seen == {f"{store.content_hash({'a': Fraction(1, 3), 'b': 1.5}, 'µg')} {load_model('systems/crlm').hash}"}
+    code = (
+        "from pkpd import load_model\nfrom pkpd.machine import store\nfrom fractions import Fraction\n"
+        "print(store.content_hash({'b': 1.5, 'a': Fraction(1, 3)}, 'µg'), load_model('systems/crlm').hash)"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }
+    assert seen == {
+        f"{store.content_hash({'a': Fraction(1, 3), 'b': 1.5}, 'µg')} {load_model('systems/crlm').hash}"
+    }
 
 
-@pytest.mark.parametrize(("one", "other"), [
-    (1, 2), (1, 1.0), (True, 1), ("a", "b"), ([1, 2], [2, 1]), ({"a": 1}, {"a": 2}), (None, 0), (0.1, 0.1 + 1e-16),
-    (1.0, "1.0"), (Fraction(1, 2), Fraction(1, 3)), (np.array([1, 2]), np.array([2, 1])),
-    (np.zeros((2, 3)), np.zeros((3, 2))), (np.zeros(2), np.zeros(2, dtype=np.float32)),
-    (Thing("a", 1.0), Thing("a", 2.0)), (Thing("a", 1.0), Other("a", 1.0)), (["ab", "c"], ["a", "bc"])], ids=str)
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (1, 2),
+        (1, 1.0),
+        (True, 1),
+        ("a", "b"),
+        ([1, 2], [2, 1]),
+        ({"a": 1}, {"a": 2}),
+        (None, 0),
+        (0.1, 0.1 + 1e-16),
+        (1.0, "1.0"),
+        (Fraction(1, 2), Fraction(1, 3)),
+        (np.array([1, 2]), np.array([2, 1])),
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        (np.zeros(2), np.zeros(2, dtype=np.float32)),
+        (Thing("a", 1.0), Thing("a", 2.0)),
+        (Thing("a", 1.0), Other("a", 1.0)),
+        (["ab", "c"], ["a", "bc"]),
+    ],
+    ids=str,
+)
 def test_different_content_has_a_different_hash(one, other):
     assert store.content_hash(one) != store.content_hash(other)
 
 
 def test_code_that_changes_under_a_running_process_has_a_hash_of_that_process_alone(tmp_path):
-    """What it runs is the code from before: it may share nothing with processes that run what is on the disk."""
-    shutil.copytree(Path(store.__file__).parents[1], tmp_path / "pkpd", ignore=shutil.ignore_patterns("__pycache__"))
-    changes = ("import time\nfrom pathlib import Path\nfrom pkpd.machine import store\ntime.sleep(0.05)\n"
-               "path = Path(store.__file__).parents[1] / 'content/units.py'\npath.write_text(path.read_text())\n")
-    tells = "from pkpd.machine import store\nprint(store.code_hash('content/units.py'), store.code_hash('errors.py'))\n"
+    """What it runs is the code from before: it may share nothing with processes that run what is
+    on the disk.
+    """
+    shutil.copytree(
+        Path(store.__file__).parents[1], tmp_path / "pkpd", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    changes = (
+        "import time\nfrom pathlib import Path\nfrom pkpd.machine import store\ntime.sleep(0.05)\n"
+        "path = Path(store.__file__).parents[1] / 'content/units.py'\npath.write_text(path.read_text())\n"
+    )
+    tells = (
+        "from pkpd.machine import store\nprint(store.code_hash('content/units.py'), "
+        "store.code_hash('errors.py'))\n"
+    )
     env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-    seen = [subprocess.run([sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True,
-                           check=True).stdout.split() for code in (tells, changes + tells, changes + tells, tells)]
-    assert seen[0] == seen[3] and len({units for units, _ in seen[:3]}) == 3 and len({plot for _, plot in seen}) == 1
+    seen = [
+        subprocess.run(
+            [sys.executable, "-c", code], env=env, cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout.split()
+        for code in (tells, changes + tells, changes + tells, tells)
+    ]
+    assert (
+        seen[0] == seen[3]
+        and len({units for units, _ in seen[:3]}) == 3
+        and len({plot for _, plot in seen}) == 1
+    )
 
 
 def test_a_number_of_numpy_hashes_as_the_number():
@@ -207,7 +253,10 @@ def test_an_error_of_a_task_is_raised():
 @pytest.mark.parametrize("said", ["²", "٣", "0", "-1", "abc", "1e3", "1.5", " ", "9" * 5000])
 def test_what_is_no_number_of_threads_is_told(monkeypatch, said):
     monkeypatch.setenv("PKPD_THREADS", said)
-    with pytest.raises(ContentError, match="^PKPD_THREADS: .* is not a number of threads\n    remedy: give 1 or more, or unset"):
+    with pytest.raises(
+        ContentError,
+        match="^PKPD_THREADS: .* is not a number of threads\n    remedy: give 1 or more, or unset",
+    ):
         workers()
 
 
@@ -225,15 +274,21 @@ def test_without_a_number_all_cores_of_the_process_are_used(monkeypatch):
 # --- messages -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [fail("a" * 10**6, "b" * 10**7, "c" * 10**6), NotFound("x" * 10**7), OutputError("y" * 10**7)],
-                         ids=["content", "name", "output"])
+@pytest.mark.parametrize(
+    "error",
+    [fail("a" * 10**6, "b" * 10**7, "c" * 10**6), NotFound("x" * 10**7), OutputError("y" * 10**7)],
+    ids=["content", "name", "output"],
+)
 def test_a_message_is_short_enough_to_read_whatever_a_file_holds(error):
     assert len(str(error)) < 5000 and " … " in str(error)
 
 
 def test_of_very_many_issues_the_first_are_told_and_the_rest_counted():
     error = ContentError(Issue(f"row {i}", "is wrong") for i in range(1000))
-    assert str(error).splitlines()[39:] == ["row 39: is wrong", "… and 960 more issues"] and len(error.issues) == 1000
+    assert (
+        str(error).splitlines()[39:] == ["row 39: is wrong", "… and 960 more issues"]
+        and len(error.issues) == 1000
+    )
 
 
 def test_a_message_of_usual_length_is_told_whole():

@@ -1,4 +1,6 @@
-"""A simulation written block by block: the same numbers for any block, memory that does not grow, whole files or none."""
+"""A simulation written block by block: the same numbers for any block, memory that does not grow, whole files
+or none.
+"""
 
 import os
 import re
@@ -13,7 +15,17 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pkpd import Crowd, cycles, draw, load_model, load_parameters, load_regimen, lower, simulate, simulate_to_file
+from pkpd import (
+    Crowd,
+    cycles,
+    draw,
+    load_model,
+    load_parameters,
+    load_regimen,
+    lower,
+    simulate,
+    simulate_to_file,
+)
 from pkpd.errors import ContentError, OutputError
 from pkpd.machine.tables import table_writer
 from pkpd.simulation import simulation
@@ -38,7 +50,9 @@ K = { value = 0.25, unit = "1/day", spread = { law = "lognormal", sd = 1.0 } }
 @pytest.fixture(scope="module")
 def crowd() -> Crowd:
     model = load_model("crlm_folfox")
-    return Crowd(model, load_parameters((), model), tuple(np.arange(0.0, 8.0)), load_regimen("folfox4"), 1, seed=3)
+    return Crowd(
+        model, load_parameters((), model), tuple(np.arange(0.0, 8.0)), load_regimen("folfox4"), 1, seed=3
+    )
 
 
 @pytest.fixture
@@ -52,7 +66,9 @@ def explosive(tmp_path, monkeypatch) -> Crowd:
 
 
 def blocks_of(patients: int, crowd: Crowd, monkeypatch) -> None:
-    numbers = len(crowd.times) * (len(crowd.model.states) + len(crowd.model.variables) + 3) + 4 * len(crowd.model.inputs)
+    numbers = len(crowd.times) * (len(crowd.model.states) + len(crowd.model.variables) + 3) + 4 * len(
+        crowd.model.inputs
+    )
     monkeypatch.setattr("pkpd.simulation.streaming._BLOCK", patients * numbers)
     assert crowd.block == patients
 
@@ -84,7 +100,9 @@ def test_the_file_holds_the_simulation(crowd, tmp_path, monkeypatch):
 def test_csv_and_parquet_hold_the_same_numbers(crowd, tmp_path, monkeypatch):
     blocks_of(4, crowd, monkeypatch)
     one = pd.read_parquet(simulate_to_file(crowd, 10, tmp_path / "a.parquet").path).drop(columns="FAILED")
-    two = pd.read_csv(simulate_to_file(crowd, 10, tmp_path / "a.csv").path, float_precision="round_trip").drop(columns="FAILED")
+    two = pd.read_csv(
+        simulate_to_file(crowd, 10, tmp_path / "a.csv").path, float_precision="round_trip"
+    ).drop(columns="FAILED")
     pd.testing.assert_frame_equal(one, two, check_exact=True, check_dtype=False)
 
 
@@ -95,7 +113,9 @@ def test_a_long_simulation_tells_how_far_it_is(crowd, tmp_path, monkeypatch):
     assert told == [("simulating", 4, 10), ("simulating", 8, 10), ("simulating", 10, 10)]
 
 
-def test_a_patient_that_fails_is_named_in_the_file_and_the_others_are_as_without_it(explosive, tmp_path, monkeypatch):
+def test_a_patient_that_fails_is_named_in_the_file_and_the_others_are_as_without_it(
+    explosive, tmp_path, monkeypatch
+):
     blocks_of(7, explosive, monkeypatch)
     written = simulate_to_file(explosive, 60, tmp_path / "a.parquet")
     rows = pd.read_parquet(written.path)
@@ -104,8 +124,12 @@ def test_a_patient_that_fails_is_named_in_the_file_and_the_others_are_as_without
     assert set(failed["ID"]) == set(np.flatnonzero(rates > 0.25) + 1)  # 1/K before the last time, 4
     assert written.failed == len(failed) / 3 and 20 < written.failed < 45
     assert solved["y"].notna().all() and failed.groupby("ID")["y"].nth(-1).isna().all()
-    assert written.failures == tuple(f"patient {i}, {text}" for i, text in zip(failed["ID"][::3], failed["FAILED"][::3],
-                                                                               strict=True))[:20]
+    assert (
+        written.failures
+        == tuple(
+            f"patient {i}, {text}" for i, text in zip(failed["ID"][::3], failed["FAILED"][::3], strict=True)
+        )[:20]
+    )
     assert failed["FAILED"].iloc[0].startswith("day ")
     csv = pd.read_csv(simulate_to_file(explosive, 60, tmp_path / "a.csv").path)
     assert csv["FAILED"].fillna("").tolist() == rows["FAILED"].fillna("").tolist()
@@ -114,8 +138,25 @@ def test_a_patient_that_fails_is_named_in_the_file_and_the_others_are_as_without
 def test_the_command_names_the_first_patients_that_fail_and_counts_the_rest(explosive, monkeypatch, capsys):
     from pkpd.commands import cli
 
-    monkeypatch.setattr(sys, "argv", ["pkpd", "simulate", "explosion.toml", "--parameters", "values.toml", "--patients", "60",
-                                      "--seed", "1", "--until", "4 day", "--out", "a.csv"])
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        [
+            "pkpd",
+            "simulate",
+            "explosion.toml",
+            "--parameters",
+            "values.toml",
+            "--patients",
+            "60",
+            "--seed",
+            "1",
+            "--until",
+            "4 day",
+            "--out",
+            "a.csv",
+        ],
+    )
     with pytest.raises(SystemExit) as caught:
         cli.main()
     out = capsys.readouterr().out
@@ -131,7 +172,11 @@ def test_columns_that_are_asked_for_are_written_in_their_order_and_no_others(cro
     names = ("oxaliplatin.Cc", "oxaliplatin.central", "oxaliplatin.CL", "BSA")
     written = simulate_to_file(crowd, 5, tmp_path / "a.parquet", columns=names)
     table = pq.read_table(written.path)
-    assert table.column_names == ["ID", "TIME", *names, "FAILED"] and list(written.units) == ["ID", "TIME", *names]
+    assert table.column_names == ["ID", "TIME", *names, "FAILED"] and list(written.units) == [
+        "ID",
+        "TIME",
+        *names,
+    ]
     assert [table.schema.field(n).metadata[b"unit"] for n in names] == [b"mg/L", b"mg", b"L/hour", b"m^2"]
     whole = pd.read_parquet(simulate_to_file(crowd, 5, tmp_path / "whole.parquet").path)
     for name in names[:2]:
@@ -144,7 +189,9 @@ def test_columns_that_are_asked_for_are_written_in_their_order_and_no_others(cro
 def test_only_what_the_columns_need_is_computed(crowd, tmp_path, monkeypatch):
     seen = []
     once = simulation.evaluated
-    monkeypatch.setattr(simulation, "evaluated", lambda model, names, *x: seen.append([*names]) or once(model, names, *x))
+    monkeypatch.setattr(
+        simulation, "evaluated", lambda model, names, *x: seen.append([*names]) or once(model, names, *x)
+    )
     simulate_to_file(crowd, 2, tmp_path / "a.csv", columns=["oxaliplatin.Cc", "BSA"])
     assert seen == [["oxaliplatin.Cc"]]
 
@@ -164,9 +211,28 @@ def test_an_unknown_column_is_refused_with_the_nearest_before_any_work(crowd, tm
 
 
 def test_the_command_writes_the_columns_asked_for(tmp_path):
-    done = subprocess.run([sys.executable, "-m", "pkpd.commands.cli", "simulate", "oxaliplatin", "--patients", "2",
-                           "--until", "2 hour", "--every", "1 hour", "--columns", "Cc, CL", "--out", "a.csv"],
-                          cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pkpd.commands.cli",
+            "simulate",
+            "oxaliplatin",
+            "--patients",
+            "2",
+            "--until",
+            "2 hour",
+            "--every",
+            "1 hour",
+            "--columns",
+            "Cc, CL",
+            "--out",
+            "a.csv",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "a.csv").read_text().splitlines()[0] == "ID,TIME,Cc,CL,FAILED"
 
@@ -176,7 +242,9 @@ def test_real_numbers_are_held_by_their_bytes_and_what_repeats_is_held_once(crow
     group = file.metadata.row_group(0)
     held = {group.column(i).path_in_schema: set(group.column(i).encodings) for i in range(group.num_columns)}
     few = {n for n, e in held.items() if "RLE_DICTIONARY" in e}
-    assert few == {"ID", "TIME", "FAILED"} and all("BYTE_STREAM_SPLIT" in e for n, e in held.items() if n not in few)
+    assert few == {"ID", "TIME", "FAILED"} and all(
+        "BYTE_STREAM_SPLIT" in e for n, e in held.items() if n not in few
+    )
 
 
 # --- how much -----------------------------------------------------------
@@ -186,18 +254,27 @@ def test_real_numbers_are_held_by_their_bytes_and_what_repeats_is_held_once(crow
 def test_a_number_of_patients_that_is_none_is_refused(crowd, tmp_path, wrong):
     with pytest.raises(ContentError) as caught:
         simulate_to_file(crowd, wrong, tmp_path / "a.csv")
-    assert str(caught.value) == (f"patients: {wrong!r} is not a number of patients\n"
-                                 "    remedy: give a whole number from 1 to 1,000,000,000")
+    assert str(caught.value) == (
+        f"patients: {wrong!r} is not a number of patients\n"
+        "    remedy: give a whole number from 1 to 1,000,000,000"
+    )
 
 
 def test_a_file_that_the_disk_has_no_room_for_is_refused_after_the_first_block(crowd, tmp_path, monkeypatch):
     """A billion patients: no list of them is made, and one block tells the size of all."""
     blocks_of(4, crowd, monkeypatch)
-    monkeypatch.setattr("pkpd.simulation.streaming.shutil.disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, 3 * 10**9))
+    monkeypatch.setattr(
+        "pkpd.simulation.streaming.shutil.disk_usage",
+        lambda folder: shutil._ntuple_diskusage(0, 0, 3 * 10**9),
+    )
     with pytest.raises(OutputError) as caught:
         simulate_to_file(crowd, 10**9, tmp_path / "a.csv", tell=lambda *_: pytest.fail("went on"))
-    told = re.fullmatch(r".*a\.csv: would take about ([\d,.]+) GB, and 3\.0 GB are free\n    remedy: fewer patients or times, "
-                        r"a few columns only \(columns\), or another disk", str(caught.value))
+    told = re.fullmatch(
+        r".*a\.csv: would take about ([\d,.]+) GB, and 3\.0 GB are free\n    remedy: fewer patients or "
+        r"times, "
+        r"a few columns only \(columns\), or another disk",
+        str(caught.value),
+    )
     assert told and 1000 < float(told[1].replace(",", "")) < 20_000 and os.listdir(tmp_path) == []
 
 
@@ -206,7 +283,9 @@ def test_a_file_that_the_disk_has_no_room_for_is_refused_after_the_first_block(c
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError])
-def test_a_run_that_breaks_off_leaves_the_old_file_and_nothing_else(crowd, tmp_path, monkeypatch, name, error):
+def test_a_run_that_breaks_off_leaves_the_old_file_and_nothing_else(
+    crowd, tmp_path, monkeypatch, name, error
+):
     blocks_of(4, crowd, monkeypatch)
     (tmp_path / name).write_text("old")
 
@@ -219,11 +298,15 @@ def test_a_run_that_breaks_off_leaves_the_old_file_and_nothing_else(crowd, tmp_p
 
 
 def test_a_run_that_is_stopped_from_outside_leaves_nothing(tmp_path):
-    code = ("import contextlib, os, signal, sys, pkpd.commands.cli, pkpd.simulation.streaming\n"
-            "pkpd.simulation.streaming._BLOCK = 100\n"
-            "pkpd.commands.cli.progress = lambda *_: contextlib.nullcontext(lambda *_: os.kill(os.getpid(), signal.SIGTERM))\n"
-            "sys.argv = ['pkpd', 'simulate', 'oxaliplatin', '--patients', '90', '--until', '2 day', '--out', 'a.parquet']\n"
-            "pkpd.commands.cli.main()\n")
+    code = (
+        "import contextlib, os, signal, sys, pkpd.commands.cli, pkpd.simulation.streaming\n"
+        "pkpd.simulation.streaming._BLOCK = 100\n"
+        "pkpd.commands.cli.progress = lambda *_: contextlib.nullcontext(lambda *_: os.kill(os.getpid(), "
+        "signal.SIGTERM))\n"
+        "sys.argv = ['pkpd', 'simulate', 'oxaliplatin', '--patients', '90', '--until', '2 day', '--out', "
+        "'a.parquet']\n"
+        "pkpd.commands.cli.main()\n"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 2 and "interrupted; no half-written file was left" in done.stderr, done.stderr
     assert os.listdir(tmp_path) == []
@@ -231,13 +314,20 @@ def test_a_run_that_is_stopped_from_outside_leaves_nothing(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
 def test_a_disk_that_is_full_is_told_and_leaves_nothing(tmp_path, name):
-    code = ("import resource, numpy as np\nfrom pathlib import Path\nfrom pkpd.errors import OutputError\n"
-            "from pkpd.machine.tables import table_writer\nresource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
-            f"try:\n    with table_writer(Path({name!r}), {{}}) as write:\n        for _ in range(9):\n"
-            "            write({'x': np.random.default_rng(0).random(1000)})\n"
-            "except OutputError as error:\n    print(error)\n")
+    code = (
+        "import resource, numpy as np\nfrom pathlib import Path\nfrom pkpd.errors import OutputError\n"
+        "from pkpd.machine.tables import table_writer\nresource.setrlimit(resource.RLIMIT_FSIZE, (20_000, "
+        "20_000))\n"
+        f"try:\n    with table_writer(Path({name!r}), {{}}) as write:\n        for _ in range(9):\n"
+        "            write({'x': np.random.default_rng(0).random(1000)})\n"
+        "except OutputError as error:\n    print(error)\n"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout.startswith(f"{name}: cannot be written (") and done.stderr == "" and os.listdir(tmp_path) == []
+    assert (
+        done.stdout.startswith(f"{name}: cannot be written (")
+        and done.stderr == ""
+        and os.listdir(tmp_path) == []
+    )
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.parquet.gz"])
@@ -257,7 +347,9 @@ def test_what_is_missing_is_empty_in_both_kinds_of_table(tmp_path):
             write({"x": np.array([1.5, np.nan]), "y": np.array(["a", None], dtype=object)})
     assert (tmp_path / "a.csv").read_text() == 'x,y\n1.5,"a"\n,\n'
     table = pq.read_table(tmp_path / "a.parquet")
-    assert table.to_pydict() == {"x": [1.5, None], "y": ["a", None]} and table.schema.field("x").metadata == {b"unit": b"mg"}
+    assert table.to_pydict() == {"x": [1.5, None], "y": ["a", None]} and table.schema.field("x").metadata == {
+        b"unit": b"mg"
+    }
 
 
 # --- memory -----------------------------------------------------------
@@ -265,11 +357,18 @@ def test_what_is_missing_is_empty_in_both_kinds_of_table(tmp_path):
 
 def peak(patients: int, folder: Path) -> float:
     """The peak memory (MB) of a process that simulates this many patients in small blocks."""
-    code = ("import resource, pkpd, pkpd.simulation.streaming\npkpd.simulation.streaming._BLOCK = 50_000\n"
-            "model = pkpd.load_model('oxaliplatin')\ntimes = tuple(map(float, range(41)))\n"
-            f"pkpd.simulate_to_file(pkpd.Crowd(model, pkpd.load_parameters((), model), times), {patients}, 'a.parquet')\n"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n")
-    return float(subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True).stdout)
+    code = (
+        "import resource, pkpd, pkpd.simulation.streaming\npkpd.simulation.streaming._BLOCK = 50_000\n"
+        "model = pkpd.load_model('oxaliplatin')\ntimes = tuple(map(float, range(41)))\n"
+        f"pkpd.simulate_to_file(pkpd.Crowd(model, pkpd.load_parameters((), model), times), {patients}, "
+        f"'a.parquet')\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+    )
+    return float(
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True
+        ).stdout
+    )
 
 
 def test_memory_does_not_grow_with_the_patients(tmp_path):

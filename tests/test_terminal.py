@@ -134,7 +134,15 @@ def test_time_that_has_passed_is_told_in_words(seconds, text):
 @pytest.mark.slow
 def test_a_fit_writes_lines_into_a_log_file_while_it_runs(tmp_path):
     """Its first line is there long before it ends, where no terminal is."""
-    command = [sys.executable, "-m", "pkpd.commands.cli", "fit", "eortc_40983", "--out", str(tmp_path / "r.toml")]
+    command = [
+        sys.executable,
+        "-m",
+        "pkpd.commands.cli",
+        "fit",
+        "eortc_40983",
+        "--out",
+        str(tmp_path / "r.toml"),
+    ]
     with open(tmp_path / "log", "w") as log:
         run = subprocess.Popen(
             command, stderr=log, stdout=log, env=os.environ | {"PKPD_CACHE": str(tmp_path / "cache")}

@@ -244,17 +244,31 @@ def test_units_are_known_where_nothing_can_be_kept(afresh, monkeypatch):
     assert ratio("g", "mg") == 1000
 
 
-@pytest.mark.parametrize(("text", "meant"), [("7 da", "deciyear"), ("2 das", "decasecond"), ("1 mday", "milliday"),
-                                             ("3 Mg", "megagram"), ("1 ML", "megaliter"), ("1 MM", "megamolar")])
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("7 da", "deciyear"),
+        ("2 das", "decasecond"),
+        ("1 mday", "milliday"),
+        ("3 Mg", "megagram"),
+        ("1 ML", "megaliter"),
+        ("1 MM", "megamolar"),
+    ],
+)
 def test_a_prefix_that_nobody_means_is_a_slip(text, meant):
     unit = text.split()[1]
     with pytest.raises(ContentError) as caught:
         quantity(text, "own.toml: regimen.cycle")
     [issue] = caught.value.issues
     assert issue.what == f"{unit!r} is not a unit that is used here: it is {meant}"
-    assert issue.remedy == "times are s, min, hour, day, week, month, year; amounts are mg, g, umol, volumes mL, L"
+    assert (
+        issue.remedy
+        == "times are s, min, hour, day, week, month, year; amounts are mg, g, umol, volumes mL, L"
+    )
 
 
-@pytest.mark.parametrize("unit", ["ms", "us", "min", "kg", "mg", "ug", "mM", "nM", "GBq", "MBq", "1/nL", "year", "months"])
+@pytest.mark.parametrize(
+    "unit", ["ms", "us", "min", "kg", "mg", "ug", "mM", "nM", "GBq", "MBq", "1/nL", "year", "months"]
+)
 def test_prefixes_in_use_are_read(unit):
     assert parse_unit(unit).factor > 0

@@ -1,7 +1,8 @@
-"""`python -m tools.fill_docs [--check] [PAGE …]`: makes the generated pages of docs anew, or tells which are out of date.
+"""`python -m tools.fill_docs [--check] [PAGE …]`: makes the generated pages of docs anew, or tells which are
+out of date.
 
-A page is written word for word; `--check` holds its numbers to three digits, of which the last may be off by one between
-kinds of processors, and exits with 1 where a page is not what the library gives.
+A page is written word for word; `--check` holds its numbers to three digits, of which the last may be off by
+one between kinds of processors, and exits with 1 where a page is not what the library gives.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ def same(one: str, other: str) -> bool:
 def main() -> int:
     reader = argparse.ArgumentParser(prog="python -m tools.fill_docs", description=__doc__)
     reader.add_argument("pages", nargs="*", metavar="PAGE", help=f"of {', '.join(PAGES)}; all if left out")
-    reader.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page is out of date")
+    reader.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 1 if a page is out of date"
+    )
     asked = reader.parse_args()
     if unknown := sorted(set(asked.pages) - set(PAGES)):
         reader.error(f"{unknown[0]!r} is no generated page: {', '.join(PAGES)}")
@@ -87,7 +90,13 @@ def main() -> int:
         stale += (out := not same(made, before))
         if not asked.check and made != before:
             store.write_text(path, made)
-        told = "is up to date" if not out else "is out of date" if asked.check else "was out of date: written anew"
+        told = (
+            "is up to date"
+            if not out
+            else "is out of date"
+            if asked.check
+            else "was out of date: written anew"
+        )
         print(f"{path.relative_to(DOCS.parent)} {told}", flush=True)
     return int(bool(stale) and asked.check)
 

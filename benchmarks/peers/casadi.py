@@ -1,4 +1,6 @@
-"""CasADi: CVODES with an exact sparse Jacobian, restarted at each event; one integrator for each pattern of outputs."""
+"""CasADi: CVODES with an exact sparse Jacobian, restarted at each event; one integrator for each pattern of
+outputs.
+"""
 
 from __future__ import annotations
 

@@ -45,9 +45,18 @@ def _one(rates: Callable, dosed: np.ndarray) -> Callable:
             begin, end, given, rate, saved = here
             y = y.at[dosed].add(given)
             out = diffrax.diffeqsolve(
-                term, diffrax.Kvaerno5(), begin, end, None, y, jnp.concatenate([inputs, rate]), stepsize_controller=control,
-                saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=saved), diffrax.SubSaveAt(t1=True)]), max_steps=None,
-                throw=False)
+                term,
+                diffrax.Kvaerno5(),
+                begin,
+                end,
+                None,
+                y,
+                jnp.concatenate([inputs, rate]),
+                stepsize_controller=control,
+                saveat=diffrax.SaveAt(subs=[diffrax.SubSaveAt(ts=saved), diffrax.SubSaveAt(t1=True)]),
+                max_steps=None,
+                throw=False,
+            )
             return out.ys[1][0], out.ys[0]
 
         return jax.lax.scan(leg, start, (edges[:-1], edges[1:], add, infusion, stops))[1]

@@ -42,16 +42,22 @@ def sbml(model: Model) -> str:
 def solver(problem: Problem) -> Callable[[Problem, float], np.ndarray]:
     """Solves patients at a relative tolerance: states (patient, time, state).
 
-    Its integrator is called directly: `simulate` for each leg takes up to half as long again; doses as eleven recurring
-    events in the SBML, and reactions in place of rate rules, take as long as this.
+    Its integrator is called directly: `simulate` for each leg takes up to half as long again; doses as eleven
+    recurring events in the SBML, and reactions in place of rate rules, take as long as this.
     """
     import roadrunner
 
     runner = roadrunner.RoadRunner(sbml(problem.model))
     values = runner.model
     place = {name: k for k, name in enumerate(values.getGlobalParameterIds())}
-    states, inputs, infusions = (np.array([place[n] for n in names], dtype=np.int32) for names in (
-        problem.model.states, problem.model.inputs, [f"u_{n}" for n in equations.dosed(problem.model)]))
+    states, inputs, infusions = (
+        np.array([place[n] for n in names], dtype=np.int32)
+        for names in (
+            problem.model.states,
+            problem.model.inputs,
+            [f"u_{n}" for n in equations.dosed(problem.model)],
+        )
+    )
     runner.integrator.setValue("stiff", True)
     runner.integrator.setValue("maximum_num_steps", 100_000)
 
@@ -68,7 +74,9 @@ def solver(problem: Problem) -> Callable[[Problem, float], np.ndarray]:
 
     def solve(some: Problem, rtol: float) -> np.ndarray:
         runner.integrator.setValue("relative_tolerance", rtol)
-        runner.integrator.setValue("absolute_tolerance", [rtol * 1e-2] * len(states))  # one number is scaled by each start value
+        runner.integrator.setValue(
+            "absolute_tolerance", [rtol * 1e-2] * len(states)
+        )  # one number is scaled by each start value
 
         def patient(i: int) -> Leg:
             values.setGlobalParameterValues(inputs, some.inputs[i])

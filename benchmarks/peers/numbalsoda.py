@@ -69,8 +69,19 @@ def solver(problem: Problem) -> Callable[[Problem, float], np.ndarray]:
     def solve(some: Problem, rtol: float) -> np.ndarray:
         plan = timeline(some)
         out = np.empty((*some.times.shape, some.start.shape[1]))
-        made.patients(made.rhs.address, some.start, some.inputs, plan.edges, plan.first, plan.dosed, plan.add, plan.infusion,
-                      some.times[0].copy(), rtol, out)
+        made.patients(
+            made.rhs.address,
+            some.start,
+            some.inputs,
+            plan.edges,
+            plan.first,
+            plan.dosed,
+            plan.add,
+            plan.infusion,
+            some.times[0].copy(),
+            rtol,
+            out,
+        )
         return out
 
     return solve

@@ -20,8 +20,16 @@ def solver(problem: Problem) -> Callable[[Problem, float], np.ndarray]:
     """Solves patients at a relative tolerance: states (patient, time, state)."""
 
     def solve(some: Problem, rtol: float) -> np.ndarray:
-        states, *_ = solve_population(some.model, some.start, some.inputs, some.schedule, some.times, some.begin, rtol,
-                                      atol=tolerances(some.model, rtol, 1e-2 * rtol))
+        states, *_ = solve_population(
+            some.model,
+            some.start,
+            some.inputs,
+            some.schedule,
+            some.times,
+            some.begin,
+            rtol,
+            atol=tolerances(some.model, rtol, 1e-2 * rtol),
+        )
         return states
 
     return solve

@@ -33,7 +33,9 @@ def solver(problem: Problem) -> Callable[[Problem, float], np.ndarray]:
         def patient(i: int) -> Leg:
             def leg(begin: float, stops: np.ndarray, y: np.ndarray, infusion: np.ndarray) -> np.ndarray:
                 here[:] = some.inputs[i], infusion
-                grid = np.r_[begin, (begin + stops[0]) / 2, stops]  # of two times it would return every step it takes
+                grid = np.r_[
+                    begin, (begin + stops[0]) / 2, stops
+                ]  # of two times it would return every step it takes
                 return cvode.solve(grid, y).y[2:]
 
             return leg

@@ -33,8 +33,16 @@ def solver(problem: Problem) -> Callable[[Problem, float], np.ndarray]:
     def solve(some: Problem, rtol: float) -> np.ndarray:
         def patient(i: int) -> Leg:
             def leg(begin: float, stops: np.ndarray, y: np.ndarray, infusion: np.ndarray) -> np.ndarray:
-                return odeint(rhs, y, np.r_[begin, stops], (some.inputs[i], infusion), rtol=rtol, atol=rtol * 1e-2,
-                              tfirst=True, mxstep=100_000)[1:]
+                return odeint(
+                    rhs,
+                    y,
+                    np.r_[begin, stops],
+                    (some.inputs[i], infusion),
+                    rtol=rtol,
+                    atol=rtol * 1e-2,
+                    tfirst=True,
+                    mxstep=100_000,
+                )[1:]
 
             return leg
 

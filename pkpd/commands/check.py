@@ -1,4 +1,6 @@
-"""What `pkpd check` looks at: each entry by itself, then with all that it names composed, and nothing solved."""
+"""What `pkpd check` looks at: each entry by itself, then with all that it names composed, and
+nothing solved.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,21 @@ def issues_of(kind: str, name: str) -> list[Issue]:
     if kind == "model":
         file = model_file(name)
         if not (file.parts or file.compartments or file.variables or file.flows or file.parameters):
-            return [Issue(file.where, "holds nothing: no parts, no compartments, no variables",
-                          "write [parts], or [compartments] and [flows]")]
+            return [
+                Issue(
+                    file.where,
+                    "holds nothing: no parts, no compartments, no variables",
+                    "write [parts], or [compartments] and [flows]",
+                )
+            ]
         alone = not file.joins and not file.gathers and (file.parts or file.compartments)
         return check_model(build_model(file, {})) if alone else []
     if kind == "result":
         from pkpd.fit.result import figure_issues, load_result
 
-        return figure_issues(load_result(name)[1], library.read(kind, name).where) + issues_of("parameters", name)
+        return figure_issues(load_result(name)[1], library.read(kind, name).where) + issues_of(
+            "parameters", name
+        )
     if kind == "parameters":
         own = load_parameters(name)
         if not own.model:
@@ -31,8 +40,13 @@ def issues_of(kind: str, name: str) -> list[Issue]:
         known = meant(own.model, own.name)
         if not known:
             offered = nearest(own.model, library.names("model"))
-            return [Issue(f"{library.read(kind, name).where}: parameters.model", f"{own.model!r} names no model: no entry of the "
-                          "library, no file", offered)]
+            return [
+                Issue(
+                    f"{library.read(kind, name).where}: parameters.model",
+                    f"{own.model!r} names no model: no entry of the library, no file",
+                    offered,
+                )
+            ]
         file = model_file(known[0])
         if file.parts:
             load_parameters(name, build_model(file, {}), host=None)

@@ -29,7 +29,10 @@ app = typer.Typer(
 )
 
 Cluster = Annotated[
-    str | None, typer.Option("--cluster", help="Run on the workers of a Dask scheduler: tcp://HOST:PORT", show_default=False)
+    str | None,
+    typer.Option(
+        "--cluster", help="Run on the workers of a Dask scheduler: tcp://HOST:PORT", show_default=False
+    ),
 ]
 Data = Annotated[
     Path | None,
@@ -45,7 +48,9 @@ Carry = Annotated[
 ]
 Cycles = Annotated[
     int | None,
-    typer.Option(min=0, help="cycles of the regimen's first course; 6 if left out where the regimen does not say"),
+    typer.Option(
+        min=0, help="cycles of the regimen's first course; 6 if left out where the regimen does not say"
+    ),
 ]
 Sets = Annotated[
     list[str] | None, typer.Option(help="parameter sets, the last on top; the system's default if left out")
@@ -64,7 +69,9 @@ def version(value: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass
 
@@ -72,7 +79,8 @@ def root(
 @app.command("list", epilog="Example: pkpd list trials --json")
 def list_(
     kind: Annotated[
-        str | None, typer.Argument(help="models, drugs, parameters, regimens, trials, fits or studies; all if left out")
+        str | None,
+        typer.Argument(help="models, drugs, parameters, regimens, trials, fits or studies; all if left out"),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -99,18 +107,25 @@ class _Show(TyperCommand):
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         given = [*args, "--"]
-        filled = [[a, ""] if a == "--diagram" and following.startswith("-") else [a]
-                  for a, following in zip(args, given[1:], strict=True)]
+        filled = [
+            [a, ""] if a == "--diagram" and following.startswith("-") else [a]
+            for a, following in zip(args, given[1:], strict=True)
+        ]
         return super().parse_args(ctx, [a for pair in filled for a in pair])
 
 
 @app.command(cls=_Show, epilog="Example: pkpd show oxaliplatin --diagram oxaliplatin.svg")
 def show(
-    name: Annotated[str, typer.Argument(help="a model, parameter set, regimen, trial, fit or study; or a file")],
+    name: Annotated[
+        str, typer.Argument(help="a model, parameter set, regimen, trial, fit or study; or a file")
+    ],
     diagram: Annotated[
         str | None,
-        typer.Option(metavar="[FILE]", help="Draw a model's parts and flows (.svg, .png, .pdf) or a regimen's doses (.svg, .png) "
-                                            "into a file; NAME.svg in this folder if none is named."),
+        typer.Option(
+            metavar="[FILE]",
+            help="Draw a model's parts and flows (.svg, .png, .pdf) or a regimen's doses (.svg, .png) "
+            "into a file; NAME.svg in this folder if none is named.",
+        ),
     ] = None,
     exposure: Annotated[
         Path | None,
@@ -122,7 +137,9 @@ def show(
     source: Annotated[bool, typer.Option("--source", help="Print the file as it is written.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show equations, values with their units and sources, figures of a trial, published exposures of a drug."""
+    """Show equations, values with their units and sources, figures of a trial, published
+    exposures of a drug.
+    """
     from pkpd.commands import show as showing
 
     if source:
@@ -135,7 +152,9 @@ def show(
 
 @app.command(epilog="Example: pkpd check my_model.toml")
 def check(
-    paths: Annotated[list[str] | None, typer.Argument(help="files or library names; the whole library if left out")] = None,
+    paths: Annotated[
+        list[str] | None, typer.Argument(help="files or library names; the whole library if left out")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check files: names, units, structure, values, sources. Exit code 2 if anything is wrong."""
@@ -151,12 +170,15 @@ def check(
 
 
 @app.command(
-    epilog='Example: pkpd simulate crlm_folfox --regimen folfox4 --cycles 6 --patients 100 --until "1 year" --out run.csv'
+    epilog='Example: pkpd simulate crlm_folfox --regimen folfox4 --cycles 6 --patients 100 --until "1 year" '
+    "--out run.csv"
 )
 def simulate(
     ctx: typer.Context,
     system: Annotated[str, typer.Argument(help="any model: a library name or a file")],
-    out_file: Annotated[Path, typer.Option("--out", callback=no_dash, help="Where to write: .csv or .parquet")],
+    out_file: Annotated[
+        Path, typer.Option("--out", callback=no_dash, help="Where to write: .csv or .parquet")
+    ],
     data: Data = None,
     typical: Annotated[bool, typer.Option("--typical", help="With --data: patients without spread.")] = False,
     covariates: Covariates = "forward",
@@ -176,17 +198,22 @@ def simulate(
 
     own = [f"--{n}" for n in ("typical", "covariates", "carry") if _said(ctx, n)]
     if data is not None or own:
-        given = [f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every", "columns") if _said(ctx, n)]
+        given = [
+            f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every", "columns") if _said(ctx, n)
+        ]
         way = run.Way(typical, covariates, carry or [], own, given)
         with on_cluster(cluster), progress(err):
             text = run.records_to_file(system, data, out_file, seed, parameters or [], way)
         say(text)
         return
     if regimen is None and _said(ctx, "cycles"):
-        raise fail("--cycles", "counts the cycles of a regimen, and none is given", "add --regimen, or leave it out")
+        raise fail(
+            "--cycles", "counts the cycles of a regimen, and none is given", "add --regimen, or leave it out"
+        )
     with on_cluster(cluster), progress(err) as tell:
-        text = run.stream_to_file(system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell,
-                                   columns)
+        text = run.stream_to_file(
+            system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell, columns
+        )
     say(text)
 
 
@@ -200,7 +227,8 @@ def _said(ctx: typer.Context, name: str) -> bool:
 def trial(
     name: Annotated[str, typer.Argument(help="a trial: a library name or a file")],
     fit: Annotated[
-        str | None, typer.Option(help='a fit\'s result, the library\'s own if left out; "none": the values of its files')
+        str | None,
+        typer.Option(help="a fit's result, the library's own if left out; \"none\": the values of its files"),
     ] = None,
     patients: Annotated[
         int, typer.Option(min=20, max=1_000_000, help="virtual patients an arm and draw")
@@ -215,7 +243,9 @@ def trial(
     ] = None,
     cluster: Cluster = None,
 ) -> None:
-    """Simulate a trial and set its published figures beside the predicted ones. Exit code 0 even where figures miss."""
+    """Simulate a trial and set its published figures beside the predicted ones. Exit code 0 even where
+    figures miss.
+    """
     from pkpd.commands import run
     from pkpd.machine import store
 
@@ -237,10 +267,17 @@ def fit(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
     out_file: Annotated[
         Path | None,
-        typer.Option("--out", callback=no_dash, help="Where to write the result; NAME_result.toml in this folder if left out"),
+        typer.Option(
+            "--out",
+            callback=no_dash,
+            help="Where to write the result; NAME_result.toml in this folder if left out",
+        ),
     ] = None,
     replace_shipped: Annotated[
-        bool, typer.Option("--replace-shipped", help="Replace the library's own result: for those who maintain it.")
+        bool,
+        typer.Option(
+            "--replace-shipped", help="Replace the library's own result: for those who maintain it."
+        ),
     ] = False,
     cluster: Cluster = None,
 ) -> None:

@@ -13,7 +13,9 @@ from pkpd.errors import PkpdError, clipped
 
 def run(app: typer.Typer) -> None:
     """Runs the command line: an error that the user can mend is printed and exits with 2."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a batch system's stop leaves no half-written file either
+    signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # a batch system's stop leaves no half-written file either
     try:
         with guarded_output():
             code = app(standalone_mode=False)  # an exit within a command comes back as its code
@@ -21,8 +23,10 @@ def run(app: typer.Typer) -> None:
             raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except (typer.Abort, KeyboardInterrupt):
-        _fail("interrupted; no half-written file was left\n"
-              "    remedy: run it again; a fit goes on from its last checkpoint with `pkpd fit NAME --resume`")
+        _fail(
+            "interrupted; no half-written file was left\n"
+            "    remedy: run it again; a fit goes on from its last checkpoint with `pkpd fit NAME --resume`"
+        )
     except MemoryError:
         _fail("needs more memory than this machine has\n    remedy: fewer patients, cycles or times")
     except PkpdError as error:

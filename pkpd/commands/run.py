@@ -53,7 +53,9 @@ def stream_to_file(
     own = load_parameters(parameters, model)
     said += _stands_in(own)
     crowd = Crowd(model, own, _times(until, every, model.time), given, cycles, seed)
-    done = simulate_to_file(crowd, patients, path, tell, None if columns is None else [n.strip() for n in columns.split(",")])
+    done = simulate_to_file(
+        crowd, patients, path, tell, None if columns is None else [n.strip() for n in columns.split(",")]
+    )
     failed = [f"failed and kept, its later rows empty: {f}" for f in done.failures[:5]]
     if done.failed > 5:
         failed.append(f"… and {done.failed - 5} more of {patients} patients, named in the column FAILED")
@@ -72,7 +74,9 @@ def _times(until: str, every: str, unit: str) -> tuple[float, ...]:
     if not 0 < end < math.inf:
         raise fail("--until", f"{until!r} is no length of a run", "give a time above zero: '1 year'")
     if not 0 < step <= end or end / step > 200_000:
-        raise fail("--every", f"{every!r} does not divide {until!r} into 1 to 200,000 steps", "choose another")
+        raise fail(
+            "--every", f"{every!r} does not divide {until!r} into 1 to 200,000 steps", "choose another"
+        )
     return (*np.arange(0, end - 1e-9 * end, step).tolist(), end)
 
 
@@ -91,8 +95,9 @@ class Way:
     given: Sequence[str] = ()
 
 
-def records_to_file(system: str, data: Path | None, path: Path, seed: int, parameters: list[str],
-                    way: Way) -> str:
+def records_to_file(
+    system: str, data: Path | None, path: Path, seed: int, parameters: list[str], way: Way
+) -> str:
     """Runs a table of dosing records and writes one row a record."""
     from pkpd.machine.tables import require_table, table_writer
     from pkpd.model.compose import load_model
@@ -102,9 +107,11 @@ def records_to_file(system: str, data: Path | None, path: Path, seed: int, param
     if data is None:
         raise fail(way.own[0], "goes with --data only", "give the records: --data FILE, or leave it out")
     if way.given:
-        raise fail(way.given[0],
-                   "has no place beside --data: the records say who is given what, and when to write",
-                   "leave out " + ", ".join(way.given))
+        raise fail(
+            way.given[0],
+            "has no place beside --data: the records say who is given what, and when to write",
+            "leave out " + ", ".join(way.given),
+        )
     require_table(path)
     if path.resolve() == data.resolve():
         raise fail("--out", f"{path} is the table of records itself", "name another file")
@@ -119,7 +126,9 @@ def records_to_file(system: str, data: Path | None, path: Path, seed: int, param
     notices = [*(f"{data}: {n}" for n in records.notices), *_stands_in(own)]
     carried = [n for n in table.columns if n not in table.attrs["units"] and n != "FAILED"]
     notices += [f"carried as they are: {', '.join(carried)}"] if carried else []
-    return "\n".join([*_told(path, len(table), table.attrs["units"], len(records.ids), system), *notices, *failed, NOTICE])
+    return "\n".join(
+        [*_told(path, len(table), table.attrs["units"], len(records.ids), system), *notices, *failed, NOTICE]
+    )
 
 
 def _told(path: Path, rows: int, columns: dict[str, str], patients: int, system: str) -> list[str]:
@@ -151,8 +160,11 @@ def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Te
         return formats.stamped({**result, "fit": None, "hashes": hashes(trial, parameters, None)})
     parameters, account = load_result(fit)
     if parameters.model != daily_model(trial.disease).name:
-        raise fail("--fit", f"{fit!r} is of {parameters.model}, but {trial.name} has {trial.disease}",
-                   'name a fit of this disease, or "none"')
+        raise fail(
+            "--fit",
+            f"{fit!r} is of {parameters.model}, but {trial.name} has {trial.disease}",
+            'name a fit of this disease, or "none"',
+        )
     own, parameters = fitted(account, trial.name), laid_over(trial, fit, parameters)
     link = link or account.get("link", "")
     result = predict(trial, parameters, patients, link, seed, fitted=own, tell=tell)
@@ -167,9 +179,20 @@ def print_figures(result: dict, console: Console) -> None:
     for column in ("figure", "arm", "unit", "use", "published", "predicted (95 %)", ""):
         table.add_column(column, overflow="fold")
     for r in result["figures"]:
-        verdict = {True: "[green]inside[/green]", False: "[bold red]OUTSIDE[/bold red]", None: "[dim]context[/dim]"}[r["inside"]]
-        table.add_row(escape(r["figure"]), escape(r["arm"]), escape(unit_text(r)), r["use"], published_text(r), predicted_text(r),
-                      verdict)
+        verdict = {
+            True: "[green]inside[/green]",
+            False: "[bold red]OUTSIDE[/bold red]",
+            None: "[dim]context[/dim]",
+        }[r["inside"]]
+        table.add_row(
+            escape(r["figure"]),
+            escape(r["arm"]),
+            escape(unit_text(r)),
+            r["use"],
+            published_text(r),
+            predicted_text(r),
+            verdict,
+        )
     console.print(table)
     _print_account(result, console)
 
@@ -185,8 +208,10 @@ def _print_account(result: dict, console: Console) -> None:
         soft_wrap=True,
     )
     console.print(
-        "counts: exact binomial intervals · † interval derived, none was published: of a share its binomial, of a median from "
-        "simulated trials", soft_wrap=True
+        "counts: exact binomial intervals · † interval derived, none was published: of a share its "
+        "binomial, of a median from "
+        "simulated trials",
+        soft_wrap=True,
     )
     if result["joint"]:
         j = result["joint"]
@@ -196,7 +221,10 @@ def _print_account(result: dict, console: Console) -> None:
             soft_wrap=True,
         )
     if result["failed_share"]:
-        console.print(f"[red]{100 * result['failed_share']:.2g} % of the simulated patients failed and count in no figure[/red]")
+        console.print(
+            f"[red]{100 * result['failed_share']:.2g} % of the simulated patients failed and count in no "
+            f"figure[/red]"
+        )
     for text in result["failures"][:5]:
         console.print(f"[red]failed and left out:[/red] {escape(text)}")
     console.print(NOTICE)
@@ -205,18 +233,29 @@ def _print_account(result: dict, console: Console) -> None:
 def _result_file(name: str, path: Path | None, replace_shipped: bool) -> Path:
     """Where a fit's result goes: to the file named, or to NAME_result.toml here.
 
-    A fit of a checkout that has no result yet makes the library's; one that is there is replaced on request only.
+    A fit of a checkout that has no result yet makes the library's; one that is there is replaced on request
+    only.
     """
     own, shipped = library.is_path(name, "fit"), inputs.ROOT / library.FOLDERS["result"] / f"{name}.toml"
     if replace_shipped and path is None and own:
-        raise fail("--replace-shipped", f"{name} is a file of yours, whose result is none of the library's",
-                   "leave it out, or name the library's result with --out")
-    if path is None and not own and (replace_shipped or not (shipped.exists() or inputs.ROOT.name == "_library")):
+        raise fail(
+            "--replace-shipped",
+            f"{name} is a file of yours, whose result is none of the library's",
+            "leave it out, or name the library's result with --out",
+        )
+    if (
+        path is None
+        and not own
+        and (replace_shipped or not (shipped.exists() or inputs.ROOT.name == "_library"))
+    ):
         return shipped
     target = path if path is not None else Path(f"{Path(name).stem if own else name}_result.toml")
     if not replace_shipped and store.is_shipped(target):
-        raise fail("--out", f"{target} belongs to the library, and would be replaced",
-                   "name another file, or add --replace-shipped to refit the library's own")
+        raise fail(
+            "--out",
+            f"{target} belongs to the library, and would be replaced",
+            "name another file, or add --replace-shipped to refit the library's own",
+        )
     return target
 
 
@@ -228,7 +267,9 @@ def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell, replace_
 
     plan = load_fit(name)
     target = _result_file(name, path, replace_shipped)
-    loaded(plan)  # every file of the fit is read, so that the output is held against them before hours of work
+    loaded(
+        plan
+    )  # every file of the fit is read, so that the output is held against them before hours of work
     store.require_writable(target, over_shipped=replace_shipped)
     result = run_fit(plan, resume, tell, lambda found: save(found, target, over_shipped=replace_shipped))
     lines = [
@@ -239,8 +280,10 @@ def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell, replace_
         f"emulator error {result.draws.error:.2f} standard errors",
     ]
     for t in result.terms:
-        lines.append(f"  {t['trial']}: {t['kind']} of {t['figures']} figure{'s' * (t['figures'] > 1)}, "
-                     f"log likelihood {t['log_likelihood']:.2f}, squared distance {t['distance_squared']:.2f}")
+        lines.append(
+            f"  {t['trial']}: {t['kind']} of {t['figures']} figure{'s' * (t['figures'] > 1)}, "
+            f"log likelihood {t['log_likelihood']:.2f}, squared distance {t['distance_squared']:.2f}"
+        )
     for r in summary(result):
         lines.append(
             f"  {r['name']}: {r['median']:.3g} ({r['low']:.3g} to {r['high']:.3g}); prior {r['prior']:.3g} "

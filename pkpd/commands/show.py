@@ -18,8 +18,15 @@ from pkpd.machine import store
 from pkpd.model.model import ModelFile
 
 KINDS = ("models", "drugs", "parameters", "regimens", "trials", "fits", "studies")
-_TABLES = {"model": "model", "parameters": "parameters", "regimen": "regimen", "trial": "trial", "fit": "fit", "study": "study",
-           "exposures": "exposures"}
+_TABLES = {
+    "model": "model",
+    "parameters": "parameters",
+    "regimen": "regimen",
+    "trial": "trial",
+    "fit": "fit",
+    "study": "study",
+    "exposures": "exposures",
+}
 _SHOWN = 40  # issues of a file
 _DIAGRAMS = {"model": (".svg", ".png", ".pdf"), "regimen": (".svg", ".png")}
 _CHECKED = ("model", "parameters", "regimen", "trial", "fit", "result", "study", "exposures")
@@ -54,13 +61,17 @@ def rows_of(kind: str | None) -> list[dict]:
 
 
 def kinds_of(name: str) -> list[str]:
-    """The kinds of content that a name stands for, or a file's tables: a trial, its fit and the result may share a name."""
+    """The kinds of content that a name stands for, or a file's tables: a trial, its fit and the result may
+    share a name.
+    """
     if library.is_path(name, "model"):
         data = library.read("model", name).data
         for table, kind in (("parameters", "parameters"), *_TABLES.items()):
             if table in data and (table != "parameters" or "model" not in data):
                 return ["result" if kind == "parameters" and "fit" in data and "draws" in data else kind]
-        raise fail(name, "is no kind of content", "a file begins with one of " + ", ".join(f"[{t}]" for t in _TABLES))
+        raise fail(
+            name, "is no kind of content", "a file begins with one of " + ", ".join(f"[{t}]" for t in _TABLES)
+        )
     found = []
     for kind in _CHECKED:
         try:
@@ -74,11 +85,15 @@ def kinds_of(name: str) -> list[str]:
     raise NotFound(f"{name}: the library holds nothing of this name\n    remedy: {nearest(name, set(known))}")
 
 
-def show(name: str, diagram: str | None, as_json: bool, console: Console, exposure: Path | None = None) -> None:
-    """Prints all that a name stands for (as JSON, the first); the diagram of a model or regimen goes to a file.
+def show(
+    name: str, diagram: str | None, as_json: bool, console: Console, exposure: Path | None = None
+) -> None:
+    """Prints all that a name stands for (as JSON, the first); the diagram of a model or regimen goes to a
+    file.
 
     diagram   the file; NAME.svg if it is empty
-    exposure  draws a drug's concentration and its published figures there, and prints these in place of the model
+    exposure  draws a drug's concentration and its published figures there, and prints these in place of the
+              model
     """
     kinds = kinds_of(name)
     if exposure is not None and diagram is not None:
@@ -101,7 +116,11 @@ def _diagram_file(name: str, kinds: list[str], file: str) -> Path:
     """Where a diagram goes, checked before anything is computed."""
     drawn = next((k for k in kinds if k in _DIAGRAMS), None)
     if drawn is None:
-        raise fail("--diagram", f"{name!r} is neither model nor regimen", "a model's flows and a regimen's doses can be drawn")
+        raise fail(
+            "--diagram",
+            f"{name!r} is neither model nor regimen",
+            "a model's flows and a regimen's doses can be drawn",
+        )
     path = Path(file or f"{name.rsplit('/', 1)[-1].removesuffix('.toml')}.svg")
     if path.suffix not in _DIAGRAMS[drawn]:
         raise fail("--diagram", f"{path} is neither {' nor '.join(_DIAGRAMS[drawn])}", "name the file so")
@@ -239,8 +258,12 @@ def check(paths: list[str]) -> tuple[list[dict], int]:
         words = ("where", "what", "remedy")
         found += [{"file": name, **{k: clipped(getattr(i, k)) for k in words}} for i in issues]
     asked = {n for k, n in names if k in (None, "parameters")}
-    extra = [(n, i) for model, sets in defaults().items() if len(sets) > 1 and asked & {*sets}
-             for n, i in zip(sets[1:], rivals(model, sets), strict=True)]
+    extra = [
+        (n, i)
+        for model, sets in defaults().items()
+        if len(sets) > 1 and asked & {*sets}
+        for n, i in zip(sets[1:], rivals(model, sets), strict=True)
+    ]
     found += [{"file": n, "where": i.where, "what": i.what, "remedy": i.remedy} for n, i in extra]
     return found, len(names)
 

@@ -28,13 +28,17 @@ FOLDERS = {
     "mechanisms": "parameters",
 }
 SINGLE = ("exposures", "mechanisms")  # kinds of one file each, which is none of the others in its folder
-_DEEP = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){20}""")  # dotted keys: quadratic to parse
+_DEEP = re.compile(
+    r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){20}"""
+)  # dotted keys: quadratic to parse
 _LIMIT = 1_000_000  # bytes: no content file is larger; refuses a hostile one before it is parsed
 
 
 @dataclass(frozen=True)
 class Source:
-    """A content file as read: its library name (or path), its path, that path for messages, its TOML tables."""
+    """A content file as read: its library name (or path), its path, that path for messages, its
+    TOML tables.
+    """
 
     name: str
     path: str
@@ -52,7 +56,9 @@ def names(kind: str) -> list[str]:
 
 
 _Walk = tuple[list[tuple[str, int]], list[str]]
-_KNOWN: dict[tuple[str, Path], _Walk] = {}  # names are asked for thousands of times, and folders change seldom
+_KNOWN: dict[
+    tuple[str, Path], _Walk
+] = {}  # names are asked for thousands of times, and folders change seldom
 
 
 def _walked(folder: Path, kind: str) -> _Walk:
@@ -62,7 +68,10 @@ def _walked(folder: Path, kind: str) -> _Walk:
     for at, below, files in os.walk(folder):
         stamps.append((at, _changed(at)))
         near = os.path.relpath(at, folder).replace(os.sep, "/")
-        found += [f if near == "." else f"{near}/{f}" for f in (n.removesuffix(".toml") for n in files if n.endswith(".toml"))]
+        found += [
+            f if near == "." else f"{near}/{f}"
+            for f in (n.removesuffix(".toml") for n in files if n.endswith(".toml"))
+        ]
         if kind != "model":
             below.clear()
         elif near == ".":
@@ -83,14 +92,20 @@ def is_path(name: str | Path, kind: str) -> bool:
     if isinstance(name, Path):
         return True
     if not isinstance(name, str):
-        raise fail(kind, f"{shown(name)} is neither a name nor a path", f"`pkpd list {_plural(kind)}` shows the names")
+        raise fail(
+            kind,
+            f"{shown(name)} is neither a name nor a path",
+            f"`pkpd list {_plural(kind)}` shows the names",
+        )
     if Path(name).suffix:
         return True
     return "/" in name and not (kind == "model" and model_name(name) is not None)
 
 
 def model_name(name: str) -> str | None:
-    """A model's full library name from itself or from its last word when that is unique; none for what is no library's."""
+    """A model's full library name from itself or from its last word when that is unique; none for what is no
+    library's.
+    """
     known = names("model")
     if name in known:
         return name
@@ -106,12 +121,16 @@ def find(kind: str, name: str | Path) -> Path:
             offer = nearest(str(name), names(kind)) if kind == "model" else ""
             remedy = f"{offer} or " if offer.startswith("did") and not path.suffix else ""
             remedy = remedy or "a library name has no slash or suffix; "
-            raise NotFound(f"{name}: no such file\n    remedy: {remedy}`pkpd list {_plural(kind)}` shows them")
+            raise NotFound(
+                f"{name}: no such file\n    remedy: {remedy}`pkpd list {_plural(kind)}` shows them"
+            )
         return path
     full = model_name(str(name)) if kind == "model" else str(name)
     if full is None or full not in names(kind):
-        raise NotFound(f"{name}: no {kind} of this name in the library\n    remedy: "
-                       f"{nearest(str(name), names(kind))} (`pkpd list {_plural(kind)}` shows all)")
+        raise NotFound(
+            f"{name}: no {kind} of this name in the library\n    remedy: "
+            f"{nearest(str(name), names(kind))} (`pkpd list {_plural(kind)}` shows all)"
+        )
     return inputs.ROOT / FOLDERS[kind] / f"{full}.toml"
 
 
@@ -124,8 +143,13 @@ def is_file(path: Path) -> bool:
 
 
 def _plural(kind: str) -> str:
-    return {"study": "studies", "parameters": "parameters", "result": "fits", "exposures": "drugs",
-            "mechanisms": "parameters"}.get(kind, kind + "s")
+    return {
+        "study": "studies",
+        "parameters": "parameters",
+        "result": "fits",
+        "exposures": "drugs",
+        "mechanisms": "parameters",
+    }.get(kind, kind + "s")
 
 
 def read(kind: str, name: str | Path) -> Source:
@@ -152,8 +176,11 @@ def text_of(path: Path) -> str:
         raise NotFound(f"{path}: cannot be read ({error.strerror})") from None
     inputs.note(path)
     if size > _LIMIT:
-        raise fail(str(path), f"is {size / 1e6:.1f} MB; a content file is at most {_LIMIT / 1e6:.0f} MB",
-                   "split it, or move data out of it")
+        raise fail(
+            str(path),
+            f"is {size / 1e6:.1f} MB; a content file is at most {_LIMIT / 1e6:.0f} MB",
+            "split it, or move data out of it",
+        )
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError:
@@ -176,7 +203,9 @@ def toml(text: str, where: str) -> dict:
     try:
         return _copied(_tables(text))
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        reason = "is nested too deeply" if isinstance(error, RecursionError) else f"is not valid TOML: {error}"
+        reason = (
+            "is nested too deeply" if isinstance(error, RecursionError) else f"is not valid TOML: {error}"
+        )
         raise fail(where, reason, "mend the line named; a key may be given once only") from None
 
 
@@ -193,8 +222,11 @@ def tables(source: object, where: str) -> dict:
         return parse(source, where)
     if isinstance(source, dict):
         return formats.unnumbered(_copied(source), where)
-    raise fail(where, f"{shown(source)} is neither TOML text nor a dictionary",
-               "hand over the text of a file, or load one by name or path")
+    raise fail(
+        where,
+        f"{shown(source)} is neither TOML text nor a dictionary",
+        "hand over the text of a file, or load one by name or path",
+    )
 
 
 @lru_cache(1024)
@@ -238,8 +270,13 @@ def rows(value: object, where: str, known: Iterable[str], issues: list[Issue]) -
     known = tuple(known)
     if not isinstance(value, list | None):
         key = where.split(" ")[-1].split(".")[-1]
-        issues.append(Issue(where, f"{shown(value)} is not a list of tables",
-                            f"write {key} = [{{ … }}, …]" if "]." in where else f"write [[{key}]]"))
+        issues.append(
+            Issue(
+                where,
+                f"{shown(value)} is not a list of tables",
+                f"write {key} = [{{ … }}, …]" if "]." in where else f"write [[{key}]]",
+            )
+        )
         return []
     placed = [(f"{where}[{i + 1}]", entry) for i, entry in enumerate(value or ())]
     for place, entry in placed:
@@ -266,8 +303,13 @@ def counts(head: dict, limits: dict[str, tuple[int, int]], where: str, issues: l
     """The whole numbers that a table gives, each checked against its least and most."""
     for key, (least, most) in limits.items():
         if key in head and not whole(head[key], least, most):
-            issues.append(Issue(f"{where}.{key}", f"{shown(head[key])} is not a whole number of at least {least}",
-                                f"from {least} to {most}"))
+            issues.append(
+                Issue(
+                    f"{where}.{key}",
+                    f"{shown(head[key])} is not a whole number of at least {least}",
+                    f"from {least} to {most}",
+                )
+            )
     return {k: head[k] for k in limits if k in head}
 
 

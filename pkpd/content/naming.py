@@ -30,5 +30,7 @@ def placeless(value: Any) -> Any:
 def folderless(data: Any) -> Any:
     """Plain data in which nothing that is named after a file has the folder in its `name`."""
     if isinstance(data, dict):
-        return {k: called(v) if k == "name" and isinstance(v, str) else folderless(v) for k, v in data.items()}
+        return {
+            k: called(v) if k == "name" and isinstance(v, str) else folderless(v) for k, v in data.items()
+        }
     return [folderless(v) for v in data] if isinstance(data, list) else data

@@ -68,7 +68,8 @@ def registry() -> Any:
     """The pint registry with exact (rational) conversion factors."""
     import pint
 
-    ureg = pint.UnitRegistry(non_int_type=Fraction, cache_folder=None)  # type: ignore[arg-type]  # pint says float, takes Fraction
+    # pint says float, takes Fraction
+    ureg = pint.UnitRegistry(non_int_type=Fraction, cache_folder=None)  # type: ignore[arg-type]
     ureg.define("cell = [cell]")
     ureg.define("percent = 1/100 = %")
     return ureg
@@ -81,11 +82,17 @@ def parse_unit(text: str, where: str = "unit") -> Unit:
     try:
         unit = _parsed(text)
     except UnmeantPrefix as error:
-        raise fail(where, f"{text!r} is not a unit that is used here: it is {error}",
-                   "times are s, min, hour, day, week, month, year; amounts are mg, g, umol, volumes mL, L") from None
+        raise fail(
+            where,
+            f"{text!r} is not a unit that is used here: it is {error}",
+            "times are s, min, hour, day, week, month, year; amounts are mg, g, umol, volumes mL, L",
+        ) from None
     except Exception as error:  # pint raises a dozen kinds for one reason: the text is no unit
-        raise fail(where, f"{text!r} is not a unit ({type(error).__name__})",
-                   "write it as in 'mg/L', '1/day' or 'mL/min'") from None
+        raise fail(
+            where,
+            f"{text!r} is not a unit ({type(error).__name__})",
+            "write it as in 'mg/L', '1/day' or 'mL/min'",
+        ) from None
     if dict(unit.dims).get("kelvin"):
         raise fail(where, f"{text!r}: temperatures are not used here", "choose another unit")
     return unit
@@ -94,7 +101,11 @@ def parse_unit(text: str, where: str = "unit") -> Unit:
 @lru_cache(4096)
 def _parsed(text: str) -> Unit:
     """A unit by the registry, kept in the cache folder: the registry takes long to load."""
-    return ONE if text in ("", "1") else cache.remember("units", store.content_hash(text, rests_on()), lambda: _known(text), Unit)
+    return (
+        ONE
+        if text in ("", "1")
+        else cache.remember("units", store.content_hash(text, rests_on()), lambda: _known(text), Unit)
+    )
 
 
 def _known(text: str) -> Unit:
@@ -103,11 +114,16 @@ def _known(text: str) -> Unit:
         raise ValueError("a bare number")
     for word in re.findall(r"[A-Za-zµ]+", text):
         prefix, unit, _ = registry().parse_unit_name(word)[0]
-        if prefix and (unit in _LONG or (unit == "second" and prefix not in _SHORT)
-                       or (prefix in _MEGA and unit in ("gram", "liter", "mole", "molar"))):
+        if prefix and (
+            unit in _LONG
+            or (unit == "second" and prefix not in _SHORT)
+            or (prefix in _MEGA and unit in ("gram", "liter", "mole", "molar"))
+        ):
             raise UnmeantPrefix(f"{prefix}{unit}")
     base = quantity.to_base_units()
-    return Unit(Fraction(base.magnitude), tuple(sorted((str(k), Fraction(v)) for k, v in base.units._units.items())))
+    return Unit(
+        Fraction(base.magnitude), tuple(sorted((str(k), Fraction(v)) for k, v in base.units._units.items()))
+    )
 
 
 @lru_cache(1)
@@ -115,14 +131,18 @@ def rests_on() -> str:
     """A hash of what units rest on: the code here, and the registry's own definitions."""
     found = find_spec("pint")
     own = Path(found.origin).with_name("default_en.txt") if found and found.origin else None
-    return store.content_hash(store.code_hash("content/units.py"), own.read_text(encoding="utf-8") if own else "")
+    return store.content_hash(
+        store.code_hash("content/units.py"), own.read_text(encoding="utf-8") if own else ""
+    )
 
 
 def ratio(source: str, target: str, where: str = "unit") -> Fraction:
     """The exact number by which a value in `source` is multiplied to be in `target`."""
     a, b = parse_unit(source, where), parse_unit(target, where)
     if a.dims != b.dims:
-        raise fail(where, f"{source!r} cannot be converted to {target!r}", "give it in a unit of the same kind")
+        raise fail(
+            where, f"{source!r} cannot be converted to {target!r}", "give it in a unit of the same kind"
+        )
     return a.factor / b.factor
 
 
@@ -147,8 +167,12 @@ def convert(text: str, unit: str, where: str) -> float:
     return number * float(ratio(own, unit, where))
 
 
-def days(text: object, where: str, what: str, remedy: str, least: float = 0.0, most: float = 36525.0) -> float:
-    """A time such as `2 week` in days, from `least` to a hundred years; `what` says of another that it is none."""
+def days(
+    text: object, where: str, what: str, remedy: str, least: float = 0.0, most: float = 36525.0
+) -> float:
+    """A time such as `2 week` in days, from `least` to a hundred years; `what` says of another that it is
+    none.
+    """
     found = convert(text, "day", where)  # type: ignore[arg-type]  # what is no text is refused there
     if not least <= found <= most:
         raise fail(where, f"{text!r} {what}", remedy)
@@ -159,4 +183,6 @@ def pretty(unit: str) -> str:
     """A unit as a reader wants it: `m^2` as `m²`, `1` as a dash."""
     if unit in ("1", ""):
         return "–"
-    return unit.replace("**", "^").replace("^2", "²").replace("^3", "³").replace("ug", "µg").replace("um", "µm")
+    return (
+        unit.replace("**", "^").replace("^2", "²").replace("^3", "³").replace("ug", "µg").replace("um", "µm")
+    )

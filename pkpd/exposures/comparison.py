@@ -1,4 +1,6 @@
-"""Published exposures set beside virtual patients: the statistic that was published, of what the same readout finds in them."""
+"""Published exposures set beside virtual patients: the statistic that was published, of what the same readout
+finds in them.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,26 @@ from pkpd.simulation.simulation import Simulation, simulate
 
 Tell = Callable[[str, int, int], None]
 PATIENTS, _SEED = 200, "exposures"
-_FIELD = {"Cmax": "cmax", "tmax": "tmax", "Cmin": "cmin", "Clast": "clast", "concentration": "clast", "half_life": "half_life",
-          "CL": "cl", "Vss": "vss", "AUC": "auc", "ratio": "auc"}
+_FIELD = {
+    "Cmax": "cmax",
+    "tmax": "tmax",
+    "Cmin": "cmin",
+    "Clast": "clast",
+    "concentration": "clast",
+    "half_life": "half_life",
+    "CL": "cl",
+    "Vss": "vss",
+    "AUC": "auc",
+    "ratio": "auc",
+}
 _LONG, _SMALL = 1100.0, 1e-5  # days; share of the peak at which an open window ends
 
 
 @dataclass(frozen=True)
 class Course:
-    """What several figures have in common: a drug, its values, what is given, and covariates held; one simulation."""
+    """What several figures have in common: a drug, its values, what is given, and covariates held; one
+    simulation.
+    """
 
     drug: str
     model: Model
@@ -48,8 +62,12 @@ class Course:
 
 
 @door
-def compare_exposures(evidence: Evidence, tell: Tell | None = None, n: int = PATIENTS) -> list[dict[str, Any]]:
-    """A row a figure, in the order of the file: published and simulated, and whether the one lies in the other's spread."""
+def compare_exposures(
+    evidence: Evidence, tell: Tell | None = None, n: int = PATIENTS
+) -> list[dict[str, Any]]:
+    """A row a figure, in the order of the file: published and simulated, and whether the one lies in the
+    other's spread.
+    """
     plan = courses(evidence.figures)
     rows: dict[str, dict] = {}
     for k, course in enumerate(plan, 1):
@@ -74,18 +92,27 @@ def courses(figures: Iterable[Figure]) -> tuple[Course, ...]:
             factor_to(f, model)
             once = f.given.line is not None and f.given.every == 0
             whole = f.cycles * regimen.cycle * (1 + 1e-9)
-            ends = once or (f.what not in ACCUMULATION and f.end is None) or (f.end or 0.0) > whole  # no dose may follow the last
+            ends = (
+                once or (f.what not in ACCUMULATION and f.end is None) or (f.end or 0.0) > whole
+            )  # no dose may follow the last
             groups.setdefault((*own, f.patients, f.cycles if ends else 0), []).append(f)
         except ContentError as error:
             issues += [i for i in error.issues if i not in issues]
     raise_issues(issues)
-    return tuple(Course(key[0], *ready[key[:3]], max(f.cycles for f in group), key[3], group[0].given.words, tuple(group))
-                 for key, group in groups.items())
+    return tuple(
+        Course(
+            key[0], *ready[key[:3]], max(f.cycles for f in group), key[3], group[0].given.words, tuple(group)
+        )
+        for key, group in groups.items()
+    )
 
 
 def _defaults() -> dict[str, str]:
     """The default set of each model of the library, looked up once for all figures."""
-    heads = {name: library.read("parameters", name).data.get("parameters", {}) for name in library.names("parameters")}
+    heads = {
+        name: library.read("parameters", name).data.get("parameters", {})
+        for name in library.names("parameters")
+    }
     return {head["model"]: name for name, head in heads.items() if head.get("default") is True}
 
 
@@ -103,9 +130,16 @@ def _load(f: Figure, defaults: dict[str, str]) -> tuple[Model, Parameters, Regim
 
 def alone(regimen: Regimen, model: Model, where: str) -> Regimen:
     """What a regimen gives of one drug, without rules: those look at what the drug's model does not hold."""
-    own = [replace(c, doses=tuple(d for d in c.doses if _takes(model, d.drug)), rules=()) for c in regimen.courses]
+    own = [
+        replace(c, doses=tuple(d for d in c.doses if _takes(model, d.drug)), rules=())
+        for c in regimen.courses
+    ]
     if not any(c.doses for c in own):
-        raise fail(where, f"{regimen.name} gives nothing that {model.name} can receive", "it gives " + ", ".join(regimen.drugs))
+        raise fail(
+            where,
+            f"{regimen.name} gives nothing that {model.name} can receive",
+            "it gives " + ", ".join(regimen.drugs),
+        )
     return combined(regimen.name, regimen.title, tuple(own)) if regimen.parts else own[0]
 
 
@@ -117,8 +151,12 @@ def _takes(model: Model, drug: str) -> bool:
     return True
 
 
-def simulate_course(course: Course, n: int = PATIENTS, until: float | None = None, points: int = 120) -> Simulation:
-    """The typical patient, who comes first, and n virtual ones, in the windows of the figures, or from the start to a day."""
+def simulate_course(
+    course: Course, n: int = PATIENTS, until: float | None = None, points: int = 120
+) -> Simulation:
+    """The typical patient, who comes first, and n virtual ones, in the windows of the figures, or from the
+    start to a day.
+    """
     model = course.model
     people = _people(course, n)
     doses = _doses(course, people)
@@ -130,7 +168,9 @@ def simulate_course(course: Course, n: int = PATIENTS, until: float | None = Non
 
 def course_windows(course: Course) -> list[tuple[float, float]]:
     """The windows that a course's figures look at, in days from the first dose."""
-    horizon = _horizon(course) if any(f.end is None and f.what not in ACCUMULATION for f in course.figures) else 0.0
+    horizon = (
+        _horizon(course) if any(f.end is None and f.what not in ACCUMULATION for f in course.figures) else 0.0
+    )
     return sorted({w for f in course.figures for w in _windows(f, course.regimen.cycle, horizon)})
 
 
@@ -138,8 +178,11 @@ def _people(course: Course, n: int) -> Population:
     held = dict(course.patients)
     one = typical(course.model, course.parameters, held or None)
     many = draw(course.model, course.parameters, n, _SEED, covariates=held)
-    return replace(many, inputs=np.concatenate([one.inputs, many.inputs]),
-                   covariates={k: np.concatenate([one.covariates[k], v]) for k, v in many.covariates.items()})
+    return replace(
+        many,
+        inputs=np.concatenate([one.inputs, many.inputs]),
+        covariates={k: np.concatenate([one.covariates[k], v]) for k, v in many.covariates.items()},
+    )
 
 
 def _doses(course: Course, people: Population) -> Schedule:
@@ -152,7 +195,10 @@ def _horizon(course: Course) -> float:
     day = float(units.ratio("day", course.model.time))
     people = typical(course.model, course.parameters, dict(course.patients) or None)
     doses = _doses(course, people)
-    until, wanted = float(np.real(doses.time).max()) + day / 4, {x for f in course.figures for x in (f.of, f.to_of) if x}
+    until, wanted = (
+        float(np.real(doses.time).max()) + day / 4,
+        {x for f in course.figures for x in (f.of, f.to_of) if x},
+    )
     while until < _LONG * day:
         times, places = sampling(course.model, doses, (0.0, until), points=40)
         run = simulate(course.model, people, doses, times, places=places)
@@ -174,14 +220,45 @@ def read_figure(f: Figure, course: Course, run: Simulation) -> dict[str, Any]:
     """One figure's row: its quantity in every patient, and the statistic of them that was published."""
     values = _quantity(f, course, run) * _per(f, run) * factor_to(f, course.model)[0]
     known = values[1:][np.isfinite(values[1:])]
-    found = {"typical": values[0], "mean": _of(np.mean, known), "median": _of(np.median, known),
-             "geometric mean": _of(lambda x: np.exp(np.mean(np.log(x))), known[known > 0])}[f.statistic]
+    found = {
+        "typical": values[0],
+        "mean": _of(np.mean, known),
+        "median": _of(np.median, known),
+        "geometric mean": _of(lambda x: np.exp(np.mean(np.log(x))), known[known > 0]),
+    }[f.statistic]
     low, high = np.quantile(known, (0.05, 0.95)) if known.size else (np.nan, np.nan)
-    row = {k: getattr(f, k) for k in ("drug", "name", "what", "of", "to_of", "cycles", "unit", "statistic", "n", "spread", "use",
-                                      "seen", "source", "where", "miss", "text")}
-    return row | {"given": course.words, "from": f.start, "to": f.end, "published": f.value, "interval": [f.low, f.high],
-                  "simulated": _number(found), "simulated_interval": [_number(low), _number(high)],
-                  "untold": int(len(values) - 1 - known.size), "inside": bool(f.low <= found <= f.high)}
+    row = {
+        k: getattr(f, k)
+        for k in (
+            "drug",
+            "name",
+            "what",
+            "of",
+            "to_of",
+            "cycles",
+            "unit",
+            "statistic",
+            "n",
+            "spread",
+            "use",
+            "seen",
+            "source",
+            "where",
+            "miss",
+            "text",
+        )
+    }
+    return row | {
+        "given": course.words,
+        "from": f.start,
+        "to": f.end,
+        "published": f.value,
+        "interval": [f.low, f.high],
+        "simulated": _number(found),
+        "simulated_interval": [_number(low), _number(high)],
+        "untold": int(len(values) - 1 - known.size),
+        "inside": bool(f.low <= found <= f.high),
+    }
 
 
 def _of(statistic: Callable, values: np.ndarray) -> float:
@@ -209,7 +286,9 @@ def _quantity(f: Figure, course: Course, run: Simulation) -> np.ndarray:
 
 
 def factor_to(f: Figure, model: Model) -> tuple[float, str]:
-    """What brings a figure's quantity from the model's unit to its own, and the covariate by which it is divided, if any."""
+    """What brings a figure's quantity from the model's unit to its own, and the covariate by which it is
+    divided, if any.
+    """
     known = {*(v.name for v in model.variables), *model.states}
     for key, name in (("of", f.of), ("to_of", f.to_of)):
         if name and name not in known:
@@ -224,8 +303,11 @@ def factor_to(f: Figure, model: Model) -> tuple[float, str]:
     for unit, factor, covariate in choices:
         if unit.dims == wanted.dims:
             return float(unit.factor / wanted.factor) * factor, covariate
-    raise fail(f"{f.place}.unit", f"{f.what} of {f.of} is in {words}, which cannot be converted to {f.unit}",
-               'give another unit, or the substance\'s molar_mass = "459.4 g/mol"')
+    raise fail(
+        f"{f.place}.unit",
+        f"{f.what} of {f.of} is in {words}, which cannot be converted to {f.unit}",
+        'give another unit, or the substance\'s molar_mass = "459.4 g/mol"',
+    )
 
 
 def _unit(f: Figure, model: Model) -> tuple[str, units.Unit]:
@@ -234,7 +316,9 @@ def _unit(f: Figure, model: Model) -> tuple[str, units.Unit]:
     if f.what == "ratio":
         other = model.unit(f.to_of)
         return f"{c} by {other}", units.parse_unit(c) / units.parse_unit(other)
-    words = {"half_life": time, "tmax": time, "CL": f"L/{time}", "Vss": "L", "AUC": f"{c}*{time}"}.get(f.what, c)
+    words = {"half_life": time, "tmax": time, "CL": f"L/{time}", "Vss": "L", "AUC": f"{c}*{time}"}.get(
+        f.what, c
+    )
     words = "1" if f.what in ACCUMULATION else words
     return words, units.parse_unit(words)
 
@@ -243,5 +327,9 @@ def _per(f: Figure, run: Simulation) -> np.ndarray:
     """One over the covariate by which a figure's quantity is divided."""
     name = factor_to(f, run.model)[1]
     if name and name not in run.population.covariates:
-        raise fail(f"{f.place}.unit", f"{f.unit} is by {name}, which these patients lack", f"give patients = {{ {name} = … }}")
+        raise fail(
+            f"{f.place}.unit",
+            f"{f.unit} is by {name}, which these patients lack",
+            f"give patients = {{ {name} = … }}",
+        )
     return 1 / run.population.covariates[name] if name else np.ones(len(run.times))

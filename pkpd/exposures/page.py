@@ -17,11 +17,12 @@ with its source; how they are compared is in [add_a_drug.md](add_a_drug.md), the
 
 Research software: simulations set beside published figures, not advice on any patient.
 
-A figure lies **inside** if the statistic that was published, taken of 200 virtual patients, lies in the published spread between
-patients (mean ± SD, interval, range), or, where none was published, within 0.8 to 1.25 of the value (marked *). That is a wide
-gate: it tells a wrong unit, dose or structure, not a bias of ten percent. **Circular** figures built the values of their drug and
-**context** cannot be compared fairly; neither is counted. **Missing** are those of peak, area (or clearance, which is dose by
-area), half-life and trough for which no figure to check was found. Nothing was tuned to these figures.
+A figure lies **inside** if the statistic that was published, taken of 200 virtual patients, lies in the
+published spread between patients (mean ± SD, interval, range), or, where none was published, within 0.8 to
+1.25 of the value (marked *). That is a wide gate: it tells a wrong unit, dose or structure, not a bias of ten
+percent. **Circular** figures built the values of their drug and **context** cannot be compared fairly;
+neither is counted. **Missing** are those of peak, area (or clearance, which is dose by area), half-life and
+trough for which no figure to check was found. Nothing was tuned to these figures.
 """
 
 
@@ -36,8 +37,11 @@ def page(rows: Rows, drugs: Iterable[str]) -> str:
         counts += [sum(r["use"] == use for r in own) for use in ("circular", "context")]
         lines.append(f"| {drug} | " + " | ".join(map(str, counts)) + f" | {', '.join(missing(own)) or '–'} |")
     lines += ["", "## Outside, and why", ""]
-    lines += [f"- **{r['drug']}, {words(r['name'])}**: published {value(r)}, simulated {simulated(r)}. {r['miss']}"
-              for r in rows if r["use"] == "check" and not r["inside"]] or ["None."]
+    lines += [
+        f"- **{r['drug']}, {words(r['name'])}**: published {value(r)}, simulated {simulated(r)}. {r['miss']}"
+        for r in rows
+        if r["use"] == "check" and not r["inside"]
+    ] or ["None."]
     for drug, own in by_drug.items():
         if own:
             lines += ["", f"## {drug}", "", *_table(own)]
@@ -45,10 +49,18 @@ def page(rows: Rows, drugs: Iterable[str]) -> str:
 
 
 def _table(rows: Rows) -> list[str]:
-    lines = ["| figure | quantity, given | published | simulated (5–95 %) | | how seen, source |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| figure | quantity, given | published | simulated (5–95 %) | | how seen, source |",
+        "|---|---|---|---|---|---|",
+    ]
     for r in rows:
-        told = f"{r['seen']}, {r['source']}: {r['where']}{'; ' + r['text'] if r['text'] else ''}".replace("|", "/")
-        lines.append(f"| {words(r['name'])} | {quantity(r)}; {given(r)} | {value(r)} | {simulated(r)} | {verdict(r)} | {told} |")
+        told = f"{r['seen']}, {r['source']}: {r['where']}{'; ' + r['text'] if r['text'] else ''}".replace(
+            "|", "/"
+        )
+        lines.append(
+            f"| {words(r['name'])} | {quantity(r)}; {given(r)} | {value(r)} | {simulated(r)} | {verdict(r)} "
+            f"| {told} |"
+        )
     return lines
 
 
@@ -72,10 +84,16 @@ def value(row: dict) -> str:
 
 
 def simulated(row: dict) -> str:
-    """The simulated statistic with the middle 90 % of patients; patients in whom it cannot be told are counted."""
+    """The simulated statistic with the middle 90 % of patients; patients in whom it cannot be told are
+    counted.
+    """
     low, high = row["simulated_interval"]
     untold = f"; not told in {row['untold']} of them" if row["untold"] else ""
-    return "none" if row["simulated"] is None else f"{digits(row['simulated'])} ({digits(low)}–{digits(high)}{untold}){unit(row)}"
+    return (
+        "none"
+        if row["simulated"] is None
+        else f"{digits(row['simulated'])} ({digits(low)}–{digits(high)}{untold}){unit(row)}"
+    )
 
 
 def unit(row: dict) -> str:

@@ -31,9 +31,17 @@ class Fit(Labelled):
 
     def label(self) -> tuple[str, list[Row]]:
         return f"Fit {self.name}: {self.title}", [
-            ("trials", named(self.trials)), ("parameters", self.parameters), ("free", named(f.name for f in self.free)),
-            ("patients", f"{self.patients} an arm, {self.replicates} replicates, {self.draws} draws, seed {self.seed}")]
+            ("trials", named(self.trials)),
+            ("parameters", self.parameters),
+            ("free", named(f.name for f in self.free)),
+            (
+                "patients",
+                f"{self.patients} an arm, {self.replicates} replicates, {self.draws} draws, seed {self.seed}",
+            ),
+        ]
 
     def figures(self, trial: Trial) -> tuple[Figure, ...]:
         """The figures of a trial that are fitted."""
-        return tuple(f for f in trial.figures if f.use == "fit" and f"{trial.name}/{f.key}" not in self.leave_out)
+        return tuple(
+            f for f in trial.figures if f.use == "fit" and f"{trial.name}/{f.key}" not in self.leave_out
+        )

@@ -1,4 +1,6 @@
-"""What a fit may move: a line's value, its spread's sd or a mixture's share, of the disease or of a context of arms."""
+"""What a fit may move: a line's value, its spread's sd or a mixture's share, of the disease or of a context
+of arms.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ class Free:
     @property
     def keys(self) -> tuple[str, ...]:
         """The names of its lines among the draws of a result."""
-        before, after = f"{self.context}/" if self.context else "", "" if self.what == "value" else f":{self.what}"
+        before, after = (
+            f"{self.context}/" if self.context else "",
+            "" if self.what == "value" else f":{self.what}",
+        )
         return tuple(f"{before}{line}{after}" for line in self.lines)
 
     @property
@@ -77,14 +82,18 @@ def put(parameters: Parameters, name: str, what: str, value: float) -> Parameter
 
 @dataclass(frozen=True)
 class Point:
-    """The disease's parameters, and what is set in contexts that arms lay on top: context, line, what, value."""
+    """The disease's parameters, and what is set in contexts that arms lay on top: context, line,
+    what, value.
+    """
 
     parameters: Parameters
     laid: tuple[tuple[str, str, str, float], ...] = ()
 
     def of(self, prepared: Prepared) -> Prepared:
         """The patients of an arm with this point's values in their contexts."""
-        return replace(prepared, contexts=tuple((name, self.within(name, own)) for name, own in prepared.contexts))
+        return replace(
+            prepared, contexts=tuple((name, self.within(name, own)) for name, own in prepared.contexts)
+        )
 
     def within(self, context: str, own: Parameters) -> Parameters:
         """A context with what this point sets in it."""
@@ -108,4 +117,7 @@ def point(parameters: Parameters, values: Iterable[tuple[str, float]]) -> Point:
 
 def put_all(free: tuple[Free, ...], parameters: Parameters, scores: np.ndarray) -> Point:
     """The parameters at a point on the free scales."""
-    return point(parameters, [(key, float(f.from_scale(score))) for f, score in zip(free, scores, strict=True) for key in f.keys])
+    return point(
+        parameters,
+        [(key, float(f.from_scale(score))) for f, score in zip(free, scores, strict=True) for key in f.keys],
+    )

@@ -18,8 +18,8 @@ def interval(values: np.ndarray, level: float = LEVEL) -> Cell:
     Ends are at ranks p (n + 1) of the n numbers in order, p = (1 ∓ level) / 2, by a straight line between
     neighbours (Hyndman and Fan's type 6, Am Stat 50:361 (1996)). A further number lies between ranks j and k
     with probability (k - j) / (n + 1), whatever its law, so that the level is met where
-    n >= 2 / (1 - level) - 1 (39 at 95 %); of fewer the ends are the least and the greatest, and `level` in the
-    answer is what these reach, (n - 1) / (n + 1).
+    n >= 2 / (1 - level) - 1 (39 at 95 %); of fewer the ends are the least and the greatest, and `level` in
+    the answer is what these reach, (n - 1) / (n + 1).
 
     value, low, high   None where infinite (not reached), and where undefined (NaN) in over half of them
     level, defined     what is reached, and by how many numbers: those that are undefined are left out
@@ -57,12 +57,16 @@ def at_rank(ordered: np.ndarray, rank: float) -> float:
 
 
 def reached(count: int, level: float = LEVEL) -> float:
-    """The level that an interval of so many numbers reaches: that asked for, or of the least to the greatest."""
+    """The level that an interval of so many numbers reaches: that asked for, or of the least to
+    the greatest.
+    """
     return min(level, (count - 1) / (count + 1)) if count else 0.0
 
 
 def level_text(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The level that intervals of rows reach, for a reader: `95 %`, `88 %` (of 16), `81–95 %`; rounded down."""
+    """The level that intervals of rows reach, for a reader: `95 %`, `88 %` (of 16), `81–95 %`;
+    rounded down.
+    """
     found = sorted({math.floor(100 * r["level"] + 1e-9) for r in rows if r.get("defined")})
     if not found:
         return f"{100 * LEVEL:g} %"

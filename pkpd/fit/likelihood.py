@@ -25,8 +25,8 @@ from pkpd.trial.trial import Trial
 class Objective:
     """The log posterior of a fit: patients and dates are drawn once (common random numbers).
 
-    `patients` are those of each term's arms. Each trial has patients of its own, of its own parameter set: `own` holds them,
-    term by term, where one is not the fit's.
+    `patients` are those of each term's arms. Each trial has patients of its own, of its own parameter set:
+    `own` holds them, term by term, where one is not the fit's.
     """
 
     fit: Fit
@@ -52,11 +52,15 @@ class Objective:
     def arms(self, scores: np.ndarray) -> list[Arms]:
         """Readouts of every arm of each trial at a point."""
         sets = [put_all(self.fit.free, base, scores) for base in self.own or [self.base] * len(self.terms)]
-        found = iter(run_all(_readout, [(at, p) for at, own in zip(sets, self.patients, strict=True) for p in own]))
+        found = iter(
+            run_all(_readout, [(at, p) for at, own in zip(sets, self.patients, strict=True) for p in own])
+        )
         return [{p.arm.name: next(found) for p in own} for own in self.patients]
 
     def expected(self, scores: np.ndarray) -> np.ndarray:
-        """The figures expected at a point, trial by trial, on the scales of their terms; none where a value is no patient's."""
+        """The figures expected at a point, trial by trial, on the scales of their terms; none where a value
+        is no patient's.
+        """
         try:
             found = self.arms(scores)
         except ContentError:  # a value beyond what its line can be; the prior's centre is checked before
@@ -65,7 +69,9 @@ class Objective:
 
     def settled(self, scores: np.ndarray) -> Objective:
         """The objective with covariances as they are at a point, where patients must be possible."""
-        return replace(self, terms=tuple(t.settled(a) for t, a in zip(self.terms, self.arms(scores), strict=True)))
+        return replace(
+            self, terms=tuple(t.settled(a) for t, a in zip(self.terms, self.arms(scores), strict=True))
+        )
 
     @property
     def covariances(self) -> list[np.ndarray]:
@@ -74,21 +80,30 @@ class Objective:
 
     def with_covariances(self, found: list[np.ndarray]) -> Objective:
         """The objective with covariances as they were kept."""
-        return replace(self, terms=tuple(replace(t, covariance=c) if isinstance(t, Joint) else t
-                                         for t, c in zip(self.terms, found, strict=True)))
+        return replace(
+            self,
+            terms=tuple(
+                replace(t, covariance=c) if isinstance(t, Joint) else t
+                for t, c in zip(self.terms, found, strict=True)
+            ),
+        )
 
     def split(self, values: np.ndarray) -> list[np.ndarray]:
         """Figures on the last axis, apart by trial."""
         return np.split(values, np.cumsum([len(t.figures) for t in self.terms])[:-1], axis=-1)
 
     def log_prior(self, scores: np.ndarray) -> np.ndarray:
-        """Up to a constant; nothing beyond five prior sds. Points have the free quantities on their last axis."""
+        """Up to a constant; nothing beyond five prior sds. Points have the free quantities on their last
+        axis.
+        """
         z = (scores - self.centre) / self.width
         return np.where(np.all(np.abs(z) < 5, axis=-1), -0.5 * np.sum(z * z, axis=-1), -np.inf)
 
     def log_likelihood(self, values: np.ndarray) -> np.ndarray:
         """The sum of the terms, for figures as `expected` gives them."""
-        return np.sum([t.log_likelihood(v) for t, v in zip(self.terms, self.split(values), strict=True)], axis=0)
+        return np.sum(
+            [t.log_likelihood(v) for t, v in zip(self.terms, self.split(values), strict=True)], axis=0
+        )
 
     def __call__(self, scores: np.ndarray) -> float:
         """The log posterior, up to a constant."""
@@ -102,13 +117,19 @@ def _readout(one: tuple[Point, Prepared]) -> Readout | Followed:
 
 
 def objective(fit: Fit, trials: tuple[Trial, ...], base: Parameters) -> Objective:
-    """The objective of a fit: patients drawn and their drugs solved, of those arms that its figures are read from."""
+    """The objective of a fit: patients drawn and their drugs solved, of those arms that its figures are read
+    from.
+    """
     figures = [fit.figures(t) for t in trials]
-    places = [setting(t, arm, fit.link) for t, own in zip(trials, figures, strict=True) for arm in arms_read(t, own)]
+    places = [
+        setting(t, arm, fit.link) for t, own in zip(trials, figures, strict=True) for arm in arms_read(t, own)
+    ]
     warm(places)
     seeds = {t.name: fit.seed + k for k, t in enumerate(trials)}
     sets = {t.name: own_set(t, fit.parameters, base) for t in trials}
-    admitted = [admit(place, sets[place.trial.name], fit.patients, seeds[place.trial.name]) for place in places]
+    admitted = [
+        admit(place, sets[place.trial.name], fit.patients, seeds[place.trial.name]) for place in places
+    ]
     terms = tuple(term(t, own, seeds[t.name], fit.replicates) for t, own in zip(trials, figures, strict=True))
     patients = tuple(tuple(p for p in admitted if p.trial.name == t.name) for t in trials)
     return Objective(fit, base, terms, patients, tuple(sets[t.name] for t in trials))

@@ -31,20 +31,35 @@ def named(trial: Trial, name: str | Path) -> bool:
 
 
 def own_set(trial: Trial, name: str | Path, base: Parameters) -> Parameters:
-    """The set that a trial's patients are of, before what is free is put in it: a fit's own where the trial names it."""
+    """The set that a trial's patients are of, before what is free is put in it: a fit's own where the trial
+    names it.
+    """
     return base if named(trial, name) else load_parameters(trial.parameters, daily_model(trial.disease))
 
 
 def laid_over(trial: Trial, name: str | Path, result: Parameters) -> Parameters:
-    """A result for a trial's patients: its calibrated quantities and their draws, over the trial's own set."""
+    """A result for a trial's patients: its calibrated quantities and their draws, over the
+    trial's own set.
+    """
     if named(trial, name):
         return result
     own = load_parameters(trial.parameters, daily_model(trial.disease))
     if own.draws or not result.draws:
-        raise fail(f"{trial.name}: trial.parameters", f"{own.name} has draws of its own, and so has {name}" if own.draws else
-                   f"is {own.name}, and {name} has no draws to lay over it", "name a set without draws, or --fit none")
+        raise fail(
+            f"{trial.name}: trial.parameters",
+            f"{own.name} has draws of its own, and so has {name}"
+            if own.draws
+            else f"is {own.name}, and {name} has no draws to lay over it",
+            "name a set without draws, or --fit none",
+        )
     keys = [(line, what) for context, line, what in map(split, result.draws) if not context]
-    raise_issues([i for line, what in keys if (i := unlike(own, result[line], what, f"{trial.name}: trial.parameters"))])
+    raise_issues(
+        [
+            i
+            for line, what in keys
+            if (i := unlike(own, result[line], what, f"{trial.name}: trial.parameters"))
+        ]
+    )
     for line, what in keys:
         own = put(own, line, what, _held(result[line], what))
     return replace(own, name=f"{result.name} over {own.name}", draws=result.draws)
@@ -58,7 +73,9 @@ def _held(line: Value, what: str) -> float:
 
 
 def unlike(own: Parameters, line: Value, what: str, where: str) -> Issue | None:
-    """What keeps a line of a trial's own set from taking what a fit has free of it: no such spread, or one of another law."""
+    """What keeps a line of a trial's own set from taking what a fit has free of it: no such spread, or one of
+    another law.
+    """
     found = next((v for v in own.values if v.name == line.name), None)
     one, other = None if found is None else found.spread, line.spread
     if found is None:

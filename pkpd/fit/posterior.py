@@ -53,10 +53,16 @@ def sample(target: Objective, state: dict, keep: Callable[[], None], tell: Tell)
         return _pick(1.4 * (chain - chain.mean(axis=0)) + chain.mean(axis=0), fit.design)
 
     def drawn() -> np.ndarray:
-        chain, state["acceptance"] = _chain(target, emulator(target, state, 2 * fit.design), state["best"], fit.seed)
+        chain, state["acceptance"] = _chain(
+            target, emulator(target, state, 2 * fit.design), state["best"], fit.seed
+        )
         return _pick(chain, fit.draws)
 
-    for done, count, propose in ((0, fit.design, design), (fit.design, fit.design, wider), (2 * fit.design, fit.draws, drawn)):
+    for done, count, propose in (
+        (0, fit.design, design),
+        (fit.design, fit.design, wider),
+        (2 * fit.design, fit.draws, drawn),
+    ):
         evaluate(target, state, propose, done, count, keep, told)
     tell("sampling", total, total)
     return _weighted(target, emulator(target, state, 2 * fit.design), state, slice(2 * fit.design, total))
@@ -70,15 +76,21 @@ def _weighted(target: Objective, guess: Emulator, state: dict, which: slice) -> 
     weights = np.exp(logs - logs.max())
     weights /= weights.sum()
     known = np.all(np.isfinite(values), axis=1)
-    errors = np.concatenate([t.errors(v) for t, v in zip(target.terms, target.split(values[known]), strict=True)], axis=1)
+    errors = np.concatenate(
+        [t.errors(v) for t, v in zip(target.terms, target.split(values[known]), strict=True)], axis=1
+    )
     error = np.sqrt(np.mean(((guessed - values)[known] / errors) ** 2))
     u = (np.arange(len(points)) + 0.5) / len(points)
     picked = np.searchsorted(np.cumsum(weights), u).clip(0, len(points) - 1)
-    return Draws(points[picked], len(points), float(1 / np.sum(weights**2)), float(error), state["acceptance"])
+    return Draws(
+        points[picked], len(points), float(1 / np.sum(weights**2)), float(error), state["acceptance"]
+    )
 
 
 def best_point(target: Objective, state: dict) -> tuple[np.ndarray, float]:
-    """The point of the highest log posterior of all that were evaluated, the climbs' best among them, and its value."""
+    """The point of the highest log posterior of all that were evaluated, the climbs' best among them, and its
+    value.
+    """
     full = target.log_likelihood(state["values"]) + target.log_prior(state["points"])
     if full.max() > state["best_value"]:
         return state["points"][int(full.argmax())], float(full.max())
@@ -95,9 +107,18 @@ def _pick(chain: np.ndarray, count: int) -> np.ndarray:
     return chain[np.linspace(0, len(chain) - 1, count).astype(int)]
 
 
-def evaluate(target: Objective, state: dict, propose: Callable[[], np.ndarray], done: int, count: int,
-             keep: Callable[[], None], told: Callable[[int], None]) -> None:
-    """Evaluates the points proposed after `done` others, unless that has been done; the state is kept after every twenty."""
+def evaluate(
+    target: Objective,
+    state: dict,
+    propose: Callable[[], np.ndarray],
+    done: int,
+    count: int,
+    keep: Callable[[], None],
+    told: Callable[[int], None],
+) -> None:
+    """Evaluates the points proposed after `done` others, unless that has been done; the state is kept after
+    every twenty.
+    """
     skip = max(len(state["points"]) - done, 0)
     if skip >= count:
         return
@@ -112,7 +133,8 @@ def evaluate(target: Objective, state: dict, propose: Callable[[], np.ndarray], 
 
 
 def emulator(target: Objective, state: dict, count: int) -> Emulator:
-    """A smoothing spline (radial basis functions) of the figures over the free scales, on the first `count` points.
+    """A smoothing spline (radial basis functions) of the figures over the free scales, on the first `count`
+    points.
 
     The count is what a resumed run shares with one that was never broken.
     """
@@ -120,7 +142,9 @@ def emulator(target: Objective, state: dict, count: int) -> Emulator:
 
     points, values = state["points"][:count], state["values"][:count]
     good = np.all(np.isfinite(values), axis=1)
-    spline = RBFInterpolator(points[good] / target.width, values[good], kernel="cubic", degree=1, smoothing=0.1)
+    spline = RBFInterpolator(
+        points[good] / target.width, values[good], kernel="cubic", degree=1, smoothing=0.1
+    )
     return lambda x: spline(np.atleast_2d(x) / target.width)
 
 
@@ -133,8 +157,12 @@ def _chain(target: Objective, guess: Emulator, best: np.ndarray, seed: int) -> t
 
     start = best + 0.1 * target.width * _normals(seed, "walkers", _WALKERS, len(best))
     sampler = emcee.EnsembleSampler(_WALKERS, len(best), log_posterior, vectorize=True)
-    sampler.run_mcmc(emcee.State(start, random_state=np.random.RandomState(seed).get_state()), _STEPS // _KEEP_EVERY,
-                     thin_by=_KEEP_EVERY, skip_initial_state_check=True)
+    sampler.run_mcmc(
+        emcee.State(start, random_state=np.random.RandomState(seed).get_state()),
+        _STEPS // _KEEP_EVERY,
+        thin_by=_KEEP_EVERY,
+        skip_initial_state_check=True,
+    )
     kept = sampler.get_chain(discard=_BURN // _KEEP_EVERY, flat=True)
     assert kept is not None
     return kept, float(np.mean(sampler.acceptance_fraction))

@@ -25,12 +25,20 @@ DRAWS, PER_DRAW = 32, 25
 _SHARES = (50, 80, 95)  # percent of the predicted values within an interval
 
 
-def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: str = "", seed: int = 1000,
-            fitted: tuple[str, ...] | None = None, tell: Tell = lambda what, done, of: None) -> dict:
-    """Each figure's predictive median and 95 % interval, inside or outside, and a joint check of the fitted ones.
+def predict(
+    trial: Trial,
+    parameters: Parameters,
+    patients: int = 1000,
+    link: str = "",
+    seed: int = 1000,
+    fitted: tuple[str, ...] | None = None,
+    tell: Tell = lambda what, done, of: None,
+) -> dict:
+    """Each figure's predictive median and 95 % interval, inside or outside, and a joint check of the fitted
+    ones.
 
-    The interval holds the posterior's uncertainty and the chance of a trial of the trial's size. Every draw of the
-    posterior has patients of its own, none of them the fit's.
+    The interval holds the posterior's uncertainty and the chance of a trial of the trial's size. Every draw
+    of the posterior has patients of its own, none of them the fit's.
     """
     places = [setting(trial, a, link) for a in trial.arms]
     warm(places)
@@ -47,10 +55,22 @@ def predict(trial: Trial, parameters: Parameters, patients: int = 1000, link: st
     values = np.concatenate(tables, axis=1)
     chance = np.sqrt(np.mean([_variance(scaled(trial, trial.figures, t)) for t in tables], axis=0))
     used = [f for f in trial.figures if f.use == "fit" and (fitted is None or f.key in fitted)]
-    return {"trial": called(trial.name), "title": trial.title, "parameters": called(parameters.name),
-            "link": link, "patients": patients, "draws": len(sets), "trials": values.shape[1], "seed": seed,
-            "figures": [_row(trial, f, v, s, fitted) for f, v, s in zip(trial.figures, values, chance, strict=True)],
-            "joint": _joint(trial, used, values), "failures": failures, "failed_share": float(np.mean(lost))}
+    return {
+        "trial": called(trial.name),
+        "title": trial.title,
+        "parameters": called(parameters.name),
+        "link": link,
+        "patients": patients,
+        "draws": len(sets),
+        "trials": values.shape[1],
+        "seed": seed,
+        "figures": [
+            _row(trial, f, v, s, fitted) for f, v, s in zip(trial.figures, values, chance, strict=True)
+        ],
+        "joint": _joint(trial, used, values),
+        "failures": failures,
+        "failed_share": float(np.mean(lost)),
+    }
 
 
 def _variance(values: np.ndarray) -> np.ndarray:
@@ -61,9 +81,12 @@ def _variance(values: np.ndarray) -> np.ndarray:
     return np.array([np.var(v[k]) if k.any() else 0.0 for v, k in zip(values, known, strict=True)])
 
 
-def _draw(trial: Trial, prepared: tuple[Prepared, ...], per: int, seed: int,
-          numbered: tuple[int, Point]) -> tuple[list[str], float, np.ndarray]:
-    """Failures, the share of patients who failed, and figures of `per` trials (figure, trial), under one draw."""
+def _draw(
+    trial: Trial, prepared: tuple[Prepared, ...], per: int, seed: int, numbered: tuple[int, Point]
+) -> tuple[list[str], float, np.ndarray]:
+    """Failures, the share of patients who failed, and figures of `per` trials (figure, trial), under one
+    draw.
+    """
     i, point = numbered
     arms = {a.arm.name: run_arm(point.of(a.others(f"{a.arm.name} {i}")), point.parameters) for a in prepared}
     failures = [f"{name}: {text}" for name, r in arms.items() for text in r.failures]
@@ -84,7 +107,9 @@ def _quantiles(values: np.ndarray) -> dict[str, list[float | None]]:
     return found
 
 
-def _row(trial: Trial, figure: Figure, values: np.ndarray, chance: float, fitted: tuple[str, ...] | None) -> dict:
+def _row(
+    trial: Trial, figure: Figure, values: np.ndarray, chance: float, fitted: tuple[str, ...] | None
+) -> dict:
     """One figure; `chance` is its standard error over trials of one parameter set, on its scale."""
     values = values[~np.isnan(values)] if np.isnan(values).any() else values
     low, middle, high = ends(values)
@@ -97,22 +122,42 @@ def _row(trial: Trial, figure: Figure, values: np.ndarray, chance: float, fitted
     reached = values.size > 0 and np.mean(np.isfinite(values)) > 0.5
     if interval is None and figure.value is not None and chance > 0 and reached:
         around = np.array([-1.96, 1.96]) * chance
-        share = figure.kind == "landmark"  # its own binomial error: that of simulated trials would be the model's
+        share = (
+            figure.kind == "landmark"
+        )  # its own binomial error: that of simulated trials would be the model's
         wide = 1.96 * np.sqrt(figure.value * (1 - figure.value) / figure.n) if share else 0.0
-        interval = (max(figure.value - wide, 0), min(figure.value + wide, 1)) if share else tuple(figure.value * np.exp(around))
+        interval = (
+            (max(figure.value - wide, 0), min(figure.value + wide, 1))
+            if share
+            else tuple(figure.value * np.exp(around))
+        )
         seen = "derived"
-    return {"trial": called(trial.name), "arm": figure.arm, "figure": figure.name, "kind": figure.kind,
-            "use": use, "unit": figure.unit, "n": figure.n, "published": figure.value,
-            "interval": None if interval is None else [float(x) for x in interval],
-            "interval_from": seen if interval else None, "level": figure.level,
-            "predicted": _number(middle), "predicted_interval": [_number(low), _number(high)],
-            "quantiles": _quantiles(values),
-            "inside": None if figure.value is None or use == "context" else bool(low <= figure.value <= high),
-            "where": figure.where, "seen": figure.seen, "source": figure.source or trial.reference}
+    return {
+        "trial": called(trial.name),
+        "arm": figure.arm,
+        "figure": figure.name,
+        "kind": figure.kind,
+        "use": use,
+        "unit": figure.unit,
+        "n": figure.n,
+        "published": figure.value,
+        "interval": None if interval is None else [float(x) for x in interval],
+        "interval_from": seen if interval else None,
+        "level": figure.level,
+        "predicted": _number(middle),
+        "predicted_interval": [_number(low), _number(high)],
+        "quantiles": _quantiles(values),
+        "inside": None if figure.value is None or use == "context" else bool(low <= figure.value <= high),
+        "where": figure.where,
+        "seen": figure.seen,
+        "source": figure.source or trial.reference,
+    }
 
 
 def _joint(trial: Trial, figures: list[Figure], values: np.ndarray) -> dict | None:
-    """How far the fitted figures lie from the predictive cloud, together: a Mahalanobis distance and its p."""
+    """How far the fitted figures lie from the predictive cloud, together: a Mahalanobis distance
+    and its p.
+    """
     if not figures:
         return None
     index = [trial.figures.index(f) for f in figures]

@@ -1,7 +1,8 @@
 """Profile likelihoods: what the data say of each free quantity, whatever the others are.
 
-A quantity is held at a few values, the others are put where they do best under their own priors (found on the emulator, then
-evaluated exactly), and its own prior is left out. What it falls by is told against the best point of all.
+A quantity is held at a few values, the others are put where they do best under their own priors (found on the
+emulator, then evaluated exactly), and its own prior is left out. What it falls by is told against the best
+point of all.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ _NARROWED = 0.2
 
 @dataclass(frozen=True)
 class Profile:
-    """A quantity's values on its scale, in order, and how far the profile log likelihood falls there below its highest."""
+    """A quantity's values on its scale, in order, and how far the profile log likelihood falls there below
+    its highest.
+    """
 
     scores: np.ndarray
     drops: np.ndarray
@@ -30,7 +33,7 @@ class Profile:
     def bounded(self) -> tuple[bool, bool]:
         """Whether the data speak against values below the best one, and against values above it."""
         top = int(self.drops.argmin())
-        return bool((self.drops[:top] >= DROP).any()), bool((self.drops[top + 1:] >= DROP).any())
+        return bool((self.drops[:top] >= DROP).any()), bool((self.drops[top + 1 :] >= DROP).any())
 
     @property
     def says(self) -> str:
@@ -48,11 +51,17 @@ def narrowed(contraction: float) -> str:
     return "the data say little" if contraction < _NARROWED else f"narrowed by {100 * contraction:.0f} %"
 
 
-def profiles(target: Objective, draws: Draws, state: dict, keep: Callable[[], None], tell: Tell) -> tuple[Profile, ...]:
-    """The profile of each free quantity: at the ends of its prior's 95 % interval, at its posterior's, and at its median."""
+def profiles(
+    target: Objective, draws: Draws, state: dict, keep: Callable[[], None], tell: Tell
+) -> tuple[Profile, ...]:
+    """The profile of each free quantity: at the ends of its prior's 95 % interval, at its posterior's, and at
+    its median.
+    """
     first = 2 * target.fit.design + target.fit.draws
     low, middle, high = np.quantile(draws.scores, [0.025, 0.5, 0.975], axis=0)
-    grids = np.sort([target.centre - 1.96 * target.width, low, middle, high, target.centre + 1.96 * target.width], axis=0).T
+    grids = np.sort(
+        [target.centre - 1.96 * target.width, low, middle, high, target.centre + 1.96 * target.width], axis=0
+    ).T
     total, done = _ROUNDS * grids.size, first
 
     def told(i: int) -> None:
@@ -60,7 +69,9 @@ def profiles(target: Objective, draws: Draws, state: dict, keep: Callable[[], No
 
     def held() -> np.ndarray:
         guess, known = emulator(target, state, done), state["points"][:done]
-        return np.array([_best_at(target, guess, known, i, at) for i, grid in enumerate(grids) for at in grid])
+        return np.array(
+            [_best_at(target, guess, known, i, at) for i, grid in enumerate(grids) for at in grid]
+        )
 
     for _ in range(_ROUNDS):
         evaluate(target, state, held, done, grids.size, keep, told)
@@ -79,7 +90,8 @@ def _others(target: Objective, points: np.ndarray, i: int) -> np.ndarray:
 
 
 def _profile(target: Objective, i: int, grid: np.ndarray, points: np.ndarray, exact: np.ndarray) -> Profile:
-    """The best value of all rounds at each point of the grid, and that of the best point of all, which comes last.
+    """The best value of all rounds at each point of the grid, and that of the best point of all, which comes
+    last.
 
     A value that no patient can have (its line refuses it) is left out: no data speak against it.
     """
@@ -91,7 +103,9 @@ def _profile(target: Objective, i: int, grid: np.ndarray, points: np.ndarray, ex
 
 
 def _best_at(target: Objective, guess: Emulator, known: np.ndarray, i: int, at: float) -> np.ndarray:
-    """Where the other quantities do best by the emulator, within the range of evaluated points, with one held."""
+    """Where the other quantities do best by the emulator, within the range of evaluated points, with one
+    held.
+    """
     from scipy.optimize import minimize
 
     others = np.arange(known.shape[1]) != i
@@ -111,7 +125,7 @@ def _best_at(target: Objective, guess: Emulator, known: np.ndarray, i: int, at: 
         step = 1e-3 * target.width[others]
         points[:, others] = x + np.concatenate([np.zeros((1, len(x))), np.diag(step), -np.diag(step)])
         v = value(points)
-        return -float(v[0]), -(v[1:len(x) + 1] - v[len(x) + 1:]) / (2 * step)
+        return -float(v[0]), -(v[1 : len(x) + 1] - v[len(x) + 1 :]) / (2 * step)
 
     bounds = np.stack([known.min(axis=0), known.max(axis=0)], axis=1)[others]
     out = minimize(cost, start[others], jac=True, method="L-BFGS-B", bounds=bounds)

@@ -1,4 +1,6 @@
-"""Whom a fit reaches: its figures and link are those of its trials, its lines those of patients that the figures count."""
+"""Whom a fit reaches: its figures and link are those of its trials, its lines those of patients that the
+figures count.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +29,22 @@ def arms_read(trial: Trial, figures: tuple[Figure, ...]) -> tuple[Arm, ...]:
 
 
 def check_fit(fit: Fit, trials: tuple[Trial, ...], where: str) -> None:
-    """A fit names figures and a link of its trials, and lines of its parameters or of contexts of its arms."""
+    """A fit names figures and a link of its trials, and lines of its parameters or of contexts of
+    its arms.
+    """
     issues: list[Issue] = []
     _check_figures(fit, trials, where, issues)
     _check_link(fit, trials, where, issues)
     diseases = {daily_model(t.disease).name: t.name for t in trials}
     if len(diseases) > 1:
         told = ", ".join(f"{trial} has {disease}" for disease, trial in diseases.items())
-        issues.append(Issue(f"{where}: fit.trials", f"do not share a disease: {told}",
-                            "fit them apart: free lines are one model's"))
+        issues.append(
+            Issue(
+                f"{where}: fit.trials",
+                f"do not share a disease: {told}",
+                "fit them apart: free lines are one model's",
+            )
+        )
     else:
         try:
             _check_lines(fit, trials, where, issues)
@@ -48,12 +57,22 @@ def _check_figures(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list
     keys = [f"{t.name}/{f.key}" for t in trials for f in t.figures if f.use == "fit"]
     for key in fit.leave_out:
         if key not in keys:
-            issues.append(Issue(f"{where}: fit.leave_out", f"{key!r} is not a fitted figure of {_listed(t.name for t in trials)}",
-                                nearest(key, keys)))
+            issues.append(
+                Issue(
+                    f"{where}: fit.leave_out",
+                    f"{key!r} is not a fitted figure of {_listed(t.name for t in trials)}",
+                    nearest(key, keys),
+                )
+            )
     for trial in trials:
         if not fit.figures(trial):
-            issues.append(Issue(f"{where}: fit", f"no figure of {trial.name} is left to fit",
-                                'leave out less, give the trial figures with use = "fit", or remove it from trials'))
+            issues.append(
+                Issue(
+                    f"{where}: fit",
+                    f"no figure of {trial.name} is left to fit",
+                    'leave out less, give the trial figures with use = "fit", or remove it from trials',
+                )
+            )
 
 
 def _check_link(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[Issue]) -> None:
@@ -62,10 +81,19 @@ def _check_link(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[Is
     for trial in with_links:
         links = [k for k, _ in trial.treatments]
         if fit.link and fit.link not in links:
-            issues.append(Issue(f"{where}: fit.link", f"{fit.link!r} is not a treatment of {trial.name}",
-                                nearest(fit.link, links)))
+            issues.append(
+                Issue(
+                    f"{where}: fit.link",
+                    f"{fit.link!r} is not a treatment of {trial.name}",
+                    nearest(fit.link, links),
+                )
+            )
     if fit.link and not with_links:
-        issues.append(Issue(f"{where}: fit.link", f"{fit.link!r} is given, but the trials have no treatments", "remove it"))
+        issues.append(
+            Issue(
+                f"{where}: fit.link", f"{fit.link!r} is given, but the trials have no treatments", "remove it"
+            )
+        )
 
 
 def _check_lines(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[Issue]) -> None:
@@ -73,15 +101,34 @@ def _check_lines(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[I
     base = load_parameters(fit.parameters, model)
     _check_own(fit, trials, base, where, issues)
     if laid := [k for k in base.draws if "/" in k]:
-        issues.append(Issue(f"{where}: fit.parameters", f"{fit.parameters} calibrated lines of contexts ({', '.join(laid)}), "
-                            "which a later fit would lose", "free them here too, or write their values into the contexts' files"))
-    stacks = [g for t in trials for a in arms_read(t, fit.figures(t)) for g in [p.contexts for p in a.patients] or [()]]
+        issues.append(
+            Issue(
+                f"{where}: fit.parameters",
+                f"{fit.parameters} calibrated lines of contexts ({', '.join(laid)}), "
+                "which a later fit would lose",
+                "free them here too, or write their values into the contexts' files",
+            )
+        )
+    stacks = [
+        g
+        for t in trials
+        for a in arms_read(t, fit.figures(t))
+        for g in [p.contexts for p in a.patients] or [()]
+    ]
     contexts = {c: load_context(c, model) for stack in stacks for c in stack}
     for f in fit.free:
         own = contexts.get(f.context) if f.context else base
         if own is None:
-            remedy = f'name a context of these arms, or set = "{fit.parameters}"; {nearest(f.context, contexts)}'
-            issues.append(Issue(f"{where}: free", f"{f.context!r} is laid on no patients that a fitted figure counts", remedy))
+            remedy = (
+                f'name a context of these arms, or set = "{fit.parameters}"; {nearest(f.context, contexts)}'
+            )
+            issues.append(
+                Issue(
+                    f"{where}: free",
+                    f"{f.context!r} is laid on no patients that a fitted figure counts",
+                    remedy,
+                )
+            )
             continue
         before = len(issues)
         _check_free(f, own, f.context or fit.parameters, where, issues)
@@ -89,23 +136,39 @@ def _check_lines(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[I
             _check_covered(f, fit.parameters, stacks, contexts, where, issues)
 
 
-def _check_own(fit: Fit, trials: tuple[Trial, ...], base: Parameters, where: str, issues: list[Issue]) -> None:
-    """A trial's own patients can take what is free; one trial at least has the fit's own set, which else says nothing."""
+def _check_own(
+    fit: Fit, trials: tuple[Trial, ...], base: Parameters, where: str, issues: list[Issue]
+) -> None:
+    """A trial's own patients can take what is free; one trial at least has the fit's own set, which else says
+    nothing.
+    """
     kept = [k for k in base.draws if "/" not in k and k not in {key for f in fit.free for key in f.keys}]
     if kept:
         what = f"{fit.parameters} has draws of {', '.join(kept)}, which a later fit would lose"
-        issues.append(Issue(f"{where}: fit.parameters", what, "free them here too, or name a set without draws"))
+        issues.append(
+            Issue(f"{where}: fit.parameters", what, "free them here too, or name a set without draws")
+        )
     others = [t for t in trials if not named(t, fit.parameters)]
     if len(others) == len(trials):
-        issues.append(Issue(f"{where}: fit.parameters", f"{fit.parameters!r} is no trial's: "
-                            + ", ".join(f"{t.name} has {t.parameters}" for t in trials),
-                            "name the set of a trial here, or give this one to the trial"))
+        issues.append(
+            Issue(
+                f"{where}: fit.parameters",
+                f"{fit.parameters!r} is no trial's: "
+                + ", ".join(f"{t.name} has {t.parameters}" for t in trials),
+                "name the set of a trial here, or give this one to the trial",
+            )
+        )
     lines = {v.name: v for v in base.values}
     for trial in others:
         own = load_parameters(trial.parameters, daily_model(trial.disease))
         if own.draws:
-            issues.append(Issue(f"{where}: fit.trials", f"{trial.name} has {trial.parameters}, a set with draws of its own",
-                                "name a set without draws there"))
+            issues.append(
+                Issue(
+                    f"{where}: fit.trials",
+                    f"{trial.name} has {trial.parameters}, a set with draws of its own",
+                    "name a set without draws there",
+                )
+            )
         free = [(lines[line], f.what) for f in fit.free if not f.context for line in f.lines if line in lines]
         issues += [i for line, what in free if (i := unlike(own, line, what, f"{where}: free")) is not None]
 
@@ -116,27 +179,55 @@ def _check_free(f: Free, own: Parameters, name: str, where: str, issues: list[Is
     for line in f.lines:
         if line not in known:
             issues.append(Issue(f"{where}: free", f"{line!r} is not a line of {name}", nearest(line, known)))
-        elif f.what != "value" and (known[line].spread is None or (
-                f.what == "mixture" and not known[line].spread.weights)):  # type: ignore[union-attr]
-            issues.append(Issue(f"{where}: free", f"{line} has no {f.what}", "free its value, or give it a spread"))
+        elif f.what != "value" and (
+            (spread := known[line].spread) is None or (f.what == "mixture" and not spread.weights)
+        ):
+            issues.append(
+                Issue(f"{where}: free", f"{line} has no {f.what}", "free its value, or give it a spread")
+            )
         elif known[line].unit != known.get(f.line, known[line]).unit:
-            issues.append(Issue(f"{where}: free", f"{line} is in {known[line].unit}, but {f.line} in {known[f.line].unit}",
-                                "tie lines of one unit"))
+            issues.append(
+                Issue(
+                    f"{where}: free",
+                    f"{line} is in {known[line].unit}, but {f.line} in {known[f.line].unit}",
+                    "tie lines of one unit",
+                )
+            )
 
 
-def _check_covered(f: Free, parameters: str, stacks: list[tuple[str, ...]], contexts: Mapping[str, Parameters], where: str,
-                   issues: list[Issue]) -> None:
-    """Its lines are those of patients that the figures count, not hidden by contexts that are laid over them."""
+def _check_covered(
+    f: Free,
+    parameters: str,
+    stacks: list[tuple[str, ...]],
+    contexts: Mapping[str, Parameters],
+    where: str,
+    issues: list[Issue],
+) -> None:
+    """Its lines are those of patients that the figures count, not hidden by contexts that are
+    laid over them.
+    """
     for line in f.lines:
         holding = [c for c, own in contexts.items() if any(v.name == line for v in own.values)]
-        own = [s[s.index(f.context) + 1:] if f.context else s for s in stacks if not f.context or f.context in s]
+        own = [
+            s[s.index(f.context) + 1 :] if f.context else s for s in stacks if not f.context or f.context in s
+        ]
         over = list(dict.fromkeys(c for s in own for c in s if c in holding))
         if own and all(any(c in holding for c in s) for s in own):
-            issues.append(Issue(f"{where}: free", f"{line!r} of {f.context or parameters} reaches no patient: "
-                                f"{_listed(over)} lies over it", f'free the context\'s own line: set = "{over[0]}"'))
+            issues.append(
+                Issue(
+                    f"{where}: free",
+                    f"{line!r} of {f.context or parameters} reaches no patient: {_listed(over)} lies over it",
+                    f'free the context\'s own line: set = "{over[0]}"',
+                )
+            )
         elif over and not f.apart and not f.context:
-            issues.append(Issue(f"{where}: free", f"{line!r} is overridden by {_listed(over)} in some patients",
-                                f'say whose it is: set = "{over[0]}", or set = "{parameters}" for all other patients'))
+            issues.append(
+                Issue(
+                    f"{where}: free",
+                    f"{line!r} is overridden by {_listed(over)} in some patients",
+                    f'say whose it is: set = "{over[0]}", or set = "{parameters}" for all other patients',
+                )
+            )
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -42,8 +42,13 @@ def _spread(spread: Spread) -> dict:
 
 def _line(value: Value, rows: list[dict], source: str, fit: str) -> dict:
     told = "; ".join(f"{r['name']}: {r['median']:.3g} (95 % {r['low']:.3g} to {r['high']:.3g})" for r in rows)
-    entry: dict = {"value": value.value, "unit": value.unit, "where": f"fit {fit}, posterior median. {told}",
-                   "seen": "fitted", "source": source}
+    entry: dict = {
+        "value": value.value,
+        "unit": value.unit,
+        "where": f"fit {fit}, posterior median. {told}",
+        "seen": "fitted",
+        "source": source,
+    }
     if value.spread is not None:
         entry["spread"] = _spread(value.spread)
     if value.copies is not None:
@@ -69,10 +74,19 @@ def to_toml(result: FitResult) -> str:
     text = f"Fitted to {'; '.join(t.title for t in trials)}. {fit.text}".strip()
     data = {
         formats.KEY: formats.newest(),
-        "parameters": {"model": disease, "title": fit.title, "reference": source, "text": text, "include": [fit.parameters]},
+        "parameters": {
+            "model": disease,
+            "title": fit.title,
+            "reference": source,
+            "text": text,
+            "include": [fit.parameters],
+        },
         "values": values,
-        "draws": {key: [float(f"{f.from_scale(x):.6g}") for x in result.draws.scores[:, i]]
-                  for i, f in enumerate(fit.free) for key in f.keys},
+        "draws": {
+            key: [float(f"{f.from_scale(x):.6g}") for x in result.draws.scores[:, i]]
+            for i, f in enumerate(fit.free)
+            for key in f.keys
+        },
         "fit": account(result, rows),
     }
     head = "# Made by `pkpd fit " + called(fit.name) + "`; do not edit.\n"
@@ -80,18 +94,29 @@ def to_toml(result: FitResult) -> str:
 
 
 def account(result: FitResult, rows: list[dict]) -> dict:
-    """How a result was made: the trials, each one's term at the best point, the search, the sampling, the free quantities."""
+    """How a result was made: the trials, each one's term at the best point, the search, the sampling, the
+    free quantities.
+    """
     fit, draws, terms = result.fit, result.draws, result.terms
     numbers = ("log_likelihood", "distance_squared")
-    return {"name": called(fit.name), "trials": [file_of(t) for t in fit.trials],
-            "figures": list(result.target.figures), "version": pkpd.__version__, "link": fit.link,
-            "patients": fit.patients, "evaluations": result.calls,
-            "effective_draws": round(draws.effective, 1), "exact_draws": draws.exact,
-            "emulator_error": round(draws.error, 3), "acceptance": round(draws.acceptance, 3),
-            "best_log_posterior": round(result.best_value, 3),
-            "distance_squared": round(sum(t["distance_squared"] for t in terms), 3),
-            "start_log_posteriors": [round(float(v), 3) for v in result.start_values],
-            "terms": [t | {k: round(t[k], 3) for k in numbers} for t in terms], "free": rows}
+    return {
+        "name": called(fit.name),
+        "trials": [file_of(t) for t in fit.trials],
+        "figures": list(result.target.figures),
+        "version": pkpd.__version__,
+        "link": fit.link,
+        "patients": fit.patients,
+        "evaluations": result.calls,
+        "effective_draws": round(draws.effective, 1),
+        "exact_draws": draws.exact,
+        "emulator_error": round(draws.error, 3),
+        "acceptance": round(draws.acceptance, 3),
+        "best_log_posterior": round(result.best_value, 3),
+        "distance_squared": round(sum(t["distance_squared"] for t in terms), 3),
+        "start_log_posteriors": [round(float(v), 3) for v in result.start_values],
+        "terms": [t | {k: round(t[k], 3) for k in numbers} for t in terms],
+        "free": rows,
+    }
 
 
 def save(result: FitResult, path: Path, *, over_shipped: bool = False) -> Path:
@@ -100,7 +125,8 @@ def save(result: FitResult, path: Path, *, over_shipped: bool = False) -> Path:
 
 
 def load_result(name: str | Path) -> tuple[Parameters, dict]:
-    """A calibrated set with its draws, and its account of the fit, which names its `trials` and its figures by trial.
+    """A calibrated set with its draws, and its account of the fit, which names its `trials` and its figures
+    by trial.
 
     An account that names one `trial` is told as one of several trials would be.
     """
@@ -112,24 +138,40 @@ def load_result(name: str | Path) -> tuple[Parameters, dict]:
     named = source.path if library.is_path(name, "result") else source.name
     told = data["fit"]
     if "trials" not in told:
-        told = {**told, "trials": [told["trial"]], "figures": [f"{told['trial']}/{f}" for f in told["figures"]]}
+        told = {
+            **told,
+            "trials": [told["trial"]],
+            "figures": [f"{told['trial']}/{f}" for f in told["figures"]],
+        }
     for figure in told["figures"]:
         if not any(figure.startswith(f"{t}/") for t in told["trials"]):
-            raise fail(f"{source.where}: fit.figures", f"{figure!r} is of none of its trials",
-                       "write TRIAL/FIGURE:ARM, one of its trials first: " + ", ".join(told["trials"]))
+            raise fail(
+                f"{source.where}: fit.figures",
+                f"{figure!r} is of none of its trials",
+                "write TRIAL/FIGURE:ARM, one of its trials first: " + ", ".join(told["trials"]),
+            )
     return load_parameters(named, model), told
 
 
 def figure_issues(told: dict, where: str) -> list[Issue]:
-    """Figures that an account names and their trials, those that are at hand, have not: they would pass for predicted ones."""
+    """Figures that an account names and their trials, those that are at hand, have not: they would pass for
+    predicted ones.
+    """
     found = []
     for trial in told["trials"]:
         try:
             known = [f"{trial}/{f.key}" for f in load_trial(trial).figures]
         except NotFound:
             continue
-        found += [Issue(f"{where}: fit.figures", f"{trial} has no figure {f.removeprefix(f'{trial}/')!r}", nearest(f, known))
-                  for f in told["figures"] if f.startswith(f"{trial}/") and f not in known]
+        found += [
+            Issue(
+                f"{where}: fit.figures",
+                f"{trial} has no figure {f.removeprefix(f'{trial}/')!r}",
+                nearest(f, known),
+            )
+            for f in told["figures"]
+            if f.startswith(f"{trial}/") and f not in known
+        ]
     return found
 
 
@@ -145,22 +187,31 @@ def _is_result(data: dict) -> bool:
 
 
 def speaking(name: str | Path, trial: Trial) -> tuple[Parameters, dict]:
-    """A result for the patients of a trial, its calibrated quantities over the trial's own set; and its account."""
+    """A result for the patients of a trial, its calibrated quantities over the trial's own set; and its
+    account.
+    """
     parameters, account = load_result(name)
     return laid_over(trial, name, parameters), account
 
 
 def result_for(trial: Trial) -> str | None:
-    """The library's result that speaks for a trial: that of its name, else the only one of its disease; None if there is none.
+    """The library's result that speaks for a trial: that of its name, else the only one of its disease; None
+    if there is none.
 
     An error if several are."""
     names = library.names("result")
     if trial.name in names:
         return trial.name
     disease = daily_model(trial.disease).name
-    found = [n for n in names if daily_model(library.read("result", n).data["parameters"]["model"]).name == disease]
+    found = [
+        n for n in names if daily_model(library.read("result", n).data["parameters"]["model"]).name == disease
+    ]
     if len(found) > 1:
-        raise fail(trial.name, f"{' and '.join(found)} are fits of its disease", 'name one: --fit NAME, or --fit none')
+        raise fail(
+            trial.name,
+            f"{' and '.join(found)} are fits of its disease",
+            "name one: --fit NAME, or --fit none",
+        )
     return found[0] if found else None
 
 

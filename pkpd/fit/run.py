@@ -36,7 +36,8 @@ _FAR = 999.0  # no larger fall of a profile is told
 class FitResult(Labelled):
     """What a fit found: its starts, its best point, draws of the posterior on the free scales, and profiles.
 
-    `target` is the objective with its covariances as the posterior has them; `expected` are the figures at the best point.
+    `target` is the objective with its covariances as the posterior has them; `expected` are the figures at
+    the best point.
     """
 
     fit: Fit
@@ -52,21 +53,38 @@ class FitResult(Labelled):
     calls: int
 
     def label(self) -> tuple[str, list[Row]]:
-        rows = [(r["name"], f"{r['median']:.3g} ({r['low']:.3g} to {r['high']:.3g}); {r['says']}") for r in summary(self)]
+        rows = [
+            (r["name"], f"{r['median']:.3g} ({r['low']:.3g} to {r['high']:.3g}); {r['says']}")
+            for r in summary(self)
+        ]
         return f"Result of fit {self.fit.name}: log posterior {self.best_value:.2f} at the best point", rows
 
     @property
     def terms(self) -> list[dict]:
-        """Each trial's term at the best point: its log likelihood, and how far the published figures lie from the expected."""
-        return [{"trial": called(t.trial.name), "kind": t.kind, "figures": len(t.figures),
-                 "log_likelihood": float(t.log_likelihood(v)), "distance_squared": float(t.distance(v))}
-                for t, v in zip(self.target.terms, self.target.split(self.expected), strict=True)]
+        """Each trial's term at the best point: its log likelihood, and how far the published figures lie from
+        the expected.
+        """
+        return [
+            {
+                "trial": called(t.trial.name),
+                "kind": t.kind,
+                "figures": len(t.figures),
+                "log_likelihood": float(t.log_likelihood(v)),
+                "distance_squared": float(t.distance(v)),
+            }
+            for t, v in zip(self.target.terms, self.target.split(self.expected), strict=True)
+        ]
 
 
 @door
-def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: None,
-            use: Callable[[FitResult], object] = lambda result: None) -> FitResult:
-    """Calibrates: covariances at the prior's centre, several starts, covariances again at the best, posterior, profiles.
+def run_fit(
+    fit: Fit,
+    resume: bool = False,
+    tell: Tell = lambda what, done, of: None,
+    use: Callable[[FitResult], object] = lambda result: None,
+) -> FitResult:
+    """Calibrates: covariances at the prior's centre, several starts, covariances again at the best,
+    posterior, profiles.
 
     `use` is what is done with the result while the checkpoint is still kept: writing it can fail.
     """
@@ -79,8 +97,12 @@ def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: 
         at = found[int(np.argmax([v for _, v, _ in found]))][0]
         target = target.settled(at)
         found.extend(run_all(partial(_climb, target, 40 * len(at)), [at]))
-        state |= {"covariances": target.covariances, "best": found[-1][0], "best_value": found[-1][1],
-                  "calls": sum(calls for *_, calls in found)}
+        state |= {
+            "covariances": target.covariances,
+            "best": found[-1][0],
+            "best_value": found[-1][1],
+            "calls": sum(calls for *_, calls in found),
+        }
         cache.checkpoint("fits", key, state)
     target = target.with_covariances(state["covariances"])
 
@@ -90,20 +112,40 @@ def run_fit(fit: Fit, resume: bool = False, tell: Tell = lambda what, done, of: 
     draws = sample(target, state, keep, tell)
     found = profiles(target, draws, state, keep, tell)
     best, value = best_point(target, state)
-    starts = state["climbs"][:fit.starts]
-    result = FitResult(fit, trials, target, np.array([s for s, *_ in starts]), np.array([v for _, v, _ in starts]), best, value,
-                       target.expected(best), draws, found, state["calls"])
+    starts = state["climbs"][: fit.starts]
+    result = FitResult(
+        fit=fit,
+        trials=trials,
+        target=target,
+        starts=np.array([s for s, *_ in starts]),
+        start_values=np.array([v for _, v, _ in starts]),
+        best=best,
+        best_value=value,
+        expected=target.expected(best),
+        draws=draws,
+        profiles=found,
+        calls=state["calls"],
+    )
     use(result)
     cache.forget("fits", key)
     return result
 
 
 def loaded(fit: Fit) -> tuple[tuple[Trial, ...], Parameters, str]:
-    """The trials and values of a fit, and a hash of all that it computes with. This reads every file of the fit."""
+    """The trials and values of a fit, and a hash of all that it computes with. This reads every file of the
+    fit.
+    """
     trials = tuple(load_trial(name) for name in fit.trials)
     base = load_parameters(fit.parameters, daily_model(trials[0].disease))
-    rest = [store.code_hash(), *(x for t in trials for x in (own_set(t, fit.parameters, base).hash, *rests_on(t)))]
-    return trials, base, store.content_hash(fit, trials, base.values, base.correlations, base.covariates, *rest)
+    rest = [
+        store.code_hash(),
+        *(x for t in trials for x in (own_set(t, fit.parameters, base).hash, *rests_on(t))),
+    ]
+    return (
+        trials,
+        base,
+        store.content_hash(fit, trials, base.values, base.correlations, base.covariates, *rest),
+    )
 
 
 def _optimise(target: Objective, state: dict, key: str, tell: Tell) -> list[tuple[np.ndarray, float, int]]:
@@ -112,9 +154,14 @@ def _optimise(target: Objective, state: dict, key: str, tell: Tell) -> list[tupl
 
     found = state.setdefault("climbs", [])
     count, size = target.fit.starts, len(target.centre)
-    z = [0 * target.width, *(ndtri(uniform((str(target.fit.seed), "start", str(i)), size)) * 0.7 for i in range(1, count))]
+    z = [
+        0 * target.width,
+        *(ndtri(uniform((str(target.fit.seed), "start", str(i)), size)) * 0.7 for i in range(1, count)),
+    ]
     tell("searching", len(found), count)
-    for climbed in stream(partial(_climb, target, 20 * size), [target.centre + x * target.width for x in z[len(found):]]):
+    for climbed in stream(
+        partial(_climb, target, 20 * size), [target.centre + x * target.width for x in z[len(found) :]]
+    ):
         found.append(climbed)
         cache.checkpoint("fits", key, state)
         tell("searching", len(found), count)
@@ -133,8 +180,12 @@ def _climb(target: Objective, most: int, start: np.ndarray) -> tuple[np.ndarray,
         return min(-target(x), 1e9)
 
     simplex = np.vstack([start, start + np.diag(0.4 * target.width)])
-    out = minimize(cost, start, method="Nelder-Mead",
-                   options={"maxfev": most, "xatol": 0.01, "fatol": 0.02, "initial_simplex": simplex})
+    out = minimize(
+        cost,
+        start,
+        method="Nelder-Mead",
+        options={"maxfev": most, "xatol": 0.01, "fatol": 0.02, "initial_simplex": simplex},
+    )
     return out.x, -float(out.fun), int(calls)
 
 
@@ -146,11 +197,22 @@ def summary(result: FitResult) -> list[dict]:
         low, mid, high = f.from_scale(np.array(ends(draws)))  # type: ignore[misc]
         prior_low, prior_high = (float(f.from_scale(f.to_scale(f.at) + z * f.sd)) for z in (-1.96, 1.96))
         contraction = float(1 - np.std(draws) / f.sd)
-        rows.append({"name": f.name, "line": f.key, "median": float(mid), "low": float(low), "high": float(high),
-                     "prior": f.at, "prior_low": prior_low, "prior_high": prior_high, "contraction": contraction,
-                     "profile_at": [float(f"{f.from_scale(x):.6g}") for x in profile.scores],
-                     "profile_drop": [round(float(min(x, _FAR)), 3) for x in profile.drops],
-                     "says": f"{profile.says} ({narrowed(contraction)})"})
+        rows.append(
+            {
+                "name": f.name,
+                "line": f.key,
+                "median": float(mid),
+                "low": float(low),
+                "high": float(high),
+                "prior": f.at,
+                "prior_low": prior_low,
+                "prior_high": prior_high,
+                "contraction": contraction,
+                "profile_at": [float(f"{f.from_scale(x):.6g}") for x in profile.scores],
+                "profile_drop": [round(float(min(x, _FAR)), 3) for x in profile.drops],
+                "says": f"{profile.says} ({narrowed(contraction)})",
+            }
+        )
     return rows
 
 

@@ -1,7 +1,7 @@
 """The likelihood terms of a fit, one a trial: exact counts, or one joint normal of all its figures.
 
-A term reads simulated arms to one number a figure, on a scale where it is near normal, and weighs such numbers. Numbers have
-the figures on their last axis; leading axes are points.
+A term reads simulated arms to one number a figure, on a scale where it is near normal, and weighs such
+numbers. Numbers have the figures on their last axis; leading axes are points.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ _TRIALS = 150  # simulated trials whose mean figures stand for the expected ones
 
 
 def scaled(trial: Trial, figures: tuple[Figure, ...], values: np.ndarray) -> np.ndarray:
-    """Figures on scales where they are near normal: log for ratios and medians, shares for counts and landmarks.
+    """Figures on scales where they are near normal: log for ratios and medians, shares for counts and
+    landmarks.
 
     A median that is not reached counts as the longest follow-up.
     """
@@ -32,8 +33,13 @@ def scaled(trial: Trial, figures: tuple[Figure, ...], values: np.ndarray) -> np.
     for figure, value in zip(figures, values, strict=True):
         if figure.kind == "median":
             value = np.minimum(value, trial.follow_up[1] / MONTH)
-        rows.append(np.log(value) if figure.kind in ("median", "hazard ratio") else
-                    value / figure.n if figure.kind == "count" else value)
+        rows.append(
+            np.log(value)
+            if figure.kind in ("median", "hazard ratio")
+            else value / figure.n
+            if figure.kind == "count"
+            else value
+        )
     return np.array(rows)
 
 
@@ -51,16 +57,25 @@ def term(trial: Trial, figures: tuple[Figure, ...], seed: int, replicates: int) 
 
 
 def _within(figures: tuple[Figure, ...]) -> tuple[int, ...]:
-    """For each figure, the other of its arm among whose patients its own are (-1: none): who responds has disease controlled."""
+    """For each figure, the other of its arm among whose patients its own are (-1: none): who responds has
+    disease controlled.
+    """
+
     def outer(f: Figure) -> int:
-        found = [j for j, g in enumerate(figures) if g.arm == f.arm and g.endpoint == "control" and g.n == f.n
-                 and (f.value or 0) <= (g.value or 0)]
+        found = [
+            j
+            for j, g in enumerate(figures)
+            if g.arm == f.arm and g.endpoint == "control" and g.n == f.n and (f.value or 0) <= (g.value or 0)
+        ]
         return found[0] if f.endpoint == "response" and len(found) == 1 else -1
+
     return tuple(outer(f) for f in figures)
 
 
 def shares(trial: Trial, figures: tuple[Figure, ...], arms: Arms) -> np.ndarray:
-    """The expected share of each count from one large simulated arm, k of n patients: (k + 0.5) / (n + 1), never 0 or 1."""
+    """The expected share of each count from one large simulated arm, k of n patients: (k + 0.5) / (n + 1),
+    never 0 or 1.
+    """
     n = np.array([np.count_nonzero(~arms[f.arm].failed) for f in figures])
     found = figure_values(trial, arms, figures) / [f.n for f in figures]
     return (found * n + 0.5) / (n + 1)
@@ -70,7 +85,8 @@ def shares(trial: Trial, figures: tuple[Figure, ...], arms: Arms) -> np.ndarray:
 class Counts:
     """Independent binomials of a trial's counts; each figure is read as the logit of its expected share.
 
-    A count of patients who are among those of another count is a binomial of these, so that the two are a multinomial.
+    A count of patients who are among those of another count is a binomial of these, so that the two are a
+    multinomial.
     """
 
     trial: Trial
@@ -79,7 +95,9 @@ class Counts:
 
     @cached_property
     def _counts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of each figure: patients who count, patients of whom they are, and the figure that counts those (-1: the whole arm)."""
+        """Of each figure: patients who count, patients of whom they are, and the figure that counts those
+        (-1: the whole arm).
+        """
         outer = np.array(_within(self.figures))
         k = np.array([f.value for f in self.figures], dtype=float)
         return k, np.where(outer >= 0, k[outer], [f.n for f in self.figures]), outer
@@ -100,7 +118,9 @@ class Counts:
         known, outer = np.all(np.isfinite(values), axis=-1), self._counts[2]
         share = expit(np.where(known[..., None], values, 0.0))
         n = self._counts[1]
-        most = 1 - 0.5 / (n + 1)  # as of simulated patients: a share of few controlled ones is never all of them
+        most = 1 - 0.5 / (
+            n + 1
+        )  # as of simulated patients: a share of few controlled ones is never all of them
         inner = np.minimum(share / share[..., outer], most)
         return np.where(known, self._log(np.where(outer >= 0, inner, share)), -np.inf)
 
@@ -117,7 +137,9 @@ class Counts:
 
 @dataclass(frozen=True)
 class Joint:
-    """One normal of all figures of a trial around the expected ones, with the covariance of simulated trials of its size."""
+    """One normal of all figures of a trial around the expected ones, with the covariance of simulated trials
+    of its size.
+    """
 
     trial: Trial
     figures: tuple[Figure, ...]
@@ -169,8 +191,11 @@ class Joint:
 
     def _refuse(self, which: np.ndarray, what: str) -> None:
         keys = [f"{self.trial.name}/{f.key}" for f, bad in zip(self.figures, which, strict=True) if bad]
-        raise fail(", ".join(keys), f"{what} at a point of the fit, so that it has no covariance",
-                   "leave it out of the fit (leave_out), or put the priors' centres where the trial could have been")
+        raise fail(
+            ", ".join(keys),
+            f"{what} at a point of the fit, so that it has no covariance",
+            "leave it out of the fit (leave_out), or put the priors' centres where the trial could have been",
+        )
 
     def _squared(self, values: np.ndarray) -> np.ndarray:
         gap = self._observed - values

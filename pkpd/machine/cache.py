@@ -1,7 +1,9 @@
-"""The cache folder: what took long to make, kept for the next process. Nothing in it can do more harm than cost time.
+"""The cache folder: what took long to make, kept for the next process. Nothing in it can do more harm than
+cost time.
 
-Content is kept with a digest of itself and of its name: what is cut, changed or exchanged is made anew. It is read only
-where none but this user could have written it (compiled code does what it says, and no digest tells who made it).
+Content is kept with a digest of itself and of its name: what is cut, changed or exchanged is made anew. It is
+read only where none but this user could have written it (compiled code does what it says, and no digest tells
+who made it).
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def folder() -> Path | None:
-    """The user's cache folder of pkpd (`PKPD_CACHE` overrides it), made if need be; None where there is none to be trusted."""
+    """The user's cache folder of pkpd (`PKPD_CACHE` overrides it), made if need be; None where there is none
+    to be trusted.
+    """
     try:
         root = Path(os.path.realpath(_wanted()))
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -34,8 +38,11 @@ def folder() -> Path | None:
     if root not in _TOLD:
         _TOLD.add(root)
         logging.getLogger("pkpd").warning(
-            "%s: others could have written this cache folder, so it is not used: everything is made anew each time\n"
-            "    remedy: chmod 700 it if it is yours alone, or set PKPD_CACHE to a folder that is", root)
+            "%s: others could have written this cache folder, so it is not used: everything is made anew "
+            "each time\n"
+            "    remedy: chmod 700 it if it is yours alone, or set PKPD_CACHE to a folder that is",
+            root,
+        )
     return None
 
 
@@ -55,7 +62,9 @@ def _own(found: os.stat_result, kind: Callable[[int], bool]) -> bool:
 
 
 def load(kind: str, key: str) -> bytes | None:
-    """What was kept under (kind, key); None where there is nothing, or not what was written, or not by this user."""
+    """What was kept under (kind, key); None where there is nothing, or not what was written, or not by this
+    user.
+    """
     root = folder()
     if root is None:
         return None

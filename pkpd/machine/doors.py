@@ -1,4 +1,6 @@
-"""What may be handed to a public verb: each argument is held to its annotation, and a wrong one is told with a remedy."""
+"""What may be handed to a public verb: each argument is held to its annotation, and a wrong one is told with
+a remedy.
+"""
 
 from __future__ import annotations
 
@@ -15,23 +17,43 @@ from pkpd.errors import fail
 P = ParamSpec("P")
 R = TypeVar("R")
 _MADE = {  # how a noun is come by
-    "Model": 'load_model("NAME") gives one', "Parameters": 'load_parameters("NAME", model) gives one',
-    "Population": "draw(model, parameters, n) gives one", "Regimen": 'load_regimen("NAME") gives one',
-    "Schedule": "lower(regimen, model, patients, starts) gives one", "Simulation": "simulate(…) gives one",
-    "Records": "read_records(FILE, model, parameters) gives one", "Trial": 'load_trial("NAME") gives one',
-    "Fit": 'load_fit("NAME") gives one', "Crowd": "pkpd.Crowd(model, parameters, times) is one",
-    "Evidence": 'load_evidence("NAME") gives one', "Crossing": "pkpd.Crossing(of, level) is one"}
-_WORDS = {"int": "a whole number", "float": "a number", "str": "a text", "bool": "True or False",
-          "np.ndarray": "an array of numbers", "pd.DataFrame": "a data frame", "tuple": "a list of numbers",
-          "Path": "a path", "None": "None"}
+    "Model": 'load_model("NAME") gives one',
+    "Parameters": 'load_parameters("NAME", model) gives one',
+    "Population": "draw(model, parameters, n) gives one",
+    "Regimen": 'load_regimen("NAME") gives one',
+    "Schedule": "lower(regimen, model, patients, starts) gives one",
+    "Simulation": "simulate(…) gives one",
+    "Records": "read_records(FILE, model, parameters) gives one",
+    "Trial": 'load_trial("NAME") gives one',
+    "Fit": 'load_fit("NAME") gives one',
+    "Crowd": "pkpd.Crowd(model, parameters, times) is one",
+    "Evidence": 'load_evidence("NAME") gives one',
+    "Crossing": "pkpd.Crossing(of, level) is one",
+}
+_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a text",
+    "bool": "True or False",
+    "np.ndarray": "an array of numbers",
+    "pd.DataFrame": "a data frame",
+    "tuple": "a list of numbers",
+    "Path": "a path",
+    "None": "None",
+}
 _PLAIN: dict[str, tuple[type, ...]] = {"str": (str,), "Path": (Path,), "None": (type(None),)}
 
 
 def door(verb: Callable[P, R]) -> Callable[P, R]:
-    """A public verb that refuses an argument of another kind than its annotation names, before any work is done."""
+    """A public verb that refuses an argument of another kind than its annotation names, before any work is
+    done.
+    """
     signature = inspect.signature(verb)
-    kinds = {p.name: _kinds(str(p.annotation)) for p in signature.parameters.values()
-             if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)}
+    kinds = {
+        p.name: _kinds(str(p.annotation))
+        for p in signature.parameters.values()
+        if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    }
 
     @wraps(verb)
     def checked(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -51,7 +73,9 @@ def _kinds(annotation: str) -> tuple[str, ...]:
 
 
 def _is(value: Any, kind: str) -> bool:
-    """Whether a value is of the kind that an annotation names; of kinds that are not known here, every value is."""
+    """Whether a value is of the kind that an annotation names; of kinds that are not known here, every value
+    is.
+    """
     if kind == "bool":
         return type(value).__name__ in ("bool", "bool_")  # NumPy's too, which is no kind of Python's
     if kind in _PLAIN:

@@ -1,8 +1,9 @@
-"""Files that appear under their names whole or not at all, whatever stops the process, and leave nothing else behind.
+"""Files that appear under their names whole or not at all, whatever stops the process, and leave nothing else
+behind.
 
-A draft has no name while it is written, where the file system has such files (O_TMPFILE): then even a process that is
-killed leaves nothing. Elsewhere it is a hidden file that its writer holds a lock on, and the next writer of the same
-target removes those that nobody holds.
+A draft has no name while it is written, where the file system has such files (O_TMPFILE): then even a process
+that is killed leaves nothing. Elsewhere it is a hidden file that its writer holds a lock on, and the next
+writer of the same target removes those that nobody holds.
 """
 
 from __future__ import annotations
@@ -48,7 +49,12 @@ class Draft:
         if self.name is None:
             name = self._near / _hidden(self.target)
             # a folder is named, though the path is absolute, for only then are links followed
-            os.link(f"/proc/self/fd/{self.file.fileno()}", name, src_dir_fd=self.file.fileno(), follow_symlinks=True)
+            os.link(
+                f"/proc/self/fd/{self.file.fileno()}",
+                name,
+                src_dir_fd=self.file.fileno(),
+                follow_symlinks=True,
+            )
             self.name = name
 
     def place(self) -> None:

@@ -1,7 +1,9 @@
-"""Where work runs: threads here (the engine releases the interpreter lock), a Dask cluster, or an executor handed in.
+"""Where work runs: threads here (the engine releases the interpreter lock), a Dask cluster, or an executor
+handed in.
 
-Work is spread once: what a task spreads in its turn gets the task's own share of the threads, on a cluster one.
-What a task takes and gives is plain data, and none looks at files, so that it means the same on another machine.
+Work is spread once: what a task spreads in its turn gets the task's own share of the threads, on a cluster
+one. What a task takes and gives is plain data, and none looks at files, so that it means the same on another
+machine.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from pkpd.machine import store
 T = TypeVar("T")
 R = TypeVar("R")
 
-_SHARE: ContextVar[int] = ContextVar("share", default=0)  # threads that the task at work may use; 0 outside of any
+_SHARE: ContextVar[int] = ContextVar(
+    "share", default=0
+)  # threads that the task at work may use; 0 outside of any
 _CLUSTERS: list[_Cluster] = []
 _ADDRESS = re.compile(r"(?:tcp|tls)://(\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]@]+):(\d{1,5})")
 _CONNECT = 5  # seconds in which a scheduler answers
@@ -47,9 +51,15 @@ def is_here(executor: Executor | None) -> bool:
     return executor is None and (not _CLUSTERS or bool(_SHARE.get()))
 
 
-def run_all(task: Callable[[T], R], items: Iterable[T], executor: Executor | None = None,
-            done: Callable[[int, int], object] = lambda so_far, of: None) -> list[R]:
-    """Runs a task over items and returns results in the order of the items; `done` is told how many there are so far."""
+def run_all(
+    task: Callable[[T], R],
+    items: Iterable[T],
+    executor: Executor | None = None,
+    done: Callable[[int, int], object] = lambda so_far, of: None,
+) -> list[R]:
+    """Runs a task over items and returns results in the order of the items; `done` is told how many there are
+    so far.
+    """
     items, found = list(items), []
     for result in _run(task, items, executor, len(items)):
         found.append(result)
@@ -58,16 +68,22 @@ def run_all(task: Callable[[T], R], items: Iterable[T], executor: Executor | Non
 
 
 def stream(task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Runs a task over items and yields results in the order of the items; few at a time are at work or waiting."""
+    """Runs a task over items and yields results in the order of the items; few at a time are at work or
+    waiting.
+    """
     return _run(task, items if isinstance(items, Sequence) else list(items), None, 0)
 
 
 def _run(task: Callable[[T], R], items: Sequence[T], executor: Executor | None, ahead: int) -> Iterator[R]:
-    """Results in order; `ahead` is how many tasks may be at work or waiting, one more than there are threads if 0."""
+    """Results in order; `ahead` is how many tasks may be at work or waiting, one more than there are threads
+    if 0.
+    """
     own = _SHARE.get()
     threads = min(own or workers(), len(items))
     if executor is not None and len(items) > 1:
-        yield from _in_order(lambda item: executor.submit(task, item), items, ahead, lambda future: future.result())
+        yield from _in_order(
+            lambda item: executor.submit(task, item), items, ahead, lambda future: future.result()
+        )
     elif executor is None and _CLUSTERS and not own:
         yield from _CLUSTERS[-1].run(task, items, ahead)
     elif threads <= 1:
@@ -75,8 +91,12 @@ def _run(task: Callable[[T], R], items: Sequence[T], executor: Executor | None, 
     else:
         pool, share = ThreadPoolExecutor(threads), (own or workers()) // threads
         try:
-            yield from _in_order(lambda item: pool.submit(_sharing, share, task, item), items, ahead or threads + 1,
-                                 lambda future: future.result())
+            yield from _in_order(
+                lambda item: pool.submit(_sharing, share, task, item),
+                items,
+                ahead or threads + 1,
+                lambda future: future.result(),
+            )
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -89,7 +109,9 @@ def _sharing(threads: int, task: Callable[[T], R], item: T) -> R:
         _SHARE.reset(token)
 
 
-def _in_order(submit: Callable[[Any], Any], items: Sequence, ahead: int, result: Callable[[Any], R]) -> Iterator[R]:
+def _in_order(
+    submit: Callable[[Any], Any], items: Sequence, ahead: int, result: Callable[[Any], R]
+) -> Iterator[R]:
     waiting: deque = deque()
     try:
         for item in items:
@@ -105,8 +127,9 @@ def _in_order(submit: Callable[[Any], Any], items: Sequence, ahead: int, result:
 
 @contextmanager
 def on_cluster(address: str | None) -> Iterator[None]:
-    """Runs all work of the block on the workers of a Dask scheduler (`tcp://HOST:PORT`, or `tls://HOST:PORT` with the
-    certificates of Dask's own configuration); here, without an address."""
+    """Runs all work of the block on the workers of a Dask scheduler (`tcp://HOST:PORT`, or `tls://HOST:PORT`
+    with the certificates of Dask's own configuration); here, without an address.
+    """
     if address is None:
         yield
         return
@@ -125,13 +148,17 @@ class _Cluster:
     def __init__(self, address: str):
         match = _ADDRESS.fullmatch(address)
         if match is None or not 0 < int(match[2]) < 65536:
-            raise fail("--cluster", f"{address!r} is not the address of a scheduler",
-                       "write it as `dask scheduler` prints it: tcp://HOST:PORT")
+            raise fail(
+                "--cluster",
+                f"{address!r} is not the address of a scheduler",
+                "write it as `dask scheduler` prints it: tcp://HOST:PORT",
+            )
         try:
             from distributed import Client, Security
         except ImportError:
-            raise ClusterError("--cluster: Dask is not installed here\n"
-                               "    remedy: pip install 'pkpd-crlm[cluster]'") from None
+            raise ClusterError(
+                "--cluster: Dask is not installed here\n    remedy: pip install 'pkpd-crlm[cluster]'"
+            ) from None
         self.address, security = address, _security(address, Security)
         import asyncio
 
@@ -141,11 +168,17 @@ class _Cluster:
             if kind != "Scheduler":
                 raise ConnectionError(f"a {kind} is there")
         except Exception as error:  # whatever answers there
-            told = isinstance(error, ConnectionError | RuntimeError) and str(error)  # Dask refuses with a RuntimeError
+            told = isinstance(error, ConnectionError | RuntimeError) and str(
+                error
+            )  # Dask refuses with a RuntimeError
             reason = str(error) if told else "nothing there speaks as one"
-            raise ClusterError(f"{address}: no scheduler answers ({reason})\n"
-                               "    remedy: start one with `dask scheduler`, and `dask worker ADDRESS` for each worker") from None
-        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # a lost connection is told in our words
+            raise ClusterError(
+                f"{address}: no scheduler answers ({reason})\n"
+                "    remedy: start one with `dask scheduler`, and `dask worker ADDRESS` for each worker"
+            ) from None
+        logging.getLogger("distributed.client").setLevel(
+            logging.CRITICAL
+        )  # a lost connection is told in our words
         self.client: Any = Client(address, timeout=_CONNECT, set_as_default=False, security=security)
 
     def run(self, task: Callable[[T], R], items: Sequence[T], ahead: int) -> Iterator[R]:
@@ -154,8 +187,12 @@ class _Cluster:
 
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
             held = self._submit(bytes, pickle.dumps(task))
-            yield from _in_order(lambda item: self._submit(_there, _rests_on(), held, pickle.dumps(item)), items,
-                                 ahead or 2 * self._threads() + 1, self._result)
+            yield from _in_order(
+                lambda item: self._submit(_there, _rests_on(), held, pickle.dumps(item)),
+                items,
+                ahead or 2 * self._threads() + 1,
+                self._result,
+            )
 
     def _submit(self, call: Callable, *given: object) -> Any:
         with self._told():
@@ -184,8 +221,10 @@ class _Cluster:
                 wait(future, timeout=_PATIENCE / 2)
             missing = missing + 1 if not future.done() and not self._threads() else 0
             if missing == 2:
-                raise ClusterError(f"{self.address}: no worker for {_PATIENCE} seconds\n"
-                                   f"    remedy: start `dask worker {self.address}` and run again")
+                raise ClusterError(
+                    f"{self.address}: no worker for {_PATIENCE} seconds\n"
+                    f"    remedy: start `dask worker {self.address}` and run again"
+                )
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -195,19 +234,25 @@ class _Cluster:
         except (CancelledError, OSError) as error:
             if isinstance(error, PkpdError):
                 raise
-            raise ClusterError(f"{self.address}: the scheduler went away ({type(error).__name__})\n"
-                               "    remedy: start it and its workers, and run again") from None
+            raise ClusterError(
+                f"{self.address}: the scheduler went away ({type(error).__name__})\n"
+                "    remedy: start it and its workers, and run again"
+            ) from None
 
     def _named(self, error: BaseException) -> BaseException:
         """A task's error; one that is the workers' own in words."""
         from distributed import KilledWorker
 
         if isinstance(error, KilledWorker):
-            return ClusterError(f"{self.address}: {error.allowed_failures + 1} workers in turn died at the same work\n"
-                                "    remedy: see the workers' logs; give each more memory (--memory-limit)")
+            return ClusterError(
+                f"{self.address}: {error.allowed_failures + 1} workers in turn died at the same work\n"
+                "    remedy: see the workers' logs; give each more memory (--memory-limit)"
+            )
         if isinstance(error, ModuleNotFoundError):
-            return ClusterError(f"{self.address}: the workers lack {error.name!r}\n"
-                                "    remedy: install the same pkpd-crlm[cluster] there")
+            return ClusterError(
+                f"{self.address}: the workers lack {error.name!r}\n"
+                "    remedy: install the same pkpd-crlm[cluster] there"
+            )
         return error
 
     def close(self) -> None:
@@ -221,27 +266,37 @@ def _security(address: str, kind: Callable[[], Any]) -> Any:
         security = kind()
         armed = security.get_connection_args("client")["ssl_context"] is not None
     except (OSError, ValueError) as error:  # a certificate that is not there, or is none
-        raise ClusterError(f"{address}: Dask's certificates cannot be used ({error})\n"
-                           "    remedy: mend distributed.comm.tls of Dask's configuration") from None
+        raise ClusterError(
+            f"{address}: Dask's certificates cannot be used ({error})\n"
+            "    remedy: mend distributed.comm.tls of Dask's configuration"
+        ) from None
     if address.startswith("tls://") and not armed:
-        raise ClusterError(f"{address}: Dask has no certificates for TLS\n    remedy: set ca-file, and key and cert of the "
-                           "client, under distributed.comm.tls in Dask's configuration")
+        raise ClusterError(
+            f"{address}: Dask has no certificates for TLS\n    remedy: set ca-file, and key and cert of the "
+            "client, under distributed.comm.tls in Dask's configuration"
+        )
     return security
 
 
 async def _who(address: str, security: Any) -> str:
     from distributed import rpc
 
-    async with rpc(address, timeout=_CONNECT, connection_args=security.get_connection_args("client")) as there:
+    async with rpc(
+        address, timeout=_CONNECT, connection_args=security.get_connection_args("client")
+    ) as there:
         told: Any = await there.identity()
         return told["type"]
 
 
 def _there(rests_on: str, held: bytes, item: bytes) -> Any:
-    """A task at a worker, on one thread: a worker has a thread for each task it is given. Other software reads no data."""
+    """A task at a worker, on one thread: a worker has a thread for each task it is given. Other software
+    reads no data.
+    """
     if rests_on != _rests_on():
-        raise ClusterError("--cluster: a worker has other software than this machine, and would give other results\n"
-                           f"    remedy: install the same there\n    here:  {rests_on}\n    there: {_rests_on()}")
+        raise ClusterError(
+            "--cluster: a worker has other software than this machine, and would give other results\n"
+            f"    remedy: install the same there\n    here:  {rests_on}\n    there: {_rests_on()}"
+        )
     return _sharing(1, pickle.loads(held), pickle.loads(item))
 
 

@@ -1,4 +1,6 @@
-"""What this process reads: where the library lies, and which files were read; no output takes the place of either."""
+"""What this process reads: where the library lies, and which files were read; no output takes the place of
+either.
+"""
 
 from __future__ import annotations
 

@@ -19,12 +19,17 @@ class Labelled:
     def __repr__(self) -> str:
         title, rows = self.label()
         margin = max((len(key) for key, _ in rows), default=0)
-        return "\n".join(_cut(line) for line in (title, *(f"  {key:<{margin}}  {value}" for key, value in rows)))
+        return "\n".join(
+            _cut(line) for line in (title, *(f"  {key:<{margin}}  {value}" for key, value in rows))
+        )
 
     def _repr_html_(self) -> str:
         title, rows = self.label()
-        cells = "".join(f"<tr><th style='text-align:left'>{escape(k)}</th><td style='text-align:left'>{escape(v)}</td></tr>"
-                        for k, v in rows)
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{escape(k)}</th><td "
+            f"style='text-align:left'>{escape(v)}</td></tr>"
+            for k, v in rows
+        )
         return f"<p><b>{escape(title)}</b></p><table>{cells}</table>"
 
 
@@ -37,4 +42,4 @@ def named(names: Iterable[str]) -> str:
 
 def _cut(line: str) -> str:
     line = line.replace("\n", " ").rstrip()
-    return line if len(line) <= _WIDE else line[:_WIDE - 1] + "…"
+    return line if len(line) <= _WIDE else line[: _WIDE - 1] + "…"

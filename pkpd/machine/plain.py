@@ -1,4 +1,5 @@
-"""Values as JSON and back: numbers, texts, fractions, arrays, lists, tables and the dataclasses named. Reading runs no code.
+"""Values as JSON and back: numbers, texts, fractions, arrays, lists, tables and the dataclasses named.
+Reading runs no code.
 
 A tuple is a list; any other thing is a table of one key that says what it is.
 """

@@ -23,14 +23,20 @@ from pkpd.machine import drafts, inputs
 from pkpd.machine.drafts import Draft
 
 _TOGETHER: ContextVar[list[Draft] | None] = ContextVar("together", default=None)
-_OPEN = re.compile(r"/dev/(stdout|stderr)|(?:/dev|/proc/self)/fd/([0-9]{1,5})")  # what leads to an open descriptor
+_OPEN = re.compile(
+    r"/dev/(stdout|stderr)|(?:/dev|/proc/self)/fd/([0-9]{1,5})"
+)  # what leads to an open descriptor
 _BEGUN = time.time()
-_WROTE: set[str] = set()  # files that this process made: it may make them again, though it has read them since
+_WROTE: set[str] = (
+    set()
+)  # files that this process made: it may make them again, though it has read them since
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
-        return float(value)  # JSON writes it as a number, so that 1.0 is not "1.0"; a numpy float is its value
+        return float(
+            value
+        )  # JSON writes it as a number, so that 1.0 is not "1.0"; a numpy float is its value
     if hasattr(value, "tobytes") and hasattr(value, "dtype"):
         return [str(value.dtype), list(value.shape), hashlib.sha256(value.tobytes()).hexdigest()]
     if is_dataclass(value) and not isinstance(value, type):
@@ -54,20 +60,26 @@ def content_hash(*values: Any) -> str:
 def code_hash(*names: str) -> str:
     """A short hash of this package's code: of all, or of the files and folders named.
 
-    Where a file has changed since this process began, what runs is not what is on the disk: the hash is of this process alone.
+    Where a file has changed since this process began, what runs is not what is on the disk: the hash is of
+    this process alone.
     """
     root = Path(__file__).resolve().parents[1]
-    files = sorted({f for n in names or ("",) for f in [root / n, *(root / n).rglob("*.py")] if f.suffix == ".py"})
+    files = sorted(
+        {f for n in names or ("",) for f in [root / n, *(root / n).rglob("*.py")] if f.suffix == ".py"}
+    )
     own = [os.getpid(), _BEGUN] if any(_BEGUN < f.stat().st_mtime <= time.time() for f in files) else []
-    return content_hash([[f.relative_to(root).as_posix(), f.read_text(encoding="utf-8")] for f in files], *own)
+    return content_hash(
+        [[f.relative_to(root).as_posix(), f.read_text(encoding="utf-8")] for f in files], *own
+    )
 
 
 @contextmanager
 def writing(path: str | Path, *, over_read: bool = False, over_shipped: bool = False) -> Iterator[IO[bytes]]:
     """A file written whole or not at all: what is written in the block takes the file's name at its end.
 
-    Refused in the place of a file that this process has read (unless `over_read`: a file rewritten on request), or of one
-    that the library ships (unless `over_shipped`). A device or a pipe is written to straight away.
+    Refused in the place of a file that this process has read (unless `over_read`: a file rewritten on
+    request), or of one that the library ships (unless `over_shipped`). A device or a pipe is written to
+    straight away.
     """
     path = Path(path)
     require_free(path, over_read=over_read, over_shipped=over_shipped)
@@ -100,7 +112,9 @@ def _place(path: Path, written: list[Draft]) -> None:
 
 @contextmanager
 def together(path: str | Path) -> Iterator[None]:
-    """Files written in the block appear all at its end, in their order, or none of them does; `path` is for messages."""
+    """Files written in the block appear all at its end, in their order, or none of them does; `path` is for
+    messages.
+    """
     written: list[Draft] = []
     token = _TOGETHER.set(written)
     try:
@@ -131,12 +145,18 @@ def _of(path: Path, name: object) -> bool:
     """Whether an error names an output, its hidden draft or a folder that it lies in."""
     text = os.fsdecode(name) if isinstance(name, str | bytes) else str(name)
     target = os.path.realpath(path)
-    return text.endswith(drafts.MARK) or text.startswith("/proc/self/fd/") or os.path.realpath(text) == target \
+    return (
+        text.endswith(drafts.MARK)
+        or text.startswith("/proc/self/fd/")
+        or os.path.realpath(text) == target
         or target.startswith(os.path.join(os.path.realpath(text), ""))
+    )
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether a path is a device, a pipe or an open descriptor: nothing can take its name, and nothing there is lost."""
+    """Whether a path is a device, a pipe or an open descriptor: nothing can take its name, and nothing there
+    is lost.
+    """
     try:
         return _OPEN.fullmatch(str(path)) is not None or not stat.S_ISREG(os.stat(path).st_mode)
     except (OSError, ValueError):
@@ -158,15 +178,24 @@ def require_free(path: str | Path, *, over_read: bool = False, over_shipped: boo
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return  # nothing is there to be replaced
-    except (OSError, ValueError) as error:  # a name that is too long or no name, a folder that may not be entered
-        raise OutputError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})\n"
-                          "    remedy: name another file") from None
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # a name that is too long or no name, a folder that may not be entered
+        raise OutputError(
+            f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})\n"
+            "    remedy: name another file"
+        ) from None
     if _is_stream(path):
         return
     if not over_read and os.path.realpath(path) not in _WROTE and inputs.was_read(path):
-        raise OutputError(f"{path}: is read in this run, and would be replaced by its output\n    remedy: name another file")
+        raise OutputError(
+            f"{path}: is read in this run, and would be replaced by its output\n    remedy: name another file"
+        )
     if not over_shipped and is_shipped(path):
-        raise OutputError(f"{path}: belongs to the library, and would be replaced\n    remedy: name another file")
+        raise OutputError(
+            f"{path}: belongs to the library, and would be replaced\n    remedy: name another file"
+        )
 
 
 def is_shipped(path: str | Path) -> bool:
@@ -199,13 +228,17 @@ def require_folder(path: str | Path) -> Path:
         with tempfile.TemporaryFile(dir=drafts.nearest_folder(path)):
             pass
     except (OSError, ValueError) as error:
-        raise OutputError(f"{path}: this folder cannot be written ({getattr(error, 'strerror', None) or error})\n"
-                          "    remedy: choose another with --out") from None
+        raise OutputError(
+            f"{path}: this folder cannot be written ({getattr(error, 'strerror', None) or error})\n"
+            "    remedy: choose another with --out"
+        ) from None
     return path
 
 
 def require_writable(path: str | Path, **over: bool) -> Path:
-    """Checks before any work that a file can be written, and that it replaces nothing that it must not (see `writing`)."""
+    """Checks before any work that a file can be written, and that it replaces nothing that it must not (see
+    `writing`).
+    """
     path = Path(path)
     require_free(path, **over)
     if path.is_dir():

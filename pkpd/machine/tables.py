@@ -11,7 +11,9 @@ from pkpd.errors import fail
 from pkpd.machine import store
 
 Write = Callable[[Mapping[str, Any]], int]
-_FEW = ("TIME",)  # numbers that take few values, as texts and whole numbers here do: told once, then pointed to
+_FEW = (
+    "TIME",
+)  # numbers that take few values, as texts and whole numbers here do: told once, then pointed to
 
 
 def require_table(path: Path) -> None:
@@ -23,10 +25,11 @@ def require_table(path: Path) -> None:
 
 @contextmanager
 def table_writer(path: Path, units: Mapping[str, str]) -> Iterator[Write]:
-    """A function that adds rows to a table, given as columns of one length, and returns the bytes written by then.
+    """A function that adds rows to a table, given as columns of one length, and returns the bytes written by
+    then.
 
-    What is missing (NaN, None) is left empty. Each call makes one row group of a Parquet file, whose columns carry their
-    units as metadata.
+    What is missing (NaN, None) is left empty. Each call makes one row group of a Parquet file, whose columns
+    carry their units as metadata.
     """
     import pyarrow as pa
     from pyarrow import csv, parquet
@@ -37,12 +40,16 @@ def table_writer(path: Path, units: Mapping[str, str]) -> Iterator[Write]:
         def write(columns: Mapping[str, Any]) -> int:
             nonlocal open_writer
             arrays = [pa.array(x, from_pandas=True) for x in columns.values()]
-            fields = [pa.field(n, a.type, metadata={"unit": units[n]} if n in units else None)
-                      for n, a in zip(columns, arrays, strict=True)]
+            fields = [
+                pa.field(n, a.type, metadata={"unit": units[n]} if n in units else None)
+                for n, a in zip(columns, arrays, strict=True)
+            ]
             schema = pa.schema(fields)
             if open_writer is None and path.suffix == ".csv":
                 file.write((",".join(columns) + "\n").encode())
-                open_writer = csv.CSVWriter(file, schema, write_options=csv.WriteOptions(include_header=False))
+                open_writer = csv.CSVWriter(
+                    file, schema, write_options=csv.WriteOptions(include_header=False)
+                )
             elif open_writer is None:
                 open_writer = parquet.ParquetWriter(file, schema, **_encoding(schema))
             open_writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
@@ -56,7 +63,9 @@ def table_writer(path: Path, units: Mapping[str, str]) -> Iterator[Write]:
 
 
 def _encoding(schema: Any) -> dict[str, Any]:
-    """How Parquet holds each column: real numbers by the bytes of like place, which are alike; what repeats, once."""
+    """How Parquet holds each column: real numbers by the bytes of like place, which are alike; what repeats,
+    once.
+    """
     import pyarrow as pa
 
     real = [f.name for f in schema if pa.types.is_floating(f.type) and f.name not in _FEW]

@@ -31,8 +31,11 @@ class DuplicateFlow:
         for flow in model.flows:
             key = (flow.source, flow.target, flow.tree)
             if key in seen:
-                yield Issue(f"{model.name}: flows.{flow.name}", f"is flow {seen[key]!r} again: {unparse(flow.tree)}",
-                            "remove one of the two")
+                yield Issue(
+                    f"{model.name}: flows.{flow.name}",
+                    f"is flow {seen[key]!r} again: {unparse(flow.tree)}",
+                    "remove one of the two",
+                )
             seen[key] = flow.name
 
 
@@ -43,11 +46,15 @@ class IdleCompartment:
         moved = {e for f in model.flows for e in (f.source, f.target)}
         for c in model.compartments:
             if model.parts and c.name not in moved and c.dose is None:
-                yield Issue(f"{model.name}: compartments.{c.name}", "no flow reaches it", "remove it or add a flow")
+                yield Issue(
+                    f"{model.name}: compartments.{c.name}", "no flow reaches it", "remove it or add a flow"
+                )
 
 
 class NeedlessSource:
-    """A flow out of a compartment stops when it is empty, as far as its text tells: its rate names the source."""
+    """A flow out of a compartment stops when it is empty, as far as its text tells: its rate names the
+    source.
+    """
 
     def __call__(self, model: Model) -> Iterator[Issue]:
         reach = {v.name: names_in(v.tree) for v in model.variables}
@@ -60,8 +67,12 @@ class NeedlessSource:
                 names.add(name)
                 todo |= reach.get(name, set()) - names
             if flow.source not in names:
-                yield Issue(f"{model.name}: flows.{flow.name}", f"leaves {flow.source} at a rate that does not depend "
-                            "on it, so it goes on when nothing is left", "let the rate fade with its source")
+                yield Issue(
+                    f"{model.name}: flows.{flow.name}",
+                    f"leaves {flow.source} at a rate that does not depend "
+                    "on it, so it goes on when nothing is left",
+                    "let the rate fade with its source",
+                )
 
 
 RULES = (UnusedParameter(), DuplicateFlow(), IdleCompartment(), NeedlessSource())

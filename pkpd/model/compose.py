@@ -22,8 +22,12 @@ def load_model(name: str, swap: dict[str, str] | None = None) -> Model:
     """
     swap = swap or {}
     try:
-        key = store.content_hash(_sources(name, swap), sorted(swap.items()), units.rests_on(),
-                                 store.code_hash("model", "content/library.py"))
+        key = store.content_hash(
+            _sources(name, swap),
+            sorted(swap.items()),
+            units.rests_on(),
+            store.code_hash("model", "content/library.py"),
+        )
     except PkpdError:  # composing says all that is wrong
         return build_model(model_file(name), swap)
     return cache.remember("models", key, lambda: build_model(model_file(name), swap), *_KEPT)
@@ -33,7 +37,11 @@ def _sources(name: str, swap: dict[str, str]) -> list[list[str]]:
     """The name and tables of a model file and of each part's."""
     head = library.read("model", name)
     parts = head.data.get("parts", {})
-    uses = [swap.get(k, p.get("use")) for k, p in parts.items() if isinstance(p, dict)] if isinstance(parts, dict) else []
+    uses = (
+        [swap.get(k, p.get("use")) for k, p in parts.items() if isinstance(p, dict)]
+        if isinstance(parts, dict)
+        else []
+    )
     sources = [head, *(library.read("model", use) for use in uses if isinstance(use, str))]
     return [[s.name, s.where, repr(whole(s.data, s.where))] for s in sources]
 
@@ -49,23 +57,41 @@ def model_file(name: str) -> ModelFile:
 
 
 def whole(data: dict, where: str, seen: tuple[str, ...] = ()) -> dict:
-    """A model file's tables with those of the model that it is `like` below them: its own lines replace and add."""
+    """A model file's tables with those of the model that it is `like` below them: its own lines replace and
+    add.
+    """
     head = data.get("model")
     if not isinstance(head, dict) or "like" not in head:
         return data
     if not isinstance(head["like"], str):
-        raise fail(f"{where}: model.like", f"{head['like']!r} is not the name of a model", 'write like = "structures/antibody"')
+        raise fail(
+            f"{where}: model.like",
+            f"{head['like']!r} is not the name of a model",
+            'write like = "structures/antibody"',
+        )
     try:
         source = library.read("model", head["like"])
     except NotFound as error:
         raise fail(f"{where}: model.like", str(error)) from None
     if source.path in seen:
-        raise fail(f"{where}: model.like", f"{head['like']!r} leads back to itself", "name a model that stands on its own")
+        raise fail(
+            f"{where}: model.like",
+            f"{head['like']!r} leads back to itself",
+            "name a model that stands on its own",
+        )
     base = whole(source.data, source.where, (*seen, source.path))
     if "parts" in base or "parts" in data:
-        raise fail(f"{where}: model.like", "joins a system", "a system has parts; only a model of compartments has a like")
-    merged = {section: {**base.get(section, {}), **lines} if isinstance(lines := data.get(section, {}), dict) else lines
-              for section in (*base, *(k for k in data if k not in base))}
+        raise fail(
+            f"{where}: model.like",
+            "joins a system",
+            "a system has parts; only a model of compartments has a like",
+        )
+    merged = {
+        section: {**base.get(section, {}), **lines}
+        if isinstance(lines := data.get(section, {}), dict)
+        else lines
+        for section in (*base, *(k for k in data if k not in base))
+    }
     merged["model"] = {**base["model"], **head, "like": (head["like"], *base["model"].get("like", ()))}
     return merged
 
@@ -76,8 +102,13 @@ def build_model(file: ModelFile, swap: dict[str, str]) -> Model:
         instances = _instances(file, swap)
     elif file.joins or file.gathers:
         names = ", ".join((*file.joins, *file.gathers))
-        raise ContentError(Issue(f"{file.where}: model.joins", f"{file.title!r} joins {names} and cannot stand alone",
-                                 "use it as a part of a system"))
+        raise ContentError(
+            Issue(
+                f"{file.where}: model.joins",
+                f"{file.title!r} joins {names} and cannot stand alone",
+                "use it as a part of a system",
+            )
+        )
     else:
         instances = [Instance("", "", file)]
     parts = tuple(replace(p, use=swap.get(p.name, p.use)) for p in file.parts)
@@ -94,8 +125,13 @@ def _instances(system: ModelFile, swap: dict[str, str]) -> list[Instance]:
         try:
             files[part.name] = model_file(part.use)
             if files[part.name].parts:
-                issues.append(Issue(f"{system.where}: parts.{part.name}.use", f"{part.use} is itself a system",
-                                    "list its parts here"))
+                issues.append(
+                    Issue(
+                        f"{system.where}: parts.{part.name}.use",
+                        f"{part.use} is itself a system",
+                        "list its parts here",
+                    )
+                )
         except ContentError as error:
             issues += error.issues
         except PkpdError as error:
@@ -112,35 +148,65 @@ def _instances(system: ModelFile, swap: dict[str, str]) -> list[Instance]:
 def _counted(parts: dict[str, Part], files: dict[str, ModelFile]) -> dict[str, Part]:
     """Parts with the number of copies that their joins give them, whichever order they stand in."""
     for _ in parts:
-        parts = {name: replace(p, n=max((parts[v].n for k, v in p.joins if v in parts and k in files[name].joins),
-                                        default=1)) if p.chain == p.n == 1 else p for name, p in parts.items()}
+        parts = {
+            name: replace(
+                p, n=max((parts[v].n for k, v in p.joins if v in parts and k in files[name].joins), default=1)
+            )
+            if p.chain == p.n == 1
+            else p
+            for name, p in parts.items()
+        }
     return parts
 
 
-def _copies(system: ModelFile, part: Part, file: ModelFile, parts: dict[str, Part],
-            issues: list[Issue]) -> list[Instance]:
+def _copies(
+    system: ModelFile, part: Part, file: ModelFile, parts: dict[str, Part], issues: list[Issue]
+) -> list[Instance]:
     where = f"{system.where}: parts.{part.name}"
     given, wanted = dict(part.joins), (*file.joins, *file.gathers)
     for key in given:
         if key not in wanted:
-            issues.append(Issue(f"{where}.{key}", f"{part.use} joins no {key!r}", nearest(key, (*wanted, "n", "chain"))))
+            issues.append(
+                Issue(f"{where}.{key}", f"{part.use} joins no {key!r}", nearest(key, (*wanted, "n", "chain")))
+            )
     for key in wanted:
         if key not in given:
-            issues.append(Issue(where, f"{part.use} joins {key!r}, which is not given", f'add {key} = "PART"'))
+            issues.append(
+                Issue(where, f"{part.use} joins {key!r}, which is not given", f'add {key} = "PART"')
+            )
         elif given[key] not in parts:
-            issues.append(Issue(f"{where}.{key}", f"there is no part {given[key]!r}", nearest(given[key], parts)))
+            issues.append(
+                Issue(f"{where}.{key}", f"there is no part {given[key]!r}", nearest(given[key], parts))
+            )
     bound = {k: parts[v] for k, v in given.items() if v in parts}
-    counts = {p.n for k, p in bound.items() if p.n > 1 and k in file.joins} | ({part.n} if part.n > 1 else set())
+    counts = {p.n for k, p in bound.items() if p.n > 1 and k in file.joins} | (
+        {part.n} if part.n > 1 else set()
+    )
     if len(counts) > 1:
-        issues.append(Issue(where, f"joins parts of {' and '.join(map(str, sorted(counts)))} copies",
-                            "give them the same number of copies"))
+        issues.append(
+            Issue(
+                where,
+                f"joins parts of {' and '.join(map(str, sorted(counts)))} copies",
+                "give them the same number of copies",
+            )
+        )
         return []
     n = counts.pop() if counts else 1
     if part.chain > 1:
         names = [f"{part.name}.{i + 1}" for i in range(part.chain)]
         following = [*names[1:], ""]
-        return [Instance(part.name, a, file, tuple((k, v.name) for k, v in bound.items()), b)
-                for a, b in zip(names, following, strict=True)]
-    return [Instance(part.name, f"{part.name}.{i + 1}" if n > 1 else part.name, file,
-                      tuple((k, f"{v.name}.{i + 1}" if v.n > 1 and k in file.joins else v.name) for k, v in bound.items()))
-            for i in range(n)]
+        return [
+            Instance(part.name, a, file, tuple((k, v.name) for k, v in bound.items()), b)
+            for a, b in zip(names, following, strict=True)
+        ]
+    return [
+        Instance(
+            part.name,
+            f"{part.name}.{i + 1}" if n > 1 else part.name,
+            file,
+            tuple(
+                (k, f"{v.name}.{i + 1}" if v.n > 1 and k in file.joins else v.name) for k, v in bound.items()
+            ),
+        )
+        for i in range(n)
+    ]

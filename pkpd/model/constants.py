@@ -1,4 +1,6 @@
-"""Constants of an expression, folded when it is read: what has no finite value is refused there, not met at run time."""
+"""Constants of an expression, folded when it is read: what has no finite value is refused there, not met at
+run time.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ Known = Mapping[str, float]
 
 
 def check(tree: Tree, where: str, known: Known | None = None) -> float | None:
-    """The value of a tree of constants, or None; refuses each part of it that is constant and has no finite value.
+    """The value of a tree of constants, or None; refuses each part of it that is constant and has no finite
+    value.
 
     known  names that are constants, with their values
     """

@@ -10,14 +10,19 @@ from pkpd.errors import fail, nearest
 from pkpd.model.expression import STEEPEST, Tree, constant, names_in, unparse
 
 
-def convert_to(tree: Tree, unit: Unit, units: Mapping[str, tuple[Unit, str]], target: str, where: str) -> Tree:
+def convert_to(
+    tree: Tree, unit: Unit, units: Mapping[str, tuple[Unit, str]], target: str, where: str
+) -> Tree:
     """Checks a tree's units and returns it with the factor that brings it to `unit` (printed as `target`)."""
     checked, own = check(tree, units, where)
     if own is None:
         return checked
     if own.dims != unit.dims:
-        raise fail(where, f"{unparse(tree)!r} is in {_show(tree, own, units)}, but {target} is declared",
-                   "mend the expression or the declared unit")
+        raise fail(
+            where,
+            f"{unparse(tree)!r} is in {_show(tree, own, units)}, but {target} is declared",
+            "mend the expression or the declared unit",
+        )
     return _scaled(checked, own.factor / unit.factor)
 
 
@@ -60,16 +65,24 @@ def _same(a: Tree, b: Tree, whole: Tree, units, where: str) -> tuple[Tree, Tree,
     if ua is None or ub is None:
         return left, right, ua or ub
     if ua.dims != ub.dims:
-        raise fail(where, f"in {unparse(whole)!r}: {unparse(a)} is in {_show(a, ua, units)}, "
-                   f"but {unparse(b)} is in {_show(b, ub, units)}", "only like can be added or compared with like")
+        raise fail(
+            where,
+            f"in {unparse(whole)!r}: {unparse(a)} is in {_show(a, ua, units)}, "
+            f"but {unparse(b)} is in {_show(b, ub, units)}",
+            "only like can be added or compared with like",
+        )
     return left, _scaled(right, ub.factor / ua.factor), ua
 
 
 def _pure(tree: Tree, whole: Tree, units, where: str) -> Tree:
     inner, unit = check(tree, units, where)
     if unit is not None and unit.dims:
-        raise fail(where, f"in {unparse(whole)!r}: {unparse(tree)} is in {_show(tree, unit, units)}, "
-                   "but must be a pure number", "divide it by a reference of the same unit")
+        raise fail(
+            where,
+            f"in {unparse(whole)!r}: {unparse(tree)} is in {_show(tree, unit, units)}, "
+            "but must be a pure number",
+            "divide it by a reference of the same unit",
+        )
     return _scaled(inner, unit.factor) if unit is not None else inner
 
 
@@ -91,15 +104,24 @@ def _check_power(a: Tree, b: Tree, units, where: str) -> tuple[Tree, Unit]:
     exponent = _pure(b, whole, units, where)
     value = constant(exponent)
     if not names_in(b) and (value is None or abs(value) > STEEPEST):
-        raise fail(where, f"in {unparse(whole)!r}: the power {unparse(b)} is not a plain number of at most "
-                   f"{STEEPEST}", "write a smaller power, as a plain number")
+        raise fail(
+            where,
+            f"in {unparse(whole)!r}: the power {unparse(b)} is not a plain number of at most {STEEPEST}",
+            "write a smaller power, as a plain number",
+        )
     if not names_in(a) and _steep(a):
-        raise fail(where, f"in {unparse(whole)!r}: a power of a power of plain numbers", "write out the number")
+        raise fail(
+            where, f"in {unparse(whole)!r}: a power of a power of plain numbers", "write out the number"
+        )
     if unit is None or not unit.dims:
         return ("**", _scaled(base, unit.factor) if unit else base, exponent), ONE
     if value is None:
-        raise fail(where, f"in {unparse(whole)!r}: {unparse(a)} is in {_show(a, unit, units)}; only a pure "
-                   "number can be raised to a power that is not a plain number", "divide it by a reference first")
+        raise fail(
+            where,
+            f"in {unparse(whole)!r}: {unparse(a)} is in {_show(a, unit, units)}; only a pure "
+            "number can be raised to a power that is not a plain number",
+            "divide it by a reference first",
+        )
     if any(abs(e * value) > STEEPEST for _, e in unit.dims):
         raise fail(where, f"in {unparse(whole)!r}: the power is over {STEEPEST}", "write smaller powers")
     return ("**", base, ("num", value)), unit.power(value)
@@ -107,7 +129,9 @@ def _check_power(a: Tree, b: Tree, units, where: str) -> tuple[Tree, Unit]:
 
 def _steep(tree: Tree) -> bool:
     """Whether a tree holds a power."""
-    return tree[0] == "**" or any(_steep(t) for t in (tree[2] if tree[0] == "call" else tree[1:]) if isinstance(t, tuple))
+    return tree[0] == "**" or any(
+        _steep(t) for t in (tree[2] if tree[0] == "call" else tree[1:]) if isinstance(t, tuple)
+    )
 
 
 def _show(tree: Tree, unit: Unit, units) -> str:

@@ -26,10 +26,13 @@ def parse(text: object, where: str) -> Tree:
     if isinstance(text, int | float) and not isinstance(text, bool):
         return ("num", _number(text, where))
     if not isinstance(text, str):
-        raise fail(where, f"{text!r} is not an expression", "write it as text, as in \"CL * Cc\"")
+        raise fail(where, f"{text!r} is not an expression", 'write it as text, as in "CL * Cc"')
     if len(text) > _LONGEST:
-        raise fail(where, f"is {len(text)} characters long; an expression has at most {_LONGEST}",
-                   "name its pieces in [variables]")
+        raise fail(
+            where,
+            f"is {len(text)} characters long; an expression has at most {_LONGEST}",
+            "name its pieces in [variables]",
+        )
     try:
         return _read(text)
     except ContentError:
@@ -46,8 +49,11 @@ def _node(text: str, where: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise fail(where, f"{_short(text)!r} is not an expression",
-                   "use + - * / **, numbers, names and " + " ".join(FUNCTIONS)) from None
+        raise fail(
+            where,
+            f"{_short(text)!r} is not an expression",
+            "use + - * / **, numbers, names and " + " ".join(FUNCTIONS),
+        ) from None
 
 
 def _short(text: str) -> str:
@@ -76,7 +82,9 @@ def _convert(node: ast.AST, where: str, text: str, depth: int) -> Tree:
             return ("name", name)
         case ast.Attribute(value=ast.Name(id=part), attr=name) if not name.startswith("_"):
             return ("name", f"{part}.{name}")
-        case ast.Attribute(value=ast.Attribute(value=ast.Name(id=part), attr="first" | "last" | "sum" as end), attr=name):
+        case ast.Attribute(
+            value=ast.Attribute(value=ast.Name(id=part), attr="first" | "last" | "sum" as end), attr=name
+        ):
             return ("name", f"{part}.{end}.{name}")
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
             return (_OPERATORS[type(op)], down(left), down(right))
@@ -87,16 +95,22 @@ def _convert(node: ast.AST, where: str, text: str, depth: int) -> Tree:
         case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
             return _call(name, [down(a) for a in args], where)
     piece = ast.get_source_segment(text.strip(), node) or text  # type: ignore[arg-type]
-    raise fail(where, f"{_short(piece)!r} is not allowed in an expression",
-               "use + - * / **, numbers, names and " + " ".join(FUNCTIONS))
+    raise fail(
+        where,
+        f"{_short(piece)!r} is not allowed in an expression",
+        "use + - * / **, numbers, names and " + " ".join(FUNCTIONS),
+    )
 
 
 def _call(name: str, args: list[Tree], where: str) -> Tree:
     if name not in FUNCTIONS:
         raise fail(where, f"{name!r} is not a function", nearest(name, FUNCTIONS))
     if len(args) != FUNCTIONS[name]:
-        raise fail(where, f"{name} takes {FUNCTIONS[name]} arguments, not {len(args)}",
-                   "hill(x, k, n) = x^n / (k^n + x^n)" if name == "hill" else "")
+        raise fail(
+            where,
+            f"{name} takes {FUNCTIONS[name]} arguments, not {len(args)}",
+            "hill(x, k, n) = x^n / (k^n + x^n)" if name == "hill" else "",
+        )
     return ("call", name, tuple(args))
 
 
@@ -202,6 +216,9 @@ def evaluate(tree: Tree, values: Mapping[str, Any], numpy: Any) -> Any:
 
 
 _APPLY: dict[str, Callable] = {
-    "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b,
-    "/": lambda a, b: a / b, "**": lambda a, b: a**b,
+    "+": lambda a, b: a + b,
+    "-": lambda a, b: a - b,
+    "*": lambda a, b: a * b,
+    "/": lambda a, b: a / b,
+    "**": lambda a, b: a**b,
 }

@@ -51,7 +51,9 @@ def _scope(instance: Instance, all_of: dict[str, list[Instance]]) -> Scope:
         if not exact and copies:
             add(f"{join}.first.", copies[0])
             add(f"{join}.last.", copies[-1])
-    following = [i for group in all_of.values() for i in group if instance.following and i.prefix == instance.following]
+    following = [
+        i for group in all_of.values() for i in group if instance.following and i.prefix == instance.following
+    ]
     for other in following:
         add("next.", other)
     return scope
@@ -86,11 +88,24 @@ def flatten(system: ModelFile, instances: list[Instance], parts: tuple[Part, ...
         issues.append(Issue(system.where, "has no compartments", "declare at least one"))
     raise_issues(issues)
     _check_constants(system.where, compartments, variables, flows)
-    return Model(system.name, system.title, system.time, system.reference, system.text, tuple(parameters),
-                 tuple(compartments), tuple(variables), tuple(flows), parts, system.like)
+    return Model(
+        name=system.name,
+        title=system.title,
+        time=system.time,
+        reference=system.reference,
+        text=system.text,
+        parameters=tuple(parameters),
+        compartments=tuple(compartments),
+        variables=tuple(variables),
+        flows=tuple(flows),
+        parts=parts,
+        like=system.like,
+    )
 
 
-def _check_constants(where: str, compartments: list[Compartment], variables: list[Variable], flows: list[Flow]) -> None:
+def _check_constants(
+    where: str, compartments: list[Compartment], variables: list[Variable], flows: list[Flow]
+) -> None:
     """Refuses what has no finite value once variables that are constants are put in."""
     issues: list[Issue] = []
     known: dict[str, float] = {}
@@ -116,8 +131,9 @@ def _check_constants(where: str, compartments: list[Compartment], variables: lis
 class _Flattener:
     """Renames and unit-checks the rows of one instance."""
 
-    def __init__(self, instance: Instance, scope: Scope, system: ModelFile,
-                 states: set[str], issues: list[Issue]):
+    def __init__(
+        self, instance: Instance, scope: Scope, system: ModelFile, states: set[str], issues: list[Issue]
+    ):
         self.instance, self.scope, self.system = instance, scope, system
         self.states, self.issues = states, issues
         self.units = {k: (parse_unit(u), u) for k, (_, u) in scope.items()}
@@ -130,8 +146,9 @@ class _Flattener:
         part = f" (part {self.instance.prefix!r} of {self.system.name})" if self.instance.prefix else ""
         return f"{self.instance.file.where}: {place}{part}"
 
-    def tree(self, tree: Tree, unit: Unit, shown: str, place: str,
-             allowed: Callable[[str], bool] | None = None) -> Tree:
+    def tree(
+        self, tree: Tree, unit: Unit, shown: str, place: str, allowed: Callable[[str], bool] | None = None
+    ) -> Tree:
         units = {k: v for k, v in self.units.items() if allowed is None or allowed(k)}
         try:
             checked = dimensions.convert_to(tree, unit, units, shown, self.where(place))
@@ -144,8 +161,11 @@ class _Flattener:
         start = self.tree(c.start, parse_unit(c.unit), c.unit, f"compartments.{c.name}.start", str.isupper)
         dose = c.dose
         if dose is not None:
-            rename = {k: self.name(getattr(dose, k)) for k in ("lag", "bioavailability", "rate", "duration")
-                      if getattr(dose, k)}
+            rename = {
+                k: self.name(getattr(dose, k))
+                for k in ("lag", "bioavailability", "rate", "duration")
+                if getattr(dose, k)
+            }
             dose = replace(dose, **rename, forms=tuple((f, self.name(p)) for f, p in dose.forms))
         return replace(c, name=self.name(c.name), start=start, dose=dose)
 
@@ -159,8 +179,13 @@ class _Flattener:
             if end.startswith("next.") and end not in self.scope and self._in_chain(end):
                 end = ""
             if end and (end not in self.scope or not self._is_compartment(end)):
-                self.issues.append(Issue(self.where(f"flows.{f.name}.{key}"), f"{end!r} is not a compartment",
-                                         nearest(end, [n for n in self.scope if self._is_compartment(n)])))
+                self.issues.append(
+                    Issue(
+                        self.where(f"flows.{f.name}.{key}"),
+                        f"{end!r} is not a compartment",
+                        nearest(end, [n for n in self.scope if self._is_compartment(n)]),
+                    )
+                )
                 return None
             ends.append(end)
         first = ends[0] or ends[1]
@@ -172,15 +197,21 @@ class _Flattener:
         if all(ends):
             other, shown_other = self.units[ends[1]]
             if other.dims != unit.dims:
-                self.issues.append(Issue(self.where(f"flows.{f.name}"), f"{ends[0]} is in {shown}, but {ends[1]} is "
-                                         f"in {shown_other}", "mass and moles meet only through a molar mass in g/mol"))
+                self.issues.append(
+                    Issue(
+                        self.where(f"flows.{f.name}"),
+                        f"{ends[0]} is in {shown}, but {ends[1]} is in {shown_other}",
+                        "mass and moles meet only through a molar mass in g/mol",
+                    )
+                )
             gain = unit.factor / other.factor
         source, target = (str(self.scope[e][0]) if e else "" for e in ends)
         return Flow(self.name(f.name), source, target, tree, f.text, gain)
 
     def _in_chain(self, end: str) -> bool:
         return end[5:] in {c.name for c in self.instance.file.compartments} and (
-            self.instance.following == "")
+            self.instance.following == ""
+        )
 
     def _is_compartment(self, name: str) -> bool:
         return self.scope[name][0] in self.states
@@ -197,12 +228,16 @@ def _ordered(variables: list[Variable], where: str, issues: list[Issue]) -> list
         if v.name in done:
             return
         if v.name in on_way:
-            circle = " -> ".join([*on_way[on_way.index(v.name):], v.name])
+            circle = " -> ".join([*on_way[on_way.index(v.name) :], v.name])
             issues.append(Issue(f"{where}: variables", f"{circle} goes in a circle", "break it"))
             done[v.name] = v
             return
         if len(on_way) == _TALLEST:
-            issues.append(Issue(f"{where}: variables", f"{v.name} is over {_TALLEST} variables deep", "write fewer steps"))
+            issues.append(
+                Issue(
+                    f"{where}: variables", f"{v.name} is over {_TALLEST} variables deep", "write fewer steps"
+                )
+            )
             done[v.name] = v
             return
         on_way.append(v.name)
@@ -212,8 +247,13 @@ def _ordered(variables: list[Variable], where: str, issues: list[Issue]) -> list
         on_way.pop()
         sizes[v.name] = expression.size(v.tree, sizes)
         if sizes[v.name] > _LARGEST:
-            issues.append(Issue(f"{where}: variables", f"{v.name} is over {_LARGEST} terms long when written out",
-                                "write it with fewer repetitions"))
+            issues.append(
+                Issue(
+                    f"{where}: variables",
+                    f"{v.name} is over {_LARGEST} terms long when written out",
+                    "write it with fewer repetitions",
+                )
+            )
             sizes[v.name] = 1
         done.setdefault(v.name, v)
 

@@ -16,7 +16,9 @@ from pkpd.model.expression import Tree
 
 @dataclass(frozen=True)
 class Parameter:
-    """An input: constant for a patient, or constant between records; never below `low` or above `high`, in its unit."""
+    """An input: constant for a patient, or constant between records; never below `low` or above `high`, in
+    its unit.
+    """
 
     name: str
     unit: str
@@ -45,7 +47,9 @@ class Dose:
 
 @dataclass(frozen=True)
 class Compartment:
-    """A state: an amount that flows move. `scale`, where it is given, is its small magnitude, for error control."""
+    """A state: an amount that flows move. `scale`, where it is given, is its small magnitude, for error
+    control.
+    """
 
     name: str
     unit: str
@@ -69,8 +73,8 @@ class Variable:
 class Flow:
     """A transfer written once: what leaves `source` arrives in `target`; either may be empty (outside).
 
-    In a composed model the rate is in the source's unit (the target's, without one) per time unit of the model,
-    and `gain` brings it to the target's unit.
+    In a composed model the rate is in the source's unit (the target's, without one) per time unit of the
+    model, and `gain` brings it to the target's unit.
     """
 
     name: str
@@ -96,8 +100,8 @@ class Part:
 class ModelFile:
     """One model file, checked on its own; names are as its author wrote them.
 
-    `joins` are parts whose copies it stands beside, one to each; `gathers` are parts of whose copies it sees the sums;
-    `like` are the models whose lines are below its own, the nearest first.
+    `joins` are parts whose copies it stands beside, one to each; `gathers` are parts of whose copies it sees
+    the sums; `like` are the models whose lines are below its own, the nearest first.
     """
 
     name: str
@@ -120,7 +124,8 @@ class ModelFile:
 class Model(Labelled):
     """One flat system: every name carries its part (`lesion.2.sensitive`), every rate its factor.
 
-    `variables` stand in the order in which they can be computed; `like` are the models whose lines it stands on.
+    `variables` stand in the order in which they can be computed; `like` are the models whose lines it stands
+    on.
     """
 
     name: str
@@ -136,8 +141,12 @@ class Model(Labelled):
     like: tuple[str, ...] = ()
 
     def label(self) -> tuple[str, list[Row]]:
-        rows = [("time", self.time), ("states", named(self.states)), ("variables", named(v.name for v in self.variables)),
-                ("inputs", named(self.inputs))]
+        rows = [
+            ("time", self.time),
+            ("states", named(self.states)),
+            ("variables", named(v.name for v in self.variables)),
+            ("inputs", named(self.inputs)),
+        ]
         rows += [("parts", named(f"{p.name} ({p.use})" for p in self.parts))] if self.parts else []
         return f"Model {self.name}: {self.title}", rows
 
@@ -166,7 +175,8 @@ class Model(Labelled):
 
     @cached_property
     def hash(self) -> str:
-        """The content hash of what is computed: structure, not titles; drugs of one structure share compiled code.
+        """The content hash of what is computed: structure, not titles; drugs of one structure share compiled
+        code.
 
         The bounds of parameters are no part of it: they refuse patients, and change nothing that is computed.
         """

@@ -54,7 +54,7 @@ class _Reader:
 
     def unit(self, entry: dict, place: str) -> str:
         if "unit" not in entry:
-            self.add(place, "has no unit", "give unit = \"…\" (\"1\" for a pure number)")
+            self.add(place, "has no unit", 'give unit = "…" ("1" for a pure number)')
             return "1"
         try:
             parse_unit(entry["unit"], f"{self.where}: {place}.unit")
@@ -71,8 +71,11 @@ class _Reader:
             return []
         for name, entry in table.items():
             if not _is_name(name):
-                self.add(f"{section}.{name}", "is not a name",
-                         "a letter, then letters, digits and _ (not a function, next, first or last)")
+                self.add(
+                    f"{section}.{name}",
+                    "is not a name",
+                    "a letter, then letters, digits and _ (not a function, next, first or last)",
+                )
             elif not isinstance(entry, dict):
                 self.add(f"{section}.{name}", f"{entry!r} is not a table", "write { unit = …, … }")
             else:
@@ -99,7 +102,9 @@ def read_file(data: dict, name: str, where: str) -> ModelFile:
     words = {key: text(head, key, f"{where}: model", reader.issues) for key in ("reference", "text")}
     time = head.get("time") if isinstance(head.get("time"), str) else "day"
     time = reader.unit({"unit": time}, "model.time")
-    if parse_unit(time).dims != parse_unit("day").dims and not any("model.time" in i.where for i in reader.issues):
+    if parse_unit(time).dims != parse_unit("day").dims and not any(
+        "model.time" in i.where for i in reader.issues
+    ):
         reader.add("model.time", f"{time!r} is not a time", "write day or hour")
     joins, gathers = _joins(reader, head, "joins"), _joins(reader, head, "gathers")
     for both in sorted(set(joins) & set(gathers)):
@@ -113,9 +118,21 @@ def read_file(data: dict, name: str, where: str) -> ModelFile:
             if key in data:
                 reader.add(key, "a system holds parts only", "move it to a part's own file")
     file = ModelFile(
-        name, where, str(head.get("title", "")), time, words["reference"], words["text"],
-        tuple(joins), tuple(gathers), _parameters(reader, data), _compartments(reader, data),
-        _variables(reader, data), _flows(reader, data), _parts(reader, data), like)
+        name=name,
+        where=where,
+        title=str(head.get("title", "")),
+        time=time,
+        reference=words["reference"],
+        text=words["text"],
+        joins=tuple(joins),
+        gathers=tuple(gathers),
+        parameters=_parameters(reader, data),
+        compartments=_compartments(reader, data),
+        variables=_variables(reader, data),
+        flows=_flows(reader, data),
+        parts=_parts(reader, data),
+        like=like,
+    )
     _names(reader, file)
     raise_issues(reader.issues)
     return file
@@ -123,9 +140,11 @@ def read_file(data: dict, name: str, where: str) -> ModelFile:
 
 def _joins(reader: _Reader, head: dict, key: str) -> list[str]:
     names = head.get(key, [])
-    if isinstance(names, list) and all(isinstance(j, str) and _is_name(j) and j not in _PART_KEYS for j in names):
+    if isinstance(names, list) and all(
+        isinstance(j, str) and _is_name(j) and j not in _PART_KEYS for j in names
+    ):
         return names
-    reader.add(f"model.{key}", f"{names!r} is not a list of names", f"write {key} = [\"drug\", \"tumour\"]")
+    reader.add(f"model.{key}", f"{names!r} is not a list of names", f'write {key} = ["drug", "tumour"]')
     return []
 
 
@@ -137,7 +156,9 @@ def _parameters(reader: _Reader, data: dict) -> tuple[Parameter, ...]:
         if name != name.upper():
             reader.add(place, "a parameter is written in capitals", f"write {name.upper()}")
         unit = reader.unit(entry, place)
-        low, high = _bounds(reader, entry, place, 1 / float(parse_unit(unit).factor) if name in shares else math.inf)
+        low, high = _bounds(
+            reader, entry, place, 1 / float(parse_unit(unit).factor) if name in shares else math.inf
+        )
         rows.append(Parameter(name, unit, reader.text(entry, place), low, high))
     return tuple(rows)
 
@@ -157,9 +178,17 @@ def _bounds(reader: _Reader, entry: dict, place: str, most: float) -> tuple[floa
     """The least and the most that a parameter can be: 0 and `most` unless it says otherwise."""
     for key in ("low", "high"):
         value = entry.get(key, 0)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not (abs(value) <= 1e300 or abs(value) == math.inf):
-            reader.add(f"{place}.{key}", f"{_shown(value)} is not a number",
-                       f"write {key} = NUMBER, in the parameter's unit; {'-inf' if key == 'low' else 'inf'} for none")
+        if (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or not (abs(value) <= 1e300 or abs(value) == math.inf)
+        ):
+            reader.add(
+                f"{place}.{key}",
+                f"{_shown(value)} is not a number",
+                f"write {key} = NUMBER, in the parameter's unit; {'-inf' if key == 'low' else 'inf'} for "
+                f"none",
+            )
             return 0.0, most
     low, high = float(entry.get("low", 0.0)), float(entry.get("high", most))
     if low < high:
@@ -176,7 +205,9 @@ def _compartments(reader: _Reader, data: dict) -> tuple[Compartment, ...]:
         _lower(reader, place, name)
         start = reader.tree(entry["start"], f"{place}.start") if "start" in entry else ("num", 0)
         scale = entry.get("scale")
-        if scale is not None and (not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < 1e30):
+        if scale is not None and (
+            not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < 1e30
+        ):
             reader.add(f"{place}.scale", f"{_shown(scale)} is not a positive number")
             scale = None
         dose = _dose(reader, entry.get("dose", False), f"{place}.dose")
@@ -191,10 +222,15 @@ def _dose(reader: _Reader, entry: object, place: str) -> Dose | None:
     if not isinstance(entry, dict):
         reader.add(place, f"{entry!r} is neither true nor a table of parameter names")
         return None
-    check_keys(entry, ("lag", "bioavailability", "rate", "duration", "forms"), f"{reader.where}: {place}", reader.issues)
+    check_keys(
+        entry,
+        ("lag", "bioavailability", "rate", "duration", "forms"),
+        f"{reader.where}: {place}",
+        reader.issues,
+    )
     forms = entry.get("forms", {})
     if not isinstance(forms, dict):
-        reader.add(f"{place}.forms", "is not a table of form = \"PARAMETER\"")
+        reader.add(f"{place}.forms", 'is not a table of form = "PARAMETER"')
         forms = {}
     words = {k: str(v) for k, v in entry.items() if k in ("lag", "bioavailability", "rate", "duration")}
     return Dose(**words, forms=tuple((str(k), str(v)) for k, v in forms.items()))
@@ -202,7 +238,9 @@ def _dose(reader: _Reader, entry: object, place: str) -> Dose | None:
 
 def _lower(reader: _Reader, place: str, name: str) -> None:
     if name == name.upper():
-        reader.add(place, "a computed name has a lower-case letter; capitals are inputs", f"write {name.lower()}")
+        reader.add(
+            place, "a computed name has a lower-case letter; capitals are inputs", f"write {name.lower()}"
+        )
 
 
 def _variables(reader: _Reader, data: dict) -> tuple[Variable, ...]:
@@ -211,7 +249,7 @@ def _variables(reader: _Reader, data: dict) -> tuple[Variable, ...]:
         place = f"variables.{name}"
         _lower(reader, place, name)
         if "is" not in entry:
-            reader.add(place, "has no expression", "give is = \"…\"")
+            reader.add(place, "has no expression", 'give is = "…"')
         tree = reader.tree(entry.get("is", 0), f"{place}.is")
         rows.append(Variable(name, reader.unit(entry, place), tree, reader.text(entry, place)))
     return tuple(rows)
@@ -223,10 +261,10 @@ def _flows(reader: _Reader, data: dict) -> tuple[Flow, ...]:
         place = f"flows.{name}"
         ends = [entry.get("from", ""), entry.get("to", "")]
         if not all(isinstance(e, str) for e in ends) or not any(ends):
-            reader.add(place, "goes from nowhere to nowhere", "give from = \"…\", to = \"…\", or one of them")
+            reader.add(place, "goes from nowhere to nowhere", 'give from = "…", to = "…", or one of them')
             continue
         if "rate" not in entry:
-            reader.add(place, "has no rate", "give rate = \"…\"")
+            reader.add(place, "has no rate", 'give rate = "…"')
         if ends[0] == ends[1]:
             reader.add(place, f"goes from {ends[0]} to itself", "remove it")
         rate = reader.tree(entry.get("rate", 0), f"{place}.rate")
@@ -240,7 +278,7 @@ def _parts(reader: _Reader, data: dict) -> tuple[Part, ...]:
     for name, entry in table.items() if isinstance(table, dict) else ():
         place = f"parts.{name}"
         if not _NAME.fullmatch(name) or not isinstance(entry, dict) or not isinstance(entry.get("use"), str):
-            reader.add(place, "is not a part", "write name = { use = \"folder/model\" }")
+            reader.add(place, "is not a part", 'write name = { use = "folder/model" }')
             continue
         if name == name.upper():
             reader.add(place, "a part's name has a lower-case letter", f"write {name.lower()}")
@@ -261,23 +299,33 @@ def _parts(reader: _Reader, data: dict) -> tuple[Part, ...]:
 def _names(reader: _Reader, file: ModelFile) -> None:
     """Each name is declared once, and what doses and starts refer to is a parameter."""
     seen: dict[str, str] = {}
-    for section, rows in (("parameters", file.parameters), ("compartments", file.compartments),
-                          ("variables", file.variables)):
+    for section, rows in (
+        ("parameters", file.parameters),
+        ("compartments", file.compartments),
+        ("variables", file.variables),
+    ):
         for row in rows:
             if row.name in seen:
-                reader.add(f"{section}.{row.name}", f"is declared in [{seen[row.name]}] too", "rename one of the two")
+                reader.add(
+                    f"{section}.{row.name}", f"is declared in [{seen[row.name]}] too", "rename one of the two"
+                )
             seen[row.name] = section
     inputs = [p.name for p in file.parameters]
     for name in inputs if any(c.dose is not None for c in file.compartments) else ():
         if name in RESERVED:
-            reader.add(f"parameters.{name}", "is a data item of dosing records, whose column would set it",
-                       f"rename it, as in {name}_0 (docs/dosing.md lists the data items)")
+            reader.add(
+                f"parameters.{name}",
+                "is a data item of dosing records, whose column would set it",
+                f"rename it, as in {name}_0 (docs/dosing.md lists the data items)",
+            )
     for c in file.compartments:
         wanted = {(n, "dose") for n in (c.dose.names() if c.dose else ())}
         wanted |= {(n, "start") for n in expression.names_in(c.start)}
         for name, key in sorted(wanted):
             if name not in inputs:
-                reader.add(f"compartments.{c.name}.{key}", f"{name!r} is not a parameter", nearest(name, inputs))
+                reader.add(
+                    f"compartments.{c.name}.{key}", f"{name!r} is not a parameter", nearest(name, inputs)
+                )
         if c.dose is not None:
             _dose_units(reader, c, {p.name: p.unit for p in file.parameters}, file.time)
 
@@ -286,9 +334,17 @@ def _dose_units(reader: _Reader, c: Compartment, units: dict[str, str], time: st
     """What a dose names is a time, a fraction, or an amount a time."""
     assert c.dose is not None
     amount, day = parse_unit(c.unit), parse_unit("day")
-    wanted = [(c.dose.lag, day, "a time"), (c.dose.duration, day, "a time"), (c.dose.bioavailability, ONE, "a pure number"),
-              (c.dose.rate, amount / day, f"{c.unit}/{time}"), *((p, ONE, "a pure number") for _, p in c.dose.forms)]
+    wanted = [
+        (c.dose.lag, day, "a time"),
+        (c.dose.duration, day, "a time"),
+        (c.dose.bioavailability, ONE, "a pure number"),
+        (c.dose.rate, amount / day, f"{c.unit}/{time}"),
+        *((p, ONE, "a pure number") for _, p in c.dose.forms),
+    ]
     for name, unit, shown in wanted:
         if name in units and parse_unit(units[name]).dims != unit.dims:
-            reader.add(f"compartments.{c.name}.dose", f"{name!r} is in {units[name]}, but must be {shown}",
-                       "mend its unit, or name another parameter")
+            reader.add(
+                f"compartments.{c.name}.dose",
+                f"{name!r} is in {units[name]}, but must be {shown}",
+                "mend its unit, or name another parameter",
+            )

@@ -58,8 +58,14 @@ class step(_Function):  # noqa: N801
         return sympy.Integer(0)
 
 
-_FUNCTIONS = {"exp": sympy.exp, "log": sympy.log, "sqrt": sympy.sqrt, "hill": hill, "min": lower,
-              "max": lambda a, b: -lower(-a, -b)}
+_FUNCTIONS = {
+    "exp": sympy.exp,
+    "log": sympy.log,
+    "sqrt": sympy.sqrt,
+    "hill": hill,
+    "min": lower,
+    "max": lambda a, b: -lower(-a, -b),
+}
 
 
 def to_sympy(tree: Tree, known: dict[str, sympy.Expr]) -> sympy.Expr:
@@ -89,10 +95,16 @@ def to_sympy(tree: Tree, known: dict[str, sympy.Expr]) -> sympy.Expr:
 def _power(base: sympy.Expr, exponent: sympy.Expr) -> sympy.Expr:
     """A power, refused where sympy would write out a number of thousands of digits."""
     if isinstance(exponent, sympy.Rational):
-        bits = max((max(int(abs(n.p)).bit_length(), int(n.q).bit_length()) for n in base.atoms(sympy.Rational)), default=0)
+        bits = max(
+            (max(int(abs(n.p)).bit_length(), int(n.q).bit_length()) for n in base.atoms(sympy.Rational)),
+            default=0,
+        )
         if bits * abs(exponent) > 50_000:
-            raise fail("powers", f"a power of a power makes a number of over 10,000 digits: ...**{exponent}",
-                       "write smaller powers")
+            raise fail(
+                "powers",
+                f"a power of a power makes a number of over 10,000 digits: ...**{exponent}",
+                "write smaller powers",
+            )
     return base**exponent
 
 
@@ -105,7 +117,9 @@ class Equations:
     @cached_property
     def symbols(self) -> dict[str, sympy.Expr]:
         """Every name, variables already in terms of states and inputs."""
-        known: dict[str, sympy.Expr] = {n: sympy.Symbol(n, real=True) for n in (*self.model.states, *self.model.inputs)}
+        known: dict[str, sympy.Expr] = {
+            n: sympy.Symbol(n, real=True) for n in (*self.model.states, *self.model.inputs)
+        }
         for v in self.model.variables:
             known[v.name] = to_sympy(v.tree, known)
         return known
@@ -148,7 +162,9 @@ def conserved(model: Model) -> list[dict[str, Fraction]]:
             matrix[row, index[flow.target]] += sympy.Rational(flow.gain.numerator, flow.gain.denominator)
     totals = []
     for vector in matrix.nullspace():
-        weights = {n: Fraction(int(vector[i].p), int(vector[i].q)) for n, i in index.items() if vector[i] != 0}
+        weights = {
+            n: Fraction(int(vector[i].p), int(vector[i].q)) for n, i in index.items() if vector[i] != 0
+        }
         totals.append(weights)
     return totals
 
@@ -167,4 +183,6 @@ def closed(model: Model) -> Model:
             flows.append(replace(flow, target=outside, gain=Fraction(1)))
         else:
             flows.append(Flow(flow.name, outside, flow.target, flow.tree, flow.text, flow.gain))
-    return replace(model, name=f"{model.name} (closed)", compartments=(*model.compartments, *added), flows=tuple(flows))
+    return replace(
+        model, name=f"{model.name} (closed)", compartments=(*model.compartments, *added), flows=tuple(flows)
+    )

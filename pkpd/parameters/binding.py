@@ -1,4 +1,6 @@
-"""Which model a set is of: a set fills the model that it names, one that is like it, or parts of a system, and no other."""
+"""Which model a set is of: a set fills the model that it names, one that is like it, or parts of a system,
+and no other.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,13 @@ from pkpd.model.compose import model_file
 from pkpd.model.model import Model, ModelFile
 from pkpd.parameters.parameters import Parameters
 
-_UNNAMED = "model"  # what `parse_model` calls a model of text that is given no name: it contradicts no name of a user's
+# what `parse_model` calls a model of text that is given no name: it contradicts no name of a user's
+_UNNAMED = "model"
 
 
 def meant(name: str, by: str = "") -> tuple[str, ...]:
-    """What the name of a model stands for: a library name, or files, from the current folder and from that of the set.
+    """What the name of a model stands for: a library name, or files, from the current folder and from that of
+    the set.
 
     by  the name of the set that names it: its path, where it is a user's own file
     """
@@ -28,7 +32,9 @@ def meant(name: str, by: str = "") -> tuple[str, ...]:
 
 
 def names(name: str, model: str, by: str = "") -> bool:
-    """Whether a name that a set gives is that of a model: the same entry, the same file, or the word that text was given."""
+    """Whether a name that a set gives is that of a model: the same entry, the same file, or the word that
+    text was given.
+    """
     if name == model:
         return True
     found, target = meant(name, by), meant(model)
@@ -40,10 +46,15 @@ def names(name: str, model: str, by: str = "") -> bool:
 
 
 def parts_of(own: Parameters, model: Model | ModelFile) -> tuple[str, ...]:
-    """The parts of a system whose model a set names; those whose model is like it, where none is it itself."""
-    direct = (tuple(p.name for p in model.parts if p.use == own.model)
-              or tuple(p.name for p in model.parts if names(own.model, p.use, own.name)))
-    return direct or tuple(p.name for p in model.parts if any(names(own.model, x, own.name) for x in model_file(p.use).like))
+    """The parts of a system whose model a set names; those whose model is like it, where none is
+    it itself.
+    """
+    direct = tuple(p.name for p in model.parts if p.use == own.model) or tuple(
+        p.name for p in model.parts if names(own.model, p.use, own.name)
+    )
+    return direct or tuple(
+        p.name for p in model.parts if any(names(own.model, x, own.name) for x in model_file(p.use).like)
+    )
 
 
 def fills(own: Parameters, model: Model | ModelFile) -> bool:
@@ -52,7 +63,9 @@ def fills(own: Parameters, model: Model | ModelFile) -> bool:
 
 
 def foreign(own: Parameters, model: Model | ModelFile, where: str) -> list[Issue]:
-    """What keeps a set, its names those of a model's inputs, from being one of the model; a set of patients is any's."""
+    """What keeps a set, its names those of a model's inputs, from being one of the model; a set of patients
+    is any's.
+    """
     if not own.model or fills(own, model):
         return []
     place, known = f"{where}: parameters.model", meant(own.model, own.name)
@@ -61,16 +74,37 @@ def foreign(own: Parameters, model: Model | ModelFile, where: str) -> list[Issue
         held = dict.fromkeys(v.name.split(".")[0] for v in own.values)
         here = {p.name: p.use for p in model.parts}
         if parts and any(h in here for h in held):
-            return [Issue(place, f"{own.model!r} has the part {h} of {parts.get(h, 'no model')}, but {model.name} of {here[h]}",
-                          "name a set of this system") for h in held if h in here and here[h] != parts.get(h)]
-        return [Issue(place, f"{own.model!r} is no part of {model.name}",
-                      nearest(own.model, {p.use for p in model.parts} | {model.name}))]
+            return [
+                Issue(
+                    place,
+                    f"{own.model!r} has the part {h} of {parts.get(h, 'no model')}, but {model.name} of "
+                    f"{here[h]}",
+                    "name a set of this system",
+                )
+                for h in held
+                if h in here and here[h] != parts.get(h)
+            ]
+        return [
+            Issue(
+                place,
+                f"{own.model!r} is no part of {model.name}",
+                nearest(own.model, {p.use for p in model.parts} | {model.name}),
+            )
+        ]
     if not known:
         offered = library.names("model") if library.model_name(model.name) is not None else (model.name,)
-        return [Issue(place, f"{own.model!r} names no model: no entry of the library, no file", nearest(own.model, offered))]
+        return [
+            Issue(
+                place,
+                f"{own.model!r} names no model: no entry of the library, no file",
+                nearest(own.model, offered),
+            )
+        ]
     return [Issue(place, f"the set is of {own.model}, not of {model.name}", _surrogate(own, model.name))]
 
 
 def _surrogate(own: Parameters, model: str) -> str:
-    return (f"name a set of {model}; to take the values of another as a surrogate, say so in a set of its own: "
-            f'model = "{model}", surrogate = "{own.model}", include = ["{own.name}"]')
+    return (
+        f"name a set of {model}; to take the values of another as a surrogate, say so in a set of its own: "
+        f'model = "{model}", surrogate = "{own.model}", include = ["{own.name}"]'
+    )

@@ -26,8 +26,10 @@ def outside(parameter: Parameter, values: np.ndarray) -> np.ndarray:
 def _ends(parameter: Parameter) -> tuple[float, float]:
     """The bounds of a parameter with the room that rounding needs."""
     low, high = parameter.low, parameter.high
-    return (low - _ROUNDING * abs(low) if math.isfinite(low) else -math.inf,
-            high + _ROUNDING * abs(high) if math.isfinite(high) else math.inf)
+    return (
+        low - _ROUNDING * abs(low) if math.isfinite(low) else -math.inf,
+        high + _ROUNDING * abs(high) if math.isfinite(high) else math.inf,
+    )
 
 
 def beyond(parameter: Parameter, value: float) -> str:
@@ -47,17 +49,27 @@ def _quantity(value: float, unit: str) -> str:
 def allowed(parameter: Parameter, value: float) -> str:
     """How a model says that a parameter can be such a value."""
     key = "low" if value < parameter.low else "high"
-    return f"where it can be so, the model says it: {parameter.name} = {{ unit = \"{parameter.unit}\", {key} = … }}"
+    return (
+        f'where it can be so, the model says it: {parameter.name} = {{ unit = "{parameter.unit}", {key} '
+        f"= … }}"
+    )
 
 
 def in_use(model: Model) -> tuple[Parameter, ...]:
-    """A model's parameters, those of its doses without a least: what a dose asks for is refused where one asks for it."""
+    """A model's parameters, those of its doses without a least: what a dose asks for is refused where one
+    asks for it.
+    """
     asked = {n for c in model.compartments if c.dose is not None for n in c.dose.names()}
     return tuple(replace(p, low=-np.inf) if p.name in asked else p for p in model.parameters)
 
 
-def require(parameters: Sequence[Parameter], inputs: np.ndarray, where: str, who: Callable[[int], str],
-            missing: bool = False) -> None:
+def require(
+    parameters: Sequence[Parameter],
+    inputs: np.ndarray,
+    where: str,
+    who: Callable[[int], str],
+    missing: bool = False,
+) -> None:
     """Refuses inputs (row, parameter) that their parameters cannot be.
 
     who      names a row, as in `patient 17`
@@ -74,7 +86,9 @@ def require(parameters: Sequence[Parameter], inputs: np.ndarray, where: str, who
     raise_issues(issues)
 
 
-def cannot(parameters: Sequence[Parameter], inputs: np.ndarray, missing: bool = False) -> Iterator[tuple[Parameter, np.ndarray]]:
+def cannot(
+    parameters: Sequence[Parameter], inputs: np.ndarray, missing: bool = False
+) -> Iterator[tuple[Parameter, np.ndarray]]:
     """Parameters that cannot be what some rows of inputs (row, parameter) say, with those rows."""
     real, (low, high) = np.real(inputs), np.array([_ends(p) for p in parameters]).reshape(-1, 2).T
     finite = np.isfinite(real)

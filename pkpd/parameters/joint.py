@@ -1,4 +1,6 @@
-"""Draws of a joint set: each draw is one number of every calibrated line, so that rows of two sets never stand side by side."""
+"""Draws of a joint set: each draw is one number of every calibrated line, so that rows of two sets never
+stand side by side.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,13 @@ def left(base: Parameters, top: Parameters, where: str) -> dict[str, tuple[float
     own = {v.name for v in top.values}
     kept = {k: v for k, v in base.draws.items() if k.split(":")[0] not in own and k not in top.draws}
     if kept and top.draws:
-        raise fail(f"{where}: draws", f"{_lines(top.draws)} drawn here, and {_lines(kept)} drawn in {base.name} below it: "
-                   "two joint sets, whose draws do not belong together",
-                   "keep the draws of one: lay the values of the other without [draws], or fit the lines of both in one fit")
+        raise fail(
+            f"{where}: draws",
+            f"{_lines(top.draws)} drawn here, and {_lines(kept)} drawn in {base.name} below it: "
+            "two joint sets, whose draws do not belong together",
+            "keep the draws of one: lay the values of the other without [draws], or fit the lines of both "
+            "in one fit",
+        )
     return dict(top.draws) or kept
 
 
@@ -43,7 +49,9 @@ def _lines(draws: dict[str, tuple[float, ...]]) -> str:
 
 
 def issues(own: Parameters, where: str) -> list[Issue]:
-    """Draws of lines that a set has not, or that have not what is drawn; draws within contexts are theirs to check."""
+    """Draws of lines that a set has not, or that have not what is drawn; draws within contexts are theirs to
+    check.
+    """
     lines, found = {v.name: v for v in own.values}, []
     for key in own.draws:
         context, name, what = split(key)
@@ -58,8 +66,9 @@ def issues(own: Parameters, where: str) -> list[Issue]:
 
 
 def beyond_bounds(own: Parameters, wanted: Mapping[str, Parameter], where: str) -> list[Issue]:
-    """Draws, in the model's units, that are what their line cannot be: a value beyond its parameter's bounds, a negative sd, a
-    share of a mixture that is none; the first of each key, with how many more there are."""
+    """Draws, in the model's units, that are what their line cannot be: a value beyond its parameter's bounds,
+    a negative sd, a share of a mixture that is none; the first of each key, with how many more there are.
+    """
     found = []
     for key, row in own.draws.items():
         context, name, what = split(key)
@@ -71,9 +80,18 @@ def beyond_bounds(own: Parameters, wanted: Mapping[str, Parameter], where: str) 
         if not bad.size:
             continue
         first, more = float(bad[0]), f", and {bad.size - 1} more like it" if bad.size > 1 else ""
-        told = beyond(named, first) if what == "value" else f"{what} of {name} = {first:g} is no {_SIZES[what]}"
-        found.append(Issue(f"{where}: draws.{key}", told + more,
-                           f"mend the draw; {allowed(named, first)}" if what == "value" else "mend the draw, or fit again"))
+        told = (
+            beyond(named, first) if what == "value" else f"{what} of {name} = {first:g} is no {_SIZES[what]}"
+        )
+        found.append(
+            Issue(
+                f"{where}: draws.{key}",
+                told + more,
+                f"mend the draw; {allowed(named, first)}"
+                if what == "value"
+                else "mend the draw, or fit again",
+            )
+        )
     return found
 
 
@@ -84,20 +102,30 @@ def _has(line: Value, what: str) -> bool:
     return line.spread is not None and (what == "sd" or bool(line.spread.weights))
 
 
-def in_units(own: Parameters, factors: dict[str, float], wanted: Mapping[str, Parameter], where: str) -> Parameters:
-    """The set with the draws of lines whose unit was changed brought to it, as their values are, each one that can be.
+def in_units(
+    own: Parameters, factors: dict[str, float], wanted: Mapping[str, Parameter], where: str
+) -> Parameters:
+    """The set with the draws of lines whose unit was changed brought to it, as their values are, each one
+    that can be.
 
     An error as of `beyond_bounds`.
     """
+
     def factor(key: str) -> float:
         context, name, what = split(key)
         line = next((v for v in own.values if v.name == name), None)
-        moved = what == "value" or (what == "sd" and line is not None and line.spread is not None
-                                    and line.spread.law == "normal")
+        moved = what == "value" or (
+            what == "sd" and line is not None and line.spread is not None and line.spread.law == "normal"
+        )
         return factors.get(name, 1.0) if moved and not context else 1.0
 
     if factors and own.draws:
-        own = replace(own, draws={k: tuple(x * factor(k) for x in row) if factor(k) != 1 else row
-                                  for k, row in own.draws.items()})
+        own = replace(
+            own,
+            draws={
+                k: tuple(x * factor(k) for x in row) if factor(k) != 1 else row
+                for k, row in own.draws.items()
+            },
+        )
     raise_issues(beyond_bounds(own, wanted, where))
     return own

@@ -44,7 +44,8 @@ class Value:
 
 @dataclass(frozen=True, repr=False)
 class Parameters(Labelled):
-    """Values for the inputs of one model, and the covariates of its patients; without a model, patients alone.
+    """Values for the inputs of one model, and the covariates of its patients; without a model, patients
+    alone.
 
     surrogate  the model whose values stand in for its own, where a set says so
     """
@@ -62,9 +63,12 @@ class Parameters(Labelled):
     surrogate: str = ""
 
     def label(self) -> tuple[str, list[Row]]:
-        rows = [("model", self.model or "none: a set of patients"), ("values", named(v.name for v in self.values)),
-                ("with spread", named(v.name for v in self.values if v.spread is not None)),
-                ("covariates", named(c.name for c in self.covariates))]
+        rows = [
+            ("model", self.model or "none: a set of patients"),
+            ("values", named(v.name for v in self.values)),
+            ("with spread", named(v.name for v in self.values if v.spread is not None)),
+            ("covariates", named(c.name for c in self.covariates)),
+        ]
         rows += [("draws", named(self.draws))] if self.draws else []
         return f"Parameters {self.name}: {self.title}", rows
 
@@ -96,5 +100,10 @@ class Parameters(Labelled):
 
 
 def scaled(v: Value, factor: float, unit: str) -> Value:
-    return replace(v, value=v.value * factor, unit=unit, spread=in_unit(v.spread, factor),
-                   copies=in_unit(v.copies, factor))
+    return replace(
+        v,
+        value=v.value * factor,
+        unit=unit,
+        spread=in_unit(v.spread, factor),
+        copies=in_unit(v.copies, factor),
+    )

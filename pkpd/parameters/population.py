@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 class Population(Labelled):
     """Patients of one model: `inputs` is (patient, model input) in the model's units.
 
-    `bounds` are the model's parameters, which say what their values can be; left out, nothing is asked of new values.
+    `bounds` are the model's parameters, which say what their values can be; left out, nothing is asked of new
+    values.
     """
 
     names: tuple[str, ...]
@@ -41,7 +42,10 @@ class Population(Labelled):
     bounds: tuple[Parameter, ...] = ()
 
     def label(self) -> tuple[str, list[Row]]:
-        return f"Population of {len(self)} patients", [("inputs", named(self.names)), ("covariates", named(self.covariates))]
+        return f"Population of {len(self)} patients", [
+            ("inputs", named(self.names)),
+            ("covariates", named(self.covariates)),
+        ]
 
     @property
     def numbers(self) -> np.ndarray:
@@ -73,8 +77,12 @@ class Population(Labelled):
 
     def take(self, which: np.ndarray) -> Population:
         """Some of the patients."""
-        return replace(self, inputs=self.inputs[which], rows=(self.numbers - self.first - 1)[which],
-                       covariates={k: v[which] for k, v in self.covariates.items()})
+        return replace(
+            self,
+            inputs=self.inputs[which],
+            rows=(self.numbers - self.first - 1)[which],
+            covariates={k: v[which] for k, v in self.covariates.items()},
+        )
 
     def with_inputs(self, values: Mapping[str, np.ndarray | float]) -> Population:
         """The same patients with some inputs set."""
@@ -93,7 +101,9 @@ def each(given: np.ndarray | float, n: int, where: str) -> np.ndarray:
     try:
         return np.broadcast_to(np.asarray(given, dtype=float), (n,)).copy()
     except (TypeError, ValueError):
-        raise fail(where, f"{shown(given)} is neither a number nor one for each of {n} patients", "give numbers") from None
+        raise fail(
+            where, f"{shown(given)} is neither a number nor one for each of {n} patients", "give numbers"
+        ) from None
 
 
 def uniform(key: tuple[str, ...], n: int, first: int = 0) -> np.ndarray:
@@ -107,8 +117,16 @@ def uniform(key: tuple[str, ...], n: int, first: int = 0) -> np.ndarray:
 
 
 @door
-def draw(model: Model, parameters: Parameters, n: int, seed: int | str = 0, study: str = "", arm: str = "",
-         first: int = 0, covariates: Mapping[str, np.ndarray | float] | None = None) -> Population:
+def draw(
+    model: Model,
+    parameters: Parameters,
+    n: int,
+    seed: int | str = 0,
+    study: str = "",
+    arm: str = "",
+    first: int = 0,
+    covariates: Mapping[str, np.ndarray | float] | None = None,
+) -> Population:
     """Virtual patients of a model, drawn quantity by quantity under the key (seed, study, arm, patient).
 
     covariates  overrides the set's own, one number or one a patient
@@ -128,11 +146,13 @@ def draw(model: Model, parameters: Parameters, n: int, seed: int | str = 0, stud
 
 
 @door
-def typical(model: Model, parameters: Parameters, covariates: Mapping[str, float] | None = None) -> Population:
+def typical(
+    model: Model, parameters: Parameters, covariates: Mapping[str, float] | None = None
+) -> Population:
     """One patient at every typical value.
 
-    Its covariates are those given, else those at which the set's effects are 1; where effects differ on that, or none names
-    a covariate, the set's own.
+    Its covariates are those given, else those at which the set's effects are 1; where effects differ on that,
+    or none names a covariate, the set's own.
     """
     parameters = bind(parameters, model)
     lines = {v.name: v for v in parameters.values}
@@ -140,8 +160,11 @@ def typical(model: Model, parameters: Parameters, covariates: Mapping[str, float
     features = {k: np.array([x]) for k, x in _reference(parameters, used).items()}
     features |= _given(covariates or {}, 1)
     _require_plausible(features, 0)
-    values = [v.value * (1.0 if v.effect is None or _at_reference(v, name, features) else effect_of(v, name, features)[0])
-              for name, v in used]
+    values = [
+        v.value
+        * (1.0 if v.effect is None or _at_reference(v, name, features) else effect_of(v, name, features)[0])
+        for name, v in used
+    ]
     inputs = np.array([values])
     require(model.parameters, inputs, f"{parameters.where}: values", lambda i: "the typical patient")
     return Population(model.inputs, inputs, features, bounds=model.parameters)
@@ -155,7 +178,11 @@ def _reference(parameters: Parameters, used: list[tuple[str, Value]]) -> dict[st
             named.setdefault(name, set()).add(value)
     named.pop("COPY", None)
     own = {c.name: c.value for c in parameters.covariates}
-    return {**{k: min(v) for k, v in named.items()}, **own, **{k: v.pop() for k, v in named.items() if len(v) == 1}}
+    return {
+        **{k: min(v) for k, v in named.items()},
+        **own,
+        **{k: v.pop() for k, v in named.items() if len(v) == 1},
+    }
 
 
 def _at_reference(v: Value, name: str, features: Mapping[str, np.ndarray]) -> bool:
@@ -172,8 +199,11 @@ def _scores(parameters: Parameters, key: tuple[str, ...], n: int, first: int) ->
     linked = sorted({name for c in parameters.correlations for name in c.of})
     for name in linked:
         if name not in scores:
-            raise fail(f"{parameters.where}: correlations", f"{name!r} has no spread to correlate",
-                       nearest(name, scores))
+            raise fail(
+                f"{parameters.where}: correlations",
+                f"{name!r} has no spread to correlate",
+                nearest(name, scores),
+            )
     if linked:
         matrix = np.eye(len(linked))
         for c in parameters.correlations:
@@ -181,16 +211,24 @@ def _scores(parameters: Parameters, key: tuple[str, ...], n: int, first: int) ->
             matrix[i, j] = matrix[j, i] = c.r
         values, vectors = np.linalg.eigh(matrix)
         if values.min() < -1e-9:
-            raise fail(f"{parameters.where}: correlations", "cannot all hold at once (the matrix is not "
-                       f"positive semidefinite: eigenvalue {values.min():.3g})", "weaken one of them")
+            raise fail(
+                f"{parameters.where}: correlations",
+                "cannot all hold at once (the matrix is not "
+                f"positive semidefinite: eigenvalue {values.min():.3g})",
+                "weaken one of them",
+            )
         root = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
         normal = [ndtri(scores[name]) for name in linked]
         # summed one by one: a matrix product rounds differently for another number of patients
-        scores |= {name: ndtr(sum(z * root[j, i] for j, z in enumerate(normal))) for i, name in enumerate(linked)}
+        scores |= {
+            name: ndtr(sum(z * root[j, i] for j, z in enumerate(normal))) for i, name in enumerate(linked)
+        }
     return scores
 
 
-def _covariates(parameters: Parameters, scores: dict, n: int, given: Mapping, first: int) -> dict[str, np.ndarray]:
+def _covariates(
+    parameters: Parameters, scores: dict, n: int, given: Mapping, first: int
+) -> dict[str, np.ndarray]:
     features: dict[str, np.ndarray] = {}
     told = _given(given, n)
     _require_plausible(told, first)
@@ -215,12 +253,18 @@ def _require_plausible(features: Mapping[str, np.ndarray], first: int) -> None:
         c = REGISTER[name]
         bad = np.flatnonzero(~((values >= c.low) & (values <= c.high)))
         if bad.size:
-            raise fail(f"covariates.{name}", f"patient {first + bad[0] + 1} has {values[bad[0]]:g} {c.unit}; "
-                       f"plausible is {c.low:g} to {c.high:g}", "mend the value, or bound its spread with low and high")
+            raise fail(
+                f"covariates.{name}",
+                f"patient {first + bad[0] + 1} has {values[bad[0]]:g} {c.unit}; "
+                f"plausible is {c.low:g} to {c.high:g}",
+                "mend the value, or bound its spread with low and high",
+            )
 
 
 def _feature(c: Value, features: Mapping[str, np.ndarray], scores: dict, n: int, first: int) -> np.ndarray:
-    """A covariate of every patient; one that follows others stays in the register's range, at its ends if need be."""
+    """A covariate of every patient; one that follows others stays in the register's range, at its ends if
+    need be.
+    """
     values = np.full(n, c.value)
     if c.spread is not None:
         values = c.spread.quantile(scores[c.name], values)
@@ -234,8 +278,9 @@ def _copy(name: str) -> int:
     return next((int(p) for p in name.split(".") if p.isdigit()), 1)
 
 
-def effect_of(v: Value, name: str, features: Mapping[str, np.ndarray], first: int | None = None,
-              least: float = 0.0) -> np.ndarray:
+def effect_of(
+    v: Value, name: str, features: Mapping[str, np.ndarray], first: int | None = None, least: float = 0.0
+) -> np.ndarray:
     """The factor that covariates put on one input; refused where it is no finite number, or below `least`.
 
     first  the number, from 0, of the first of these patients, who are named by it in what is refused
@@ -243,8 +288,11 @@ def effect_of(v: Value, name: str, features: Mapping[str, np.ndarray], first: in
     assert v.effect is not None
     missing = [k for k, _ in v.effect.reference if k != "COPY" and k not in features]
     if missing:
-        raise fail(f"values.{v.name}", f"depends on {', '.join(missing)}, which these patients lack",
-                   "add it to [covariates] of a parameter file")
+        raise fail(
+            f"values.{v.name}",
+            f"depends on {', '.join(missing)}, which these patients lack",
+            "add it to [covariates] of a parameter file",
+        )
     known = {**features, "COPY": np.float64(_copy(name))}
     with np.errstate(all="ignore"):
         factor = np.atleast_1d(expression.evaluate(v.effect.tree, known, np)) + 0.0
@@ -253,14 +301,20 @@ def effect_of(v: Value, name: str, features: Mapping[str, np.ndarray], first: in
         i = int(bad[0])
         at = ", ".join(f"{k} = {np.broadcast_to(known[k], factor.shape)[i]:g}" for k, _ in v.effect.reference)
         who = "" if first is None else f"patient {first + i + 1}: "
-        raise fail(f"values.{v.name}.effect", f"{who}is {factor[i]:g} where {at}",
-                   "an effect is a finite factor of zero or more: bound it, as in max(…, 0.1)")
+        raise fail(
+            f"values.{v.name}.effect",
+            f"{who}is {factor[i]:g} where {at}",
+            "an effect is a finite factor of zero or more: bound it, as in max(…, 0.1)",
+        )
     return factor
 
 
-def _individual(name: str, v: Value, features: dict, scores: dict, key: tuple[str, ...], n: int,
-                first: int) -> np.ndarray:
-    """One input of every patient: typical value, covariates, mixture, spread between patients, between copies."""
+def _individual(
+    name: str, v: Value, features: dict, scores: dict, key: tuple[str, ...], n: int, first: int
+) -> np.ndarray:
+    """One input of every patient: typical value, covariates, mixture, spread between patients, between
+    copies.
+    """
     value = np.full(n, v.value)
     if v.spread is not None:
         if v.spread.factors:

@@ -1,4 +1,5 @@
 """The lines of a parameter file, read: value, unit, spread, covariate effect, source, how seen."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -24,7 +25,8 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
         if not isinstance(data.get(key, {}), dict):
             issues.append(Issue(f"{where}: {key}", "is not a table", f"write [{key}]"))
     if not isinstance(data.get("correlations", []), list) or not all(
-            isinstance(c, dict) for c in data.get("correlations", [])):
+        isinstance(c, dict) for c in data.get("correlations", [])
+    ):
         issues.append(Issue(f"{where}: correlations", "is not a list of tables", "write [[correlations]]"))
     raise_issues(issues)
     head = data.get("parameters", {})
@@ -33,16 +35,32 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
     _check_place(head, f"{where}: parameters", issues)
     include = head.get("include", [])
     if not isinstance(include, list) or not all(isinstance(i, str) for i in include):
-        issues.append(Issue(f"{where}: parameters.include", "is not a list of names", 'write include = ["…"]'))
+        issues.append(
+            Issue(f"{where}: parameters.include", "is not a list of names", 'write include = ["…"]')
+        )
     for key, row in data.get("draws", {}).items():
         if not isinstance(row, list) or not all(map(is_number, row)):
-            issues.append(Issue(f"{where}: draws.{key}", "is not a list of numbers",
-                                'write "PART.NAME" = [1.2, 0.9, …], the name in quotes'))
+            issues.append(
+                Issue(
+                    f"{where}: draws.{key}",
+                    "is not a list of numbers",
+                    'write "PART.NAME" = [1.2, 0.9, …], the name in quotes',
+                )
+            )
         elif not row or len(row) != len(next(iter(data["draws"].values()))):
-            issues.append(Issue(f"{where}: draws.{key}", f"holds {len(row)} draws, and {next(iter(data['draws']))} above it "
-                                f"{_count(next(iter(data['draws'].values())))}" if row else "holds no draw",
-                                "give one number of every line a draw"))
-    words = {key: library.text(head, key, f"{where}: parameters", issues) for key in ("title", "reference", "text")}
+            issues.append(
+                Issue(
+                    f"{where}: draws.{key}",
+                    f"holds {len(row)} draws, and {next(iter(data['draws']))} above it "
+                    f"{_count(next(iter(data['draws'].values())))}"
+                    if row
+                    else "holds no draw",
+                    "give one number of every line a draw",
+                )
+            )
+    words = {
+        key: library.text(head, key, f"{where}: parameters", issues) for key in ("title", "reference", "text")
+    }
     values = _values(data.get("values", {}), f"{where}: values", "", words["reference"], issues)
     covariates = _values(data.get("covariates", {}), f"{where}: covariates", "", words["reference"], issues)
     for c in covariates:
@@ -51,9 +69,19 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
     correlations = read_correlations(data.get("correlations", []), sds, where, issues)
     raise_issues(issues)
     draws = {k: tuple(map(float, v)) for k, v in data.get("draws", {}).items()}
-    return Parameters(name, head.get("model", ""), words["title"], words["reference"],
-                      words["text"], tuple(values), tuple(covariates), correlations,
-                      draws, head.get("host", ""), head.get("surrogate", "")), list(include)
+    return Parameters(
+        name=name,
+        model=head.get("model", ""),
+        title=words["title"],
+        reference=words["reference"],
+        text=words["text"],
+        values=tuple(values),
+        covariates=tuple(covariates),
+        correlations=correlations,
+        draws=draws,
+        host=head.get("host", ""),
+        surrogate=head.get("surrogate", ""),
+    ), list(include)
 
 
 def _count(row: object) -> int:
@@ -66,27 +94,62 @@ def _check_model(data: dict, head: dict, where: str, issues: list[Issue]) -> Non
     if not isinstance(model, str) or not (model or data.get("covariates")):
         issues.append(Issue(place, "is missing", 'name the model: model = "drugs/…"'))
     elif not model and (data.get("values") or data.get("draws")):
-        issues.append(Issue(place, "is missing, so that the set is of patients, but it has values",
-                            'name the model: model = "drugs/…", or keep [covariates] alone'))
+        issues.append(
+            Issue(
+                place,
+                "is missing, so that the set is of patients, but it has values",
+                'name the model: model = "drugs/…", or keep [covariates] alone',
+            )
+        )
     elif not model and "default" in head:
-        issues.append(Issue(f"{where}: parameters.default", "has no meaning in a set of patients", "remove it"))
+        issues.append(
+            Issue(f"{where}: parameters.default", "has no meaning in a set of patients", "remove it")
+        )
 
 
 def _check_place(head: dict, where: str, issues: list[Issue]) -> None:
     """Where a set's tumour grows, and the set that a context goes over."""
     if head.get("host", HOSTS[0]) not in HOSTS:
-        issues.append(Issue(f"{where}.host", f"{shown(head['host'])} is not where a tumour grows", "one of " + ", ".join(HOSTS)))
+        issues.append(
+            Issue(
+                f"{where}.host",
+                f"{shown(head['host'])} is not where a tumour grows",
+                "one of " + ", ".join(HOSTS),
+            )
+        )
     if not isinstance(head.get("default", True), bool):
-        issues.append(Issue(f"{where}.default", f"{shown(head['default'])} is neither true nor false", "write default = true"))
+        issues.append(
+            Issue(
+                f"{where}.default",
+                f"{shown(head['default'])} is neither true nor false",
+                "write default = true",
+            )
+        )
     if not isinstance(head.get("surrogate", ""), str):
-        issues.append(Issue(f"{where}.surrogate", f"{shown(head['surrogate'])} is not the name of a model",
-                            'write surrogate = "drugs/…", the model whose values these are'))
+        issues.append(
+            Issue(
+                f"{where}.surrogate",
+                f"{shown(head['surrogate'])} is not the name of a model",
+                'write surrogate = "drugs/…", the model whose values these are',
+            )
+        )
     after = head.get("after", [])
     if not isinstance(after, list) or not all(isinstance(a, str) for a in after):
-        issues.append(Issue(f"{where}.after", f"{shown(after)} is not a list of names",
-                            'write after = ["…"], contexts that this one is laid after where both are'))
+        issues.append(
+            Issue(
+                f"{where}.after",
+                f"{shown(after)} is not a list of names",
+                'write after = ["…"], contexts that this one is laid after where both are',
+            )
+        )
     if not isinstance(head.get("over", ""), str):
-        issues.append(Issue(f"{where}.over", f"{shown(head['over'])} is not a name", 'write over = "NAME" of the set below'))
+        issues.append(
+            Issue(
+                f"{where}.over",
+                f"{shown(head['over'])} is not a name",
+                'write over = "NAME" of the set below',
+            )
+        )
 
 
 def _values(table: dict, where: str, prefix: str, source: str, issues: list[Issue]) -> list[Value]:
@@ -94,7 +157,9 @@ def _values(table: dict, where: str, prefix: str, source: str, issues: list[Issu
     for key, entry in table.items():
         name = prefix + key
         if not isinstance(entry, dict):
-            issues.append(Issue(f"{where}.{name}", f"{entry!r} is not a line", "write { value = …, unit = …, … }"))
+            issues.append(
+                Issue(f"{where}.{name}", f"{entry!r} is not a line", "write { value = …, unit = …, … }")
+            )
         elif key == key.upper():
             rows += _value(name, entry, where, source, issues)
         elif not prefix:
@@ -106,12 +171,26 @@ def _values(table: dict, where: str, prefix: str, source: str, issues: list[Issu
 
 def _value(name: str, entry: dict, where: str, source: str, issues: list[Issue]) -> list[Value]:
     place = f"{where}.{name}"
-    check_keys(entry, ("value", "unit", "where", "seen", "source", "text", "spread", "copies", "effect"), place, issues)
+    check_keys(
+        entry,
+        ("value", "unit", "where", "seen", "source", "text", "spread", "copies", "effect"),
+        place,
+        issues,
+    )
     number = entry.get("value")
     if not is_number(number):
-        told = repr(number) if not isinstance(number, int) or isinstance(number, bool) else "an integer over 1e300"
-        issues.append(Issue(place, f"value = {told} is not a number" if "value" in entry else "has no value",
-                            "give value = NUMBER"))
+        told = (
+            repr(number)
+            if not isinstance(number, int) or isinstance(number, bool)
+            else "an integer over 1e300"
+        )
+        issues.append(
+            Issue(
+                place,
+                f"value = {told} is not a number" if "value" in entry else "has no value",
+                "give value = NUMBER",
+            )
+        )
         return []
     if not isinstance(entry.get("unit"), str):
         issues.append(Issue(place, "has no unit", 'give unit = "…" ("1" for a pure number)'))
@@ -119,32 +198,59 @@ def _value(name: str, entry: dict, where: str, source: str, issues: list[Issue])
     for key in ("where", "source", "text"):
         library.text(entry, key, place, issues)
     if entry.get("seen", "user") not in SEEN:
-        issues.append(Issue(f"{place}.seen", f"{entry['seen']!r} is not a way of seeing", "one of " + ", ".join(SEEN)))
+        issues.append(
+            Issue(f"{place}.seen", f"{entry['seen']!r} is not a way of seeing", "one of " + ", ".join(SEEN))
+        )
     spreads = {}
     for key in ("spread", "copies"):
         if key in entry:
-            spreads[key] = read_spread(entry[key], float(number), lambda what, remedy, k=key: issues.append(
-                Issue(f"{place}.{k}", what, remedy)))
+            spreads[key] = read_spread(
+                entry[key],
+                float(number),
+                lambda what, remedy, k=key: issues.append(Issue(f"{place}.{k}", what, remedy)),
+            )
     if (told := _half_honoured(**spreads)) is not None:
         issues.append(Issue(f"{place}.copies", *told))
     effect = _effect(entry["effect"], f"{place}.effect", issues) if "effect" in entry else None
-    return [Value(name, float(number), entry["unit"], entry.get("where", ""), entry.get("seen", "user"),
-                  entry.get("source", source), entry.get("text", ""), effect=effect, **spreads)]
+    return [
+        Value(
+            name=name,
+            value=float(number),
+            unit=entry["unit"],
+            where=entry.get("where", ""),
+            seen=entry.get("seen", "user"),
+            source=entry.get("source", source),
+            text=entry.get("text", ""),
+            effect=effect,
+            **spreads,
+        )
+    ]
 
 
 def _half_honoured(spread: Spread | None = None, copies: Spread | None = None) -> tuple[str, str] | None:
-    """What is wrong with the spread between copies, which goes around the patient's own value, and the remedy."""
+    """What is wrong with the spread between copies, which goes around the patient's own value, and the
+    remedy.
+    """
     if copies is not None and copies.factors:
         return "a spread between copies has no mixture", "give the mixture to the patient: spread = { … }"
     if copies is not None and spread is not None and copies.law in ("uniform", "categorical"):
-        return (f"a {copies.law} draw does not go around the patient's own value, so that spread would count for nothing",
-                "use another law, or leave spread out")
+        return (
+            f"a {copies.law} draw does not go around the patient's own value, so that spread would count "
+            f"for nothing",
+            "use another law, or leave spread out",
+        )
     return None
 
 
 def _effect(entry: object, where: str, issues: list[Issue]) -> Effect | None:
-    if not isinstance(entry, dict) or set(entry) != {"is", "reference"} or not isinstance(entry["reference"], dict):
-        issues.append(Issue(where, "is not an effect", 'write { is = "BSA / 1.75", reference = { BSA = 1.75 } }'))
+    if (
+        not isinstance(entry, dict)
+        or set(entry) != {"is", "reference"}
+        or not isinstance(entry["reference"], dict)
+    ):
+        issues.append(
+            Issue(where, "is not an effect", 'write { is = "BSA / 1.75", reference = { BSA = 1.75 } }')
+        )
         return None
     try:
         tree = expression.parse(entry["is"], where)
@@ -162,7 +268,13 @@ def _effect(entry: object, where: str, issues: list[Issue]) -> Effect | None:
         if not is_number(number):
             issues.append(Issue(where, f"the reference of {name} is not a number", f"give {name} = NUMBER"))
         elif name in REGISTER and (told := implausible(name, number)):
-            issues.append(Issue(where, f"the reference of {name} is {told}", "mend it: effects are 1 at a patient who can be"))
+            issues.append(
+                Issue(
+                    where,
+                    f"the reference of {name} is {told}",
+                    "mend it: effects are 1 at a patient who can be",
+                )
+            )
     if any(i.where == where for i in issues):
         return None
     try:
@@ -178,15 +290,29 @@ def _effect(entry: object, where: str, issues: list[Issue]) -> Effect | None:
 
 def _check_covariate(c: Value, where: str, issues: list[Issue]) -> None:
     if c.copies is not None or (c.spread is not None and c.spread.factors):
-        issues.append(Issue(f"{where}: covariates.{c.name}", "a covariate has no copies or mixture",
-                            "give it value, unit, a spread, an effect"))
+        issues.append(
+            Issue(
+                f"{where}: covariates.{c.name}",
+                "a covariate has no copies or mixture",
+                "give it value, unit, a spread, an effect",
+            )
+        )
     if c.effect is not None and "COPY" in dict(c.effect.reference):
-        issues.append(Issue(f"{where}: covariates.{c.name}.effect", "a patient has no COPY", "name covariates alone"))
+        issues.append(
+            Issue(f"{where}: covariates.{c.name}.effect", "a patient has no COPY", "name covariates alone")
+        )
     if c.name not in REGISTER:
-        issues.append(Issue(f"{where}: covariates.{c.name}", "is not in the register", nearest(c.name, REGISTER)))
+        issues.append(
+            Issue(f"{where}: covariates.{c.name}", "is not in the register", nearest(c.name, REGISTER))
+        )
     elif c.unit != REGISTER[c.name].unit:
-        issues.append(Issue(f"{where}: covariates.{c.name}.unit", f"{c.unit!r} is given, the register has "
-                            f"{REGISTER[c.name].unit!r}", "use the register's unit"))
+        issues.append(
+            Issue(
+                f"{where}: covariates.{c.name}.unit",
+                f"{c.unit!r} is given, the register has {REGISTER[c.name].unit!r}",
+                "use the register's unit",
+            )
+        )
     elif told := implausible(c.name, c.value):
         issues.append(Issue(f"{where}: covariates.{c.name}", f"is {told}", "mend the value"))
 
@@ -196,8 +322,13 @@ def check_order(p: Parameters) -> None:
     issues, above = [], set[str]()
     for c in p.covariates:
         lack = [n for n, _ in c.effect.reference if n not in above] if c.effect is not None else []
-        issues += [Issue(f"{p.name}: covariates.{c.name}", f"follows {n}, which does not stand above it",
-                         f"give {n} under [covariates], above {c.name}") for n in lack]
+        issues += [
+            Issue(
+                f"{p.name}: covariates.{c.name}",
+                f"follows {n}, which does not stand above it",
+                f"give {n} under [covariates], above {c.name}",
+            )
+            for n in lack
+        ]
         above.add(c.name)
     raise_issues(issues)
-

@@ -29,8 +29,8 @@ class Spread:
     """A distribution around a typical value.
 
     `sd` is on the scale of the law: of the logarithm (omega), of the logit, or of the value itself. `low` and
-    `high` truncate (lognormal, normal), bound (logitnormal) or span (uniform). A mixture multiplies the typical
-    value by one of `factors`.
+    `high` truncate (lognormal, normal), bound (logitnormal) or span (uniform). A mixture multiplies the
+    typical value by one of `factors`.
     """
 
     law: str
@@ -65,7 +65,9 @@ class Spread:
 
 def _truncated(u: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     """A standard normal at probability u of its part between two z-scores."""
-    flip = np.where(np.asarray(low) > 0, -1.0, 1.0)  # the upper tail is computed as the lower one: no digits lost
+    flip = np.where(
+        np.asarray(low) > 0, -1.0, 1.0
+    )  # the upper tail is computed as the lower one: no digits lost
     low, high = np.where(flip < 0, -np.asarray(high), low), np.where(flip < 0, -np.asarray(low), high)
     u = np.where(flip < 0, 1.0 - u, u)
     a, b = ndtr(low), ndtr(high)
@@ -106,8 +108,12 @@ def _categorical(s: Spread, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
 
 
 _QUANTILES: dict[str, Callable[[Spread, np.ndarray, np.ndarray], np.ndarray]] = {
-    "lognormal": _lognormal, "normal": _normal, "logitnormal": _logitnormal, "uniform": _uniform,
-    "bernoulli": _bernoulli, "categorical": _categorical,
+    "lognormal": _lognormal,
+    "normal": _normal,
+    "logitnormal": _logitnormal,
+    "uniform": _uniform,
+    "bernoulli": _bernoulli,
+    "categorical": _categorical,
 }
 
 
@@ -149,11 +155,15 @@ def _built(law: str, entry: dict, numbers: dict, typical: float, report) -> Spre
     if sd < 0 or (numbers.get("cv", 0.0) < 0):
         report("its size is negative", "give a size of zero or more")
     elif law in ("lognormal", "logitnormal") and sd > np.log(_WIDE):
-        report(f"its omega is over {np.log(_WIDE):.3g}: one patient in three would be a million times off",
-               "mend the size: a cv of 30 % is cv = 0.3")
+        report(
+            f"its omega is over {np.log(_WIDE):.3g}: one patient in three would be a million times off",
+            "mend the size: a cv of 30 % is cv = 0.3",
+        )
     elif numbers.get("cv", 0.0) > _PERCENT:
-        report(f"its cv is {numbers['cv']:g}, that is {100 * numbers['cv']:g} %",
-               f"a cv of 30 % is cv = 0.3; where it is so wide, give its omega: sd = {sd:.4g}")
+        report(
+            f"its cv is {numbers['cv']:g}, that is {100 * numbers['cv']:g} %",
+            f"a cv of 30 % is cv = 0.3; where it is so wide, give its omega: sd = {sd:.4g}",
+        )
     elif low >= high:
         report(f"low {low:g} is not below high {high:g}", "")
     elif law == "lognormal" and typical <= 0:
@@ -162,12 +172,17 @@ def _built(law: str, entry: dict, numbers: dict, typical: float, report) -> Spre
         report(f"high {high:g} is not above zero", "a lognormal is positive")
     elif law in ("bernoulli",) and not 0 <= typical <= 1:
         report(f"a probability of {typical:g}", "give the value from 0 to 1")
-    elif law == "logitnormal" and not (0 if np.isinf(low) else low) < typical < (1 if np.isinf(high) else high):
+    elif law == "logitnormal" and not (0 if np.isinf(low) else low) < typical < (
+        1 if np.isinf(high) else high
+    ):
         report(f"the value {typical:g} is not between its bounds", "")
     elif law == "uniform" and (np.isinf(low) or np.isinf(high)):
         report("a uniform spread needs low and high", "")
     elif not low <= typical <= high:
-        report(f"the value {typical:g} is not from its low {low:g} to its high {high:g}", "mend the value or its bounds")
+        report(
+            f"the value {typical:g} is not from its low {low:g} to its high {high:g}",
+            "mend the value or its bounds",
+        )
     else:
         return _whole(_with_lists(Spread(law, sd, low, high), entry, report), typical, report)
     return None
@@ -178,8 +193,11 @@ def _whole(spread: Spread | None, typical: float, report: Callable[[str, str], N
     if spread is None:
         return None
     if spread.values and not min(spread.values) <= typical <= max(spread.values):
-        report(f"the value {typical:g} is not among what it can be, {min(spread.values):g} to {max(spread.values):g}",
-               "give the value of a typical patient")
+        report(
+            f"the value {typical:g} is not among what it can be, {min(spread.values):g} to "
+            f"{max(spread.values):g}",
+            "give the value of a typical patient",
+        )
         return None
     with np.errstate(all="ignore"):
         centre = typical * np.array(spread.factors or (1.0,))
@@ -201,8 +219,12 @@ def _with_lists(spread: Spread, entry: dict, report) -> Spread | None:
         values, weights = table.get("factors"), table.get("weights")
     else:
         return spread
-    if (not (isinstance(values, list) and isinstance(weights, list) and len(values) == len(weights) > 0)
-            or not all(map(is_number, (*values, *weights))) or abs(sum(weights) - 1) > 1e-9 or min(weights) < 0):
+    if (
+        not (isinstance(values, list) and isinstance(weights, list) and len(values) == len(weights) > 0)
+        or not all(map(is_number, (*values, *weights)))
+        or abs(sum(weights) - 1) > 1e-9
+        or min(weights) < 0
+    ):
         report("its lists do not match", "give as many weights (summing to 1) as values or factors")
         return None
     numbers, shares = tuple(map(float, values)), tuple(map(float, weights))
@@ -220,5 +242,10 @@ def in_unit(spread: Spread | None, factor: float) -> Spread | None:
     low, high = spread.low, spread.high
     if spread.law == "logitnormal":
         low, high = max(low, 0.0) if np.isinf(low) else low, 1.0 if np.isinf(high) else high
-    return replace(spread, low=low * factor, high=high * factor, values=tuple(x * factor for x in spread.values),
-                   sd=spread.sd * factor if spread.law == "normal" else spread.sd)
+    return replace(
+        spread,
+        low=low * factor,
+        high=high * factor,
+        values=tuple(x * factor for x in spread.values),
+        sd=spread.sd * factor if spread.law == "normal" else spread.sd,
+    )

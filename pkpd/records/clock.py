@@ -14,7 +14,8 @@ from pkpd.solve.steady import NEAR
 class Dose:
     """A dose as recorded, with the lag, the amount and the duration that it keeps; rate 0 is a bolus.
 
-    `steady` 1 sets the steady state of `states`, 2 adds it; without an interval that is of an infusion that ends here.
+    `steady` 1 sets the steady state of `states`, 2 adds it; without an interval that is of an infusion that
+    ends here.
     """
 
     time: float
@@ -33,9 +34,9 @@ class Dose:
 class Clock:
     """Turns records, handed over in order, into events; times within `slack` of each other are one.
 
-    A waiting entry is (time, order, dose or None, number, due): the dose's additional dose of that number arrives, or the
-    infusion of that number ends. Lags, amounts and the like may be complex (see solve/gradient): what is due is then complex
-    too, and only its real part decides what comes first.
+    A waiting entry is (time, order, dose or None, number, due): the dose's additional dose of that number
+    arrives, or the infusion of that number ends. Lags, amounts and the like may be complex (see
+    solve/gradient): what is due is then complex too, and only its real part decides what comes first.
     """
 
     def __init__(self, begin: float, last: float, slack: float):
@@ -100,7 +101,9 @@ class Clock:
             heapq.heappush(self._waiting, (due.real, self._count, dose, number, due))
 
     def _arrive(self, dose: Dose, number: int, due: complex) -> None:
-        """An arrival: number 0 is the record's own, those above are additional, those below imagined before it."""
+        """An arrival: number 0 is the record's own, those above are additional, those below imagined before
+        it.
+        """
         end = due + dose.duration
         if dose.rate == 0 or end.real <= self.now + self.slack:
             self.put(ADD, dose.state, dose.amount)  # what the clock cannot tell from a bolus is one

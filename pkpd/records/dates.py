@@ -37,14 +37,24 @@ def elapsed(table: Table, patient: np.ndarray, faults: Faults) -> np.ndarray:
     Hours that go on beyond a day beside dates that go on too would count days twice, and are refused.
     """
     first = np.flatnonzero(np.diff(patient, prepend=-1))[patient]
-    time = table.numbers("TIME", faults, np.nan, hours, "is neither a clock time nor a number of hours",
-                         "write hh:mm, or hours")
+    time = table.numbers(
+        "TIME",
+        faults,
+        np.nan,
+        hours,
+        "is neither a clock time nor a number of hours",
+        "write hh:mm, or hours",
+    )
     day = np.zeros(len(time))
     for word in [word for word in DATES if word in table.cells]:
         day = _days(table, word, patient, faults)
     twice = (np.abs(time) > 24) & (day != day[first])
-    faults.add(np.flatnonzero(twice), "TIME", lambda r: f"{table.cells['TIME'][r]} is beyond a day, beside a date",
-               "write the time of the day; or rename the column of dates, if TIME counts the days too")
+    faults.add(
+        np.flatnonzero(twice),
+        "TIME",
+        lambda r: f"{table.cells['TIME'][r]} is beyond a day, beside a date",
+        "write the time of the day; or rename the column of dates, if TIME counts the days too",
+    )
     faults.raise_all()  # what is counted from a row that cannot be read would be told as going back
     return 24 * (day - day[first]) + (time - time[first])
 
@@ -53,14 +63,23 @@ def _days(table: Table, word: str, patient: np.ndarray, faults: Faults) -> np.nd
     """The day of each row."""
     cells, order = table.cells[word], DATES[word].split()
     remedy = "; ".join(f"{w} is {text}" for w, text in DATES.items())
-    days = table.numbers(word, faults, np.nan, lambda cell: _day(cell, order), f"is no {DATES[word]}",
-                         f"{remedy}; or a day's number; rename the column if TIME counts the days")
+    days = table.numbers(
+        word,
+        faults,
+        np.nan,
+        lambda cell: _day(cell, order),
+        f"is no {DATES[word]}",
+        f"{remedy}; or a day's number; rename the column if TIME counts the days",
+    )
     faults.add(np.flatnonzero(np.isnan(days)), word, "is missing", "give every row a date")
     kind = np.array([1 if np.isfinite(number(c)) else len(re.findall(r"\d+", c)) for c in cells])
     mixed = (np.diff(kind, prepend=kind[0]) != 0) & (np.diff(patient, prepend=-1) == 0)
-    faults.add(np.flatnonzero(mixed), word,
-               lambda r: f"{shown(cells[r])} is not written as {shown(cells[r - 1])} before it",
-               "write every date of a patient in one way")
+    faults.add(
+        np.flatnonzero(mixed),
+        word,
+        lambda r: f"{shown(cells[r])} is not written as {shown(cells[r - 1])} before it",
+        "write every date of a patient in one way",
+    )
     return days
 
 

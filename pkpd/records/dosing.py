@@ -19,7 +19,9 @@ _LONGEST = 10_000  # infusions of one steady state that may run at once
 _SHORT = 1e-12
 
 
-def doses(rows: Rows, model: Model, inputs: np.ndarray, faults: Faults, executor: Executor | None = None) -> dict[int, Dose]:
+def doses(
+    rows: Rows, model: Model, inputs: np.ndarray, faults: Faults, executor: Executor | None = None
+) -> dict[int, Dose]:
     """The dose of each row that gives one. Lag, bioavailability, rate and duration are those of its row."""
     which = np.flatnonzero(rows.doses)
     names = {k: _named(rows, model, inputs, which, k) for k in ("lag", "bioavailability", "rate", "duration")}
@@ -27,8 +29,12 @@ def doses(rows: Rows, model: Model, inputs: np.ndarray, faults: Faults, executor
     for key, value in names.items():
         low = "not above 0" if key in asked else "below 0"
         wrong = ~np.isfinite(value) | (np.real(value) < 0) | ((np.real(value) == 0) & (key in asked))
-        faults.add([r for r in asked.get(key, which) if wrong[r]], "the dose's " + key,
-                   lambda r, v=value, low=low: f"is {v[r].real:g}, {low}", "mend the parameter, or the column that sets it")
+        faults.add(
+            [r for r in asked.get(key, which) if wrong[r]],
+            "the dose's " + key,
+            lambda r, v=value, low=low: f"is {v[r].real:g}, {low}",
+            "mend the parameter, or the column that sets it",
+        )
     faults.raise_all()
     amount = rows.amount * names["bioavailability"]
     with np.errstate(all="ignore"):
@@ -37,33 +43,65 @@ def doses(rows: Rows, model: Model, inputs: np.ndarray, faults: Faults, executor
         duration = np.select([np.real(rate) > 0, rows.rate == -2, rows.duration > 0], lasting, 0.0)
         rate = np.where((rate == 0) & (np.real(duration) > 0), amount / duration, rate)
     interval = np.where(rows.amount > 0, rows.interval, 0.0)  # of an infusion without end: none
-    made = {int(r): Dose(float(rows.time[r]), int(rows.compartment[r]), amount[r].item(), rate[r].item(), duration[r].item(),
-                         names["lag"][r].item(), float(interval[r]), int(rows.more[r]) if rows.interval[r] > 0 else 0,
-                         int(rows.steady[r])) for r in which}
+    made = {
+        int(r): Dose(
+            time=float(rows.time[r]),
+            state=int(rows.compartment[r]),
+            amount=amount[r].item(),
+            rate=rate[r].item(),
+            duration=duration[r].item(),
+            lag=names["lag"][r].item(),
+            interval=float(interval[r]),
+            more=int(rows.more[r]) if rows.interval[r] > 0 else 0,
+            steady=int(rows.steady[r]),
+        )
+        for r in which
+    }
     _steady(made, rows, model, inputs, faults, executor)
     faults.raise_all()
     return made
 
 
 def _named(rows: Rows, model: Model, inputs: np.ndarray, which: np.ndarray, key: str) -> np.ndarray:
-    """What each dose's compartment declares for its doses, in units of the model; nothing declared is no change."""
+    """What each dose's compartment declares for its doses, in units of the model; nothing declared is no
+    change.
+    """
     values = np.full(len(rows.time), float(key == "bioavailability"), dtype=inputs.dtype)
     for i, c in enumerate(model.compartments):
         name = getattr(c.dose, key) if c.dose else ""
         if name:
             unit = {"bioavailability": "1", "rate": f"{c.unit}/{model.time}"}.get(key, model.time)
             own, given = which[rows.compartment[which] == i], model.unit(name)
-            factor = 1.0 if given == unit else float(ratio(given, unit))  # asked for only where needed: units load slowly
+            factor = (
+                1.0 if given == unit else float(ratio(given, unit))
+            )  # asked for only where needed: units load slowly
             values[own] = inputs[own, model.inputs.index(name)] * factor
     return values
 
 
-def _steady(made: dict[int, Dose], rows: Rows, model: Model, inputs: np.ndarray, faults: Faults,
-            executor: Executor | None) -> None:
+def _steady(
+    made: dict[int, Dose],
+    rows: Rows,
+    model: Model,
+    inputs: np.ndarray,
+    faults: Faults,
+    executor: Executor | None,
+) -> None:
     """Gives the steady state doses their steady states, part by part."""
-    remedy = "give the doses themselves (ADDL and II from where they began), or SS to a drug in a part of its own"
-    long = [r for r, d in made.items() if d.steady and d.interval and (d.lag + d.duration).real / d.interval > _LONGEST]
-    faults.add(long, "II", f"over {_LONGEST} doses would be on their way or running at once", "give a longer interval")
+    remedy = (
+        "give the doses themselves (ADDL and II from where they began), or SS to a drug in a part of its own"
+    )
+    long = [
+        r
+        for r, d in made.items()
+        if d.steady and d.interval and (d.lag + d.duration).real / d.interval > _LONGEST
+    ]
+    faults.add(
+        long,
+        "II",
+        f"over {_LONGEST} doses would be on their way or running at once",
+        "give a longer interval",
+    )
     faults.raise_all()
     parts: dict[str, list[int]] = {}
     for r, dose in made.items():
@@ -73,27 +111,38 @@ def _steady(made: dict[int, Dose], rows: Rows, model: Model, inputs: np.ndarray,
         part, outside = own_part(model, model.states[made[which[0]].state])
         none = f"{prefix or model.name} has no steady state"
         if outside:
-            faults.add(which, "SS", f"{none} of its own: its rates depend on {', '.join(outside[:3])}", remedy)
+            faults.add(
+                which, "SS", f"{none} of its own: its rates depend on {', '.join(outside[:3])}", remedy
+            )
             continue
         states = tuple(model.states.index(n) for n in part.states)
         found, reasons = _followed(part, inputs[which], [made[r] for r in which], states, executor)
         told = dict(zip(which, reasons, strict=True))
-        faults.add([r for r in which if told[r]], "SS",
-                   lambda r, none=none, told=told: f"{none} in patient {rows.ids[rows.patient[r]]}: {told[r]}", remedy)
+        faults.add(
+            [r for r in which if told[r]],
+            "SS",
+            lambda r, none=none, told=told: f"{none} in patient {rows.ids[rows.patient[r]]}: {told[r]}",
+            remedy,
+        )
         for r, amounts in zip(which, found.tolist(), strict=True):
             made[r] = replace(made[r], states=states, amounts=tuple(amounts))
 
 
-def _followed(part: Model, inputs: np.ndarray, chosen: list[Dose], states: tuple[int, ...],
-              executor: Executor | None) -> tuple[np.ndarray, list[str]]:
+def _followed(
+    part: Model, inputs: np.ndarray, chosen: list[Dose], states: tuple[int, ...], executor: Executor | None
+) -> tuple[np.ndarray, list[str]]:
     """The steady states, complex where inputs are."""
     repeated = _repeated(chosen, states)
     found, reasons = steady_state(part, np.real(inputs), repeated, executor)
     if not np.iscomplexobj(inputs):
         return found, reasons
-    amount, rate, duration, lag = (np.array([getattr(d, name) for d in chosen], dtype=complex)
-                                   for name in ("amount", "rate", "duration", "lag"))
-    slopes = steady_slopes(part, found, inputs, repeated.state, amount, rate, duration, repeated.interval, lag, executor)
+    amount, rate, duration, lag = (
+        np.array([getattr(d, name) for d in chosen], dtype=complex)
+        for name in ("amount", "rate", "duration", "lag")
+    )
+    slopes = steady_slopes(
+        part, found, inputs, repeated.state, amount, rate, duration, repeated.interval, lag, executor
+    )
     return found + 1j * slopes, reasons
 
 
@@ -105,5 +154,11 @@ def _repeated(chosen: list[Dose], states: tuple[int, ...]) -> Repeated:
     rate, duration = np.where(short & (interval > 0), 0.0, rate), np.where(short, 0.0, duration)
     with np.errstate(divide="ignore", invalid="ignore"):
         _, late = overlap(lag, interval)  # the next arrival, after the record
-    return Repeated(np.array([states.index(d.state) for d in chosen]), amount, rate, duration, interval,
-                    np.where(interval > 0, interval - late, 0.0))
+    return Repeated(
+        np.array([states.index(d.state) for d in chosen]),
+        amount,
+        rate,
+        duration,
+        interval,
+        np.where(interval > 0, interval - late, 0.0),
+    )

@@ -31,24 +31,40 @@ def covariates_read(parameters: Parameters, given: Collection[str]) -> frozenset
     return frozenset(read)
 
 
-def row_inputs(table: Table, rows: Rows, model: Model, parameters: Parameters, seed: int | str, typical: bool,
-               backward: bool, faults: Faults) -> tuple[Population, np.ndarray, dict[str, np.ndarray]]:
+def row_inputs(
+    table: Table,
+    rows: Rows,
+    model: Model,
+    parameters: Parameters,
+    seed: int | str,
+    typical: bool,
+    backward: bool,
+    faults: Faults,
+) -> tuple[Population, np.ndarray, dict[str, np.ndarray]]:
     """The patients at their first row; the model's inputs (row, input) and the covariates (row) at every row.
 
-    A covariate of the table replaces the patient's own, and the parameters that depend on it follow; covariates that follow
-    it do so as it is at the first row. A typical patient has no spread, and the covariates that the table does not give stand
-    at each effect's reference. A missing value is the row's before it, or, backward, the next one's.
+    A covariate of the table replaces the patient's own, and the parameters that depend on it follow;
+    covariates that follow it do so as it is at the first row. A typical patient has no spread, and the
+    covariates that the table does not give stand at each effect's reference. A missing value is the row's
+    before it, or, backward, the next one's.
     """
-    given = {n: _carried(table, n, rows, backward, faults)
-             for n in table.cells if n in model.inputs or n in REGISTER}
+    given = {
+        n: _carried(table, n, rows, backward, faults)
+        for n in table.cells
+        if n in model.inputs or n in REGISTER
+    }
     told = {n: v for n, v in given.items() if n not in model.inputs}
     _plausible(told, faults)
     plain = bind(parameters, model)
     effects = {v.name: v for v in plain.values if v.effect is not None}
     plain = replace(plain, values=tuple(replace(v, effect=None) for v in plain.values))
     if typical:
-        plain = replace(plain, correlations=(), values=tuple(replace(v, spread=None, copies=None) for v in plain.values),
-                        covariates=tuple(replace(c, spread=None) for c in plain.covariates))
+        plain = replace(
+            plain,
+            correlations=(),
+            values=tuple(replace(v, spread=None, copies=None) for v in plain.values),
+            covariates=tuple(replace(c, spread=None) for c in plain.covariates),
+        )
     people = draw(model, plain, len(rows.ids), seed, covariates={n: v[rows.first] for n, v in told.items()})
     inputs = people.inputs[rows.patient]
     features = {} if typical else {n: v[rows.patient] for n, v in people.covariates.items()}
@@ -60,8 +76,11 @@ def row_inputs(table: Table, rows: Rows, model: Model, parameters: Parameters, s
             known = {**({n: np.array([v]) for n, v in value.effect.reference} if typical else {}), **features}
             lack = [n for n, _ in value.effect.reference if n != "COPY" and n not in known]
             if lack:
-                raise fail(table.where, f"{name} depends on {', '.join(lack)}, which neither the table nor the parameters give",
-                           f"add a column {lack[0]}, or put {lack[0]} under [covariates] of a parameter file")
+                raise fail(
+                    table.where,
+                    f"{name} depends on {', '.join(lack)}, which neither the table nor the parameters give",
+                    f"add a column {lack[0]}, or put {lack[0]} under [covariates] of a parameter file",
+                )
             inputs[:, column] *= effect_of(value, name, known)
         if name in given:
             inputs[:, column] = given[name]
@@ -73,9 +92,12 @@ def row_inputs(table: Table, rows: Rows, model: Model, parameters: Parameters, s
 def _plausible(covariates: dict[str, np.ndarray], faults: Faults) -> None:
     for name, values in covariates.items():
         c = REGISTER[name]
-        faults.add(np.flatnonzero(~((values >= c.low) & (values <= c.high))), name,
-                   lambda r, v=values, c=c: f"{v[r]:g} {c.unit} is not plausible ({c.low:g} to {c.high:g})",
-                   f"give {c.text} in {c.unit}, or rename the column")
+        faults.add(
+            np.flatnonzero(~((values >= c.low) & (values <= c.high))),
+            name,
+            lambda r, v=values, c=c: f"{v[r]:g} {c.unit} is not plausible ({c.low:g} to {c.high:g})",
+            f"give {c.text} in {c.unit}, or rename the column",
+        )
     faults.raise_all()
 
 
@@ -83,7 +105,12 @@ def check_inputs(model: Model, inputs: np.ndarray, faults: Faults) -> None:
     """Refuses inputs (row, input) that the model's parameters cannot be."""
     for p, bad in cannot(in_use(model), inputs):
         own = inputs[:, model.inputs.index(p.name)]
-        faults.add(bad, p.name, lambda r, p=p, own=own: beyond(p, own[r]), f"mend the value; {allowed(p, float(own[bad[0]]))}")
+        faults.add(
+            bad,
+            p.name,
+            lambda r, p=p, own=own: beyond(p, own[r]),
+            f"mend the value; {allowed(p, float(own[bad[0]]))}",
+        )
     faults.raise_all()
 
 
@@ -98,7 +125,10 @@ def _carried(table: Table, name: str, rows: Rows, backward: bool, faults: Faults
         known = np.where(later < ends, later, known)
     first = rows.first[rows.patient]
     missing = np.flatnonzero(known < first)
-    what, remedy = (("is missing on all of the patient's rows", "give it") if backward else
-                    ("is missing on the patient's first row", "give it there; later rows carry it on"))
+    what, remedy = (
+        ("is missing on all of the patient's rows", "give it")
+        if backward
+        else ("is missing on the patient's first row", "give it there; later rows carry it on")
+    )
     faults.add(missing[missing == first[missing]], name, what, remedy)
     return np.where(known < first, REGISTER[name].low if name in REGISTER else 0.0, values[known])

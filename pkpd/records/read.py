@@ -34,9 +34,16 @@ _WAYS = ("forward", "backward")
 
 
 @door
-def read_records(source: str | Path | pd.DataFrame, model: Model, parameters: Parameters | None = None, *,
-                 seed: int | str = 0, typical: bool = False, covariates: str = "forward",
-                 executor: Executor | None = None) -> Records:
+def read_records(
+    source: str | Path | pd.DataFrame,
+    model: Model,
+    parameters: Parameters | None = None,
+    *,
+    seed: int | str = 0,
+    typical: bool = False,
+    covariates: str = "forward",
+    executor: Executor | None = None,
+) -> Records:
     """The records of a CSV or Parquet file or a data frame, in the model's units of time and amount.
 
     parameters  the model's default set if left out
@@ -45,8 +52,9 @@ def read_records(source: str | Path | pd.DataFrame, model: Model, parameters: Pa
                 up to it, as in NONMEM
     """
     if covariates not in _WAYS:
-        raise fail("covariates", f"{covariates!r} is neither forward nor backward",
-                   nearest(str(covariates), _WAYS))
+        raise fail(
+            "covariates", f"{covariates!r} is neither forward nor backward", nearest(str(covariates), _WAYS)
+        )
     parameters = load_parameters(model=model) if parameters is None else parameters
     sheet = read_sheet(source)
     table = sort_columns(sheet, model, covariates_read(parameters, sheet.names))
@@ -60,9 +68,23 @@ def read_records(source: str | Path | pd.DataFrame, model: Model, parameters: Pa
     shape = (len(rows.ids), int(place.max()) + 1)
     last = np.append(rows.first[1:], len(table)) - 1
     at = np.minimum(rows.first[:, None] + np.arange(shape[1]), last[:, None])
-    return Records(model, rows.ids, people, schedule, rows.time[at], count[at], rows.patient, place, inputs,
-                   features, np.isin(model.inputs, [*table.cells]), rows, sheet, backward,
-                   (*table.notices, *_clock_told(table, model)))
+    return Records(
+        model=model,
+        ids=rows.ids,
+        population=people,
+        schedule=schedule,
+        times=rows.time[at],
+        places=count[at],
+        patient=rows.patient,
+        place=place,
+        inputs=inputs,
+        covariates=features,
+        fixed=np.isin(model.inputs, [*table.cells]),
+        rows=rows,
+        sheet=sheet,
+        backward=backward,
+        notices=(*table.notices, *_clock_told(table, model)),
+    )
 
 
 def _clock_told(table: Table, model: Model) -> tuple[str, ...]:
@@ -75,24 +97,46 @@ def _clock_told(table: Table, model: Model) -> tuple[str, ...]:
 
 
 @door
-def simulate_records(records: Records, *, rtol: float = RTOL, strict: bool = True, carry: Iterable[str] = (),
-                     executor: Executor | None = None) -> pd.DataFrame:
+def simulate_records(
+    records: Records,
+    *,
+    rtol: float = RTOL,
+    strict: bool = True,
+    carry: Iterable[str] = (),
+    executor: Executor | None = None,
+) -> pd.DataFrame:
     """One row a record, in their order: ID, TIME, every compartment and variable; units in `.attrs["units"]`.
 
-    A row shows what its record and all before it leave behind. A patient that fails is raised, or, if not strict, told
-    in `.attrs["failures"]`, its later rows empty; FAILED names the time and the reason on each of its rows.
+    A row shows what its record and all before it leave behind. A patient that fails is raised, or, if not
+    strict, told in `.attrs["failures"]`, its later rows empty; FAILED names the time and the reason on each
+    of its rows.
 
     carry  columns of the table, inputs and covariates to stand in each row too: `["EVID", "DV", "CL"]`
     """
     r = records
     more = carried(r, carry)
-    run = simulate(r.model, r.population, r.schedule, r.times, begin=r.times[:, 0], places=r.places, rtol=rtol, strict=False,
-                   executor=executor)
+    run = simulate(
+        r.model,
+        r.population,
+        r.schedule,
+        r.times,
+        begin=r.times[:, 0],
+        places=r.places,
+        rtol=rtol,
+        strict=False,
+        executor=executor,
+    )
     failed = np.flatnonzero(np.isnan(run.states[:, -1]).any(axis=1))
-    failures = [f"ID {r.ids[i]}, {text.partition(', ')[2]}" for i, text in zip(failed, run.failures, strict=True)]
+    failures = [
+        f"ID {r.ids[i]}, {text.partition(', ')[2]}" for i, text in zip(failed, run.failures, strict=True)
+    ]
     if failures and strict:
-        raise SimulationError(f"{r.model.name}: {len(failures)} of {len(r.ids)} patients failed\n  " + "\n  ".join(failures[:5]))
-    each = Population(r.model.inputs, r.inputs, {})  # every row as a patient of one time, for variables by its own inputs
+        raise SimulationError(
+            f"{r.model.name}: {len(failures)} of {len(r.ids)} patients failed\n  " + "\n  ".join(failures[:5])
+        )
+    each = Population(
+        r.model.inputs, r.inputs, {}
+    )  # every row as a patient of one time, for variables by its own inputs
     states, times = run.states[r.patient, r.place], r.times[r.patient, r.place]
     frame = Simulation(r.model, each, nothing(len(each)), times[:, None], states[:, None, :]).to_frame()
     frame["ID"], frame["TIME"] = _identity(r.ids)[r.patient], r.rows.written

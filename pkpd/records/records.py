@@ -21,6 +21,7 @@ from pkpd.simulation.simulation import start_states
 if TYPE_CHECKING:
     pass
 
+
 @dataclass(frozen=True, repr=False)
 class Records(Labelled):
     """A table of records, ready to run: patients, their events, and where each row stands among them.
@@ -52,33 +53,45 @@ class Records(Labelled):
 
     def label(self) -> tuple[str, list[Row]]:
         rows = [("patients", named(self.ids)), ("doses", str(int(np.sum(self.rows.doses))))]
-        return f"Records for {self.model.name}: {len(self.patient)} rows", [*rows, *(("notice", n) for n in self.notices)]
+        return f"Records for {self.model.name}: {len(self.patient)} rows", [
+            *rows,
+            *(("notice", n) for n in self.notices),
+        ]
 
     def dosing(self, population: Population) -> Schedule:
         """The events of these records for patients with other inputs: what `pkpd.sensitivity` differentiates.
 
-        An input that a covariate moves keeps its ratio to the first row; one that the table gives is kept from its first
-        change on.
+        An input that a covariate moves keeps its ratio to the first row; one that the table gives is kept
+        from its first change on.
         """
         first, other = self.population.inputs[self.patient], population.inputs[self.patient]
         changed = np.cumsum(self.inputs != first, axis=0)
         before = np.vstack([np.zeros_like(changed[:1]), changed])[self.rows.first][self.patient]
         ratio = np.divide(self.inputs, first, out=np.ones_like(first), where=first != 0)
-        inputs = np.where(self.fixed & (changed > before), self.inputs, np.where(self.fixed, other, other * ratio))
+        inputs = np.where(
+            self.fixed & (changed > before), self.inputs, np.where(self.fixed, other, other * ratio)
+        )
         faults = Faults("records", np.arange(len(inputs)) + 2)
         given = doses(self.rows, self.model, inputs, faults)
         return events(self.rows, self.model, inputs, given, self.backward)[0]
 
 
-def events(rows: Rows, model: Model, inputs: np.ndarray, given: dict[int, Dose],
-            backward: bool) -> tuple[Schedule, np.ndarray]:
+def events(
+    rows: Rows, model: Model, inputs: np.ndarray, given: dict[int, Dose], backward: bool
+) -> tuple[Schedule, np.ndarray]:
     """Every patient's events in order, and how many of them come before each row."""
     sets: dict[int, list[int]] = {}
     changed = np.argwhere((np.diff(np.real(inputs), axis=0) != 0) & (np.diff(rows.patient) == 0)[:, None])
     for row, column in changed.tolist():
         sets.setdefault(row + 1, []).append(column)
     resets = np.flatnonzero(rows.evid >= 3)
-    starts = dict(zip(resets.tolist(), start_states(model, Population(model.inputs, inputs[resets], {})).tolist(), strict=True))
+    starts = dict(
+        zip(
+            resets.tolist(),
+            start_states(model, Population(model.inputs, inputs[resets], {})).tolist(),
+            strict=True,
+        )
+    )
     edges = [*rows.first.tolist(), len(rows.time)]
     count, events, offsets = np.zeros(len(rows.time), dtype=np.int64), [], [0]
     times = rows.time.tolist()
@@ -99,6 +112,12 @@ def events(rows: Rows, model: Model, inputs: np.ndarray, given: dict[int, Dose],
         events += clock.events
         offsets.append(len(events))
     time, kind, index, value, carried = zip(*events, strict=True) if events else ((), (), (), (), ())
-    schedule = Schedule(np.array(offsets), np.array(time) * 1.0, np.array(kind, dtype=np.int64),
-                        np.array(index, dtype=np.int64), np.array(value) * 1.0, np.array(carried, dtype=bool))
+    schedule = Schedule(
+        np.array(offsets),
+        np.array(time) * 1.0,
+        np.array(kind, dtype=np.int64),
+        np.array(index, dtype=np.int64),
+        np.array(value) * 1.0,
+        np.array(carried, dtype=bool),
+    )
     return schedule, count

@@ -64,15 +64,21 @@ def read_rows(table: Table, model: Model, faults: Faults) -> Rows:
     Where the table has dates or clock times, its TIME, II and DUR are in hours, its RATE an amount an hour.
     """
     clock = clocked(table)
-    number = {w: table.numbers(w, faults, read=hours if clock and w in ("II", "DUR") else None)
-              for w in ("EVID", *_DOSE_WORDS, *REFUSED)}
+    number = {
+        w: table.numbers(w, faults, read=hours if clock and w in ("II", "DUR") else None)
+        for w in ("EVID", *_DOSE_WORDS, *REFUSED)
+    }
     missing = [i for i, c in enumerate(table.cells["TIME"]) if c in MISSING]
     faults.add(missing, "TIME", "is missing", "give every row a time")
     ids, patient = _patients(table, faults)
     time = elapsed(table, patient, faults) if clock else table.numbers("TIME", faults)
     far = np.abs(time) > _FAR
-    faults.add(np.flatnonzero(far), "TIME", lambda r: f"{table.cells['TIME'][r]} is beyond every clock",
-               f"write times in {model.time}s")
+    faults.add(
+        np.flatnonzero(far),
+        "TIME",
+        lambda r: f"{table.cells['TIME'][r]} is beyond every clock",
+        f"write times in {model.time}s",
+    )
     time = np.where(far, 0.0, time)
     if clock:
         per = float(ratio(model.time, "hour"))
@@ -80,12 +86,27 @@ def read_rows(table: Table, model: Model, faults: Faults) -> Rows:
         number["RATE"] = np.where(number["RATE"] > 0, number["RATE"] * per, number["RATE"])
     if "EVID" not in table.cells:
         number["EVID"] = ((number["AMT"] != 0) | (number["RATE"] != 0)).astype(float)
-    rows = Rows(ids, patient, time, _running_on(time, patient, number["EVID"]), number["EVID"], number["AMT"],
-                number["RATE"], number["DUR"], number["SS"], number["II"], number["ADDL"],
-                _compartments(table, model))
-    readable = ~np.isin(np.arange(len(table)), list(faults.rows))  # a cell that is no number brings no further faults along
-    refused = [(w, number[w] != 0, lambda r, w=w, text=text: f"{number[w][r]:g} {text}", remedy)
-               for w, (text, remedy) in REFUSED.items()]
+    rows = Rows(
+        ids=ids,
+        patient=patient,
+        written=time,
+        time=_running_on(time, patient, number["EVID"]),
+        evid=number["EVID"],
+        amount=number["AMT"],
+        rate=number["RATE"],
+        duration=number["DUR"],
+        steady=number["SS"],
+        interval=number["II"],
+        more=number["ADDL"],
+        compartment=_compartments(table, model),
+    )
+    readable = ~np.isin(
+        np.arange(len(table)), list(faults.rows)
+    )  # a cell that is no number brings no further faults along
+    refused = [
+        (w, number[w] != 0, lambda r, w=w, text=text: f"{number[w][r]:g} {text}", remedy)
+        for w, (text, remedy) in REFUSED.items()
+    ]
     named = table.cells.get("CMT", [""] * len(table))
     for column, wrong, what, remedy in [*_rules(rows, model, named), *refused]:
         faults.add(np.flatnonzero(wrong & readable), column, what, remedy)
@@ -121,8 +142,12 @@ def _patients(table: Table, faults: Faults) -> tuple[tuple[str, ...], np.ndarray
         elif key != keys[i - 1]:
             again.append(i)
         patient[i] = known[key]
-    faults.add(again, "ID", lambda r: f"patient {shown(cells[r])[1:-1]} comes again after others",
-               "keep each patient's rows together")
+    faults.add(
+        again,
+        "ID",
+        lambda r: f"patient {shown(cells[r])[1:-1]} comes again after others",
+        "keep each patient's rows together",
+    )
     if again:
         faults.raise_all()  # no further rule can be read where patients are torn apart
     return tuple(names), patient
@@ -173,49 +198,116 @@ def _rules(rows: Rows, model: Model, named: list[str]) -> list[Rule]:
     """What no record may be: column, the rows that are so, what is wrong, and the remedy."""
     back = (np.diff(rows.time, prepend=np.inf) < 0) & (np.diff(rows.patient, prepend=-1) == 0)
     at = rows.written
-    order = ("TIME", back,
-             lambda r: f"goes back from {at[r - 1]:.15g} to {at[r]:.15g} within a patient",
-             "sort each patient's rows by time; only a reset (EVID 3 or 4) may begin it again")
-    return [order, *_item_rules(rows), *_dose_rules(rows), *_steady_rules(rows), *_compartment_rules(rows, model, named)]
+    order = (
+        "TIME",
+        back,
+        lambda r: f"goes back from {at[r - 1]:.15g} to {at[r]:.15g} within a patient",
+        "sort each patient's rows by time; only a reset (EVID 3 or 4) may begin it again",
+    )
+    return [
+        order,
+        *_item_rules(rows),
+        *_dose_rules(rows),
+        *_steady_rules(rows),
+        *_compartment_rules(rows, model, named),
+    ]
 
 
 def _item_rules(rows: Rows) -> list[Rule]:
-    columns = zip(_DOSE_WORDS, (rows.amount, rows.rate, rows.duration, rows.steady, rows.interval, rows.more), strict=True)
+    columns = zip(
+        _DOSE_WORDS,
+        (rows.amount, rows.rate, rows.duration, rows.steady, rows.interval, rows.more),
+        strict=True,
+    )
     return [
-        ("EVID", ~np.isin(rows.evid, range(5)), lambda r: f"{rows.evid[r]:g} is not a kind of record",
-         "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose"),
-        ("SS", ~np.isin(rows.steady, range(3)), lambda r: f"{rows.steady[r]:g} is not 0, 1 or 2",
-         "1 sets the steady state, 2 adds it to what is there, 0 is an ordinary dose"),
+        (
+            "EVID",
+            ~np.isin(rows.evid, range(5)),
+            lambda r: f"{rows.evid[r]:g} is not a kind of record",
+            "0 observation, 1 dose, 2 other, 3 reset, 4 reset and dose",
+        ),
+        (
+            "SS",
+            ~np.isin(rows.steady, range(3)),
+            lambda r: f"{rows.steady[r]:g} is not 0, 1 or 2",
+            "1 sets the steady state, 2 adds it to what is there, 0 is an ordinary dose",
+        ),
         ("AMT", rows.amount < 0, lambda r: f"{rows.amount[r]:g} is negative", "an amount is zero or more"),
-        ("DUR", rows.duration < 0, lambda r: f"{rows.duration[r]:g} is negative", "a duration is zero or more"),
-        ("II", rows.interval < 0, lambda r: f"{rows.interval[r]:g} is negative", "an interval is zero or more"),
-        ("RATE", (rows.rate < 0) & ~np.isin(rows.rate, (-1, -2)), lambda r: f"{rows.rate[r]:g} is not a rate",
-         "above 0 a rate, 0 a bolus, -1 the model's rate, -2 the model's duration"),
-        ("ADDL", (rows.more < 0) | (rows.more != np.round(rows.more)), lambda r: f"{rows.more[r]:g} is not a count of doses",
-         "a whole number, zero or more"),
-        *((word, np.isin(rows.evid, (0, 2, 3)) & (values != 0),
-           lambda r, w=word, v=values: f"{w} = {v[r]:g} on a record of EVID {rows.evid[r]:g}, which gives no dose",
-           "make it EVID 1 (or 4, to reset first), or write 0") for word, values in columns),
+        (
+            "DUR",
+            rows.duration < 0,
+            lambda r: f"{rows.duration[r]:g} is negative",
+            "a duration is zero or more",
+        ),
+        (
+            "II",
+            rows.interval < 0,
+            lambda r: f"{rows.interval[r]:g} is negative",
+            "an interval is zero or more",
+        ),
+        (
+            "RATE",
+            (rows.rate < 0) & ~np.isin(rows.rate, (-1, -2)),
+            lambda r: f"{rows.rate[r]:g} is not a rate",
+            "above 0 a rate, 0 a bolus, -1 the model's rate, -2 the model's duration",
+        ),
+        (
+            "ADDL",
+            (rows.more < 0) | (rows.more != np.round(rows.more)),
+            lambda r: f"{rows.more[r]:g} is not a count of doses",
+            "a whole number, zero or more",
+        ),
+        *(
+            (
+                word,
+                np.isin(rows.evid, (0, 2, 3)) & (values != 0),
+                lambda r, w=word, v=values: (
+                    f"{w} = {v[r]:g} on a record of EVID {rows.evid[r]:g}, which gives no dose"
+                ),
+                "make it EVID 1 (or 4, to reset first), or write 0",
+            )
+            for word, values in columns
+        ),
     ]
 
 
 def _dose_rules(rows: Rows) -> list[Rule]:
     single = rows.doses & (rows.steady == 0)
     with np.errstate(over="ignore"):
-        many = np.divide(rows.last_time - rows.time, rows.interval, out=np.zeros(len(rows.time)),
-                         where=rows.interval > 0)
+        many = np.divide(
+            rows.last_time - rows.time, rows.interval, out=np.zeros(len(rows.time)), where=rows.interval > 0
+        )
     return [
-        ("RATE", rows.doses & (rows.rate != 0) & (rows.duration != 0),
-         lambda r: f"gives both RATE = {rows.rate[r]:g} and DUR = {rows.duration[r]:g}",
-         "one follows from the other and AMT: give one"),
-        ("AMT", single & (rows.amount == 0) & (rows.rate == 0), "is 0: this record doses nothing",
-         "give an amount, or make it EVID 2 (other) or 3 (reset)"),
-        ("AMT", single & (rows.amount == 0) & (rows.rate != 0), "is 0: this infusion would never end",
-         "give the amount; an infusion without end is the steady state of SS = 1"),
-        ("II", rows.doses & (rows.more > 0) & (rows.interval == 0) & (rows.amount > 0) & (rows.steady == 0),
-         lambda r: f"ADDL = {rows.more[r]:g} additional doses without an interval", "give II, the time between them"),
-        ("II", rows.doses & (np.minimum(many, rows.more) > _TOO_MANY),
-         lambda r: f"gives over {_TOO_MANY} doses before the patient's last row", "give a longer II, or fewer ADDL"),
+        (
+            "RATE",
+            rows.doses & (rows.rate != 0) & (rows.duration != 0),
+            lambda r: f"gives both RATE = {rows.rate[r]:g} and DUR = {rows.duration[r]:g}",
+            "one follows from the other and AMT: give one",
+        ),
+        (
+            "AMT",
+            single & (rows.amount == 0) & (rows.rate == 0),
+            "is 0: this record doses nothing",
+            "give an amount, or make it EVID 2 (other) or 3 (reset)",
+        ),
+        (
+            "AMT",
+            single & (rows.amount == 0) & (rows.rate != 0),
+            "is 0: this infusion would never end",
+            "give the amount; an infusion without end is the steady state of SS = 1",
+        ),
+        (
+            "II",
+            rows.doses & (rows.more > 0) & (rows.interval == 0) & (rows.amount > 0) & (rows.steady == 0),
+            lambda r: f"ADDL = {rows.more[r]:g} additional doses without an interval",
+            "give II, the time between them",
+        ),
+        (
+            "II",
+            rows.doses & (np.minimum(many, rows.more) > _TOO_MANY),
+            lambda r: f"gives over {_TOO_MANY} doses before the patient's last row",
+            "give a longer II, or fewer ADDL",
+        ),
     ]
 
 
@@ -223,38 +315,82 @@ def _steady_rules(rows: Rows) -> list[Rule]:
     steady = rows.doses & np.isin(rows.steady, (1, 2))
     endless = steady & (rows.amount == 0)
     return [
-        ("II", steady & (rows.amount > 0) & (rows.interval == 0), "SS without an interval between the doses",
-         "give II above 0; only an infusion without end (AMT = 0, RATE > 0) has none"),
-        ("AMT", endless & ~((rows.rate > 0) | (rows.rate == -1)), "SS of no dose",
-         "give AMT and II, or the rate of an infusion without end"),
-        ("II", endless & (rows.rate != 0) & (rows.interval > 0),
-         lambda r: f"SS of an infusion without end (AMT = 0) with II = {rows.interval[r]:g}",
-         "write II = 0, or give the AMT of each infusion"),
-        ("ADDL", endless & (rows.more > 0), "an infusion without end cannot be given again", "write ADDL = 0"),
+        (
+            "II",
+            steady & (rows.amount > 0) & (rows.interval == 0),
+            "SS without an interval between the doses",
+            "give II above 0; only an infusion without end (AMT = 0, RATE > 0) has none",
+        ),
+        (
+            "AMT",
+            endless & ~((rows.rate > 0) | (rows.rate == -1)),
+            "SS of no dose",
+            "give AMT and II, or the rate of an infusion without end",
+        ),
+        (
+            "II",
+            endless & (rows.rate != 0) & (rows.interval > 0),
+            lambda r: f"SS of an infusion without end (AMT = 0) with II = {rows.interval[r]:g}",
+            "write II = 0, or give the AMT of each infusion",
+        ),
+        (
+            "ADDL",
+            endless & (rows.more > 0),
+            "an infusion without end cannot be given again",
+            "write ADDL = 0",
+        ),
     ]
 
 
 def _compartment_rules(rows: Rows, model: Model, named: list[str]) -> list[Rule]:
-    """A dose goes to a dosed compartment, one that is known and can do what RATE asks; `named` is CMT as written."""
+    """A dose goes to a dosed compartment, one that is known and can do what RATE asks; `named` is CMT as
+    written.
+    """
     numbered = ", ".join(f"{i + 1} {name}" for i, name in enumerate(model.states[:12]))
     dosed = [c.name for c in model.compartments if c.dose is not None]
     names, cmt = np.array([*model.states, "", "", ""]), rows.compartment
     taken = np.array([c.dose is not None for c in model.compartments] + [True] * 3)
-    own = {k: np.array([bool(c.dose and getattr(c.dose, k)) for c in model.compartments] + [True] * 3)
-           for k in ("rate", "duration")}
-    several = f"the dose does not say which of {', '.join(dosed)}" if dosed else "this model has no dosed compartment"
+    own = {
+        k: np.array([bool(c.dose and getattr(c.dose, k)) for c in model.compartments] + [True] * 3)
+        for k in ("rate", "duration")
+    }
+    several = (
+        f"the dose does not say which of {', '.join(dosed)}"
+        if dosed
+        else "this model has no dosed compartment"
+    )
     remedy = "write one of them in CMT, by number or name" if dosed else "declare one with dose = true"
     return [
-        ("CMT", cmt == _OFF,
-         lambda r: f"{shown(named[r])[1:-1]} turns a compartment off, which is not done here",
-         "write the compartment's number or name; to end its flows, let a parameter that a column sets be zero"),
-        ("CMT", rows.doses & (cmt == _UNKNOWN),
-         lambda r: f"{shown(named[r])} is no compartment of {model.name}", f"by number or name: {numbered}"),
+        (
+            "CMT",
+            cmt == _OFF,
+            lambda r: f"{shown(named[r])[1:-1]} turns a compartment off, which is not done here",
+            "write the compartment's number or name; to end its flows, let a parameter that a column sets "
+            "be zero",
+        ),
+        (
+            "CMT",
+            rows.doses & (cmt == _UNKNOWN),
+            lambda r: f"{shown(named[r])} is no compartment of {model.name}",
+            f"by number or name: {numbered}",
+        ),
         ("CMT", rows.doses & (cmt == _UNSAID), several, remedy),
-        ("CMT", rows.doses & ~taken[cmt], lambda r: f"{names[cmt[r]]} is not a dosed compartment",
-         f"give the dose to another ({', '.join(dosed) or 'none is'}), or declare this one with dose = true in the model"),
-        *(("RATE", rows.doses & (rows.rate == code) & ~own[key][cmt],
-           lambda r, k=key, c=code: f"{c} asks for the model's {k}, which {names[cmt[r]]} does not declare",
-           f'name the parameter in the model: dose = {{ {key} = "…" }}, or give a rate above 0')
-          for code, key in ((-1, "rate"), (-2, "duration"))),
+        (
+            "CMT",
+            rows.doses & ~taken[cmt],
+            lambda r: f"{names[cmt[r]]} is not a dosed compartment",
+            f"give the dose to another ({', '.join(dosed) or 'none is'}), or declare this one with dose = "
+            f"true in the model",
+        ),
+        *(
+            (
+                "RATE",
+                rows.doses & (rows.rate == code) & ~own[key][cmt],
+                lambda r, k=key, c=code: (
+                    f"{c} asks for the model's {k}, which {names[cmt[r]]} does not declare"
+                ),
+                f'name the parameter in the model: dose = {{ {key} = "…" }}, or give a rate above 0',
+            )
+            for code, key in ((-1, "rate"), (-2, "duration"))
+        ),
     ]

@@ -70,8 +70,16 @@ def read_sheet(source: str | Path | pd.DataFrame) -> Sheet:
     if not kept:
         raise fail(where, "holds no record", "give a header (ID, TIME, …) and at least one row")
     ragged = [(line, len(row)) for line, row in kept if len(row) != len(names)]
-    raise_issues([Issue(f"{where}: row {line}", f"has {count} cells where the header has {len(names)}",
-                        "give one cell a column, separated by commas") for line, count in ragged[:SHOWN]])
+    raise_issues(
+        [
+            Issue(
+                f"{where}: row {line}",
+                f"has {count} cells where the header has {len(names)}",
+                "give one cell a column, separated by commas",
+            )
+            for line, count in ragged[:SHOWN]
+        ]
+    )
     sheet = Sheet(where, names, tuple(line for line, _ in kept), tuple(row for _, row in kept), notices)
     return sheet if mark in (",", _BLANKS) else _with_points(sheet, mark)
 
@@ -99,8 +107,11 @@ def _one_table(where: str, names: tuple[str, ...], body: Lines) -> Lines:
             titled = True
             continue
         if titled and row != names:
-            raise fail(f"{where}: row {line}", "begins a second table, of other columns",
-                       "give each table a file of its own")
+            raise fail(
+                f"{where}: row {line}",
+                "begins a second table, of other columns",
+                "give each table a file of its own",
+            )
         titled = False
         if row != names:
             kept.append((line, row))

@@ -24,7 +24,9 @@ class Faults:
     issues: list[tuple[int, Issue]] = field(default_factory=list)
     rows: set[int] = field(default_factory=set)
 
-    def add(self, rows: Iterable[int] | np.ndarray, column: str, what: str | Callable[[int], str], remedy: str) -> None:
+    def add(
+        self, rows: Iterable[int] | np.ndarray, column: str, what: str | Callable[[int], str], remedy: str
+    ) -> None:
         """One fault of some rows, by their index; where they are many, the rest is counted."""
         found = [int(r) for r in rows]
         self.rows.update(found)
@@ -59,9 +61,15 @@ class Table:
     def __len__(self) -> int:
         return len(self.sheet.rows)
 
-    def numbers(self, column: str, faults: Faults, missing: float = 0.0,
-                read: Callable[[str], float] | None = None, what: str = "is not a finite number",
-                remedy: str = "write a number; a missing value is a dot or empty") -> np.ndarray:
+    def numbers(
+        self,
+        column: str,
+        faults: Faults,
+        missing: float = 0.0,
+        read: Callable[[str], float] | None = None,
+        what: str = "is not a finite number",
+        remedy: str = "write a number; a missing value is a dot or empty",
+    ) -> np.ndarray:
         """A column's numbers, `missing` where a cell is empty, a dot or NA; zeros where there is no column.
 
         `read` makes a number of a cell, not-a-number of what is none; `what` and `remedy` then tell it.
@@ -98,33 +106,61 @@ def sort_columns(sheet: Sheet, model: Model, read: Collection[str]) -> Table:
         item = name.upper() in RESERVED
         key = name.upper() if item else name
         if item and key in model.inputs:
-            issues.append(Issue(f"{sheet.where}: {name}",
-                                f"is a data item of records and a parameter of {model.name}",
-                                "rename the parameter in the model"))
+            issues.append(
+                Issue(
+                    f"{sheet.where}: {name}",
+                    f"is a data item of records and a parameter of {model.name}",
+                    "rename the parameter in the model",
+                )
+            )
         elif key not in (*WORDS, *DATES, *REFUSED, *known):
             if name.upper() == "C" and set(sheet.column(i)) <= {*MISSING, "0"}:
                 continue  # the flag of rows that are left out, which is read already
             (unread if name in REGISTER else ignored).append(name or f"column {i + 1}")
             near = [n for n in known if n.upper() == name.upper() or n.rpartition(".")[2] == name]
             if near and near[0] not in sheet.names:
-                issues.append(Issue(f"{sheet.where}: {name}",
-                                    f"is nothing that {model.name} knows, but {near[0]} is",
-                                    "write inputs and covariates as the model does, or rename the column"))
+                issues.append(
+                    Issue(
+                        f"{sheet.where}: {name}",
+                        f"is nothing that {model.name} knows, but {near[0]} is",
+                        "write inputs and covariates as the model does, or rename the column",
+                    )
+                )
         elif key in model.inputs and key in read:
-            issues.append(Issue(f"{sheet.where}: {name}",
-                                f"is a parameter of {model.name} and a covariate that an effect reads",
-                                "rename the parameter in the model"))
+            issues.append(
+                Issue(
+                    f"{sheet.where}: {name}",
+                    f"is a parameter of {model.name} and a covariate that an effect reads",
+                    "rename the parameter in the model",
+                )
+            )
         elif key in meant:
-            issues.append(Issue(f"{sheet.where}: {name}", f"is column {meant[key] + 1} and column {i + 1}",
-                                "keep one of the two"))
+            issues.append(
+                Issue(
+                    f"{sheet.where}: {name}",
+                    f"is column {meant[key] + 1} and column {i + 1}",
+                    "keep one of the two",
+                )
+            )
         else:
             meant[key] = i
-    issues += [Issue(f"{sheet.where}: {word}", "is a second column of dates", "keep one: " + ", ".join(DATES))
-               for word in [w for w in meant if w in DATES][1:]]
-    issues += [Issue(sheet.where, f"has no column {word}",
-                     "a table of records needs ID and TIME; columns are separated by commas")
-               for word in ("ID", "TIME") if word not in meant]
+    issues += [
+        Issue(f"{sheet.where}: {word}", "is a second column of dates", "keep one: " + ", ".join(DATES))
+        for word in [w for w in meant if w in DATES][1:]
+    ]
+    issues += [
+        Issue(
+            sheet.where,
+            f"has no column {word}",
+            "a table of records needs ID and TIME; columns are separated by commas",
+        )
+        for word in ("ID", "TIME")
+        if word not in meant
+    ]
     raise_issues(issues)
-    told = [*sheet.notices, *([f"columns left aside: {', '.join(ignored)}"] if ignored else []),
-            *([f"covariates left aside, as nothing depends on them: {', '.join(unread)}"] if unread else [])]
+    told = [
+        *sheet.notices,
+        *([f"columns left aside: {', '.join(ignored)}"] if ignored else []),
+        *([f"covariates left aside, as nothing depends on them: {', '.join(unread)}"] if unread else []),
+    ]
     return Table(sheet, {key: sheet.column(i) for key, i in meant.items()}, tuple(told))

@@ -18,7 +18,11 @@ T = TypeVar("T")
 BASES = {"m^2": "BSA", "kg": "WT"}
 SIZES = {covariate: unit for unit, covariate in BASES.items()}
 KEYS = ("drug", "amount", "bands", "cap", "round", "days", "at", "over", "rate", "form", "cycles")
-_MOST = {"": 1e6, "BSA": 5e4, "WT": 5e3}  # of an amount's unit, flat (a kilogram), a m^2, a kg; more is a slip, as g for mg
+_MOST = {
+    "": 1e6,
+    "BSA": 5e4,
+    "WT": 5e3,
+}  # of an amount's unit, flat (a kilogram), a m^2, a kg; more is a slip, as g for mg
 _SHORTEST, _LONGEST = 1 / 86400, 36525.0  # days of an infusion: a second, a hundred years
 
 
@@ -32,9 +36,11 @@ class Band(NamedTuple):
 
 @dataclass(frozen=True)
 class DoseLine:
-    """One prescribed dose, given on each of `days` of its `cycles` (all if empty); times in days, `over` 0 for a bolus.
+    """One prescribed dose, given on each of `days` of its `cycles` (all if empty); times in days, `over` 0
+    for a bolus.
 
-    per    the covariate that the amount is multiplied by (BSA, WT), or by which `bands` give it; none if empty
+    per    the covariate that the amount is multiplied by (BSA, WT), or by which `bands` give it; none if
+           empty
     cap    of that covariate, above which the dose does not grow; 0 for none
     round  the amount of which a patient's dose is made a multiple; 0 for none
     bands  flat amounts by the covariate, in place of `amount`
@@ -84,7 +90,9 @@ class _Reader:
         entry = self.entry
         drug = library.text(entry, "drug", self.where, self.issues, need=True)
         if not drug.isprintable() or drug != drug.strip():
-            self.add("drug", f"{shown(drug)} is not a name", 'name the part it is given to: drug = "oxaliplatin"')
+            self.add(
+                "drug", f"{shown(drug)} is not a name", 'name the part it is given to: drug = "oxaliplatin"'
+            )
         form = library.text(entry, "form", self.where, self.issues)
         amount, unit, per, bands = self.amount()
         cap, step = self.cap(unit, per, bands), self.round(unit)
@@ -93,7 +101,20 @@ class _Reader:
         if "cycles" in entry:
             self.told(lambda: spans(entry["cycles"], f"{self.where}.cycles"), ())
         raise_issues(self.issues)
-        return DoseLine(drug, amount, unit, per, days, at, over, form, entry.get("cycles", ""), cap, step, bands)
+        return DoseLine(
+            drug=drug,
+            amount=amount,
+            unit=unit,
+            per=per,
+            days=days,
+            at=at,
+            over=over,
+            form=form,
+            cycles=entry.get("cycles", ""),
+            cap=cap,
+            round=step,
+            bands=bands,
+        )
 
     def amount(self) -> tuple[float, str, str, tuple[Band, ...]]:
         if "bands" in self.entry:
@@ -115,13 +136,20 @@ class _Reader:
         units_, sizes = {u for _, u, _ in found}, {c for *_, c in found}
         mixed = [" and ".join(sorted(kinds)) for kinds in (sizes, units_) if len(kinds) > 1]
         if len(self.issues) == before and (mixed or not found):
-            self.add("bands", f"mix {', '.join(mixed)}" if mixed else "hold no band",
-                     'give one or more, by m^2 or by kg, in one unit: bands = [{ below = "1.8 m^2", amount = "150 mg" }, …]')
+            self.add(
+                "bands",
+                f"mix {', '.join(mixed)}" if mixed else "hold no band",
+                'give one or more, by m^2 or by kg, in one unit: bands = [{ below = "1.8 m^2", amount = '
+                '"150 mg" }, …]',
+            )
         bands = tuple(b for b, *_ in found)
         for one, other in zip(bands, bands[1:], strict=False):
             if other.low < one.high:
-                self.add("bands", f"the one from {other.low:g} begins before the one below {one.high:g} ends",
-                         "put them in order, each from where the one before ends")
+                self.add(
+                    "bands",
+                    f"the one from {other.low:g} begins before the one below {one.high:g} ends",
+                    "put them in order, each from where the one before ends",
+                )
         unit, per = found[0][1:] if found else ("", "")
         return 0.0, unit, per, bands
 
@@ -136,50 +164,87 @@ class _Reader:
     def round(self, unit: str) -> float:
         if "round" not in self.entry:
             return 0.0
-        step, own, per = self.told(lambda: amount_of(self.entry["round"], f"{self.where}.round"), (1.0, unit, ""))
+        step, own, per = self.told(
+            lambda: amount_of(self.entry["round"], f"{self.where}.round"), (1.0, unit, "")
+        )
         if step <= 0 or per or (unit and own != unit):
-            self.add("round", f"{shown(self.entry['round'])} is not an amount in {unit or 'mg'} to round to",
-                     f'write round = "5 {unit or "mg"}"')
+            self.add(
+                "round",
+                f"{shown(self.entry['round'])} is not an amount in {unit or 'mg'} to round to",
+                f'write round = "5 {unit or "mg"}"',
+            )
         return step
 
     def days(self, cycle: float) -> tuple[int, ...]:
         days = self.entry.get("days", [1])
-        if not (isinstance(days, list) and days and all(isinstance(d, int) and not isinstance(d, bool) for d in days)):
-            self.add("days", f"{shown(days)} is not a list of days", "write days = [1, 2]; day 1 is the first")
+        if not (
+            isinstance(days, list)
+            and days
+            and all(isinstance(d, int) and not isinstance(d, bool) for d in days)
+        ):
+            self.add(
+                "days", f"{shown(days)} is not a list of days", "write days = [1, 2]; day 1 is the first"
+            )
             return (1,)
         if any(not 1 <= d <= cycle for d in days) or len(set(days)) != len(days):
-            self.add("days", f"{shown(days)} does not fit a cycle of {cycle:g} days",
-                     "name each day once, from 1 to the cycle's last")
+            self.add(
+                "days",
+                f"{shown(days)} does not fit a cycle of {cycle:g} days",
+                "name each day once, from 1 to the cycle's last",
+            )
         return tuple(days)
 
-    def times(self, amount: float, unit: str, per: str, bands: tuple[Band, ...], cycle: float) -> tuple[float, float]:
+    def times(
+        self, amount: float, unit: str, per: str, bands: tuple[Band, ...], cycle: float
+    ) -> tuple[float, float]:
         """When in the day, and over how long, in days; a rate says it by the amount."""
         entry, where = self.entry, self.where
-        at = self.told(lambda: units.days(entry.get("at", "0 hour"), f"{where}.at", "is no time within the cycle",
-                                          'write at = "2 hour", into the day; `days` says on which days', most=cycle), 0.0)
+        at = self.told(
+            lambda: units.days(
+                entry.get("at", "0 hour"),
+                f"{where}.at",
+                "is no time within the cycle",
+                'write at = "2 hour", into the day; `days` says on which days',
+                most=cycle,
+            ),
+            0.0,
+        )
         over = self.told(lambda: units.convert(entry.get("over", "0 hour"), "day", f"{where}.over"), 0.0)
         if "rate" in entry:
             over = self.rated(amount, unit, per, bands)
         if over and not _SHORTEST <= over <= _LONGEST:
             key = "rate" if "rate" in entry else "over"
-            self.add(key, f"{entry[key]!r} makes an infusion of {over:.4g} days",
-                     'an infusion takes a second or more: over = "2 hour"; leave it out for a dose at once')
+            self.add(
+                key,
+                f"{entry[key]!r} makes an infusion of {over:.4g} days",
+                'an infusion takes a second or more: over = "2 hour"; leave it out for a dose at once',
+            )
         return at, over
 
     def rated(self, amount: float, unit: str, per: str, bands: tuple[Band, ...]) -> float:
         """The days that the rate of an infusion makes it last."""
         entry, where = self.entry, self.where
         if "over" in entry:
-            self.add("", f"gives both over = {entry['over']!r} and rate = {entry['rate']!r}",
-                     "an infusion's length follows from amount and rate: remove one")
-        rate, rate_unit, rate_per = self.told(lambda: amount_of(entry["rate"], f"{where}.rate", "/day"), (0.0, "", ""))
+            self.add(
+                "",
+                f"gives both over = {entry['over']!r} and rate = {entry['rate']!r}",
+                "an infusion's length follows from amount and rate: remove one",
+            )
+        rate, rate_unit, rate_per = self.told(
+            lambda: amount_of(entry["rate"], f"{where}.rate", "/day"), (0.0, "", "")
+        )
         if bands:
-            self.add("rate", "is given beside bands", "say how long: over = \"2 hour\"")
+            self.add("rate", "is given beside bands", 'say how long: over = "2 hour"')
         elif unit and rate_unit and (rate_per != per or rate <= 0):
-            self.add("rate", f"{entry['rate']!r} does not match the amount {entry['amount']!r}",
-                     "give both per m^2, per kg, or flat")
+            self.add(
+                "rate",
+                f"{entry['rate']!r} does not match the amount {entry['amount']!r}",
+                "give both per m^2, per kg, or flat",
+            )
         elif unit and rate_unit:
-            return amount * self.told(lambda: float(units.ratio(unit, rate_unit, f"{where}.rate")), 1.0) / rate
+            return (
+                amount * self.told(lambda: float(units.ratio(unit, rate_unit, f"{where}.rate")), 1.0) / rate
+            )
         return 0.0
 
 
@@ -187,8 +252,11 @@ def _band(row: dict, where: str) -> tuple[Band, str, str]:
     """A band, the unit of its amount, and the covariate that it is a range of."""
     amount, unit, per = amount_of(row.get("amount", ""), f"{where}.amount")
     if per or amount < 0:
-        raise fail(f"{where}.amount", f"{row['amount']!r} is not one amount for all of the band",
-                   'give it flat, and not negative: amount = "150 mg"')
+        raise fail(
+            f"{where}.amount",
+            f"{row['amount']!r} is not one amount for all of the band",
+            'give it flat, and not negative: amount = "150 mg"',
+        )
     kinds = {units.parse_unit(unit, where).dims: c for unit, c in BASES.items()}
     found, ends = set(), {"from": 0.0, "below": math.inf}
     for key in ("from", "below"):
@@ -196,13 +264,19 @@ def _band(row: dict, where: str) -> tuple[Band, str, str]:
             _, own = units.quantity(row[key], f"{where}.{key}")
             covariate = kinds.get(units.parse_unit(own, where).dims, "")
             if not covariate:
-                raise fail(f"{where}.{key}", f"{row[key]!r} is neither a body surface area nor a weight",
-                           'give it in m^2 or kg: from = "1.6 m^2"')
+                raise fail(
+                    f"{where}.{key}",
+                    f"{row[key]!r} is neither a body surface area nor a weight",
+                    'give it in m^2 or kg: from = "1.6 m^2"',
+                )
             ends[key] = _size(row[key], covariate, f"{where}.{key}")
             found.add(covariate)
     if len(found) != 1 or not 0 <= ends["from"] < ends["below"]:
-        raise fail(where, "is no range of body surface area or of weight",
-                   'write { from = "1.6 m^2", below = "1.8 m^2", amount = "150 mg" }; an end may be left out')
+        raise fail(
+            where,
+            "is no range of body surface area or of weight",
+            'write { from = "1.6 m^2", below = "1.8 m^2", amount = "150 mg" }; an end may be left out',
+        )
     return Band(ends["from"], ends["below"], amount), unit, found.pop()
 
 
@@ -211,8 +285,11 @@ def _size(text: str, covariate: str, where: str) -> float:
     c = REGISTER[covariate]
     size = units.convert(text, c.unit, where)
     if not c.low <= size <= c.high:
-        raise fail(where, f"{text!r} is nobody's: patients have {c.low:g} to {c.high:g} {c.unit}",
-                   f"give one within that range: \"{'2 m^2' if covariate == 'BSA' else '100 kg'}\"")
+        raise fail(
+            where,
+            f"{text!r} is nobody's: patients have {c.low:g} to {c.high:g} {c.unit}",
+            f'give one within that range: "{"2 m^2" if covariate == "BSA" else "100 kg"}"',
+        )
     return size
 
 
@@ -230,6 +307,10 @@ def amount_of(text: object, where: str, time: str = "") -> tuple[float, str, str
             if units.parse_unit(unit, where).dims == units.parse_unit(full, where).dims:
                 number *= float(units.ratio(unit, full, where))
                 if not time and abs(number) > _MOST[covariate]:
-                    raise fail(where, f"{text!r} is {number:g} {full}, more than any dose", "mind the unit: mg is a milligram")
+                    raise fail(
+                        where,
+                        f"{text!r} is {number:g} {full}, more than any dose",
+                        "mind the unit: mg is a milligram",
+                    )
                 return number, amount_unit, covariate
     raise fail(where, f"{text!r} is not a dose", "give it in mg, mg/m^2, mg/kg or the like")

@@ -23,7 +23,9 @@ def load_regimen(name: str | Path) -> Regimen:
 
 
 def parse_regimen(source: str | dict, name: str = "regimen") -> Regimen:
-    """A regimen from TOML text or from its tables, as in a notebook; the courses that it uses come from the library."""
+    """A regimen from TOML text or from its tables, as in a notebook; the courses that it uses come from the
+    library.
+    """
     return read_regimen(library.tables(source, name), name, name)
 
 
@@ -42,11 +44,18 @@ def read_regimen(data: dict, name: str, where: str, within: tuple[str, ...] = ()
         cycle = _cycle(head, where, issues)
         doses, rules = _content(data, cycle, where, issues)
         raise_issues(issues)
-        return Regimen(name, title, cycle, doses, reference, text, rules)
+        return Regimen(
+            name=name, title=title, cycle=cycle, doses=doses, reference=reference, text=text, rules=rules
+        )
     for key, place in (("doses", where), ("rules", where), ("cycle", f"{where}: regimen")):
         if key in (data if place == where else head):
-            issues.append(Issue(f"{place}{': ' if place == where else '.'}{key}", "has no place beside courses",
-                                "write it in the file of a course, and `use` that"))
+            issues.append(
+                Issue(
+                    f"{place}{': ' if place == where else '.'}{key}",
+                    "has no place beside courses",
+                    "write it in the file of a course, and `use` that",
+                )
+            )
     courses = _courses(data["courses"], where, within, issues)
     raise_issues(issues)
     return combined(name, title, courses, reference, text)
@@ -54,14 +63,21 @@ def read_regimen(data: dict, name: str, where: str, within: tuple[str, ...] = ()
 
 def _cycle(head: dict, where: str, issues: list[Issue]) -> float:
     try:
-        return units.days(head.get("cycle", ""), f"{where}: regimen.cycle", "is no length of a cycle",
-                          'write cycle = "14 day", from one day on', least=1.0)
+        return units.days(
+            head.get("cycle", ""),
+            f"{where}: regimen.cycle",
+            "is no length of a cycle",
+            'write cycle = "14 day", from one day on',
+            least=1.0,
+        )
     except ContentError as error:
         issues += error.issues
     return math.inf  # an unknown cycle holds any day
 
 
-def _content(data: dict, cycle: float, where: str, issues: list[Issue]) -> tuple[tuple[DoseLine, ...], tuple[Rule, ...]]:
+def _content(
+    data: dict, cycle: float, where: str, issues: list[Issue]
+) -> tuple[tuple[DoseLine, ...], tuple[Rule, ...]]:
     entries = library.rows(data.get("doses"), f"{where}: doses", KEYS, issues)
     if not data.get("doses"):
         issues.append(Issue(f"{where}: doses", "holds no dose", "add [[doses]] tables"))
@@ -75,13 +91,20 @@ def _courses(value: object, where: str, within: tuple[str, ...], issues: list[Is
     found: Regimen | None = None
     entries = library.rows(value, f"{where}: courses", _COURSE, issues)
     if not entries:
-        issues.append(Issue(f"{where}: courses", "holds no course", 'add [[courses]] tables: use = "folfox4"'))
+        issues.append(
+            Issue(f"{where}: courses", "holds no course", 'add [[courses]] tables: use = "folfox4"')
+        )
     for place, entry in entries:
         before = len(issues)
         course = _course(entry, place, within, issues)
         if entry.get("after", True) is not True or ("after" in entry and entry is entries[0][1]):
-            issues.append(Issue(f"{place}.after", "follows no course" if entry is entries[0][1] else
-                                f"{shown(entry['after'])} is not true", "write after = true in a course below those it follows"))
+            issues.append(
+                Issue(
+                    f"{place}.after",
+                    "follows no course" if entry is entries[0][1] else f"{shown(entry['after'])} is not true",
+                    "write after = true in a course below those it follows",
+                )
+            )
         if course is None or len(issues) > before:
             continue
         try:
@@ -102,7 +125,9 @@ def _course(entry: dict, place: str, within: tuple[str, ...], issues: list[Issue
             return None
         source = library.read("regimen", use)
         if source.path in within:
-            issues.append(Issue(f"{place}.use", f"{use!r} leads back to itself", "use a regimen that stands on its own"))
+            issues.append(
+                Issue(f"{place}.use", f"{use!r} leads back to itself", "use a regimen that stands on its own")
+            )
             return None
         course = read_regimen(source.data, source.name, source.where, (*within, source.path))
     except ContentError as error:

@@ -22,7 +22,9 @@ _MOST = 1000  # cycles
 
 @dataclass(frozen=True)
 class Reduction:
-    """What is given of the doses of `drugs` (all if empty) in `cycles` (all if empty): a share, 0 for a missed dose."""
+    """What is given of the doses of `drugs` (all if empty) in `cycles` (all if empty): a share, 0 for a
+    missed dose.
+    """
 
     factor: float
     drugs: tuple[str, ...] = ()
@@ -31,14 +33,16 @@ class Reduction:
 
 @dataclass(frozen=True, repr=False)
 class Regimen(Labelled):
-    """What is given in a cycle, how long a cycle lasts (days), and the rules that hold, reduce or stop it: a course.
+    """What is given in a cycle, how long a cycle lasts (days), and the rules that hold, reduce or stop it: a
+    course.
 
     start       days from the start of treatment, or from the end of the courses that it comes `after`
     count       the number of cycles; open if none
     after       the courses that it follows, by their number in the regimen from 1
     delays      cycles, and the days by which each and all after it came later than planned
     reductions  what was given of what was planned
-    parts       the courses of a regimen of several: doses and rules are then those of all, the cycle is the first one's
+    parts       the courses of a regimen of several: doses and rules are then those of all, the cycle is the
+                first one's
     """
 
     name: str
@@ -63,7 +67,11 @@ class Regimen(Labelled):
 
     def __post_init__(self):
         if self.parts and (self.doses, self.rules) != _joined(self.parts):
-            raise fail(self.where, "has the doses and rules of its courses", "change a course before it is added to others")
+            raise fail(
+                self.where,
+                "has the doses and rules of its courses",
+                "change a course before it is added to others",
+            )
 
     @property
     def where(self) -> str:
@@ -94,14 +102,18 @@ class Regimen(Labelled):
     def __add__(self, other: Regimen) -> Regimen:
         """Both side by side, from the same day on."""
         behind = _numbered(other, len(self.courses), "+")
-        return combined(f"{self.name} + {other.name}", f"{self.title}; {other.title}", (*self.courses, *behind))
+        return combined(
+            f"{self.name} + {other.name}", f"{self.title}; {other.title}", (*self.courses, *behind)
+        )
 
     def then(self, other: Regimen) -> Regimen:
         """The other one when all cycles of this one have been given."""
         return then(self, other, "then")
 
     def cycles(self, number: int) -> Regimen:
-        """So many cycles of the first course; others go on until that time is over; what has its own number keeps it."""
+        """So many cycles of the first course; others go on until that time is over; what has its own number
+        keeps it.
+        """
         return counted(self, number, "cycles")
 
     def starting(self, time: str) -> Regimen:
@@ -123,7 +135,10 @@ class Regimen(Labelled):
         for drug in drugs:
             if drug not in self.drugs:
                 raise fail("only", f"{self.name} gives no {drug!r}", nearest(str(drug), self.drugs))
-        return _of(self, [replace(c, doses=tuple(d for d in c.doses if d.drug in drugs), rules=()) for c in self.courses])
+        return _of(
+            self,
+            [replace(c, doses=tuple(d for d in c.doses if d.drug in drugs), rules=()) for c in self.courses],
+        )
 
     def begins(self, late: bool = True) -> list[float]:
         """The day on which each course begins, with the delays of those before it or as planned."""
@@ -135,20 +150,27 @@ class Regimen(Labelled):
         return found
 
     def days(self, late: bool = True) -> list[np.ndarray]:
-        """The days on which each course's cycles start, with delays or as planned; all have a number of cycles."""
+        """The days on which each course's cycles start, with delays or as planned; all have a number of
+        cycles.
+        """
         found = []
         for c, begin in zip(self.courses, self.begins(late), strict=True):
             wait = np.zeros(c.count or 0)
             for number, days in c.delays:
                 if number > len(wait):
-                    raise fail(f"{self.where}: delays", f"{c.name} has no cycle {number} of {len(wait)}",
-                               "delay a cycle that is given")
+                    raise fail(
+                        f"{self.where}: delays",
+                        f"{c.name} has no cycle {number} of {len(wait)}",
+                        "delay a cycle that is given",
+                    )
                 wait[number - 1] += days
             found.append(begin + (np.arange(len(wait)) * c.cycle + np.cumsum(wait if late else 0 * wait)))
         return found
 
     def share(self, line: DoseLine, numbers: np.ndarray | range) -> np.ndarray:
-        """What is given of a dose line of this course in cycles by their number from 1: 0 where none is planned."""
+        """What is given of a dose line of this course in cycles by their number from 1: 0 where none is
+        planned.
+        """
         found = among(line.cycles, numbers) * 1.0
         for r in self.reductions:
             if line.drug in r.drugs or not r.drugs:
@@ -166,7 +188,9 @@ def bare(regimen: Regimen) -> Regimen:
 
 
 def lasting(regimen: Regimen, number: int | None, where: str) -> Regimen:
-    """The regimen with a number of cycles in every course: `number` of the first, where it needs to be told."""
+    """The regimen with a number of cycles in every course: `number` of the first, where it needs
+    to be told.
+    """
     if number is not None:
         return regimen.cycles(number)
     if regimen.open:
@@ -174,9 +198,20 @@ def lasting(regimen: Regimen, number: int | None, where: str) -> Regimen:
     return regimen
 
 
-def combined(name: str, title: str, courses: tuple[Regimen, ...], reference: str = "", text: str = "") -> Regimen:
+def combined(
+    name: str, title: str, courses: tuple[Regimen, ...], reference: str = "", text: str = ""
+) -> Regimen:
     doses, rules = _joined(courses)
-    return Regimen(name, title, courses[0].cycle, doses, reference, text, rules, parts=courses)
+    return Regimen(
+        name=name,
+        title=title,
+        cycle=courses[0].cycle,
+        doses=doses,
+        reference=reference,
+        text=text,
+        rules=rules,
+        parts=courses,
+    )
 
 
 def _of(regimen: Regimen, courses: list[Regimen]) -> Regimen:
@@ -195,16 +230,23 @@ def _numbered(regimen: Regimen, before: int, where: str) -> tuple[Regimen, ...]:
 def then(one: Regimen, other: Regimen, where: str) -> Regimen:
     if one.open:
         endless = next(c for c in one.courses if c.count is None)
-        raise fail(where, f"{endless.name} goes on without end, so that nothing comes after it",
-                   "give it a number of cycles: in Python a.cycles(4), in a file cycles = 4")
+        raise fail(
+            where,
+            f"{endless.name} goes on without end, so that nothing comes after it",
+            "give it a number of cycles: in Python a.cycles(4), in a file cycles = 4",
+        )
     every = tuple(range(1, len(one.courses) + 1))
     behind = [c if c.after else replace(c, after=every) for c in _numbered(other, len(one.courses), where)]
-    return combined(f"{one.name}, then {other.name}", f"{one.title}; then {other.title}", (*one.courses, *behind))
+    return combined(
+        f"{one.name}, then {other.name}", f"{one.title}; then {other.title}", (*one.courses, *behind)
+    )
 
 
 def counted(regimen: Regimen, number: object, where: str) -> Regimen:
     if not whole(number, 0, _MOST):
-        raise fail(where, f"{shown(number)} is not a number of cycles", f"give a whole number from 0 to {_MOST}")
+        raise fail(
+            where, f"{shown(number)} is not a number of cycles", f"give a whole number from 0 to {_MOST}"
+        )
     if not regimen.open:
         raise fail(where, f"{regimen.name} has its own number of cycles", "leave the number out")
     courses, found = regimen.courses, []
@@ -224,16 +266,23 @@ def starting(regimen: Regimen, time: object, where: str) -> Regimen:
 def delayed(regimen: Regimen, delays: object, where: str) -> Regimen:
     course, *more = regimen.courses
     if more:
-        raise fail(where, f"{regimen.name} has several courses", "delay a course before it is added to others")
+        raise fail(
+            where, f"{regimen.name} has several courses", "delay a course before it is added to others"
+        )
     found = []
     for key, time in delays.items() if isinstance(delays, Mapping) else [(None, None)]:
         number = int(key) if isinstance(key, str) and key.isdecimal() and len(key) < 5 else key
         if not whole(number, 1, _MOST):
-            raise fail(where, f"{shown(delays)} does not say which cycle is late by how much",
-                       'number cycles from 1: delays = { 3 = "7 day" }; in Python {3: "7 day"}')
+            raise fail(
+                where,
+                f"{shown(delays)} does not say which cycle is late by how much",
+                'number cycles from 1: delays = { 3 = "7 day" }; in Python {3: "7 day"}',
+            )
         days = units.days(time, where, "is no delay", 'give a time above zero: "7 day"', least=1 / 24)
         if not _has(course, str(number)):
-            raise fail(where, f"{course.name} has no cycle {number} of {course.count}", "delay a cycle that is given")
+            raise fail(
+                where, f"{course.name} has no cycle {number} of {course.count}", "delay a cycle that is given"
+            )
         found.append((number, days))
     return _of(regimen, [replace(course, delays=(*course.delays, *found))])
 
@@ -245,17 +294,34 @@ def _has(course: Regimen, cycles: str) -> bool:
 
 def reduced(regimen: Regimen, factor: object, drugs: object, cycles: object, where: str) -> Regimen:
     if not is_number(factor) or not 0 <= factor < 1:
-        raise fail(f"{where}.factor", "is missing" if factor is None else f"{shown(factor)} does not reduce a dose",
-                   "give what is left of a dose, from 0 (a missed one) to less than 1: factor = 0.75")
+        raise fail(
+            f"{where}.factor",
+            "is missing" if factor is None else f"{shown(factor)} does not reduce a dose",
+            "give what is left of a dose, from 0 (a missed one) to less than 1: factor = 0.75",
+        )
     if not isinstance(drugs, list | tuple) or drugs == []:
-        raise fail(f"{where}.drugs", f"{shown(drugs)} is not a list of drugs", 'write drugs = ["oxaliplatin"]; all, if left out')
+        raise fail(
+            f"{where}.drugs",
+            f"{shown(drugs)} is not a list of drugs",
+            'write drugs = ["oxaliplatin"]; all, if left out',
+        )
     for drug in drugs:
         if drug not in regimen.drugs:
-            raise fail(f"{where}.drugs", f"{regimen.name} gives no {drug!r}", nearest(str(drug), regimen.drugs))
+            raise fail(
+                f"{where}.drugs", f"{regimen.name} gives no {drug!r}", nearest(str(drug), regimen.drugs)
+            )
     if cycles != "":
         spans(cycles, f"{where}.cycles")
     less, courses = Reduction(float(factor), tuple(drugs), str(cycles)), regimen.courses
     of = [bool(set(c.drugs) & set(drugs or c.drugs)) for c in courses]
     if cycles and not any(_has(c, less.cycles) for c, own in zip(courses, of, strict=True) if own):
-        raise fail(f"{where}.cycles", f"{regimen.name} has no cycle {less.cycles}", "reduce a cycle that is given")
-    return _of(regimen, [replace(c, reductions=(*c.reductions, less)) if own else c for c, own in zip(courses, of, strict=True)])
+        raise fail(
+            f"{where}.cycles", f"{regimen.name} has no cycle {less.cycles}", "reduce a cycle that is given"
+        )
+    return _of(
+        regimen,
+        [
+            replace(c, reductions=(*c.reductions, less)) if own else c
+            for c, own in zip(courses, of, strict=True)
+        ],
+    )

@@ -19,7 +19,8 @@ class Rule:
     """What is done at a visit where a quantity of the model, `of`, lies below or above a level.
 
     hold    the cycle waits `wait` days; after `most` waits in a row, the course ends
-    reduce  doses of `drugs` (all if empty) are multiplied by `factor` from that cycle on, down to `least` of the first
+    reduce  doses of `drugs` (all if empty) are multiplied by `factor` from that cycle on, down to `least` of
+            the first
     stop    `drugs` are given no more
     """
 
@@ -50,8 +51,13 @@ def _rule(entry: dict, given: tuple[str, ...], where: str, issues: list[Issue]) 
     side, level, unit = _level(entry, where, issues)
     action = entry.get("action", "")
     if not isinstance(action, str) or action not in _OWN:
-        issues.append(Issue(f"{where}.action", f"{shown(action)} is not an action" if action else "is missing",
-                            "one of " + ", ".join(_OWN)))
+        issues.append(
+            Issue(
+                f"{where}.action",
+                f"{shown(action)} is not an action" if action else "is missing",
+                "one of " + ", ".join(_OWN),
+            )
+        )
         return None
     for key in dict.fromkeys(k for keys in _OWN.values() for k in keys if k in entry):
         if key not in _OWN[action]:
@@ -65,8 +71,13 @@ def _rule(entry: dict, given: tuple[str, ...], where: str, issues: list[Issue]) 
 def _level(entry: dict, where: str, issues: list[Issue]) -> tuple[str, float, str]:
     sides = [k for k in ("below", "above") if k in entry]
     if len(sides) != 1:
-        issues.append(Issue(where, "gives both below and above" if sides else "gives no level",
-                            'write below = "1.5 1/nL", or above'))
+        issues.append(
+            Issue(
+                where,
+                "gives both below and above" if sides else "gives no level",
+                'write below = "1.5 1/nL", or above',
+            )
+        )
         return "", 0.0, ""
     try:
         return (sides[0], *units.quantity(entry[sides[0]], f"{where}.{sides[0]}"))
@@ -78,23 +89,40 @@ def _level(entry: dict, where: str, issues: list[Issue]) -> tuple[str, float, st
 def _hold(entry: dict, where: str, issues: list[Issue]) -> dict:
     wait, most = math.nan, entry.get("most")
     try:
-        wait = units.days(entry.get("wait", ""), f"{where}.wait", "is no time to wait", 'write wait = "7 day"', least=1 / 24)
+        wait = units.days(
+            entry.get("wait", ""), f"{where}.wait", "is no time to wait", 'write wait = "7 day"', least=1 / 24
+        )
     except ContentError as error:
         issues += error.issues
     if not whole(most, 1, 100):
-        issues.append(Issue(f"{where}.most", "is missing" if most is None else f"{shown(most)} is not a number of waits",
-                            "give the waits in a row after which treatment ends, from 1 to 100"))
+        issues.append(
+            Issue(
+                f"{where}.most",
+                "is missing" if most is None else f"{shown(most)} is not a number of waits",
+                "give the waits in a row after which treatment ends, from 1 to 100",
+            )
+        )
     return {"wait": wait, "most": most}
 
 
 def _reduce(entry: dict, where: str, issues: list[Issue]) -> dict:
     factor, least = entry.get("factor"), entry.get("least", 0.0)
     if not is_number(factor) or not 0 < factor < 1:
-        issues.append(Issue(f"{where}.factor", "is missing" if factor is None else f"{shown(factor)} does not reduce a dose",
-                            "give what is left of a dose, between 0 and 1: factor = 0.75"))
+        issues.append(
+            Issue(
+                f"{where}.factor",
+                "is missing" if factor is None else f"{shown(factor)} does not reduce a dose",
+                "give what is left of a dose, between 0 and 1: factor = 0.75",
+            )
+        )
     elif not is_number(least) or not 0 <= least <= factor:
-        issues.append(Issue(f"{where}.least", f"{shown(least)} is not a share of the first dose that {factor:g} can reach",
-                            "give the smallest share of it that is still given, from 0 to factor"))
+        issues.append(
+            Issue(
+                f"{where}.least",
+                f"{shown(least)} is not a share of the first dose that {factor:g} can reach",
+                "give the smallest share of it that is still given, from 0 to factor",
+            )
+        )
     return {"factor": factor, "least": least}
 
 
@@ -102,7 +130,13 @@ def _drugs(value: object, given: tuple[str, ...], where: str, issues: list[Issue
     if value is None:
         return ()
     if not isinstance(value, list) or not value or not all(isinstance(v, str) for v in value):
-        issues.append(Issue(where, f"{shown(value)} is not a list of drugs", 'write drugs = ["oxaliplatin"]; all, if left out'))
+        issues.append(
+            Issue(
+                where,
+                f"{shown(value)} is not a list of drugs",
+                'write drugs = ["oxaliplatin"]; all, if left out',
+            )
+        )
         return ()
     for drug in value:
         if drug not in given:

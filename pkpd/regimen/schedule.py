@@ -17,8 +17,9 @@ class Schedule:
     """Events of each patient in order of time: patient i has rows offsets[i] to offsets[i + 1].
 
     Times are in the model's time unit; `index` is a state (ADD, RATE, SCALE, ASSIGN) or an input (SET).
-    Events of one time happen in the order of their rows. Complex times and values carry a derivative (see solve/gradient).
-    `carried` marks the rows that bring what imagined doses left, as an added steady state; none if left out.
+    Events of one time happen in the order of their rows. Complex times and values carry a derivative (see
+    solve/gradient). `carried` marks the rows that bring what imagined doses left, as an added steady state;
+    none if left out.
     """
 
     offsets: np.ndarray
@@ -34,7 +35,11 @@ class Schedule:
     def __add__(self, other: Schedule) -> Schedule:
         """Both schedules together; they may not infuse into the same state."""
         if len(self) != len(other):
-            raise fail("schedule", f"one is of {len(self)} patients, the other of {len(other)}", "make both for the same")
+            raise fail(
+                "schedule",
+                f"one is of {len(self)} patients, the other of {len(other)}",
+                "make both for the same",
+            )
         rates = [set(s.index[s.kind == RATE]) for s in (self, other)]
         if rates[0] & rates[1]:
             raise fail("schedule", "two schedules infuse into the same compartment", "make them one regimen")
@@ -49,8 +54,11 @@ class Schedule:
         ends = np.cumsum(size := np.diff(self.offsets)[which])
         rows = np.arange(size.sum()) + np.repeat(self.offsets[which] - ends + size, size)
         marks = None if self.carried is None else self.carried[rows]
-        return Schedule(np.concatenate([[0], ends]).astype(np.int64),
-                        *(getattr(self, f)[rows] for f in ("time", "kind", "index", "value")), carried=marks)
+        return Schedule(
+            np.concatenate([[0], ends]).astype(np.int64),
+            *(getattr(self, f)[rows] for f in ("time", "kind", "index", "value")),
+            carried=marks,
+        )
 
     @property
     def patients(self) -> np.ndarray:
@@ -69,14 +77,27 @@ class Schedule:
         return values
 
 
-def packed(n: int, patient: np.ndarray, time: np.ndarray, kind: np.ndarray, index: np.ndarray,
-           value: np.ndarray, carried: np.ndarray | None = None) -> Schedule:
+def packed(
+    n: int,
+    patient: np.ndarray,
+    time: np.ndarray,
+    kind: np.ndarray,
+    index: np.ndarray,
+    value: np.ndarray,
+    carried: np.ndarray | None = None,
+) -> Schedule:
     """Events in any order as a schedule: by patient, time, and kind within a time."""
     order = np.lexsort((kind, np.real(time), patient))
     offsets = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(np.bincount(patient, minlength=n), out=offsets[1:])
-    return Schedule(offsets, time[order] * 1.0, kind[order].astype(np.int64), index[order].astype(np.int64),
-                    value[order] * 1.0, None if carried is None else carried[order])
+    return Schedule(
+        offsets,
+        time[order] * 1.0,
+        kind[order].astype(np.int64),
+        index[order].astype(np.int64),
+        value[order] * 1.0,
+        None if carried is None else carried[order],
+    )
 
 
 def nothing(n: int) -> Schedule:

@@ -1,4 +1,6 @@
-"""Which cycles: `1`, `1-4`, `2-` (from the second on), `5-/2` (every second from the fifth), joined by commas."""
+"""Which cycles: `1`, `1-4`, `2-` (from the second on), `5-/2` (every second from the fifth), joined by
+commas.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ from pkpd.content.library import shown
 from pkpd.errors import fail
 
 _SPAN = re.compile(r"([1-9][0-9]{0,3})(?:(-)([1-9][0-9]{0,3})?(?:/([1-9][0-9]{0,3}))?)?")
-_REMEDY = 'number cycles from 1: cycles = "1", "1-4", "2-" (from the second on), "5-/2" (every second from the fifth), "1, 3"'
+_REMEDY = (
+    'number cycles from 1: cycles = "1", "1-4", "2-" (from the second on), "5-/2" (every second from '
+    'the fifth), "1, 3"'
+)
 
 
 def spans(text: object, where: str = "cycles") -> tuple[tuple[int, int | None, int], ...]:
@@ -33,5 +38,9 @@ def among(text: str, numbers: np.ndarray | range, where: str = "cycles") -> np.n
     numbers = np.asarray(numbers)
     found = np.full(numbers.shape, not text)
     for first, last, step in spans(text, where) if text else ():
-        found |= (numbers >= first) & (numbers <= (np.inf if last is None else last)) & ((numbers - first) % step == 0)
+        found |= (
+            (numbers >= first)
+            & (numbers <= (np.inf if last is None else last))
+            & ((numbers - first) % step == 0)
+        )
     return found

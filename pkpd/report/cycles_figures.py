@@ -25,22 +25,35 @@ _FILL = {"trial": "full", "trial, in part": "left", "extrapolated": "none"}
 _ROWS_HELD = {"vanished_all": "lesions", "vanished_small": "lesions"}
 
 
-VANISHED_WORDS = {"left": "left in place", "searched": "searched for at operation and resected if found",
-                  "resected": "all resected where they were"}
+VANISHED_WORDS = {
+    "left": "left in place",
+    "searched": "searched for at operation and resected if found",
+    "resected": "all resected where they were",
+}
 
 
 def link_words(link: str) -> str:
     """A link's name for a reader: `effect-site Emax`."""
-    return link.replace("effect_site", "effect-site").replace("_", " ").replace("auc", "AUC").replace("emax", "Emax")
+    return (
+        link.replace("effect_site", "effect-site")
+        .replace("_", " ")
+        .replace("auc", "AUC")
+        .replace("emax", "Emax")
+    )
 
 
 def figure_title(figure: str, study: Study) -> str:
     """What a figure of merit is, in a few words."""
     low, high = study.small
-    return {"response": "Objective response (CR + PR)", "vanished_all": "Lesions no longer seen, all",
-            "vanished_small": f"Lesions no longer seen, {low:g}–{high:g} mm", "resected": "Resected",
-            "time_to_surgery": "Median time to the operation", "pfs_median": "Median progression-free survival",
-            "pfs_3y": "Progression-free at 3 years"}.get(figure, figure)
+    return {
+        "response": "Objective response (CR + PR)",
+        "vanished_all": "Lesions no longer seen, all",
+        "vanished_small": f"Lesions no longer seen, {low:g}–{high:g} mm",
+        "resected": "Resected",
+        "time_to_surgery": "Median time to the operation",
+        "pfs_median": "Median progression-free survival",
+        "pfs_3y": "Progression-free at 3 years",
+    }.get(figure, figure)
 
 
 def figure_unit(figure: str, unit: str) -> str:
@@ -53,13 +66,21 @@ def figure_unit(figure: str, unit: str) -> str:
 def merged(rows: Rows, figure: str, study: Study) -> bool:
     """Whether every sweep gives the same values of a figure at the same number of cycles before."""
     seen: dict[tuple, Any] = {}
-    return all(seen.setdefault((r["before"], r["link"]), r["value"]) == r["value"]
-               for r in rows if r["figure"] == figure) and len(study.sweeps) > 1
+    return (
+        all(
+            seen.setdefault((r["before"], r["link"]), r["value"]) == r["value"]
+            for r in rows
+            if r["figure"] == figure
+        )
+        and len(study.sweeps) > 1
+    )
 
 
-def sweep_figure(rows: Rows, reference: Rows, study: Study, figures: Iterable[str],
-                 cycle: float = 14.0) -> Figure:
-    """Figures of merit against cycles before the operation, a panel a sweep, or one where the sweeps coincide.
+def sweep_figure(
+    rows: Rows, reference: Rows, study: Study, figures: Iterable[str], cycle: float = 14.0
+) -> Figure:
+    """Figures of merit against cycles before the operation, a panel a sweep, or one where the sweeps
+    coincide.
 
     rows and reference  those of a StudyResult; the first row's link is the one with its interval drawn
     cycle               days of a cycle, to place the limit of `study`
@@ -77,8 +98,13 @@ def sweep_figure(rows: Rows, reference: Rows, study: Study, figures: Iterable[st
             every = [r for r in rows if r["figure"] == figure]
             alone = [r for r in reference if r["figure"] == figure] if figure.startswith("pfs") else []
             _sweep_panel(axis, [r for r in every if r["sweep"] in sweeps], alone)
-            _dress(axis, study, cycle, figure_title(figure, study) + (f"\n{title}" if title else ""),
-                   figure_unit(figure, every[0]["unit"]))
+            _dress(
+                axis,
+                study,
+                cycle,
+                figure_title(figure, study) + (f"\n{title}" if title else ""),
+                figure_unit(figure, every[0]["unit"]),
+            )
             axis.set_ylim(0, _top([*every, *alone]))
         never = any(r["value"] is None for r in rows if r["figure"] in {p[0] for p in panels})
         handles = _handles(rows, study.reference, never, any(p[0].startswith("pfs") for p in panels))
@@ -94,14 +120,26 @@ def difference_figure(rows: Rows, study: Study, cycle: float = 14.0, figure: str
         picture, axes = grid(len(study.sweeps), len(study.sweeps))
         for axis, sweep in zip(axes, study.sweeps, strict=True):
             _difference_panel(axis, [r for r in every if r["sweep"] == sweep.name], own)
-            _dress(axis, study, cycle, sweep.title, f"difference from {own[0]} + {own[1]},\npercentage points")
-            reach = 1.15 * max([abs(d[k]) for r in every for d in [r["difference"]]
-                                for k in ("value", "low", "high") if d[k] is not None] or [1.0])
+            _dress(
+                axis, study, cycle, sweep.title, f"difference from {own[0]} + {own[1]},\npercentage points"
+            )
+            reach = 1.15 * max(
+                [
+                    abs(d[k])
+                    for r in every
+                    for d in [r["difference"]]
+                    for k in ("value", "low", "high")
+                    if d[k] is not None
+                ]
+                or [1.0]
+            )
             axis.set_ylim(-max(reach, 1.0), max(reach, 1.0))
         rest = [r for r in rows if (r["before"], r["after"]) != own]
         handles = [h for h in _handles(rest, own, False, False) if not isinstance(h, Patch)]
         handles[0].set_label(f"{handles[0].get_label()}, interval over draws")
-        handles.append(_mark("full", f"{own[0]} + {own[1]}, the reference: 0 by definition", marker="D", color=INK))
+        handles.append(
+            _mark("full", f"{own[0]} + {own[1]}, the reference: 0 by definition", marker="D", color=INK)
+        )
         picture.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     return picture
 
@@ -124,11 +162,20 @@ def _sweep_panel(axis: Axes, rows: Rows, alone: Rows) -> None:
         n, value = _columns(line, "before", "value")
         axis.plot(n, value, color=color, linestyle=dash, linewidth=1.3, zorder=3)
     n, value, low, high = _columns(main, "before", "value", "low", "high")
-    axis.fill_between(n, low, np.where(np.isfinite(value) & np.isnan(high), 1e6, high), color=MAIN, alpha=0.16, linewidth=0)
+    axis.fill_between(
+        n, low, np.where(np.isfinite(value) & np.isnan(high), 1e6, high), color=MAIN, alpha=0.16, linewidth=0
+    )
     axis.plot(n, value, color=MAIN, linewidth=2, zorder=4)
     for row in main:
         if row["value"] is None:
-            axis.plot(row["before"], 0.96, marker="^", color=MAIN, markersize=6, transform=axis.get_xaxis_transform())
+            axis.plot(
+                row["before"],
+                0.96,
+                marker="^",
+                color=MAIN,
+                markersize=6,
+                transform=axis.get_xaxis_transform(),
+            )
         else:
             axis.plot(row["before"], row["value"], **_marker(_FILL[row["basis"]]), zorder=5, clip_on=False)
     for row in alone[:1]:
@@ -155,8 +202,15 @@ def _difference_panel(axis: Axes, rows: Rows, own: Plan) -> None:
 
 def _marker(fill: str, marker: str = "o", color: str = MAIN) -> dict[str, Any]:
     face = "white" if fill == "none" else color
-    return {"marker": marker, "fillstyle": "full" if fill == "none" else fill, "markerfacecolor": face,
-            "markerfacecoloralt": "white", "markeredgecolor": color, "markersize": 7, "linestyle": "none"}
+    return {
+        "marker": marker,
+        "fillstyle": "full" if fill == "none" else fill,
+        "markerfacecolor": face,
+        "markerfacecoloralt": "white",
+        "markeredgecolor": color,
+        "markersize": 7,
+        "linestyle": "none",
+    }
 
 
 def _mark(fill: str, label: str, **more: str) -> Line2D:
@@ -176,8 +230,16 @@ def _dress(axis: Axes, study: Study, cycle: float, title: str, unit: str) -> Non
     at = study.limit / cycle
     if at <= most + 0.5:
         axis.axvline(at, color=LIMIT, linestyle=(0, (4, 3)), linewidth=1.2, zorder=2)
-        axis.text(at, 1.015, f"ESMO 2023 limit: {study.limit / MONTH:.3g} months", color=LIMIT, fontsize=8.5,
-                  ha="center", va="bottom", transform=axis.get_xaxis_transform())
+        axis.text(
+            at,
+            1.015,
+            f"ESMO 2023 limit: {study.limit / MONTH:.3g} months",
+            color=LIMIT,
+            fontsize=8.5,
+            ha="center",
+            va="bottom",
+            transform=axis.get_xaxis_transform(),
+        )
 
 
 def _top(rows: Rows) -> float:
@@ -190,15 +252,25 @@ def _handles(rows: Rows, own: Plan, never: bool, alone: bool) -> list[Line2D | P
     main, *others = _split(rows)
     found: list[Line2D | Patch] = [
         Line2D([], [], color=MAIN, linewidth=2, label=f"{link_words(main)} link (the calibrated one)"),
-        Patch(facecolor=MAIN, alpha=0.16, label="its interval over draws")]
-    found += [Line2D([], [], color=c, linestyle=d, linewidth=1.3, label=f"{link_words(x)} link")
-              for x, (c, d) in zip(others, OTHERS * 9, strict=False)]
-    said = {"trial": f"the trial’s treated arm ({own[0]} before, {own[1]} after)", "extrapolated": "extrapolation by the model",
-            "trial, in part": "in part: this number before was in the trial, not with these after"}
+        Patch(facecolor=MAIN, alpha=0.16, label="its interval over draws"),
+    ]
+    found += [
+        Line2D([], [], color=c, linestyle=d, linewidth=1.3, label=f"{link_words(x)} link")
+        for x, (c, d) in zip(others, OTHERS * 9, strict=False)
+    ]
+    said = {
+        "trial": f"the trial’s treated arm ({own[0]} before, {own[1]} after)",
+        "extrapolated": "extrapolation by the model",
+        "trial, in part": "in part: this number before was in the trial, not with these after",
+    }
     present = {r["basis"] for r in rows}
     found += [_mark(_FILL[k], text) for k, text in said.items() if k in present]
     if alone:
-        found.append(Line2D([], [], color=INK, linestyle=(0, (1, 2)), linewidth=1.4, label="surgery alone, simulated"))
+        found.append(
+            Line2D([], [], color=INK, linestyle=(0, (1, 2)), linewidth=1.4, label="surgery alone, simulated")
+        )
     if never:
-        found.append(Line2D([], [], color=MAIN, marker="^", linestyle="none", markersize=6, label="median not reached"))
+        found.append(
+            Line2D([], [], color=MAIN, marker="^", linestyle="none", markersize=6, label="median not reached")
+        )
     return found

@@ -1,4 +1,6 @@
-"""Figures of resistance by mechanism: what releasing each one gains, and the liver's effect on a lesion elsewhere, split."""
+"""Figures of resistance by mechanism: what releasing each one gains, and the liver's effect on a lesion
+elsewhere, split.
+"""
 
 from __future__ import annotations
 
@@ -23,24 +25,33 @@ _GRID = "#e5e7eb"
 _HEADS = {"points": "percentage points", "1": "natural log units"}
 
 CAPTIONS = {
-    "response": "Objective response by RECIST 1.1 (targets read without error, no new lesions, no confirmation), percentage "
-                "points, medians and {level} intervals over draws, each of which has patients of its own. Left: what "
-                "releasing one mechanism gains when all others stay. Middle: what withholding it loses when all "
-                "others are released. Right: total Sobol index, the share of the variance of response that goes with a "
-                "mechanism, alone and with others, "
-                "when every degree of release is even between 0 and 1; bars are SALib’s 95 % intervals, at the middle of the "
-                "posterior. How fully a mechanism can be released is assumed, and so are most of their sizes, that of "
-                "FGL1 and LAG-3 among them: no trial of LAG-3 blockade in this disease is fitted. Gains are those of this model.",
-    "shrinkage": "The same for shrinkage: the natural logarithm of the sum of target diameters at the start of treatment over "
-                 "that later, mean over patients; the 30 % fall of a response is 0.36. It shows what moves tumours where nobody "
-                 "responds yet.",
-    "liver": "A lesion outside the liver when the patient’s other lesion lies in the liver, less the same when that one lies in "
-             "an organ of its own outside it: medians and {level} intervals over draws, the same patients on both "
-             "sides. Filled: "
-             "with one term of the liver’s tolerance alone; open: with all but that one. With none of them there is no "
-             "difference, because nothing else differs. Some lie above 0: a term that acts within the liver’s lesion leaves "
-             "a larger tumour there, which primes more T cells, and these reach the lesion elsewhere too. How large the "
-             "terms are beside each other is assumed.",
+    "response": "Objective response by RECIST 1.1 (targets read without error, no new lesions, no "
+    "confirmation), percentage "
+    "points, medians and {level} intervals over draws, each of which has patients of its own. Left: what "
+    "releasing one mechanism gains when all others stay. Middle: what withholding it loses when all "
+    "others are released. Right: total Sobol index, the share of the variance of response that goes with a "
+    "mechanism, alone and with others, "
+    "when every degree of release is even between 0 and 1; bars are SALib’s 95 % intervals, at the middle "
+    "of the "
+    "posterior. How fully a mechanism can be released is assumed, and so are most of their sizes, that of "
+    "FGL1 and LAG-3 among them: no trial of LAG-3 blockade in this disease is fitted. Gains are those of "
+    "this model.",
+    "shrinkage": "The same for shrinkage: the natural logarithm of the sum of target diameters at the start "
+    "of treatment over "
+    "that later, mean over patients; the 30 % fall of a response is 0.36. It shows what moves tumours where "
+    "nobody "
+    "responds yet.",
+    "liver": "A lesion outside the liver when the patient’s other lesion lies in the liver, less the same "
+    "when that one lies in "
+    "an organ of its own outside it: medians and {level} intervals over draws, the same patients on both "
+    "sides. Filled: "
+    "with one term of the liver’s tolerance alone; open: with all but that one. With none of them there is "
+    "no "
+    "difference, because nothing else differs. Some lie above 0: a term that acts within the liver’s lesion "
+    "leaves "
+    "a larger tumour there, which primes more T cells, and these reach the lesion elsewhere too. How large "
+    "the "
+    "terms are beside each other is assumed.",
 }
 
 
@@ -59,14 +70,19 @@ def importance_figure(result: ImportanceResult, measure: str = "response") -> Fi
     plan, colors = result.plan, _colors([t.name for t in result.plan.treatments])
     effects = [r for r in result.effects if r["measure"] == measure]
     indices = [r for r in result.indices if r["measure"] == measure and r["index"] == "total"]
-    rank = {m.name: max((r["value"] or 0.0 for r in indices if r["mechanism"] == m.name), default=0.0) for m in plan.mechanisms}
+    rank = {
+        m.name: max((r["value"] or 0.0 for r in indices if r["mechanism"] == m.name), default=0.0)
+        for m in plan.mechanisms
+    }
     order = sorted((m.name for m in plan.mechanisms), key=lambda n: -rank[n])
     acts = {r["mechanism"]: r["acts"] for r in effects}
     titles = {m.name: m.title + ("" if acts[m.name] else " (moves nothing)") for m in plan.mechanisms}
     unit = _HEADS[importance.MEASURES[measure][2]]
-    panels = (("Released alone", [r for r in effects if r["what"] == "gain"], f"gain, {unit}"),
-              ("Withheld, all others released", [r for r in effects if r["what"] == "loss"], f"loss, {unit}"),
-              ("Total Sobol index", indices, "share of variance"))
+    panels = (
+        ("Released alone", [r for r in effects if r["what"] == "gain"], f"gain, {unit}"),
+        ("Withheld, all others released", [r for r in effects if r["what"] == "loss"], f"loss, {unit}"),
+        ("Total Sobol index", indices, "share of variance"),
+    )
     with rc_context(STYLE):
         picture, axes = _picture(len(panels), 0.36 * len(order) + 1.6)
         for axis, (title, rows, label) in zip(axes, panels, strict=True):
@@ -85,8 +101,12 @@ def importance_figure(result: ImportanceResult, measure: str = "response") -> Fi
 
 def _levels(result: ImportanceResult, treatment: str) -> str:
     """Response with nothing and with all released, in words."""
-    found = {r["state"]: r for r in result.levels if (r["treatment"], r["measure"]) == (treatment, "response")}
-    one, other = (f"{r['value']:.0f} % ({r['low']:.0f}–{r['high']:.0f})" for r in (found["as_is"], found["released"]))
+    found = {
+        r["state"]: r for r in result.levels if (r["treatment"], r["measure"]) == (treatment, "response")
+    }
+    one, other = (
+        f"{r['value']:.0f} % ({r['low']:.0f}–{r['high']:.0f})" for r in (found["as_is"], found["released"])
+    )
     return f"response {one} as they are, {other} with all released"
 
 
@@ -94,7 +114,9 @@ def liver_figure(result: LiverResult, measure: str = "log_kill") -> Figure:
     """The liver's effect on a lesion elsewhere and its split, a panel a biology, rows by treatment."""
     plan, head = result.plan, liver_effect.MEASURES[measure]
     with rc_context(STYLE):
-        picture, axes = _picture(len(plan.biologies), 0.235 * (3 + len(plan.terms)) * len(plan.treatments) + 1.6, True)
+        picture, axes = _picture(
+            len(plan.biologies), 0.235 * (3 + len(plan.terms)) * len(plan.treatments) + 1.6, True
+        )
         for axis, biology in zip(axes, plan.biologies, strict=True):
             rows = [line for t in plan.treatments for line in _split(result, biology.name, t.name, measure)]
             for i, (_, marks) in enumerate(rows):
@@ -105,8 +127,12 @@ def liver_figure(result: LiverResult, measure: str = "log_kill") -> Figure:
         for (_, marks), tick in zip(rows, axes[0].get_yticklabels(), strict=True):
             tick.set_fontsize(9)
             tick.set_fontweight("normal" if marks else "bold")
-        handles = [_handle(INK, "all terms of the liver’s tolerance"), _handle(MAIN, "this term alone"),
-                   _handle(MAIN, "all but this term", "white"), _handle(FAINT, "none of them")]
+        handles = [
+            _handle(INK, "all terms of the liver’s tolerance"),
+            _handle(MAIN, "this term alone"),
+            _handle(MAIN, "all but this term", "white"),
+            _handle(FAINT, "none of them"),
+        ]
         picture.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9.5)
     return picture
 
@@ -115,23 +141,42 @@ def _split(result: LiverResult, biology: str, treatment: str, measure: str) -> l
     """The rows of one treatment: its title, all terms, each alone and without it, none."""
     plan = result.plan
     colors = _colors([t.name for t in plan.terms])
-    own = {(r["what"], r["term"]): r for r in result.split
-           if (r["biology"], r["treatment"], r["measure"]) == (biology, treatment, measure)}
+    own = {
+        (r["what"], r["term"]): r
+        for r in result.split
+        if (r["biology"], r["treatment"], r["measure"]) == (biology, treatment, measure)
+    }
     title = next(t.title for t in plan.treatments if t.name == treatment)
-    return [(title, []), ("all terms", [_Mark(own["whole", ""], INK)]),
-            *((m.title, [_Mark(own["alone", m.name], colors[m.name]), _Mark(own["left", m.name], colors[m.name], False)])
-              for m in plan.terms), ("none", [_Mark(own["remainder", ""], FAINT)])]
+    return [
+        (title, []),
+        ("all terms", [_Mark(own["whole", ""], INK)]),
+        *(
+            (
+                m.title,
+                [
+                    _Mark(own["alone", m.name], colors[m.name]),
+                    _Mark(own["left", m.name], colors[m.name], False),
+                ],
+            )
+            for m in plan.terms
+        ),
+        ("none", [_Mark(own["remainder", ""], FAINT)]),
+    ]
 
 
 def _handle(color: str, label: str, face: str = "") -> Line2D:
-    return Line2D([], [], color=color, marker="o", linewidth=2, markersize=6, markerfacecolor=face or color, label=label)
+    return Line2D(
+        [], [], color=color, marker="o", linewidth=2, markersize=6, markerfacecolor=face or color, label=label
+    )
 
 
 def importance_pictures(result: ImportanceResult) -> dict[str, tuple[Figure, str]]:
     """The figures of importance with their captions."""
     level = level_text(result.effects)
-    return {f"importance_{m}": (importance_figure(result, m), CAPTIONS[m].format(level=level))
-            for m in importance.MEASURES}
+    return {
+        f"importance_{m}": (importance_figure(result, m), CAPTIONS[m].format(level=level))
+        for m in importance.MEASURES
+    }
 
 
 def liver_pictures(result: LiverResult) -> dict[str, tuple[Figure, str]]:
@@ -172,4 +217,12 @@ def _draw(axis: Axes, i: int, mark: _Mark) -> None:
         return
     face: Any = mark.color if mark.filled else "white"
     axis.hlines(y, row["low"], row["high"], color=mark.color, linewidth=2 if mark.filled else 1.2, zorder=3)
-    axis.plot(row["value"], y, marker="o", color=mark.color, markerfacecolor=face, markersize=6 if mark.filled else 5, zorder=4)
+    axis.plot(
+        row["value"],
+        y,
+        marker="o",
+        color=mark.color,
+        markerfacecolor=face,
+        markersize=6 if mark.filled else 5,
+        zorder=4,
+    )

@@ -31,8 +31,23 @@ from pkpd.study.run import StudyResult
 from pkpd.trial.exposure import daily_model
 
 NOTICE = "Research software: a simulation, not advice on any patient."
-COLUMNS = ("sweep", "before", "after", "link", "vanished", "basis", "figure", "unit", "value", "low", "high",
-           "informed", "difference", "difference_low", "difference_high")
+COLUMNS = (
+    "sweep",
+    "before",
+    "after",
+    "link",
+    "vanished",
+    "basis",
+    "figure",
+    "unit",
+    "value",
+    "low",
+    "high",
+    "informed",
+    "difference",
+    "difference_low",
+    "difference_high",
+)
 BEFORE = ("response", "time_to_surgery", "vanished_all", "vanished_small")
 AFTER = ("pfs_median", "pfs_3y")
 
@@ -49,52 +64,103 @@ def write_page(result: StudyResult, folder: Path) -> Path:
 def account(seen: View, lines: list[dict]) -> dict:
     """The result as plain data for a machine."""
     r = seen.result
-    return {"study": r.study.name, "title": r.study.title, "trial": r.trial.name, "fit": r.fit, "link": seen.link,
-            "rows": list(r.rows), "reference": list(r.reference), "sensitivity": list(r.sensitivity),
-            "failures": list(r.failures), "provenance": lines, "made": made(r), "notice": NOTICE}
+    return {
+        "study": r.study.name,
+        "title": r.study.title,
+        "trial": r.trial.name,
+        "fit": r.fit,
+        "link": seen.link,
+        "rows": list(r.rows),
+        "reference": list(r.reference),
+        "sensitivity": list(r.sensitivity),
+        "failures": list(r.failures),
+        "provenance": lines,
+        "made": made(r),
+        "notice": NOTICE,
+    }
 
 
 def made(result: StudyResult) -> dict:
     """What it takes to make the result again."""
     s = result.study
-    return {"pkpd": pkpd.__version__, "python": platform.python_version(), "numpy": np.__version__, "seed": s.seed,
-            "patients": s.patients * s.repeats, "draws": s.draws, "draws_other_links": s.draws_other_links,
-            "parameters": result.parameters.hash}
+    return {
+        "pkpd": pkpd.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "seed": s.seed,
+        "patients": s.patients * s.repeats,
+        "draws": s.draws,
+        "draws_other_links": s.draws_other_links,
+        "parameters": result.parameters.hash,
+    }
 
 
 def flat(result: StudyResult) -> str:
     """The rows and the reference as CSV; an empty cell where a figure is not reached or not compared."""
     gaps = [(row, row.get("difference") or {}) for row in (*result.rows, *result.reference)]
-    return as_csv(COLUMNS, [{**row, "informed": str(bool(row["informed"])).lower(), "difference": gap.get("value"),
-                             "difference_low": gap.get("low"), "difference_high": gap.get("high")} for row, gap in gaps])
+    return as_csv(
+        COLUMNS,
+        [
+            {
+                **row,
+                "informed": str(bool(row["informed"])).lower(),
+                "difference": gap.get("value"),
+                "difference_low": gap.get("low"),
+                "difference_high": gap.get("high"),
+            }
+            for row, gap in gaps
+        ],
+    )
 
 
 def draw_figures(seen: View) -> Figures:
     """Every figure of the page: its SVG, the same as a data address, and its caption."""
     r, s = seen.result, seen.result.study
-    limit = f"The dashed vertical line is the two-month limit, {s.limit / seen.cycle:.1f} cycles of {seen.cycle:g} days."
+    limit = (
+        f"The dashed vertical line is the two-month limit, {s.limit / seen.cycle:.1f} cycles of "
+        f"{seen.cycle:g} days."
+    )
     level = level_text(x.get("difference") or {} for x in r.rows if x["link"] == seen.link)
     pictures = {
-        "before_operation": (cycles_figures.sweep_figure(r.rows, r.reference, s, BEFORE, seen.cycle),
-                             "What the cycles before the operation do until then. What follows the operation cannot "
-                             f"change it, so sweeps that agree share a panel. {limit}"),
-        "progression_free": (cycles_figures.sweep_figure(r.rows, r.reference, s, AFTER, seen.cycle),
-                             f"Progression-free survival from randomisation, by sweep. {limit}")}
+        "before_operation": (
+            cycles_figures.sweep_figure(r.rows, r.reference, s, BEFORE, seen.cycle),
+            "What the cycles before the operation do until then. What follows the operation cannot "
+            f"change it, so sweeps that agree share a panel. {limit}",
+        ),
+        "progression_free": (
+            cycles_figures.sweep_figure(r.rows, r.reference, s, AFTER, seen.cycle),
+            f"Progression-free survival from randomisation, by sweep. {limit}",
+        ),
+    }
     if any(row.get("difference") and (row["before"], row["after"]) != s.reference for row in r.rows):
-        pictures["difference_3y"] = (cycles_figures.difference_figure(r.rows, s, seen.cycle),
-                                     f"Difference in 3-year progression-free survival from {seen.own[0]} before and "
-                                     f"{seen.own[1]} after, in the same virtual patients; bars are "
-                                     f"{level} intervals. {limit}")
+        pictures["difference_3y"] = (
+            cycles_figures.difference_figure(r.rows, s, seen.cycle),
+            f"Difference in 3-year progression-free survival from {seen.own[0]} before and "
+            f"{seen.own[1]} after, in the same virtual patients; bars are "
+            f"{level} intervals. {limit}",
+        )
     return embedded(pictures)
 
 
 def protocol_lines(result: StudyResult) -> list[dict]:
     """The lines of the trial's protocol and of the study, each with where it was seen."""
     trial, study = result.trial, result.study
-    return [{"kind": kind, "name": name, "value": value, "unit": "", "seen": how, "where": where,
-             "source": "" if how == "assumed" else source}
-            for kind, rows, source in (("protocol", trial.provenance, trial.reference), ("study", study.provenance, ""))
-            for name, value, where, how in rows]
+    return [
+        {
+            "kind": kind,
+            "name": name,
+            "value": value,
+            "unit": "",
+            "seen": how,
+            "where": where,
+            "source": "" if how == "assumed" else source,
+        }
+        for kind, rows, source in (
+            ("protocol", trial.provenance, trial.reference),
+            ("study", study.provenance, ""),
+        )
+        for name, value, where, how in rows
+    ]
 
 
 def parameter_lines(result: StudyResult) -> list[dict]:
@@ -102,8 +168,12 @@ def parameter_lines(result: StudyResult) -> list[dict]:
     sets = [("disease", result.trial.disease, result.parameters)]
     sets += [(f"drugs and kill, {link_words(link)}", use, None) for link, use in result.trial.treatments]
     seen: set[tuple] = set()
-    return [line for kind, use, own in sets for line in _lines(kind, use, own)
-            if (key := (line["name"], line["value"], line["where"])) not in seen and not seen.add(key)]
+    return [
+        line
+        for kind, use, own in sets
+        for line in _lines(kind, use, own)
+        if (key := (line["name"], line["value"], line["where"])) not in seen and not seen.add(key)
+    ]
 
 
 def _lines(kind: str, use: str, own: Parameters | None) -> Iterator[dict]:
@@ -114,19 +184,47 @@ def _lines(kind: str, use: str, own: Parameters | None) -> Iterator[dict]:
     groups = [(kind, shown["values"])] + ([("patients", shown["covariates"])] if own is not None else [])
     for group, rows in groups:
         for r in rows:
-            yield {"kind": group, "name": r["name"], "value": r["value"], "unit": r["unit"], "seen": r["seen"],
-                   "where": r["where"], "source": r["source"], "text": told.get(r["name"]) or r["text"],
-                   "spread": "; ".join(filter(None, (r["spread"], r["effect"])))}
+            yield {
+                "kind": group,
+                "name": r["name"],
+                "value": r["value"],
+                "unit": r["unit"],
+                "seen": r["seen"],
+                "where": r["where"],
+                "source": r["source"],
+                "text": told.get(r["name"]) or r["text"],
+                "spread": "; ".join(filter(None, (r["spread"], r["effect"]))),
+            }
     for c in shown["correlations"] if own is not None else ():
-        yield {"kind": "patients", "name": " with ".join(c["of"]), "value": c["r"], "unit": "1", "seen": c["seen"],
-               "where": c["where"], "source": "", "text": "correlation between patients, on the normal scale", "spread": ""}
+        yield {
+            "kind": "patients",
+            "name": " with ".join(c["of"]),
+            "value": c["r"],
+            "unit": "1",
+            "seen": c["seen"],
+            "where": c["where"],
+            "source": "",
+            "text": "correlation between patients, on the normal scale",
+            "spread": "",
+        }
 
 
 def template(name: str) -> jinja2.Template:
     """A page's template, every value escaped."""
-    rooms = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
-                               undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    rooms.filters |= {"number": number, "pretty": pretty, "link": link_words, "sig": significant, "keep": kept}
+    rooms = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    rooms.filters |= {
+        "number": number,
+        "pretty": pretty,
+        "link": link_words,
+        "sig": significant,
+        "keep": kept,
+    }
     return rooms.get_template(f"{name}.html.jinja")
 
 
@@ -135,13 +233,30 @@ def page_data(seen: View, figures: dict, lines: list[dict]) -> dict[str, Any]:
     r = seen.result
     arms = {k: cell(seen.row("surgery_alone", 0, k)) for k in FIGURES}
     return {
-        "r": r, "study": r.study, "trial": r.trial, "fit": r.fit, "seen": seen, "notice": NOTICE, "says": says(seen),
-        "published": published(seen), "figures": figures, "columns": _columns(seen), "sweeps": _tables(seen),
-        "alone": arms, "links": _links(seen), "vanished": _vanished(seen),
-        "vanished_words": VANISHED_WORDS[r.trial.vanished], "picked": picked(seen),
-        "error": monte_carlo(seen), "level": level_text(row for row in r.rows if row["link"] == seen.link),
-        "fitted": fitted(r), "lines": lines, "groups": groups(lines), "counts": Counter(line["seen"] for line in lines),
-        "made": made(r), "assumed": [line for line in lines if line["seen"] == "assumed"],
+        "r": r,
+        "study": r.study,
+        "trial": r.trial,
+        "fit": r.fit,
+        "seen": seen,
+        "notice": NOTICE,
+        "says": says(seen),
+        "published": published(seen),
+        "figures": figures,
+        "columns": _columns(seen),
+        "sweeps": _tables(seen),
+        "alone": arms,
+        "links": _links(seen),
+        "vanished": _vanished(seen),
+        "vanished_words": VANISHED_WORDS[r.trial.vanished],
+        "picked": picked(seen),
+        "error": monte_carlo(seen),
+        "level": level_text(row for row in r.rows if row["link"] == seen.link),
+        "fitted": fitted(r),
+        "lines": lines,
+        "groups": groups(lines),
+        "counts": Counter(line["seen"] for line in lines),
+        "made": made(r),
+        "assumed": [line for line in lines if line["seen"] == "assumed"],
         "references": show_references(lines, r),
         "unseen": [figure_title(f.name, r.study) for f in r.trial.figures if f.value is None],
         "contracted": [f for f in r.fit.get("free", ()) if f["contraction"] < 0.2],
@@ -171,7 +286,13 @@ def kept(text: str) -> Markup:
 def show_references(lines: list[dict], result: StudyResult) -> dict[str, str]:
     """The printed reference behind each key that a line or the trial names."""
     known = bibliography()
-    keys = dict.fromkeys([result.trial.reference, *(line["source"] for line in lines), *(f.source for f in result.trial.figures)])
+    keys = dict.fromkeys(
+        [
+            result.trial.reference,
+            *(line["source"] for line in lines),
+            *(f.source for f in result.trial.figures),
+        ]
+    )
     return {k: known.get(k, "not in the library's bibliography") for k in keys if k}
 
 
@@ -189,9 +310,16 @@ def _tables(seen: View) -> list[dict]:
             rows = {k: seen.row(s.name, b, k) for k in FIGURES}
             main = rows["pfs_3y"]
             if main is not None:
-                lines.append({"before": b, "after": main["after"], "basis": main["basis"],
-                              "within": b <= seen.last, "cells": [cell(rows[k]) for k in FIGURES],
-                              "difference": _gap(seen, main)})
+                lines.append(
+                    {
+                        "before": b,
+                        "after": main["after"],
+                        "basis": main["basis"],
+                        "within": b <= seen.last,
+                        "cells": [cell(rows[k]) for k in FIGURES],
+                        "difference": _gap(seen, main),
+                    }
+                )
         tables.append({"name": s.name, "title": s.title, "lines": lines})
     return tables
 
@@ -203,17 +331,35 @@ def _gap(seen: View, row: dict | None) -> dict[str, str]:
 
 
 def _links(seen: View) -> list[dict]:
-    """3-year progression-free survival, and its difference from the trial's plan, under each link at a few numbers."""
-    return [{"title": s.title, "link": link_words(link), "main": link == seen.link,
-             "cells": [(cell(row), _gap(seen, row)) for b in picked(seen)
-                       for row in [seen.row(s.name, b, "pfs_3y", link)]]}
-            for s in seen.result.study.sweeps for link in dict.fromkeys(r["link"] for r in seen.result.rows)]
+    """3-year progression-free survival, and its difference from the trial's plan, under each link at a few
+    numbers.
+    """
+    return [
+        {
+            "title": s.title,
+            "link": link_words(link),
+            "main": link == seen.link,
+            "cells": [
+                (cell(row), _gap(seen, row))
+                for b in picked(seen)
+                for row in [seen.row(s.name, b, "pfs_3y", link)]
+            ],
+        }
+        for s in seen.result.study.sweeps
+        for link in dict.fromkeys(r["link"] for r in seen.result.rows)
+    ]
 
 
 def _vanished(seen: View) -> list[dict]:
-    """3-year progression-free survival under the protocol's convention on vanished lesions and under the other."""
+    """3-year progression-free survival under the protocol's convention on vanished lesions and under the
+    other.
+    """
     own = seen.result.trial.vanished
-    other = {(r["vanished"], r["sweep"], r["before"]): r for r in seen.result.sensitivity if r["figure"] == "pfs_3y"}
+    other = {
+        (r["vanished"], r["sweep"], r["before"]): r
+        for r in seen.result.sensitivity
+        if r["figure"] == "pfs_3y"
+    }
     rest = dict.fromkeys(v for v, *_ in other)
     lines = []
     for s in seen.result.study.sweeps:
@@ -221,7 +367,9 @@ def _vanished(seen: View) -> list[dict]:
         groups += [(v, [other.get((v, s.name, b)) for b in picked(seen)]) for v in rest]
         for words, rows in groups:
             cells = [(cell(r), _gap(seen, r)) for r in rows]
-            lines.append({"title": s.title, "words": VANISHED_WORDS[words], "own": words == own, "cells": cells})
+            lines.append(
+                {"title": s.title, "words": VANISHED_WORDS[words], "own": words == own, "cells": cells}
+            )
     return lines if other else []
 
 

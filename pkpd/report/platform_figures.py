@@ -27,8 +27,10 @@ PANELS = 4  # in a row
 def styles(study: PlatformStudy) -> dict[str, dict[str, Any]]:
     """How each platform is drawn: patients in black, the others told apart by colour and dashes."""
     others = [p.name for p in study.platforms if p.name != study.human]
-    found: dict[str, dict[str, Any]] = {name: {"color": _COLORS[i % len(_COLORS)], "linestyle": _DASHES[i % len(_DASHES)],
-                                               "linewidth": 1.5} for i, name in enumerate(others)}
+    found: dict[str, dict[str, Any]] = {
+        name: {"color": _COLORS[i % len(_COLORS)], "linestyle": _DASHES[i % len(_DASHES)], "linewidth": 1.5}
+        for i, name in enumerate(others)
+    }
     return {study.human: {"color": INK, "linestyle": "-", "linewidth": 2.6}, **found}
 
 
@@ -38,33 +40,64 @@ def dose_figure(result: PlatformResult) -> Figure:
     with rc_context(STYLE):
         picture, axes = _grid(len(study.treatments), 3.1)
         for k, (axis, treatment) in enumerate(zip(axes, study.treatments, strict=False)):
-            rows = [r for r in result.doses if r["treatment"] == treatment.name and r["measure"] == "log_kill"]
+            rows = [
+                r for r in result.doses if r["treatment"] == treatment.name and r["measure"] == "log_kill"
+            ]
             for platform in sorted(study.platforms, key=lambda p: p.name == study.human):
                 own = [r for r in rows if r["platform"] == platform.name]
                 axis.plot([r["dose"] for r in own], [1000 * r["value"] for r in own], **drawn[platform.name])
-            _dress(axis, treatment.title, "share of the full dose" if k + PANELS >= len(study.treatments) else "")
+            _dress(
+                axis, treatment.title, "share of the full dose" if k + PANELS >= len(study.treatments) else ""
+            )
             axis.set_ylabel("log-kill (1/1000 day)" if k % PANELS == 0 else "")
             axis.set_xlim(0, 1)
             axis.set_ylim(0, 1080 * max(r["value"] for r in rows) or 1.0)
-        _legend(picture, axes, len(study.treatments), [Line2D([], [], label=p.title, **drawn[p.name]) for p in study.platforms])
+        _legend(
+            picture,
+            axes,
+            len(study.treatments),
+            [Line2D([], [], label=p.title, **drawn[p.name]) for p in study.platforms],
+        )
     return picture
 
 
 def bias_figure(result: PlatformResult) -> Figure:
-    """How many times the effect in patients each platform shows, a panel a treatment; bars are intervals over draws."""
+    """How many times the effect in patients each platform shows, a panel a treatment; bars are intervals over
+    draws.
+    """
     study = result.study
     others = [p for p in study.platforms if p.name != study.human]
     with rc_context(STYLE):
         picture, axes = _grid(len(study.treatments), 3.3)
         for k, (axis, treatment) in enumerate(zip(axes, study.treatments, strict=False)):
-            rows = {r["platform"]: r for r in result.effects if r["treatment"] == treatment.name and r["measure"] == "bias"}
+            rows = {
+                r["platform"]: r
+                for r in result.effects
+                if r["treatment"] == treatment.name and r["measure"] == "bias"
+            }
             _bias_panel(axis, [rows[p.name] for p in others])
-            _dress(axis, treatment.title, "times the effect in patients" if k + PANELS >= len(study.treatments) else "")
-            axis.set_yticks(range(len(others)), [p.title for p in others] if k % PANELS == 0 else [""] * len(others))
+            _dress(
+                axis,
+                treatment.title,
+                "times the effect in patients" if k + PANELS >= len(study.treatments) else "",
+            )
+            axis.set_yticks(
+                range(len(others)), [p.title for p in others] if k % PANELS == 0 else [""] * len(others)
+            )
             axis.set_ylim(len(others) - 0.5, -0.5)
-        handles = [Line2D([], [], color=MAIN, marker="o", linewidth=1.8, markersize=6, label="median, interval over draws"),
-                   Line2D([], [], color=LIMIT, linestyle=(0, (4, 3)), label="as in patients"),
-                   Line2D([], [], color=FAINT, marker="x", linestyle="none", label="no effect on the platform")]
+        handles = [
+            Line2D(
+                [],
+                [],
+                color=MAIN,
+                marker="o",
+                linewidth=1.8,
+                markersize=6,
+                label="median, interval over draws",
+            ),
+            Line2D([], [], color=LIMIT, linestyle=(0, (4, 3)), label="as in patients"),
+            Line2D([], [], color=FAINT, marker="x", linestyle="none", label="no effect on the platform"),
+        ]
         _legend(picture, axes, len(study.treatments), handles)
     return picture
 
@@ -77,7 +110,9 @@ def _bias_panel(axis: Axes, rows: Sequence[dict]) -> None:
         if row["value"] is None:
             axis.plot(0.075, i, marker="x", color=FAINT, markersize=6)
             continue
-        low, high = (np.exp(row[k]) if row[k] is not None else edge for k, edge in (("low", 0.06), ("high", 160)))
+        low, high = (
+            np.exp(row[k]) if row[k] is not None else edge for k, edge in (("low", 0.06), ("high", 160))
+        )
         axis.hlines(i, low, high, color=MAIN, linewidth=1.8)
         axis.plot(np.exp(row["value"]), i, marker="o", color=MAIN, markersize=6)
     axis.xaxis.set_major_locator(FixedLocator(_FOLDS))
@@ -95,8 +130,15 @@ def score_figure(result: PlatformResult) -> Figure:
         values = np.array([[table[p.name, a]["value"] for a in AXES] for p in study.platforms], dtype=float)
         axis.imshow(values, cmap="Blues", vmin=0, vmax=1.35, aspect="auto")
         for (i, j), value in np.ndenumerate(values):
-            axis.text(j, i, _score(table[study.platforms[i].name, list(AXES)[j]]), ha="center", va="center", fontsize=9,
-                      color="white" if value > 0.8 else INK)
+            axis.text(
+                j,
+                i,
+                _score(table[study.platforms[i].name, list(AXES)[j]]),
+                ha="center",
+                va="center",
+                fontsize=9,
+                color="white" if value > 0.8 else INK,
+            )
         axis.set_xticks(range(len(AXES)), [_folded(title) for title, _ in AXES.values()])
         axis.set_yticks(range(len(study.platforms)), [p.title for p in study.platforms])
         axis.xaxis.tick_top()

@@ -1,4 +1,6 @@
-"""write_platforms: a study of platforms as one HTML page, with its figures and machine-readable rows beside it."""
+"""write_platforms: a study of platforms as one HTML page, with its figures and machine-readable rows beside
+it.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +22,35 @@ from pkpd.study.platforms.experiment import IMMUNE
 from pkpd.study.platforms.plan import Platform, PlatformStudy, Share, Uncertain
 from pkpd.study.platforms.translation import AXES, T_CELLS, PlatformResult
 
-COLUMNS = ("table", "platform", "host", "treatment", "class", "dose", "axis", "measure", "unit", "value", "low",
-           "high", "level", "over")
+COLUMNS = (
+    "table",
+    "platform",
+    "host",
+    "treatment",
+    "class",
+    "dose",
+    "axis",
+    "measure",
+    "unit",
+    "value",
+    "low",
+    "high",
+    "level",
+    "over",
+)
 _TABLES = ("doses", "effects", "windows", "scores")
 _PICTURES = {"doses": draw.dose_figure, "bias": draw.bias_figure, "scores": draw.score_figure}
 _CAPTIONS = {
-    "doses": "Dose and effect: log-kill a day, the median of the same virtual subjects without uncertainty of the constants. "
-             "Scales differ between panels. Nothing but the values of the platform differs between the lines.",
-    "bias": "Translational bias at full dose: the effect on the platform over that in patients, on a logarithmic scale. Bars "
-            "hold the uncertainty of what is assumed, and no more.",
-    "scores": "Five axes, each from 0 to 1, with {level} intervals over draws where they are wider than what is "
-              "printed. The "
-              "scores are consequences of the assumptions below, not measurements of any platform.",
+    "doses": "Dose and effect: log-kill a day, the median of the same virtual subjects without uncertainty "
+    "of the constants. "
+    "Scales differ between panels. Nothing but the values of the platform differs between the lines.",
+    "bias": "Translational bias at full dose: the effect on the platform over that in patients, on a "
+    "logarithmic scale. Bars "
+    "hold the uncertainty of what is assumed, and no more.",
+    "scores": "Five axes, each from 0 to 1, with {level} intervals over draws where they are wider than "
+    "what is "
+    "printed. The "
+    "scores are consequences of the assumptions below, not measurements of any platform.",
 }
 
 
@@ -46,27 +65,51 @@ def write_platforms(result: PlatformResult, folder: Path) -> Path:
 def account(result: PlatformResult) -> dict[str, Any]:
     """The result as plain data for a machine."""
     study = result.study
-    return {"study": study.name, "title": study.title, "system": study.system.name, "human": study.human,
-            "platforms": [{"name": p.name, "title": p.title, "host": p.host, "parameters": p.parameters.name, "reads": p.reads,
-                           "until_days": p.until} for p in study.platforms],
-            "axes": {k: {"title": title, "is": text} for k, (title, text) in AXES.items()},
-            **{name: list(getattr(result, name)) for name in _TABLES}, "assumed": assumed(study), "made": made(study),
-            "notice": NOTICE}
+    return {
+        "study": study.name,
+        "title": study.title,
+        "system": study.system.name,
+        "human": study.human,
+        "platforms": [
+            {
+                "name": p.name,
+                "title": p.title,
+                "host": p.host,
+                "parameters": p.parameters.name,
+                "reads": p.reads,
+                "until_days": p.until,
+            }
+            for p in study.platforms
+        ],
+        "axes": {k: {"title": title, "is": text} for k, (title, text) in AXES.items()},
+        **{name: list(getattr(result, name)) for name in _TABLES},
+        "assumed": assumed(study),
+        "made": made(study),
+        "notice": NOTICE,
+    }
 
 
 def made(study: PlatformStudy) -> dict[str, Any]:
     """What it takes to make the result again."""
-    return {"pkpd": pkpd.__version__, "python": machine.python_version(), "numpy": np.__version__, "seed": study.seed,
-            "patients": study.patients, "draws": study.draws,
-            "parameters": {p.name: p.parameters.hash for p in study.platforms}}
+    return {
+        "pkpd": pkpd.__version__,
+        "python": machine.python_version(),
+        "numpy": np.__version__,
+        "seed": study.seed,
+        "patients": study.patients,
+        "draws": study.draws,
+        "parameters": {p.name: p.parameters.hash for p in study.platforms},
+    }
 
 
 def flat(result: PlatformResult) -> str:
     """Every row as CSV; an empty cell where a number is not defined."""
     over = {"doses": f"subjects, middle {level_text(result.doses)}", "windows": ""}
     over |= {name: f"draws, central {level_text(getattr(result, name))}" for name in ("effects", "scores")}
-    return as_csv(COLUMNS, [{**row, "table": name, "over": over[name]}
-                            for name in _TABLES for row in getattr(result, name)])
+    return as_csv(
+        COLUMNS,
+        [{**row, "table": name, "over": over[name]} for name in _TABLES for row in getattr(result, name)],
+    )
 
 
 def assumed(study: PlatformStudy) -> list[dict[str, str]]:
@@ -92,19 +135,34 @@ def page_data(result: PlatformResult, figures: dict) -> dict[str, Any]:
     lines = {p.name: _lines(study, p) for p in study.platforms if p.name != study.human}
     keys = dict.fromkeys([study.reference, *(line["source"] for own in lines.values() for line in own)])
     known = bibliography()
-    return {"study": study, "notice": NOTICE, "figures": figures, "says": says(result), "axes": AXES, "made": made(study),
-            "level": level_text(result.effects),
-            "effects": _table(result, "log_kill", _rate), "biases": _table(result, "bias", _fold),
-            "inhibitions": _table(result, "inhibition", _percent), "windows": _held(result), "assumed": assumed(study),
-            "lines": lines, "places": draw.HOSTS, "six": [k for k in IMMUNE if k not in T_CELLS],
-            "references": {k: known[k] for k in keys if k in known}}
+    return {
+        "study": study,
+        "notice": NOTICE,
+        "figures": figures,
+        "says": says(result),
+        "axes": AXES,
+        "made": made(study),
+        "level": level_text(result.effects),
+        "effects": _table(result, "log_kill", _rate),
+        "biases": _table(result, "bias", _fold),
+        "inhibitions": _table(result, "inhibition", _percent),
+        "windows": _held(result),
+        "assumed": assumed(study),
+        "lines": lines,
+        "places": draw.HOSTS,
+        "six": [k for k in IMMUNE if k not in T_CELLS],
+        "references": {k: known[k] for k in keys if k in known},
+    }
 
 
 def _table(result: PlatformResult, measure: str, told) -> list[dict]:
     """A line a platform, a cell a treatment."""
     rows = {(r["platform"], r["treatment"]): r for r in result.effects if r["measure"] == measure}
-    return [{"platform": p, "cells": [told(rows[p.name, t.name]) for t in result.study.treatments]}
-            for p in result.study.platforms if (p.name, result.study.treatments[0].name) in rows]
+    return [
+        {"platform": p, "cells": [told(rows[p.name, t.name]) for t in result.study.treatments]}
+        for p in result.study.platforms
+        if (p.name, result.study.treatments[0].name) in rows
+    ]
 
 
 def _cell(row: dict, write) -> dict[str, str]:
@@ -116,8 +174,11 @@ def _cell(row: dict, write) -> dict[str, str]:
 
 def _rate(row: dict) -> dict[str, str]:
     """Log-kill in thousandths a day."""
-    return _cell(row, lambda x: f"{1000 * x:.2g}" if abs(x) < 1e-2 else f"{1000 * x:.1f}") if row["value"] else {
-        "value": "no effect", "interval": ""}
+    return (
+        _cell(row, lambda x: f"{1000 * x:.2g}" if abs(x) < 1e-2 else f"{1000 * x:.1f}")
+        if row["value"]
+        else {"value": "no effect", "interval": ""}
+    )
 
 
 def _percent(row: dict) -> dict[str, str]:
@@ -137,9 +198,17 @@ def fold(bias: float) -> str:
 def _held(result: PlatformResult) -> list[dict]:
     """Where a dose up to the full one holds the tumour, and the window above it."""
     rows = {(r["platform"], r["treatment"], r["measure"]): r["value"] for r in result.windows}
-    return [{"platform": p, "treatment": t, "dose": f"{rows[p.name, t.name, 'holding_dose']:.2f}",
-             "window": f"{rows[p.name, t.name, 'window']:.1f}"}
-            for p in result.study.platforms for t in result.study.treatments if rows[p.name, t.name, "window"] is not None]
+    return [
+        {
+            "platform": p,
+            "treatment": t,
+            "dose": f"{rows[p.name, t.name, 'holding_dose']:.2f}",
+            "window": f"{rows[p.name, t.name, 'window']:.1f}",
+        }
+        for p in result.study.platforms
+        for t in result.study.treatments
+        if rows[p.name, t.name, "window"] is not None
+    ]
 
 
 def _lines(study: PlatformStudy, platform: Platform) -> list[dict]:
@@ -175,13 +244,18 @@ def _classes(result: PlatformResult) -> list[str]:
     titles = {p.name: p.title for p in result.study.platforms}
     found = []
     for t in result.study.treatments:
-        known = sorted((r for r in _bias_rows(result, t.name) if r["value"] is not None), key=lambda r: r["value"])
+        known = sorted(
+            (r for r in _bias_rows(result, t.name) if r["value"] is not None), key=lambda r: r["value"]
+        )
         silent = [titles[r["platform"]] for r in _bias_rows(result, t.name) if r["value"] is None]
         if not known:
             found.append(f"{t.title}: no platform shows an effect, or patients show none.")
             continue
         ends = [r for r in (known[-1], known[0]) if r["low"] is not None and r["high"] is not None]
-        told = [f"{fold(r['value'])} ({fold(r['low'])}–{fold(r['high'])}) on {titles[r['platform']]}" for r in ends]
+        told = [
+            f"{fold(r['value'])} ({fold(r['low'])}–{fold(r['high'])}) on {titles[r['platform']]}"
+            for r in ends
+        ]
         none = f" No effect at all on {', '.join(silent)}." if silent else ""
         found.append(f"{t.title}: from {' down to '.join(told)}, relative to patients.{none}")
     return found
@@ -194,8 +268,11 @@ def _ranking(result: PlatformResult) -> list[str]:
     for axis, (title, _) in AXES.items():
         own = [r for r in result.scores if r["axis"] == axis and r["platform"] != study.human]
         most, least = max(own, key=lambda r: r["value"]), min(own, key=lambda r: r["value"])
-        found.append(f"{title}: highest {titles[most['platform']]} ({most['value']:.2f}), lowest {titles[least['platform']]} "
-                     f"({least['value']:.2f}).")
+        found.append(
+            f"{title}: highest {titles[most['platform']]} ({most['value']:.2f}), lowest "
+            f"{titles[least['platform']]} "
+            f"({least['value']:.2f})."
+        )
     return found
 
 
@@ -206,5 +283,8 @@ def _windows(result: PlatformResult) -> list[str]:
     mice = [p for p in study.platforms if p.name != study.human]
     count = sum(p.name in held for p in mice)
     patients = ", and in patients" if study.human in held else ", and not in patients"
-    return [f"A dose up to the full one holds the typical tumour on {count} of {len(mice)} platforms{patients}: drugs are as "
-            "potent everywhere, and tumours grow much faster on the platforms."]
+    return [
+        f"A dose up to the full one holds the typical tumour on {count} of {len(mice)} platforms{patients}: "
+        f"drugs are as "
+        "potent everywhere, and tumours grow much faster on the platforms."
+    ]

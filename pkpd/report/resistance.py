@@ -1,4 +1,6 @@
-"""write_resistance: a study of resistance as one HTML page, with its figures and machine-readable rows beside it."""
+"""write_resistance: a study of resistance as one HTML page, with its figures and machine-readable rows beside
+it.
+"""
 
 from __future__ import annotations
 
@@ -23,23 +25,53 @@ from pkpd.study.resistance.response_grid import MEASURES
 from pkpd.study.resistance.study import LEAST, ResistanceResult, ResistanceStudy
 from pkpd.trial.figures import MONTH
 
-COLUMNS = ("table", "cohort", "biology", "site", "drugs", "against", "trial", "figure", "arm", "measure", "unit", "value", "low",
-           "high", "level", "defined", "n", "use", "predicted", "predicted_low", "predicted_high", "inside", "lies",
-           *analyses.COLUMNS)
+COLUMNS = (
+    "table",
+    "cohort",
+    "biology",
+    "site",
+    "drugs",
+    "against",
+    "trial",
+    "figure",
+    "arm",
+    "measure",
+    "unit",
+    "value",
+    "low",
+    "high",
+    "level",
+    "defined",
+    "n",
+    "use",
+    "predicted",
+    "predicted_low",
+    "predicted_high",
+    "inside",
+    "lies",
+    *analyses.COLUMNS,
+)
 TABLES = ("arms", "drugs", "sites", "published")
 _CAPTIONS = {
-    "response": "Objective response, median and {level} interval over draws, in this model. Published figures are "
-                "on rows of their own: grey squares are context, since their patients, drugs or criteria are not those of one "
-                "arm; diamonds are compared, red where the published value lies outside the 95 % interval predicted for a "
-                "trial of its size.",
-    "duration": "Responses that last, by Kaplan–Meier over the responders of each draw: the share still without progression or "
-                "death a year after the scan that first showed the response. Where few respond the interval is wide, and where "
-                "none do in most draws there is nothing to show.",
-    "progression": "Median progression-free survival, each panel on a scale of its own; not reached where over half of the "
-                   "patients have not progressed when they are last followed.",
-    "differences": "Differences in objective response in the same virtual patients under the same draws, with {level} "
-                   "intervals: "
-                   "what drugs add, and what the site of disease changes, in this model.",
+    "response": "Objective response, median and {level} interval over draws, in this model. Published "
+    "figures are "
+    "on rows of their own: grey squares are context, since their patients, drugs or criteria are not those "
+    "of one "
+    "arm; diamonds are compared, red where the published value lies outside the 95 % interval predicted for "
+    "a "
+    "trial of its size.",
+    "duration": "Responses that last, by Kaplan–Meier over the responders of each draw: the share still "
+    "without progression or "
+    "death a year after the scan that first showed the response. Where few respond the interval is wide, "
+    "and where "
+    "none do in most draws there is nothing to show.",
+    "progression": "Median progression-free survival, each panel on a scale of its own; not reached where "
+    "over half of the "
+    "patients have not progressed when they are last followed.",
+    "differences": "Differences in objective response in the same virtual patients under the same draws, "
+    "with {level} "
+    "intervals: "
+    "what drugs add, and what the site of disease changes, in this model.",
 }
 
 
@@ -52,8 +84,11 @@ def write_resistance(result: ResistanceResult, folder: Path) -> Path:
 
 def draw_figures(result: ResistanceResult) -> Figures:
     """Every figure of the page with its caption."""
-    drawn = {"response": draw.measure_figure(result, "response"), "duration": draw.measure_figure(result, "dor_12m"),
-             "progression": draw.measure_figure(result, "pfs_median")}
+    drawn = {
+        "response": draw.measure_figure(result, "response"),
+        "duration": draw.measure_figure(result, "dor_12m"),
+        "progression": draw.measure_figure(result, "pfs_median"),
+    }
     if result.drugs or result.sites:
         drawn["differences"] = draw.difference_figure(result)
     pictures = {name: (picture, _caption(result, name)) for name, picture in drawn.items()}
@@ -65,34 +100,72 @@ def draw_figures(result: ResistanceResult) -> Figures:
 def _caption(result: ResistanceResult, name: str) -> str:
     """A figure's caption, with the cautions of drugs and the floor that scans lay under medians."""
     grid = result.study.grid
-    cautions = [f"{d.title}: {d.caution}." for d in grid.drugs if d.caution and name in ("response", "differences")]
+    cautions = [
+        f"{d.title}: {d.caution}." for d in grid.drugs if d.caution and name in ("response", "differences")
+    ]
     first = grid.trial.scans[0][0]
-    floor = [f"A median of {number(first / MONTH, 'month')} months is the first scan, at {first / 7:g} weeks: a floor, since "
-             "progression is seen at scans, and not a length of control."] if name == "progression" else []
+    floor = (
+        [
+            f"A median of {number(first / MONTH, 'month')} months is the first scan, at {first / 7:g} "
+            f"weeks: a floor, since "
+            "progression is seen at scans, and not a length of control."
+        ]
+        if name == "progression"
+        else []
+    )
     return " ".join([_CAPTIONS[name].format(level=level_text(result.arms)), *cautions, *floor])
 
 
 def account(result: ResistanceResult) -> dict[str, Any]:
     """The result as plain data for a machine."""
     study, grid = result.study, result.study.grid
-    return {"study": study.name, "title": study.title, "system": grid.trial.disease, "fit": study.fit,
-            "biologies": dict(grid.biologies), "sites": dict(grid.sites), "alone": grid.alone, "without": grid.without,
-            "cohorts": [{"name": c.name, "title": c.title, "biology": c.biology, "site": c.site} for c in grid.cohorts],
-            "combinations": [{"name": d.name, "title": d.title, "caution": d.caution,
-                              "regimen": grid.arm(grid.cohorts[0].name, d.name).regimen}
-                             for d in grid.drugs],
-            "measures": {k: " ".join(filter(None, (title, unit and f"({unit} {of}".strip() + ")")))
-                         for k, (title, unit, of) in MEASURES.items()},
-            **{name: list(getattr(result, name)) for name in TABLES}, **analyses.rows(result),
-            "provenance": [*provenance(study), *analyses.assumed(result)],
-            "failures": list(result.failures), "made": made(result), "notice": NOTICE}
+    return {
+        "study": study.name,
+        "title": study.title,
+        "system": grid.trial.disease,
+        "fit": study.fit,
+        "biologies": dict(grid.biologies),
+        "sites": dict(grid.sites),
+        "alone": grid.alone,
+        "without": grid.without,
+        "cohorts": [
+            {"name": c.name, "title": c.title, "biology": c.biology, "site": c.site} for c in grid.cohorts
+        ],
+        "combinations": [
+            {
+                "name": d.name,
+                "title": d.title,
+                "caution": d.caution,
+                "regimen": grid.arm(grid.cohorts[0].name, d.name).regimen,
+            }
+            for d in grid.drugs
+        ],
+        "measures": {
+            k: " ".join(filter(None, (title, unit and f"({unit} {of}".strip() + ")")))
+            for k, (title, unit, of) in MEASURES.items()
+        },
+        **{name: list(getattr(result, name)) for name in TABLES},
+        **analyses.rows(result),
+        "provenance": [*provenance(study), *analyses.assumed(result)],
+        "failures": list(result.failures),
+        "made": made(result),
+        "notice": NOTICE,
+    }
 
 
 def made(result: ResistanceResult) -> dict[str, Any]:
     """What it takes to make the result again."""
     study = result.study
-    return {"pkpd": pkpd.__version__, "python": platform.python_version(), "numpy": np.__version__, "seed": study.seed,
-            "patients": study.patients, "draws": result.draws, "fit": study.fit, "parameters": study.parameters.hash}
+    return {
+        "pkpd": pkpd.__version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "seed": study.seed,
+        "patients": study.patients,
+        "draws": result.draws,
+        "fit": study.fit,
+        "parameters": study.parameters.hash,
+    }
 
 
 def flat(result: ResistanceResult) -> str:
@@ -123,33 +196,65 @@ def page_data(result: ResistanceResult, figures: dict) -> dict[str, Any]:
     study, grid = result.study, result.study.grid
     shown = show_parameters(study.parameters)
     known = bibliography()
-    keys = dict.fromkeys([*(r["source"] for r in result.published), *(line["source"] for line in shown["values"])])
-    return {"study": study, "grid": grid, "notice": NOTICE, "figures": figures, "opening": opening(result), "says": says(result),
-            "measures": MEASURES, "heads": [(title, f"{unit} {of}".strip() if unit == "%" else "months")
-                                            for title, unit, of in MEASURES.values()],
-            "arms": _arms(result), "drug_lines": _differences(result, "drugs"), "site_lines": _differences(result, "sites"),
-            "published": [_published(result, r) for r in result.published],
-            "provenance": [*provenance(study), *analyses.assumed(result)],
-            "importance": None if result.importance is None else analyses.importance_data(result.importance),
-            "liver": None if result.liver_effect is None else analyses.liver_data(result.liver_effect),
-            "lines": [{**line, "text": ""} for line in shown["values"]], "made": made(result),
-            "level": level_text(result.arms), "months": _months(study),
-            "failures": result.failures, "references": {k: known[k] for k in keys if k in known},
-            "account": _rounded(study.account), "error": _chance(result), "lowered": draw.lowered, "least": LEAST,
-            "regimens": _regimens(study)}
+    keys = dict.fromkeys(
+        [*(r["source"] for r in result.published), *(line["source"] for line in shown["values"])]
+    )
+    return {
+        "study": study,
+        "grid": grid,
+        "notice": NOTICE,
+        "figures": figures,
+        "opening": opening(result),
+        "says": says(result),
+        "measures": MEASURES,
+        "heads": [
+            (title, f"{unit} {of}".strip() if unit == "%" else "months")
+            for title, unit, of in MEASURES.values()
+        ],
+        "arms": _arms(result),
+        "drug_lines": _differences(result, "drugs"),
+        "site_lines": _differences(result, "sites"),
+        "published": [_published(result, r) for r in result.published],
+        "provenance": [*provenance(study), *analyses.assumed(result)],
+        "importance": None if result.importance is None else analyses.importance_data(result.importance),
+        "liver": None if result.liver_effect is None else analyses.liver_data(result.liver_effect),
+        "lines": [{**line, "text": ""} for line in shown["values"]],
+        "made": made(result),
+        "level": level_text(result.arms),
+        "months": _months(study),
+        "failures": result.failures,
+        "references": {k: known[k] for k in keys if k in known},
+        "account": _rounded(study.account),
+        "error": _chance(result),
+        "lowered": draw.lowered,
+        "least": LEAST,
+        "regimens": _regimens(study),
+    }
 
 
 def _rounded(account: dict | None) -> dict | None:
     """The account of a fit with two digits of every quantity."""
-    return account and {**account, "free": [{k: float(f"{v:.2g}") if isinstance(v, float) else v for k, v in f.items()}
-                                            for f in account["free"]]}
+    return account and {
+        **account,
+        "free": [
+            {k: float(f"{v:.2g}") if isinstance(v, float) else v for k, v in f.items()}
+            for f in account["free"]
+        ],
+    }
 
 
 def _regimens(study: ResistanceStudy) -> list[dict[str, str]]:
     """What is given under each combination of drugs."""
     names = [(d, study.grid.arm(study.grid.cohorts[0].name, d.name).regimen) for d in study.grid.drugs]
-    return [{"drugs": d.title, "name": name, "title": load_regimen(name).title if name else "best supportive care",
-             "caution": d.caution} for d, name in names]
+    return [
+        {
+            "drugs": d.title,
+            "name": name,
+            "title": load_regimen(name).title if name else "best supportive care",
+            "caution": d.caution,
+        }
+        for d, name in names
+    ]
 
 
 def _months(study: ResistanceStudy) -> str:
@@ -157,32 +262,49 @@ def _months(study: ResistanceStudy) -> str:
 
 
 def _chance(result: ResistanceResult) -> float:
-    """Half the 95 % interval that the chance of the patients alone gives a response of a half, percentage points."""
+    """Half the 95 % interval that the chance of the patients alone gives a response of a half, percentage
+    points.
+    """
     return 196 * float(np.sqrt(0.25 / result.study.patients))
 
 
 def _arms(result: ResistanceResult) -> list[dict]:
     rows = {(r["cohort"], r["drugs"], r["measure"]): r for r in result.arms}
-    return [{"cohort": c, "drugs": d, "cells": [cell(rows[c.name, d.name, m]) for m in MEASURES]}
-            for c, d, _ in result.study.grid.pairs()]
+    return [
+        {"cohort": c, "drugs": d, "cells": [cell(rows[c.name, d.name, m]) for m in MEASURES]}
+        for c, d, _ in result.study.grid.pairs()
+    ]
 
 
 def _differences(result: ResistanceResult, table: str) -> list[dict]:
     rows = {(r["cohort"], r["drugs"], r["measure"]): r for r in getattr(result, table)}
-    return [{"cohort": c, "drugs": d, "cells": [cell(rows[c.name, d.name, m], True) for m in MEASURES]}
-            for c, d, _ in result.study.grid.pairs() if (c.name, d.name, "response") in rows]
+    return [
+        {"cohort": c, "drugs": d, "cells": [cell(rows[c.name, d.name, m], True) for m in MEASURES]}
+        for c, d, _ in result.study.grid.pairs()
+        if (c.name, d.name, "response") in rows
+    ]
 
 
 def _published(result: ResistanceResult, row: dict) -> dict[str, Any]:
     grid, unit = result.study.grid, row["unit"]
-    value, *ends = (f"{row[k]:g}" if unit == "month" else number(row[k], unit)  # months as they were published
-                    for k in ("published", "low", "high") if row[k] is not None)
+    value, *ends = (
+        f"{row[k]:g}" if unit == "month" else number(row[k], unit)  # months as they were published
+        for k in ("published", "low", "high")
+        if row[k] is not None
+    )
     verdict = {True: "inside", False: "outside", None: "context"}[row["inside"]]
-    lies = {"below": "below the arms", "above": "above the arms", "among": "overlaps the arms"}.get(row["lies"], "")
+    lies = {"below": "below the arms", "above": "above the arms", "among": "overlaps the arms"}.get(
+        row["lies"], ""
+    )
     own = {"value": row["predicted"], "low": row["predicted_low"], "high": row["predicted_high"]}
     title = f"{MEASURES[row['measure']][0]}, {'%' if unit == '%' else 'months'}"
-    return {**row, "what": title, "who": [c.title for c in grid.cohorts if c.name in row["cohorts"]],
-            "given": next(d.title for d in grid.drugs if d.name == row["drugs"]), "verdict": verdict,
-            "lies": lies if row["inside"] is None else "",
-            "told": {"value": value, "interval": "–".join(ends)},
-            "own": cell(row | own) if row["inside"] is not None else {"value": "", "interval": ""}}
+    return {
+        **row,
+        "what": title,
+        "who": [c.title for c in grid.cohorts if c.name in row["cohorts"]],
+        "given": next(d.title for d in grid.drugs if d.name == row["drugs"]),
+        "verdict": verdict,
+        "lies": lies if row["inside"] is None else "",
+        "told": {"value": value, "interval": "–".join(ends)},
+        "own": cell(row | own) if row["inside"] is not None else {"value": "", "interval": ""},
+    }

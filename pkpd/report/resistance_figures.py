@@ -1,4 +1,6 @@
-"""Figures of a study of resistance: response and duration beside what was published, and differences in the same patients."""
+"""Figures of a study of resistance: response and duration beside what was published, and differences in the
+same patients.
+"""
 
 from __future__ import annotations
 
@@ -48,9 +50,13 @@ def measure_figure(result: ResistanceResult, measure: str) -> Figure:
             reach = 100.0 if title[1] == "%" else _reach([line.row for line in lines if line.row])
             _draw(axis, lines, result, reach)
             axis.set_xlim(-0.02 * reach, reach)
-            axis.set_xlabel(f"{title[0]}, " + (f"{title[1]} {title[2]}" if title[1] == "%" else _HEADS[title[1]]),
-                            loc="right")
-        picture.legend(handles=_handles(result, panels), loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+            axis.set_xlabel(
+                f"{title[0]}, " + (f"{title[1]} {title[2]}" if title[1] == "%" else _HEADS[title[1]]),
+                loc="right",
+            )
+        picture.legend(
+            handles=_handles(result, panels), loc="outside lower center", ncols=3, frameon=False, fontsize=9
+        )
     return picture
 
 
@@ -60,10 +66,14 @@ def difference_figure(result: ResistanceResult, measure: str = "response") -> Fi
     drugs, cohorts = ({x.name: x.title for x in group} for group in (grid.drugs, grid.cohorts))
     added = [r for r in result.drugs if r["measure"] == measure]
     sites = [r for r in result.sites if r["measure"] == measure]
-    panels = {"drugs": _groups(added, "cohort", cohorts, "drugs", drugs),
-              "sites": _groups(sites, "biology", dict(grid.biologies), "drugs", drugs)}
-    titles = {"drugs": f"Drugs, compared with {lowered(drugs[grid.alone])}",
-              "sites": f"Site, compared with patients {dict(grid.sites)[grid.without]}"}
+    panels = {
+        "drugs": _groups(added, "cohort", cohorts, "drugs", drugs),
+        "sites": _groups(sites, "biology", dict(grid.biologies), "drugs", drugs),
+    }
+    titles = {
+        "drugs": f"Drugs, compared with {lowered(drugs[grid.alone])}",
+        "sites": f"Site, compared with patients {dict(grid.sites)[grid.without]}",
+    }
     shown = {k: v for k, v in panels.items() if v}
     with rc_context(STYLE):
         picture, axes = _panels(shown, titles)
@@ -94,17 +104,29 @@ def _lines(result: ResistanceResult, biology: str, measure: str) -> list[_Line]:
     grid, found = result.study.grid, []
     sites, of = dict(grid.sites), {c.name: c.biology for c in grid.cohorts}
     for d in grid.drugs:
-        own = [r for r in result.arms if (r["biology"], r["drugs"], r["measure"]) == (biology, d.name, measure)]
-        told = [r for r in result.published if (r["drugs"], r["measure"]) == (d.name, measure)
-                and biology in {of[c] for c in r["cohorts"]}]
-        found += [_Line(d.title), *(_Line(sites[r["site"]], r, "arm") for r in own),
-                  *(_Line(published_label(r), r, "published") for r in told)]
+        own = [
+            r for r in result.arms if (r["biology"], r["drugs"], r["measure"]) == (biology, d.name, measure)
+        ]
+        told = [
+            r
+            for r in result.published
+            if (r["drugs"], r["measure"]) == (d.name, measure) and biology in {of[c] for c in r["cohorts"]}
+        ]
+        found += [
+            _Line(d.title),
+            *(_Line(sites[r["site"]], r, "arm") for r in own),
+            *(_Line(published_label(r), r, "published") for r in told),
+        ]
     return found
 
 
 def published_label(row: dict) -> str:
     """A published figure in a few words: `KEYNOTE-177, sites mixed (67 of 153)`."""
-    size = f"{round(row['published'] * row['n'] / 100):g} of {row['n']}" if row["kind"] == "count" else f"n = {row['n']}"
+    size = (
+        f"{round(row['published'] * row['n'] / 100):g} of {row['n']}"
+        if row["kind"] == "count"
+        else f"n = {row['n']}"
+    )
     return f"{row['label']}{', sites mixed' if len(row['cohorts']) > 1 else ''} ({size})"
 
 
@@ -141,8 +163,16 @@ def _draw(axis: Axes, lines: list[_Line], result: ResistanceResult, reach: float
 def _arm(axis: Axes, i: int, row: dict, reach: float, color: str) -> None:
     if row["value"] is None and row["low"] is None:
         word = "too few responses" if row["measure"] == "dor_12m" else "not reached"
-        axis.text(0.01 * reach if word.startswith("too") else 0.985 * reach, i, word, color=color, fontsize=8.5, style="italic",
-                  va="center", ha="left" if word.startswith("too") else "right")
+        axis.text(
+            0.01 * reach if word.startswith("too") else 0.985 * reach,
+            i,
+            word,
+            color=color,
+            fontsize=8.5,
+            style="italic",
+            va="center",
+            ha="left" if word.startswith("too") else "right",
+        )
         return
     high = reach if row["high"] is None else row["high"]
     axis.hlines(i, row["low"], high, color=color, linewidth=2.2, zorder=3)
@@ -152,14 +182,26 @@ def _arm(axis: Axes, i: int, row: dict, reach: float, color: str) -> None:
         axis.plot(row["value"], i, marker="o", color=color, markersize=6.5, clip_on=False, zorder=4)
 
 
-def _published(axis: Axes, i: int, row: dict, reach: float, colors: dict[str, str], result: ResistanceResult) -> None:
-    """A published figure with its interval; where it is compared, what is predicted at its size lies behind it."""
+def _published(
+    axis: Axes, i: int, row: dict, reach: float, colors: dict[str, str], result: ResistanceResult
+) -> None:
+    """A published figure with its interval; where it is compared, what is predicted at its size lies behind
+    it.
+    """
     color = published_color(row)
     if row["predicted_low"] is not None:
         site = next(c.site for c in result.study.grid.cohorts if c.name == row["cohorts"][0])
         high = reach if row["predicted_high"] is None else row["predicted_high"]
-        axis.barh(i, max(high - row["predicted_low"], 0.004 * reach), left=row["predicted_low"], height=0.62, color=colors[site],
-                  alpha=0.22, linewidth=0, zorder=2)
+        axis.barh(
+            i,
+            max(high - row["predicted_low"], 0.004 * reach),
+            left=row["predicted_low"],
+            height=0.62,
+            color=colors[site],
+            alpha=0.22,
+            linewidth=0,
+            zorder=2,
+        )
     if row["low"] is not None:
         axis.hlines(i, row["low"], min(row["high"], reach), color=color, linewidth=1.1, zorder=3)
     axis.plot(row["published"], i, **_mark(row), zorder=5, clip_on=False)
@@ -172,8 +214,13 @@ def published_color(row: dict) -> str:
 
 def _mark(row: dict) -> dict[str, Any]:
     color = published_color(row)
-    return {"marker": "s" if row["apart"] else "D", "markersize": 5.5, "markeredgecolor": color, "linestyle": "none",
-            "markerfacecolor": color if row["use"] == "fitted" else "white"}
+    return {
+        "marker": "s" if row["apart"] else "D",
+        "markersize": 5.5,
+        "markeredgecolor": color,
+        "linestyle": "none",
+        "markerfacecolor": color if row["use"] == "fitted" else "white",
+    }
 
 
 def _ends(row: dict) -> list[float]:
@@ -184,24 +231,34 @@ def _ends(row: dict) -> list[float]:
 def _reach(rows: list[dict]) -> float:
     """Months shown: past every value, up to the study's two years."""
     most = max([1.0, *(x for r in rows for x in _ends(r))])
-    return min(26.0, 1.15 * most) if all(r.get("high") is not None or "published" in r for r in rows) else 26.0
+    return (
+        min(26.0, 1.15 * most) if all(r.get("high") is not None or "published" in r for r in rows) else 26.0
+    )
 
 
 def _handles(result: ResistanceResult, panels: dict[str, list[_Line]]) -> list[Any]:
     sites, colors = dict(result.study.grid.sites), site_colors(result)
     drawn = [line.row for lines in panels.values() for line in lines if line.kind == "published" and line.row]
-    found: list[Any] = [Line2D([], [], color=colors[n], marker="o", linewidth=2.2, markersize=6.5, label=f"simulated, {sites[n]}")
-                        for n in colors]
+    found: list[Any] = [
+        Line2D(
+            [], [], color=colors[n], marker="o", linewidth=2.2, markersize=6.5, label=f"simulated, {sites[n]}"
+        )
+        for n in colors
+    ]
     if any(r["inside"] is not None for r in drawn):
         found.append(Patch(facecolor=FAINT, alpha=0.3, label="predicted at the published trial’s size, 95 %"))
-    cases = (("published, fitted", {"use": "fitted", "apart": [], "inside": True}),
-             ("published, not fitted", {"use": "predicted", "apart": [], "inside": True}),
-             ("published, outside what is predicted", {"use": "predicted", "apart": [], "inside": False}),
-             ("published, context: not this arm’s population", {"use": "context", "apart": ["x"], "inside": None}),
-             ("published, context; fitted with its own mix", {"use": "fitted", "apart": ["x"], "inside": None}))
+    cases = (
+        ("published, fitted", {"use": "fitted", "apart": [], "inside": True}),
+        ("published, not fitted", {"use": "predicted", "apart": [], "inside": True}),
+        ("published, outside what is predicted", {"use": "predicted", "apart": [], "inside": False}),
+        ("published, context: not this arm’s population", {"use": "context", "apart": ["x"], "inside": None}),
+        ("published, context; fitted with its own mix", {"use": "fitted", "apart": ["x"], "inside": None}),
+    )
     for label, case in cases:
         if any(_like(r, case) for r in drawn):
-            found.append(Line2D([], [], linewidth=1.1, color=published_color(case), label=label, **_styled(case)))
+            found.append(
+                Line2D([], [], linewidth=1.1, color=published_color(case), label=label, **_styled(case))
+            )
     return found
 
 
@@ -210,4 +267,6 @@ def _styled(case: dict) -> dict[str, Any]:
 
 
 def _like(row: dict, case: dict) -> bool:
-    return row["inside"] == case["inside"] and (case["inside"] is False or (row["use"] == "fitted") == (case["use"] == "fitted"))
+    return row["inside"] == case["inside"] and (
+        case["inside"] is False or (row["use"] == "fitted") == (case["use"] == "fitted")
+    )

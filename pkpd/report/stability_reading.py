@@ -12,13 +12,20 @@ from pkpd.study.stability.subjects import Given, Group, average, central
 
 _STIFF = 0.5  # days: an explicit method that may step so long needs no other
 NO_THRESHOLD = "volumes in this model, not a threshold for debulking or any treatment"
-TWO, DRAWN, OWN = "two stable states", "two stable states, over draws", "with two, ending at the upper from their own start"
+TWO, DRAWN, OWN = (
+    "two stable states",
+    "two stable states, over draws",
+    "with two, ending at the upper from their own start",
+)
 
 
 def cell(result: StabilityResult, table: str, group: str, treatment: str, measure: str) -> dict:
     """The row of a table that has this group, treatment and measure."""
-    return next(r for r in getattr(result, table)
-                if (r["group"], r["treatment"], r["measure"]) == (group, treatment, measure))
+    return next(
+        r
+        for r in getattr(result, table)
+        if (r["group"], r["treatment"], r["measure"]) == (group, treatment, measure)
+    )
 
 
 def pairs(result: StabilityResult) -> list[tuple[Group, Given]]:
@@ -35,30 +42,48 @@ def opening(result: StabilityResult) -> str:
     found = [(g, t, cell(result, "basins", g.name, t.name, DRAWN)) for g, t in pairs(result)]
     some = [(g, t, r) for g, t, r in found if r["high"] > 0]
     count, draws = result.study.patients, result.study.draws
-    sets = f"{draws} {'sets of' if result.study.fit == 'none' else 'draws of the fit, each in'} {count} virtual patients"
+    sets = (
+        f"{draws} {'sets of' if result.study.fit == 'none' else 'draws of the fit, each in'} {count} "
+        f"virtual patients"
+    )
     if not some:
-        return (f"No virtual patient has two stable states: in {sets} of every group and treatment the tumour of one patient "
-                "ends at one size, whatever it was at the start. Dormancy and escape are two kinds of patient here, not two "
-                "fates of one.")
+        return (
+            f"No virtual patient has two stable states: in {sets} of every group and treatment the tumour "
+            f"of one patient "
+            "ends at one size, whatever it was at the start. Dormancy and escape are two kinds of patient "
+            "here, not two "
+            "fates of one."
+        )
     listed = "; ".join(f"{percent(r)} of {phrase(g, t)}" for g, t, r in some if r["value"] > 0)
     rare = "; ".join(f"{whole(r['high'])} % of {phrase(g, t)}" for g, t, r in some if not r["value"])
     none = "; ".join(phrase(g, t) for g, t, r in found if not r["high"])
     rest = f" None was found in {none}." if none else ""
-    words = [f"{listed} (medians and {level_text(r for *_, r in found)} intervals over {sets})"] if listed else []
+    words = (
+        [f"{listed} (medians and {level_text(r for *_, r in found)} intervals over {sets})"] if listed else []
+    )
     words += [f"in some draws up to {rare}"] if rare else []
-    return ("Dormancy against escape exists in this model, in some virtual patients: two stable tumour sizes for one and "
-            f"the same patient, so that the size at the start decides, were found in {'; '.join(words)}.{rest}")
+    return (
+        "Dormancy against escape exists in this model, in some virtual patients: two stable tumour sizes "
+        "for one and "
+        f"the same patient, so that the size at the start decides, were found in {'; '.join(words)}.{rest}"
+    )
 
 
 def carried(result: StabilityResult) -> str:
     """By how much two stable states become fewer as terms are taken out, where they are most."""
-    group, given = max(pairs(result), key=lambda p: cell(result, "basins", p[0].name, p[1].name, TWO)["value"])
+    group, given = max(
+        pairs(result), key=lambda p: cell(result, "basins", p[0].name, p[1].name, TWO)["value"]
+    )
     base = cell(result, "basins", group.name, given.name, TWO)
     own = {r["term"]: r for r in result.terms if (r["group"], r["treatment"]) == (group.name, given.name)}
     told = "; ".join(f"{percent(own[t.name])} {t.title}" for t in result.study.terms)
     where = f"in {phrase(group, given)}, at {_values(result)}"
-    return (f"What it rests on: {where}, {percent(base)} of virtual patients have two stable states as the model is; {told}."
-            if base["value"] else "")
+    return (
+        f"What it rests on: {where}, {percent(base)} of virtual patients have two stable states as the "
+        f"model is; {told}."
+        if base["value"]
+        else ""
+    )
 
 
 def _values(result: StabilityResult) -> str:
@@ -67,29 +92,60 @@ def _values(result: StabilityResult) -> str:
 
 def says(result: StabilityResult) -> list[str]:
     """One sentence or two on each thing that was measured."""
-    return [*_rates(result), _fixed(result), *_typical(result), *_parted(result), _agreement(result), *_laws(result)]
+    return [
+        *_rates(result),
+        _fixed(result),
+        *_typical(result),
+        *_parted(result),
+        _agreement(result),
+        *_laws(result),
+    ]
 
 
 def _rates(result: StabilityResult) -> list[str]:
     low, high = result.study.expected
-    rows = {m: [cell(result, "spectrum", g.name, t.name, m) for g, t in pairs(result)] for m in (
-        "fastest", "largest real part", "half-time of the fastest", "doubling time where it is positive",
-        "longest step of an explicit method", "patients in whom one turns before it fades")}
-    fast, grow, half, step = (rows[k] for k in (
-        "fastest", "largest real part", "half-time of the fastest", "longest step of an explicit method"))
+    rows = {
+        m: [cell(result, "spectrum", g.name, t.name, m) for g, t in pairs(result)]
+        for m in (
+            "fastest",
+            "largest real part",
+            "half-time of the fastest",
+            "doubling time where it is positive",
+            "longest step of an explicit method",
+            "patients in whom one turns before it fades",
+        )
+    }
+    fast, grow, half, step = (
+        rows[k]
+        for k in (
+            "fastest",
+            "largest real part",
+            "half-time of the fastest",
+            "longest step of an explicit method",
+        )
+    )
     doubling = [r for r in rows["doubling time where it is positive"] if r["value"] is not None]
-    first = (f"Where treatment begins, the fastest rate is {_span(-r['value'] for r in fast)} per day (medians of the groups), "
-             f"a half-time of {_span(r['value'] for r in half)} days; the largest eigenvalue is "
-             f"{_span(r['value'] for r in grow)} per day. It is growth itself, and where positive stands for a doubling time of "
-             f"{_span(r['value'] for r in doubling)} days. An explicit method may step {_span(r['value'] for r in step)} days: "
-             f"this block is {'not ' if min(r['low'] for r in step) > _STIFF else ''}stiff.")
+    first = (
+        f"Where treatment begins, the fastest rate is {_span(-r['value'] for r in fast)} per day (medians "
+        f"of the groups), "
+        f"a half-time of {_span(r['value'] for r in half)} days; the largest eigenvalue is "
+        f"{_span(r['value'] for r in grow)} per day. It is growth itself, and where positive stands for a "
+        f"doubling time of "
+        f"{_span(r['value'] for r in doubling)} days. An explicit method may step "
+        f"{_span(r['value'] for r in step)} days: "
+        f"this block is {'not ' if min(r['low'] for r in step) > _STIFF else ''}stiff."
+    )
     ends = min(r["low"] for r in fast), max(r["high"] for r in grow)
     met = "That holds" if low <= ends[0] and ends[1] <= high else "That was too narrow"
     turns = max(r["value"] for r in rows["patients in whom one turns before it fades"])
-    return [first, f"{short(low)} to {short(high)} per day was expected before. {met}: the middle "
-            f"{level_text(rows['largest real part'])} of virtual patients reach "
-            f"from {short(ends[0])} to {short(ends[1])} per day. Complex pairs that turn once before they fade to a tenth "
-            f"are in at most {whole(turns)} % of any group."]
+    return [
+        first,
+        f"{short(low)} to {short(high)} per day was expected before. {met}: the middle "
+        f"{level_text(rows['largest real part'])} of virtual patients reach "
+        f"from {short(ends[0])} to {short(ends[1])} per day. Complex pairs that turn once before they fade "
+        f"to a tenth "
+        f"are in at most {whole(turns)} % of any group.",
+    ]
 
 
 def _fixed(result: StabilityResult) -> str:
@@ -97,9 +153,13 @@ def _fixed(result: StabilityResult) -> str:
     points, starts = sum(r["points"] for r in rows), sum(r["points"] * r["starts"] for r in rows)
     most = max(r["most_stable"] for r in rows)
     words = "never more than one stable immune state" if most == 1 else f"up to {most} stable immune states"
-    return (f"At a tumour volume that is held, {points:,} systems (volumes, strengths, groups, treatments) were searched from "
-            f"{starts:,} starts: {words}. {sum(r['runs'] for r in rows):,} long runs from far below and far above met within "
-            f"{short(max(r['apart'] for r in rows))} of the state.")
+    return (
+        f"At a tumour volume that is held, {points:,} systems (volumes, strengths, groups, treatments) were "
+        f"searched from "
+        f"{starts:,} starts: {words}. {sum(r['runs'] for r in rows):,} long runs from far below and far "
+        f"above met within "
+        f"{short(max(r['apart'] for r in rows))} of the state."
+    )
 
 
 def _typical(result: StabilityResult) -> list[str]:
@@ -108,39 +168,72 @@ def _typical(result: StabilityResult) -> list[str]:
         own = [r for r in result.equilibria if (r["group"], r["treatment"]) == (group.name, given.name)]
         told = _joined(f"{volume({'value': r['volume']})} mL" for r in own if r["stable"])
         [fold] = [r for r in result.folds if (r["group"], r["treatment"]) == (group.name, given.name)]
-        words = (f"two sizes would be stable with {short(fold['low'])} to {short(fold['high'])} times the kill"
-                 if fold["low"] is not None else "no strength of kill gives two")
+        words = (
+            f"two sizes would be stable with {short(fold['low'])} to {short(fold['high'])} times the kill"
+            if fold["low"] is not None
+            else "no strength of kill gives two"
+        )
         found.append(f"{phrase(group, given)}: {told}; {words}")
-    return ["The typical patient’s tumour comes to rest at these volumes of viable tumour. " + ". ".join(found) + "."]
+    return [
+        "The typical patient’s tumour comes to rest at these volumes of viable tumour. "
+        + ". ".join(found)
+        + "."
+    ]
 
 
 def _parted(result: StabilityResult) -> list[str]:
     """The volumes that part dormancy from escape, and on which side treatment finds patients."""
     found = []
     for group, given in pairs(result):
-        own = {k: cell(result, "basins", group.name, given.name, k) for k in (
-            "patients with two stable states", "volume of the lower state", "volume of the parting state",
-            "volume of the upper state", OWN)}
+        own = {
+            k: cell(result, "basins", group.name, given.name, k)
+            for k in (
+                "patients with two stable states",
+                "volume of the lower state",
+                "volume of the parting state",
+                "volume of the upper state",
+                OWN,
+            )
+        }
         count = own["patients with two stable states"]["value"]
         if count:
             low, part, high = (own[f"volume of the {k} state"] for k in ("lower", "parting", "upper"))
-            found.append(f"{phrase(group, given)}, {count} of {result.study.patients} virtual patients: "
-                         f"{volume(low)} and {volume(high)} mL are stable (medians), {volume(part)} mL parts them; treatment "
-                         f"finds {percent(own[OWN])} of them on the side that ends at the larger one.")
-    return [*found, f"The volume that parts two states, and the critical start, are {NO_THRESHOLD}."] if found else []
+            found.append(
+                f"{phrase(group, given)}, {count} of {result.study.patients} virtual patients: "
+                f"{volume(low)} and {volume(high)} mL are stable (medians), {volume(part)} mL parts them; "
+                f"treatment "
+                f"finds {percent(own[OWN])} of them on the side that ends at the larger one."
+            )
+    return (
+        [*found, f"The volume that parts two states, and the critical start, are {NO_THRESHOLD}."]
+        if found
+        else []
+    )
 
 
 def _agreement(result: StabilityResult) -> str:
     rows = [cell(result, "basins", g.name, t.name, "both say the same") for g, t in pairs(result)]
     least = min(r["value"] for r in rows)
-    other = sum(cell(result, "basins", g.name, t.name, "equilibria of another stability than the reduction says")["value"]
-                for g, t in pairs(result))
-    total, turning = (sum(cell(result, "basins", g.name, t.name, k)["value"] for g, t in pairs(result))
-                      for k in ("equilibria", "stable equilibria with a complex pair"))
-    return (f"The reduction to one dimension and runs of the whole system over {result.study.horizon / 365.25:.0f} years agree "
-            f"on whether the end depends on the start in {'' if least == 100 else 'at least '}{int(least)} % of virtual "
-            f"patients of every group; of {total:,} equilibria put back into the whole system, {other or 'none'} had another "
-            f"stability there. {turning} of those that are stable have complex pairs: damped swings come before rest there.")
+    other = sum(
+        cell(result, "basins", g.name, t.name, "equilibria of another stability than the reduction says")[
+            "value"
+        ]
+        for g, t in pairs(result)
+    )
+    total, turning = (
+        sum(cell(result, "basins", g.name, t.name, k)["value"] for g, t in pairs(result))
+        for k in ("equilibria", "stable equilibria with a complex pair")
+    )
+    return (
+        f"The reduction to one dimension and runs of the whole system over "
+        f"{result.study.horizon / 365.25:.0f} years agree "
+        f"on whether the end depends on the start in {'' if least == 100 else 'at least '}{int(least)} % of "
+        f"virtual "
+        f"patients of every group; of {total:,} equilibria put back into the whole system, "
+        f"{other or 'none'} had another "
+        f"stability there. {turning} of those that are stable have complex pairs: damped swings come before "
+        f"rest there."
+    )
 
 
 def _laws(result: StabilityResult) -> list[str]:
@@ -149,8 +242,12 @@ def _laws(result: StabilityResult) -> list[str]:
     worst = max(abs(x) for r in result.laws if r["law"] == "balance" for x in (r["lowest"], r["highest"]))
     listed = _joined(r["law"] + " of " + r["item"] for r in broken)
     told = f"Broken: {listed}." if broken else "All hold."
-    return [f"Laws measured: {kinds['positivity']} states not below zero, {kinds['bounds']} bounds, {kinds['balance']} balances "
-            f"(kept to {short(worst)} of what flowed). {told}", *_runaway(result)]
+    return [
+        f"Laws measured: {kinds['positivity']} states not below zero, {kinds['bounds']} bounds, "
+        f"{kinds['balance']} balances "
+        f"(kept to {short(worst)} of what flowed). {told}",
+        *_runaway(result),
+    ]
 
 
 def _runaway(result: StabilityResult) -> list[str]:
@@ -163,9 +260,14 @@ def _runaway(result: StabilityResult) -> list[str]:
         beyond = 1.2 * max(float(alone["growth.KSITE"][0, 0]), float(alone["growth.K"][0, 0]))
         rate = float(alone.at(one.inputs[:1, :1] * 0 + beyond).growth[0, 0])
         if rate > 0:
-            return [f"Beyond the bounds the model fails: one lesion of {beyond:.0f} mL, above its own bound and its site’s, "
-                    f"would grow (by {rate:.1g} per day), as the product of two negative factors is positive. Nothing that "
-                    f"starts within the bounds gets there: the fullest site of all held {whole(100 * most)} % of what bounds it."]
+            return [
+                f"Beyond the bounds the model fails: one lesion of {beyond:.0f} mL, above its own bound and "
+                f"its site’s, "
+                f"would grow (by {rate:.1g} per day), as the product of two negative factors is positive. "
+                f"Nothing that "
+                f"starts within the bounds gets there: the fullest site of all held {whole(100 * most)} % "
+                f"of what bounds it."
+            ]
     return []
 
 
@@ -184,7 +286,9 @@ def short(x: float, digits: int = 2) -> str:
     """A number of a few digits, a power of ten only where it is very small."""
     if x and abs(x) < 1e-4:
         mantissa, power = f"{x:.0e}".split("e")
-        return (f"{mantissa}×10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))).replace("-", "−")
+        return (
+            f"{mantissa}×10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        ).replace("-", "−")
     x = float(f"{x:.{digits}g}") if abs(x) < 10**digits else x
     return (f"{x:g}" if abs(x) < 10**digits else f"{x:,.0f}").replace("-", "−")
 

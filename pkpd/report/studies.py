@@ -13,8 +13,12 @@ from pkpd.report.resistance import write_resistance
 from pkpd.report.stability import write_stability
 
 WRITERS: dict[str, Callable[[Any, Path], Path]] = {
-    "neoadjuvant": write_page, "platforms": write_platforms, "resistance": write_resistance,
-    "order": write_order, "stability": write_stability}
+    "neoadjuvant": write_page,
+    "platforms": write_platforms,
+    "resistance": write_resistance,
+    "order": write_order,
+    "stability": write_stability,
+}
 
 
 def write_study(result: Any, folder: Path) -> Path:

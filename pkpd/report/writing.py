@@ -1,4 +1,6 @@
-"""How a page is written: its figures as SVG and inside the page, its rows as CSV and JSON, the page itself last."""
+"""How a page is written: its figures as SVG and inside the page, its rows as CSV and JSON, the page itself
+last.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,8 @@ def _called(account: dict) -> dict:
 
 
 def write_report(folder: Path, page: str, account: dict, table: str, figures: Figures) -> Path:
-    """Writes results.json, results.csv, figures/*.svg and, last, index.html: all or none; returns the page's path.
+    """Writes results.json, results.csv, figures/*.svg and, last, index.html: all or none; returns the page's
+    path.
 
     Other files of the folder are left as they are.
     """

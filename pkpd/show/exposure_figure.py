@@ -20,7 +20,16 @@ from rich.table import Table
 from pkpd.content import library, units
 from pkpd.content.units import pretty
 from pkpd.errors import fail
-from pkpd.exposures.comparison import PATIENTS, Course, alone, course_windows, courses, factor_to, read_figure, simulate_course
+from pkpd.exposures.comparison import (
+    PATIENTS,
+    Course,
+    alone,
+    course_windows,
+    courses,
+    factor_to,
+    read_figure,
+    simulate_course,
+)
 from pkpd.exposures.evidence import ACCUMULATION, Evidence, Figure, load_evidence
 from pkpd.exposures.page import digits, given, quantity, simulated, value, verdict, words
 from pkpd.exposures.page import unit as unit_of
@@ -35,15 +44,20 @@ from pkpd.simulation.simulation import Simulation
 
 _MOST, _POINTS = 6, ("Cmax", "Cmin", "Clast", "concentration")
 _LOW = {True: 3e-4, False: 1e-2}  # of the peak: how far down an axis goes, and where an open window is cut
-_KINDS = {"inside": (INK, "o", INK, "published, inside"), "outside": (LIMIT, "o", LIMIT, "published, outside"),
-          "circular": (FAINT, "o", "white", "published, circular"),
-          "context": (FAINT, "D", "white", "published, context: cannot be compared fairly")}
+_KINDS = {
+    "inside": (INK, "o", INK, "published, inside"),
+    "outside": (LIMIT, "o", LIMIT, "published, outside"),
+    "circular": (FAINT, "o", "white", "published, circular"),
+    "context": (FAINT, "D", "white", "published, context: cannot be compared fairly"),
+}
 _NOTICE = "Research software: simulations beside published figures, not advice on any patient."
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One regimen and variable: quantiles over time, the published points (time, value, low, high, row), what else was read."""
+    """One regimen and variable: quantiles over time, the published points (time, value, low, high, row), what
+    else was read.
+    """
 
     title: str
     ylabel: str
@@ -57,7 +71,9 @@ class Panel:
 
 
 def draw_exposure(name: str, path: Path, evidence: Evidence | None = None) -> list[dict]:
-    """Draws a drug's concentration and its published figures into a .png or .svg file; returns the rows of its figures."""
+    """Draws a drug's concentration and its published figures into a .png or .svg file; returns the rows of
+    its figures.
+    """
     if path.suffix not in (".png", ".svg"):
         raise fail("--exposure", f"{path.name!r} is neither .png nor .svg", "name the file so")
     store.require_writable(path)
@@ -88,11 +104,17 @@ def _some_course(name: str) -> Course:
         if short in regimen.drugs:
             own = alone(regimen, model, regimen.where)
             return Course(short, model, load_parameters((), model), own, 4, words=regimen.name)
-    raise fail(name, "no regimen of the library gives this drug", "simulate it with a regimen of your own: pkpd simulate")
+    raise fail(
+        name,
+        "no regimen of the library gives this drug",
+        "simulate it with a regimen of your own: pkpd simulate",
+    )
 
 
 def _pairs(plan: Sequence[Course]) -> list[tuple[Course, str]]:
-    """Each course with each variable read as points, and with the plasma concentration where it is read; or with all."""
+    """Each course with each variable read as points, and with the plasma concentration where it is read; or
+    with all.
+    """
     every = [(c, of) for c in plan for of in dict.fromkeys([f.of for f in c.figures] or ["Cc"])]
     return [(c, of) for c, of in every if of == "Cc" or _marked(c, of)] or every
 
@@ -111,22 +133,34 @@ def _panel(course: Course, of: str, rows: dict[str, dict]) -> Panel:
     scale, unit = (24.0, "hours") if until <= 5 else (1.0, "days")
     keep = np.cumsum(high) > 0
     variable = next((v.text for v in run.model.variables if v.name == of), of)
-    panel = Panel(_title(course), f"{variable or of}, {pretty(run.unit(of))}", unit, run.times[0, keep] / per_day * scale,
-                  middle[keep], low[keep], high[keep])
+    panel = Panel(
+        title=_title(course),
+        ylabel=f"{variable or of}, {pretty(run.unit(of))}",
+        unit=unit,
+        times=run.times[0, keep] / per_day * scale,
+        middle=middle[keep],
+        low=low[keep],
+        high=high[keep],
+    )
     for f in own:
         row = rows[f.place]
         if f.what in _POINTS:
             panel.points.append((_at(f, run, per_day) * scale, *_in_model(f, run, row), row))
         else:
-            panel.notes.append(f"{quantity(row).removeprefix(row['statistic'] + ' ')}: {digits(row['published'])} published, "
-                               f"{digits(row['simulated'] or 0)} simulated{unit_of(row)}")
+            panel.notes.append(
+                f"{quantity(row).removeprefix(row['statistic'] + ' ')}: {digits(row['published'])} "
+                f"published, "
+                f"{digits(row['simulated'] or 0)} simulated{unit_of(row)}"
+            )
     if len(panel.notes) > 3:
         panel.notes[2:] = [f"and {len(panel.notes) - 2} more in the table"]
     return panel
 
 
 def _curves(course: Course, until: float) -> Simulation:
-    return simulate_course(course, PATIENTS, until, points=int(np.clip(600 / max(until / course.regimen.cycle, 1), 30, 150)))
+    return simulate_course(
+        course, PATIENTS, until, points=int(np.clip(600 / max(until / course.regimen.cycle, 1), 30, 150))
+    )
 
 
 def _end(course: Course, of: str, own: list[Figure]) -> float:
@@ -148,7 +182,9 @@ def _title(course: Course) -> str:
     own = course.figures and course.figures[0].parameters  # a set that its figures name
     values = f"\nvalues: {own}" if own else ""
     often = f", {course.count} times" if course.count > 1 else ""
-    return words(course.words) + often + values + ("\n" + fill(f"patients held at {held}", 50) if held else "")
+    return (
+        words(course.words) + often + values + ("\n" + fill(f"patients held at {held}", 50) if held else "")
+    )
 
 
 def _at(f: Figure, run: Simulation, per_day: float) -> float:
@@ -171,21 +207,31 @@ def _picture(title: str, panels: list[Panel]) -> Picture:
     columns = min(len(panels), 2 if len(panels) <= 4 else 3)
     picture, axes = grid(len(panels), columns)
     picture.set_size_inches(max(5.3 * columns, 8.0), 1.3 + 4.0 * -(-len(panels) // columns))
-    picture.suptitle(fill(title, int(60 * max(columns, 1.4))), x=0.01, ha="left", fontsize=12, fontweight="bold")
+    picture.suptitle(
+        fill(title, int(60 * max(columns, 1.4))), x=0.01, ha="left", fontsize=12, fontweight="bold"
+    )
     for axis, panel in zip(axes, panels, strict=True):
         _draw(axis, panel)
     points = [r for p in panels for *_, r in p.points]
-    picture.legend(handles=_handles(points), loc="outside lower left", ncols=min(len(panels) + 1, 3), frameon=False, fontsize=9)
+    picture.legend(
+        handles=_handles(points),
+        loc="outside lower left",
+        ncols=min(len(panels) + 1, 3),
+        frameon=False,
+        fontsize=9,
+    )
     return picture
 
 
 def _draw(axis: Axes, panel: Panel) -> None:
     top = max([panel.high.max(), *(high for *_, high, _ in panel.points)])
-    later = panel.middle[int(np.argmax(panel.middle)):]
+    later = panel.middle[int(np.argmax(panel.middle)) :]
     steep = later[later > 0].min() < panel.middle.max() / 20 if (later > 0).any() else False
     if steep:
         axis.set_yscale("log")
-        floor = max(_LOW[True] * top, 0.4 * min([top, *panel.low[panel.low > 0], *(v for _, v, *_ in panel.points)]))
+        floor = max(
+            _LOW[True] * top, 0.4 * min([top, *panel.low[panel.low > 0], *(v for _, v, *_ in panel.points)])
+        )
         axis.set_ylim(floor, top * 1.6)
     else:
         axis.set_ylim(0, top * 1.08)
@@ -194,8 +240,20 @@ def _draw(axis: Axes, panel: Panel) -> None:
     axis.plot(panel.times, middle, color=MAIN, linewidth=1.6)
     for x, y, small, large, row in panel.points:
         color, marker, face, _ = _KINDS[_kind(row)]
-        axis.vlines(x, max(small, axis.get_ylim()[0]), large, color=color, linewidth=1.4, zorder=5, clip_on=False)
-        axis.plot(x, y, marker=marker, markersize=7, color=color, markerfacecolor=face, linestyle="none", zorder=6, clip_on=False)
+        axis.vlines(
+            x, max(small, axis.get_ylim()[0]), large, color=color, linewidth=1.4, zorder=5, clip_on=False
+        )
+        axis.plot(
+            x,
+            y,
+            marker=marker,
+            markersize=7,
+            color=color,
+            markerfacecolor=face,
+            linestyle="none",
+            zorder=6,
+            clip_on=False,
+        )
     axis.set_title(panel.title, loc="left", fontweight="bold")
     axis.set_ylabel(panel.ylabel)
     axis.set_xlabel("\n".join([f"{panel.unit} from the first dose", *panel.notes]), fontsize=9, loc="left")
@@ -211,10 +269,16 @@ def _kind(row: dict) -> str:
 
 def _handles(rows: list[dict]) -> list[Line2D | Patch]:
     """The legend: the simulation, and the kinds of points that are there."""
-    found: list[Line2D | Patch] = [Line2D([], [], color=MAIN, linewidth=1.6, label=f"median of {PATIENTS} virtual patients"),
-                                   Patch(facecolor=MAIN, alpha=0.16, label="5 to 95 % of them")]
+    found: list[Line2D | Patch] = [
+        Line2D([], [], color=MAIN, linewidth=1.6, label=f"median of {PATIENTS} virtual patients"),
+        Patch(facecolor=MAIN, alpha=0.16, label="5 to 95 % of them"),
+    ]
     for color, marker, face, label in (_KINDS[k] for k in _KINDS if k in set(map(_kind, rows))):
-        found.append(Line2D([], [], color=color, marker=marker, ms=7, markerfacecolor=face, linestyle="none", label=label))
+        found.append(
+            Line2D(
+                [], [], color=color, marker=marker, ms=7, markerfacecolor=face, linestyle="none", label=label
+            )
+        )
     return found
 
 
@@ -230,9 +294,16 @@ def print_rows(title: str, rows: list[dict], console: Console) -> None:
     several = len({r["drug"] for r in rows}) > 1
     for r in rows:
         told = verdict(r).replace("**outside**", "[bold red]OUTSIDE[/bold red]")
-        cells = [(f"{r['drug']}: " if several else "") + words(r["name"]), f"{quantity(r)}; {given(r)}", value(r), simulated(r)]
+        cells = [
+            (f"{r['drug']}: " if several else "") + words(r["name"]),
+            f"{quantity(r)}; {given(r)}",
+            value(r),
+            simulated(r),
+        ]
         table.add_row(*map(escape, cells), told, escape(f"{r['seen']}, {r['source']}"))
     console.print(table)
     for r in (r for r in rows if r["miss"]):
         console.print(escape(f"{words(r['name'])}: {r['miss']}"), soft_wrap=True)
-    console.print("* no spread was published: 0.8 to 1.25 of the value. " + _NOTICE, style="italic", soft_wrap=True)
+    console.print(
+        "* no spread was published: 0.8 to 1.25 of the value. " + _NOTICE, style="italic", soft_wrap=True
+    )

@@ -32,19 +32,43 @@ def show_model(model: Model, parameters: Parameters | None) -> dict:
     """A model as plain data: copies of a part are shown once, their number written as `i`."""
     rows = _parameter_rows(model, parameters)
     described = {
-        "name": model.name, "title": model.title, "time": model.time, "reference": model.reference,
-        "text": model.text.strip(), "parts": _parts(model),
-        "compartments": _once(model.compartments, lambda c, g: {
-            "name": g(c.name), "unit": c.unit, "text": c.text, "start": write(c.start, g),
-            "dosed": c.dose is not None, "dose": _dose(c, g)}),
-        "variables": _once(model.variables, lambda v, g: {
-            "name": g(v.name), "unit": v.unit, "is": write(v.tree, g), "text": v.text}),
-        "flows": _once(model.flows, lambda f, g: {
-            "name": g(f.name), "from": g(f.source), "to": g(f.target),
-            "rate": write(f.tree, g), "text": f.text}),
+        "name": model.name,
+        "title": model.title,
+        "time": model.time,
+        "reference": model.reference,
+        "text": model.text.strip(),
+        "parts": _parts(model),
+        "compartments": _once(
+            model.compartments,
+            lambda c, g: {
+                "name": g(c.name),
+                "unit": c.unit,
+                "text": c.text,
+                "start": write(c.start, g),
+                "dosed": c.dose is not None,
+                "dose": _dose(c, g),
+            },
+        ),
+        "variables": _once(
+            model.variables,
+            lambda v, g: {"name": g(v.name), "unit": v.unit, "is": write(v.tree, g), "text": v.text},
+        ),
+        "flows": _once(
+            model.flows,
+            lambda f, g: {
+                "name": g(f.name),
+                "from": g(f.source),
+                "to": g(f.target),
+                "rate": write(f.tree, g),
+                "text": f.text,
+            },
+        ),
         "equations": _once(model.compartments, lambda c, g: _equation(c.name, model.flows, g)),
-        "conserved": _totals(model), "parameters": rows,
-        "covariates": [], "correlations": [], "set": None,
+        "conserved": _totals(model),
+        "parameters": rows,
+        "covariates": [],
+        "correlations": [],
+        "set": None,
     }
     if parameters is not None:
         alone = show_parameters(parameters)
@@ -60,10 +84,19 @@ def show_parameters(p: Parameters) -> dict:
     for row in covariates:
         row["text"] = REGISTER[row["name"]].text if row["name"] in REGISTER else ""
     correlations = [{"of": list(c.of), "r": c.r, "where": c.where, "seen": c.seen} for c in p.correlations]
-    return {"name": p.name, "model": p.model, "surrogate": p.surrogate, "title": p.title, "reference": p.reference,
-            "text": p.text.strip(), "values": values, "covariates": covariates, "correlations": correlations,
-            "draws": max((len(d) for d in p.draws.values()), default=0),
-            "references": references(_sources(values, p))}
+    return {
+        "name": p.name,
+        "model": p.model,
+        "surrogate": p.surrogate,
+        "title": p.title,
+        "reference": p.reference,
+        "text": p.text.strip(),
+        "values": values,
+        "covariates": covariates,
+        "correlations": correlations,
+        "draws": max((len(d) for d in p.draws.values()), default=0),
+        "references": references(_sources(values, p)),
+    }
 
 
 def _once(rows: Iterable, make: Callable[[Any, Callable[[str], str]], dict]) -> list[dict]:
@@ -90,8 +123,11 @@ def _equation(state: str, flows: Iterable[Flow], to: Callable[[str], str]) -> di
     signed = [("+", f.gain, f) for f in flows if f.target == state]
     signed += [("-", Fraction(1), f) for f in flows if f.source == state]
     terms = [f"{sign} {times(gain)}{to(f.name)}" for sign, gain, f in signed]
-    return {"state": to(state), "equation": f"d {to(state)}/dt = {' '.join(terms).removeprefix('+ ') or '0'}",
-            "terms": {to(f.name): write(f.tree, to) for _, _, f in signed}}
+    return {
+        "state": to(state),
+        "equation": f"d {to(state)}/dt = {' '.join(terms).removeprefix('+ ') or '0'}",
+        "terms": {to(f.name): write(f.tree, to) for _, _, f in signed},
+    }
 
 
 def _totals(model: Model) -> list[str]:
@@ -116,9 +152,17 @@ def _dose(c: Compartment, to: Callable[[str], str]) -> str:
 
 def _parts(model: Model) -> list[dict]:
     named = [r.name for r in (*model.parameters, *model.compartments, *model.variables, *model.flows)]
-    return [{"name": p.name, "use": p.use, "n": p.n, "chain": p.chain, "joins": dict(p.joins),
-             "copies": max((copy_number(n) or 1 for n in named if _part(n) == p.name), default=1)}
-            for p in model.parts]
+    return [
+        {
+            "name": p.name,
+            "use": p.use,
+            "n": p.n,
+            "chain": p.chain,
+            "joins": dict(p.joins),
+            "copies": max((copy_number(n) or 1 for n in named if _part(n) == p.name), default=1),
+        }
+        for p in model.parts
+    ]
 
 
 def _parameter_rows(model: Model, parameters: Parameters | None) -> list[dict]:
@@ -140,10 +184,20 @@ def _line(v: Value) -> dict:
     """One line of a parameter set."""
     spread = [spread_text(v.spread)] if v.spread else []
     spread += [f"between copies: {spread_text(v.copies)}"] if v.copies else []
-    return {"name": v.name, "unit": v.unit, "value": v.value, "spread": "; ".join(spread),
-            "effect": effect_text(v.effect) if v.effect else "",
-            "source": v.source, "where": v.where, "seen": v.seen, "note": v.text, "text": "",
-            "part": _part(v.name), "copies": 1}
+    return {
+        "name": v.name,
+        "unit": v.unit,
+        "value": v.value,
+        "spread": "; ".join(spread),
+        "effect": effect_text(v.effect) if v.effect else "",
+        "source": v.source,
+        "where": v.where,
+        "seen": v.seen,
+        "note": v.text,
+        "text": "",
+        "part": _part(v.name),
+        "copies": 1,
+    }
 
 
 def _sources(rows: list[dict], p: Parameters | None) -> list[str]:
@@ -175,7 +229,11 @@ def print_parameters(description: dict, console: Console) -> None:
     """Prints what `show_parameters` described."""
     draws = f"; {description['draws']} draws" if description["draws"] else ""
     stands = f"; a surrogate: values of {description['surrogate']}" if description["surrogate"] else ""
-    _title(description, f"{description['name']}; for {description['model'] or 'any model: patients'}{stands}{draws}", console)
+    _title(
+        description,
+        f"{description['name']}; for {description['model'] or 'any model: patients'}{stands}{draws}",
+        console,
+    )
     _print_lines(description, description["values"], "Values", console)
 
 
@@ -233,8 +291,15 @@ def _by_part(rows: list[dict], table: Table) -> Iterable[tuple[dict, Callable[[s
 
 def _by_name(flows: list[dict]) -> list[dict]:
     """Flows whose name and rate read alike told once: those of a chain differ in where they go only."""
-    return list({(line_for(f["name"].replace(".i.", ".")), re.sub(r"\.\d+\.", ".i.", f["rate"])):
-                 {**f, "index": ""} for f in reversed(flows)}.values())[::-1]
+    return list(
+        {
+            (line_for(f["name"].replace(".i.", ".")), re.sub(r"\.\d+\.", ".i.", f["rate"])): {
+                **f,
+                "index": "",
+            }
+            for f in reversed(flows)
+        }.values()
+    )[::-1]
 
 
 def _heading(text: str, console: Console) -> None:
@@ -244,8 +309,12 @@ def _heading(text: str, console: Console) -> None:
 def _table(*columns: str) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for name in columns:
-        table.add_column(name, justify="right" if name == "Value" else "left", overflow="fold",
-                         no_wrap=name in ("Value", "Seen"))
+        table.add_column(
+            name,
+            justify="right" if name == "Value" else "left",
+            overflow="fold",
+            no_wrap=name in ("Value", "Seen"),
+        )
     return table
 
 
@@ -287,6 +356,12 @@ def _values_table(lines: list[dict], notes: dict[str, int]) -> Table:
         varies = "; ".join(filter(None, (r["spread"], r["effect"])))
         for line in (varies, r["note"] or "", source + (r["where"] or "")):
             what.append(("\n" if what and line else "") + line, style="dim")
-        _row(table, text(r["name"]), "–" if r["value"] is None else number(r["value"]), pretty(r["unit"]),
-             Text(r["seen"] or "", style=_SEEN_STYLE.get(r["seen"], "")), what)
+        _row(
+            table,
+            text(r["name"]),
+            "–" if r["value"] is None else number(r["value"]),
+            pretty(r["unit"]),
+            Text(r["seen"] or "", style=_SEEN_STYLE.get(r["seen"], "")),
+            what,
+        )
     return table

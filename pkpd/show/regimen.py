@@ -1,4 +1,6 @@
-"""A regimen as a reader wants it: plain data, doses by cycle day in words, and a calendar of the first weeks."""
+"""A regimen as a reader wants it: plain data, doses by cycle day in words, and a calendar of the
+first weeks.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ MARKS = {"at once": "●", "infusion": "■", "goes on": "─", "missed": "×"}
 
 @dataclass(frozen=True)
 class Given:
-    """One dose of a course's cycle (both from 1), in days from the start of treatment; `share` of what was planned."""
+    """One dose of a course's cycle (both from 1), in days from the start of treatment; `share` of what was
+    planned.
+    """
 
     course: int
     cycle: int
@@ -40,11 +44,15 @@ class Given:
 
 
 def shown_for(regimen: Regimen) -> float:
-    """The days that a calendar shows: every dose of every course twice, in whole weeks, from four to 24 of them."""
+    """The days that a calendar shows: every dose of every course twice, in whole weeks, from four to 24 of
+    them.
+    """
     ends = []
     for course, begin in zip(regimen.courses, regimen.begins(), strict=True):
         cycles = np.arange(1, 1 + (7 * _MOST if course.count is None else course.count))
-        last = max((cycles[among(line.cycles, cycles)][:2].max(initial=0) for line in course.doses), default=0)
+        last = max(
+            (cycles[among(line.cycles, cycles)][:2].max(initial=0) for line in course.doses), default=0
+        )
         ends.append(begin + last * course.cycle + sum(d for k, d in course.delays if k <= last))
     return 7.0 * min(max(math.ceil(max(ends) / 7 - 1e-9), _WEEKS), _MOST)
 
@@ -65,8 +73,20 @@ def agenda(regimen: Regimen, until: float) -> list[Given]:
         for line in course.doses:
             shares = course.share(line, range(1, len(days) + 1))
             planned = replace(course, reductions=()).share(line, range(1, len(days) + 1))
-            found += [Given(k, j + 1, line, days[j] + day - 1 + line.at, days[j] + day - 1 + line.at + line.over, shares[j])
-                      for j in range(len(days)) if planned[j] for day in line.days if days[j] + day - 1 + line.at < until]
+            found += [
+                Given(
+                    k,
+                    j + 1,
+                    line,
+                    days[j] + day - 1 + line.at,
+                    days[j] + day - 1 + line.at + line.over,
+                    shares[j],
+                )
+                for j in range(len(days))
+                if planned[j]
+                for day in line.days
+                if days[j] + day - 1 + line.at < until
+            ]
     return sorted(found, key=lambda g: (g.start, g.course))
 
 
@@ -88,8 +108,13 @@ def amount_text(line: DoseLine) -> str:
     unit = line.unit + (f"/{SIZES[line.per]}" if line.per and not line.bands else "")
     words = [f"{number(line.amount)} {pretty(unit)}"]
     if line.bands:
-        ends = [(f"from {number(b.low)} " if b.low else "") + (f"below {number(b.high)} " if b.high < math.inf else "") + "→ "
-                f"{number(b.amount)}" for b in line.bands]
+        ends = [
+            (f"from {number(b.low)} " if b.low else "")
+            + (f"below {number(b.high)} " if b.high < math.inf else "")
+            + "→ "
+            f"{number(b.amount)}"
+            for b in line.bands
+        ]
         words = [f"{'; '.join(ends)} {line.unit} by {line.per} in {pretty(SIZES[line.per])}"]
     words += [f"capped at {number(line.cap)} {pretty(SIZES[line.per])}"] if line.cap else []
     words += [f"to the nearest {number(line.round)} {line.unit}"] if line.round else []
@@ -119,7 +144,13 @@ def cycles_text(text: str) -> str:
     found = []
     for first, last, step in spans(text):
         every = f"every {_ordinal(step)} " if step > 1 else ""
-        found.append(f"{first}" if last == first else f"{every}from {first} on" if last is None else f"{every}{first}–{last}")
+        found.append(
+            f"{first}"
+            if last == first
+            else f"{every}from {first} on"
+            if last is None
+            else f"{every}{first}–{last}"
+        )
     return _listed(found)
 
 
@@ -129,7 +160,9 @@ def _ordinal(n: int) -> str:
 
 def course_text(course: Regimen, regimen: Regimen) -> str:
     """When a course is given: `6 cycles of 14 days, from day 15`."""
-    number_ = "cycles" if course.count is None else "1 cycle" if course.count == 1 else f"{course.count} cycles"
+    number_ = (
+        "cycles" if course.count is None else "1 cycle" if course.count == 1 else f"{course.count} cycles"
+    )
     words = [f"{number_} of {length(course.cycle)}"]
     if course.after:
         names = _listed([regimen.courses[k - 1].name for k in course.after])
@@ -144,9 +177,15 @@ def departures(course: Regimen) -> list[str]:
     """What was given otherwise than planned, a sentence each."""
     found = [f"cycle {k} and those after it: {length(d)} late" for k, d in course.delays]
     for r in course.reductions:
-        which = "every cycle" if not r.cycles else f"cycle{'' if r.cycles.isdecimal() else 's'} {cycles_text(r.cycles)}"
+        which = (
+            "every cycle"
+            if not r.cycles
+            else f"cycle{'' if r.cycles.isdecimal() else 's'} {cycles_text(r.cycles)}"
+        )
         given = f"{number(100 * r.factor)} % of" if r.factor else "no"
-        found.append(f"{which}: {given} {_listed([d for d in course.drugs if d in (r.drugs or course.drugs)])}")
+        found.append(
+            f"{which}: {given} {_listed([d for d in course.drugs if d in (r.drugs or course.drugs)])}"
+        )
     return found
 
 
@@ -156,21 +195,43 @@ def departures(course: Regimen) -> list[str]:
 def show_regimen(regimen: Regimen) -> dict:
     """A regimen as plain data, its courses with all that they give; times in days."""
     keys = ("name", "title", "reference", "text")
-    courses = [{**{k: getattr(c, k) for k in keys}, "cycle": c.cycle, "cycles": c.count, "start": c.start, "after": list(c.after),
-                "delays": [{"cycle": k, "days": d} for k, d in c.delays],
-                "reductions": [asdict(r) | {"drugs": list(r.drugs)} for r in c.reductions],
-                "given": course_text(c, regimen), "departures": departures(c), "doses": [_dose(d) for d in c.doses],
-                "rules": [asdict(r) | {"drugs": list(r.drugs), "words": rule_text(r)} for r in c.rules]}
-               for c in regimen.courses]
-    return {**{k: getattr(regimen, k) for k in keys}, "drugs": list(regimen.drugs), "courses": courses,
-            "references": references([regimen.reference, *(c.reference for c in regimen.courses)])}
+    courses = [
+        {
+            **{k: getattr(c, k) for k in keys},
+            "cycle": c.cycle,
+            "cycles": c.count,
+            "start": c.start,
+            "after": list(c.after),
+            "delays": [{"cycle": k, "days": d} for k, d in c.delays],
+            "reductions": [asdict(r) | {"drugs": list(r.drugs)} for r in c.reductions],
+            "given": course_text(c, regimen),
+            "departures": departures(c),
+            "doses": [_dose(d) for d in c.doses],
+            "rules": [asdict(r) | {"drugs": list(r.drugs), "words": rule_text(r)} for r in c.rules],
+        }
+        for c in regimen.courses
+    ]
+    return {
+        **{k: getattr(regimen, k) for k in keys},
+        "drugs": list(regimen.drugs),
+        "courses": courses,
+        "references": references([regimen.reference, *(c.reference for c in regimen.courses)]),
+    }
 
 
 def _dose(line: DoseLine) -> dict:
-    bands = [{"from": b.low, "below": b.high if b.high < math.inf else None, "amount": b.amount} for b in line.bands]
-    return asdict(line) | {"amount": None if bands else line.amount, "days": list(line.days), "bands": bands,
-                           "cap": line.cap or None, "round": line.round or None,
-                           "words": f"{amount_text(line)} {over_text(line)}"}
+    bands = [
+        {"from": b.low, "below": b.high if b.high < math.inf else None, "amount": b.amount}
+        for b in line.bands
+    ]
+    return asdict(line) | {
+        "amount": None if bands else line.amount,
+        "days": list(line.days),
+        "bands": bands,
+        "cap": line.cap or None,
+        "round": line.round or None,
+        "words": f"{amount_text(line)} {over_text(line)}",
+    }
 
 
 # --- on a console -----------------------------------------------------
@@ -192,7 +253,9 @@ def print_regimen(regimen: Regimen, console: Console) -> None:
         console.print(_table(course))
     if regimen.open and len(regimen.courses) > 1:
         first = regimen.courses[0]
-        console.print(Text(f"The number of cycles asked for is that of {first.name}, {length(first.cycle)} each."))
+        console.print(
+            Text(f"The number of cycles asked for is that of {first.name}, {length(first.cycle)} each.")
+        )
     until = shown_for(regimen)
     planned = ", as planned" if regimen.rules else ""
     console.print(Text(f"The first {number(until / 7)} weeks{planned}", style="bold underline"))
@@ -224,7 +287,14 @@ def _table(course: Regimen) -> Table:
         rows.setdefault(replace(line, at=0.0), []).append(line.at)
     for line, at in sorted(rows.items(), key=lambda r: (r[0].days, min(r[1]))):
         hours = _listed([number(24 * t) for t in sorted(at)])
-        table.add_row(days_text(line.days), line.drug, amount_text(line), hours, over_text(line), cycles_text(line.cycles))
+        table.add_row(
+            days_text(line.days),
+            line.drug,
+            amount_text(line),
+            hours,
+            over_text(line),
+            cycles_text(line.cycles),
+        )
     return table
 
 
@@ -238,7 +308,9 @@ def calendar(regimen: Regimen, until: float) -> list[str]:
     lines = []
     for first in range(0, int(until), 7 * _WEEKS):
         days = range(first, min(first + 7 * _WEEKS, int(until)))
-        lines.append(_row("day", wide, (str(d + 1) if d % 7 == 0 else "·" if d % 7 > 1 else "" for d in days)))
+        lines.append(
+            _row("day", wide, (str(d + 1) if d % 7 == 0 else "·" if d % 7 > 1 else "" for d in days))
+        )
         runs = {g.course - 1 for g in given if g.start < days.stop and g.end > first}
         for k, drug in rows:
             if drug is None and (k in runs or any(t in days for t in begins[k])):
@@ -248,7 +320,10 @@ def calendar(regimen: Regimen, until: float) -> list[str]:
         lines.append("")
     used = "".join(lines)
     words = {"●": "at once", "■": "infusion begins", "─": "and goes on", "×": "missed"}
-    return [*lines, ", ".join(f"{m} {w}" for m, w in words.items() if m in used) + "; numbers are those of the cycles"]
+    return [
+        *lines,
+        ", ".join(f"{m} {w}" for m, w in words.items() if m in used) + "; numbers are those of the cycles",
+    ]
 
 
 def _row(name: str, wide: int, cells: Iterable[str]) -> str:
@@ -261,7 +336,15 @@ def _mark(given: list[Given], course: int, drug: str, day: int) -> str:
     for g in given:
         lasts = g.start >= day or (g.end > day + 1e-9 and g.share > 0)
         if g.course == course and g.line.drug == drug and g.start < day + 1 and lasts:
-            kind = "missed" if not g.share else "goes on" if g.start < day else "infusion" if g.line.over else "at once"
+            kind = (
+                "missed"
+                if not g.share
+                else "goes on"
+                if g.start < day
+                else "infusion"
+                if g.line.over
+                else "at once"
+            )
             found[kind] = None
     if "infusion" in found:
         found.pop("goes on", None)

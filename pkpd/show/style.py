@@ -1,4 +1,5 @@
 """What all figures share: colours, lines, a grid of panels, SVG text without a display."""
+
 from __future__ import annotations
 
 import io
@@ -34,4 +35,3 @@ def grid(count: int, columns: int) -> tuple[Figure, list[Axes]]:
     for axis in axes[count:]:
         axis.set_visible(False)
     return picture, axes[:count]
-

@@ -43,6 +43,7 @@ def copy_number(name: str) -> int | None:
 
 def seen_from(own: int | None) -> Callable[[str], str]:
     """Renames flat names as seen from copy `own`: its own number is `i`, its neighbours' (i-1) and (i+1)."""
+
     def to(name: str) -> str:
         other = copy_number(name)
         if own is None or other is None:
@@ -50,6 +51,7 @@ def seen_from(own: int | None) -> Callable[[str], str]:
         index = {0: "i", 1: "(i+1)", -1: "(i-1)"}.get(other - own, str(other))
         part, _, rest = name.split(".", 2)
         return f"{part}.{index}.{rest}"
+
     return to
 
 
@@ -92,9 +94,12 @@ def spread_text(s: Spread) -> str:
     size = f"SD {number(s.sd)} of the logarithm"
     if s.sd < 1:  # a CV says nothing of a spread over decades
         size = f"CV {100 * math.sqrt(math.expm1(s.sd**2)):.3g} %"
-    words = {"lognormal": f"log-normal, {size}",
-             "logitnormal": f"logit-normal, SD {number(s.sd)} of the logit",
-             "normal": f"normal, SD {number(s.sd)}", "uniform": "uniform"}[s.law]
+    words = {
+        "lognormal": f"log-normal, {size}",
+        "logitnormal": f"logit-normal, SD {number(s.sd)} of the logit",
+        "normal": f"normal, SD {number(s.sd)}",
+        "uniform": "uniform",
+    }[s.law]
     return "; ".join(filter(None, (words + _bounds(s), mixture)))
 
 

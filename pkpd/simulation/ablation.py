@@ -1,4 +1,6 @@
-"""Surgery and ablation: what is left of compartments; of ablation, by completeness that depends on a lesion's size."""
+"""Surgery and ablation: what is left of compartments; of ablation, by completeness that depends on a lesion's
+size.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,17 @@ from pkpd.simulation.simulation import Simulation
 
 
 @door
-def ablation(run: Simulation, lesions: Sequence[str], chosen: np.ndarray | bool = True, session: int = 1) -> Schedule:
+def ablation(
+    run: Simulation, lesions: Sequence[str], chosen: np.ndarray | bool = True, session: int = 1
+) -> Schedule:
     """What ablation at a run's last time leaves of lesions: a schedule that joins the doses of the run.
 
     lesions  as the model names them, such as "lesion.1", each with a part that uses local/ablation
     chosen   who is ablated, (patient,) or (patient, lesion)
     session  its number: another session of the same lesions is another draw
 
-    Whether a lesion keeps tumour is drawn with its `chance`; then the share `left` of all its compartments stays, else none.
+    Whether a lesion keeps tumour is drawn with its `chance`; then the share `left` of all its compartments
+    stays, else none.
     """
     n, people = len(run.population), run.population
     chosen = np.asarray(chosen, dtype=bool)
@@ -32,10 +37,16 @@ def ablation(run: Simulation, lesions: Sequence[str], chosen: np.ndarray | bool 
     share = {}
     for j, lesion in enumerate(lesions):
         part = _part(run, lesion)
-        draws = uniform((*people.key, "ablation", lesion, str(session)), int(people.numbers.max()) - people.first, people.first)
+        draws = uniform(
+            (*people.key, "ablation", lesion, str(session)),
+            int(people.numbers.max()) - people.first,
+            people.first,
+        )
         chance, left = (run[f"{part}.{name}"][:, -1] for name in ("chance", "left"))
         if np.any(np.isnan(chance) & chosen[:, j]):
-            raise fail("run", "a patient to be ablated could not be solved", "leave it out: run.failures names it")
+            raise fail(
+                "run", "a patient to be ablated could not be solved", "leave it out: run.failures names it"
+            )
         kept = draws[people.numbers - people.first - 1] < chance
         left = np.where(chosen[:, j], np.where(kept, left, 0.0), 1.0)
         share |= {s: left for s in run.model.states if s.rsplit(".", 1)[0] == lesion}
@@ -49,16 +60,23 @@ def _part(run: Simulation, lesion: str) -> str:
         tumour = dict(part.joins).get("tumour", "") if part.use == "local/ablation" else ""
         for state in run.model.states if tumour else ():
             name = state.rsplit(".", 1)[0]
-            if name == tumour or (name.startswith(f"{tumour}.") and name[len(tumour) + 1:].isdigit()):
-                known[name] = part.name + name[len(tumour):]
+            if name == tumour or (name.startswith(f"{tumour}.") and name[len(tumour) + 1 :].isdigit()):
+                known[name] = part.name + name[len(tumour) :]
     if lesion not in known:
-        raise fail("lesions", f"{run.model.name} cannot ablate {lesion!r}", nearest(lesion, known) if known else
-                   'add a part: ablation = { use = "local/ablation", tumour = "lesion" }')
+        raise fail(
+            "lesions",
+            f"{run.model.name} cannot ablate {lesion!r}",
+            nearest(lesion, known)
+            if known
+            else 'add a part: ablation = { use = "local/ablation", tumour = "lesion" }',
+        )
     return known[lesion]
 
 
 @door
-def removal(model: Model, time: np.ndarray | float, left: Mapping[str, np.ndarray | float], n: int) -> Schedule:
+def removal(
+    model: Model, time: np.ndarray | float, left: Mapping[str, np.ndarray | float], n: int
+) -> Schedule:
     """Surgery or ablation: the share of each named compartment that is left at a time, for n patients.
 
     time  in the model's time unit, one for all or one a patient; infinite for a patient who has none

@@ -1,4 +1,6 @@
-"""The first time at which a compartment or variable crosses a level, such as extinction, and what happens then."""
+"""The first time at which a compartment or variable crosses a level, such as extinction, and what happens
+then.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,10 @@ class Crossing:
 
     of     a compartment or variable of the model
     level  a quantity with its unit, as in "0.001 mL"
-    falls  met falling to the level (True) or rising to it (False); a value that starts at the level or beyond it must come
-           back first
-    then   compartments and inputs that take a value at that moment, in the model's units: {"lesion.1.sensitive": 0.0}
+    falls  met falling to the level (True) or rising to it (False); a value that starts at the level or beyond
+           it must come back first
+    then   compartments and inputs that take a value at that moment, in the model's units:
+           {"lesion.1.sensitive": 0.0}
     """
 
     of: str
@@ -48,25 +51,44 @@ def watch(model: Model, crossings: Sequence[Crossing]) -> Watch:
             except ContentError as error:
                 issues += error.issues
     raise_issues(issues)
-    return Watch(tuple(c.of for c in crossings), np.array(levels, dtype=float).reshape(-1, 2),
-                 np.array(deeds, dtype=float).reshape(-1, 4))
+    return Watch(
+        tuple(c.of for c in crossings),
+        np.array(levels, dtype=float).reshape(-1, 2),
+        np.array(deeds, dtype=float).reshape(-1, 4),
+    )
 
 
 def _level(model: Model, crossing: Crossing, _: int, where: str) -> list[tuple]:
     known = [*model.states, *(v.name for v in model.variables)]
     if crossing.of not in known:
-        raise fail(f"{where}.of", f"{model.name} has no compartment or variable {crossing.of!r}", nearest(crossing.of, known))
-    return [(units.convert(crossing.level, model.unit(crossing.of), f"{where}.level"), 1.0 if crossing.falls else -1.0)]
+        raise fail(
+            f"{where}.of",
+            f"{model.name} has no compartment or variable {crossing.of!r}",
+            nearest(crossing.of, known),
+        )
+    return [
+        (
+            units.convert(crossing.level, model.unit(crossing.of), f"{where}.level"),
+            1.0 if crossing.falls else -1.0,
+        )
+    ]
 
 
 def _deeds(model: Model, crossing: Crossing, k: int, where: str) -> list[tuple]:
     found = []
     for name, value in crossing.then.items():
         if name not in (*model.states, *model.inputs):
-            raise fail(f"{where}.then", f"{model.name} has no compartment or input {name!r}",
-                       nearest(name, [*model.states, *model.inputs]))
+            raise fail(
+                f"{where}.then",
+                f"{model.name} has no compartment or input {name!r}",
+                nearest(name, [*model.states, *model.inputs]),
+            )
         if not isinstance(value, Real) or not math.isfinite(value):
-            raise fail(f"{where}.then.{name}", f"{value!r} is not a finite number", "give a finite number, in the model's unit")
+            raise fail(
+                f"{where}.then.{name}",
+                f"{value!r} is not a finite number",
+                "give a finite number, in the model's unit",
+            )
         kind, names = (ASSIGN, model.states) if name in model.states else (SET, model.inputs)
         if kind == SET and outside(p := model.parameters[names.index(name)], np.array([value]))[0]:
             raise fail(f"{where}.then.{name}", beyond(p, value), f"set what it can be; {allowed(p, value)}")

@@ -11,7 +11,9 @@ from pkpd.model.model import Model
 
 _BLOCK = 16_384  # patients times outputs whose variables are looked at together
 
-_LOOKED_AT: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}  # by the model's hash: what leave_out looks at
+_LOOKED_AT: dict[
+    str, tuple[tuple[str, ...], tuple[str, ...]]
+] = {}  # by the model's hash: what leave_out looks at
 
 Inputs = Callable[[Iterable[str]], Mapping[str, np.ndarray]]
 
@@ -37,7 +39,9 @@ def _computed_from(model: Model, names: Iterable[str]) -> set[str]:
     return found
 
 
-def evaluated(model: Model, names: Iterable[str], states: np.ndarray, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def evaluated(
+    model: Model, names: Iterable[str], states: np.ndarray, inputs: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     """Values of what these are computed from, of states (patient, time, state) and inputs (patient, time)."""
     needed = computed_from(model, names)
     values = dict(inputs) | {n: states[:, :, i] for i, n in enumerate(model.states) if n in needed}
@@ -48,12 +52,14 @@ def evaluated(model: Model, names: Iterable[str], states: np.ndarray, inputs: Ma
     return values
 
 
-def leave_out(model: Model, times: np.ndarray, states: np.ndarray, inputs: Inputs,
-              solved: np.ndarray) -> dict[int, tuple[float, str]]:
-    """Makes states (patient, time, state) missing from the time at which a variable or state of the patient is not finite.
+def leave_out(
+    model: Model, times: np.ndarray, states: np.ndarray, inputs: Inputs, solved: np.ndarray
+) -> dict[int, tuple[float, str]]:
+    """Makes states (patient, time, state) missing from the time at which a variable or state of the patient
+    is not finite.
 
-    Gives those patients, each with that time and the name. A rate that is not finite has failed in the engine: a
-    variable that makes one so is looked at where the engine ends, at the last output alone.
+    Gives those patients, each with that time and the name. A rate that is not finite has failed in the
+    engine: a variable that makes one so is looked at where the engine ends, at the last output alone.
 
     inputs  of some names
     solved  whom the engine brought to the end (patient,): a start value or a reset there has met no rate
@@ -61,9 +67,11 @@ def leave_out(model: Model, times: np.ndarray, states: np.ndarray, inputs: Input
     if model.hash not in _LOOKED_AT:
         _LOOKED_AT[model.hash] = _looked_at(model)
     apart, told = _LOOKED_AT[model.hash]
-    found = (_first(model, times, states, inputs, told, slice(-1, None))
-             | _first(model, times, states, inputs, apart, slice(None))
-             | _of_states(model, times, states, solved))
+    found = (
+        _first(model, times, states, inputs, told, slice(-1, None))
+        | _first(model, times, states, inputs, apart, slice(None))
+        | _of_states(model, times, states, solved)
+    )
     for i, (time, _) in found.items():
         states[i, times[i] >= time] = np.nan
     return found
@@ -76,8 +84,9 @@ def _looked_at(model: Model) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(n for n in may if n not in told), tuple(n for n in may if n in told)
 
 
-def _first(model: Model, times: np.ndarray, states: np.ndarray, inputs: Inputs, names: Sequence[str],
-           when: slice) -> dict[int, tuple[float, str]]:
+def _first(
+    model: Model, times: np.ndarray, states: np.ndarray, inputs: Inputs, names: Sequence[str], when: slice
+) -> dict[int, tuple[float, str]]:
     """The patients of whom a variable is not finite at some outputs, with the first time and name."""
     if not names:
         return {}
@@ -100,8 +109,12 @@ def _first(model: Model, times: np.ndarray, states: np.ndarray, inputs: Inputs, 
     return found
 
 
-def _of_states(model: Model, times: np.ndarray, states: np.ndarray, solved: np.ndarray) -> dict[int, tuple[float, str]]:
-    """The patients who were solved, and of whom a state is not finite all the same, with the first time and name."""
+def _of_states(
+    model: Model, times: np.ndarray, states: np.ndarray, solved: np.ndarray
+) -> dict[int, tuple[float, str]]:
+    """The patients who were solved, and of whom a state is not finite all the same, with the first time and
+    name.
+    """
     found = {}
     for i in np.flatnonzero(solved & ~np.isfinite(states).all(axis=(1, 2))):
         output, state = np.argwhere(~np.isfinite(states[i]))[0]
@@ -110,7 +123,9 @@ def _of_states(model: Model, times: np.ndarray, states: np.ndarray, solved: np.n
 
 
 def _may_fail(tree: Tree) -> bool:
-    """Whether an expression of finite values may be infinite or no number: a division, a power, a logarithm and the like."""
+    """Whether an expression of finite values may be infinite or no number: a division, a power, a logarithm
+    and the like.
+    """
     match tree:
         case ("num" | "name", _):
             return False
@@ -137,7 +152,9 @@ def _told_by_rates(model: Model) -> set[str]:
 
 
 def _passing(tree: Tree) -> set[str]:
-    """The names in an expression that, not finite, make it so: no denominator, exponent or argument of a function."""
+    """The names in an expression that, not finite, make it so: no denominator, exponent or argument of a
+    function.
+    """
     match tree:
         case ("name", name):
             return {name}

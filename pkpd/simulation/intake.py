@@ -120,11 +120,18 @@ def intake(run: Simulation, i: int, piece: slice, where: Carriers, events: Event
     left = run.states[i, piece.start] - own
     one_unit = len({run.model.compartments[k].unit for k in where.dosed}) == 1
     known = one_unit and not _from_elsewhere(events, where, left, last)
-    steps = (at | inside) & np.isin(events.index, where.dosed) & (
-        (events.kind == RATE) | ((events.kind == ADD) & (events.value != 0) & ~events.carried))
-    return Intake(amount if known else np.nan, moment / amount if amount and known else np.nan,
-                  float(events.time[steps].max() - first) if steps.any() else 0.0,
-                  _carried(run, i, piece, where, left), _torn(run, i, events, inside, where, (first, last)))
+    steps = (
+        (at | inside)
+        & np.isin(events.index, where.dosed)
+        & ((events.kind == RATE) | ((events.kind == ADD) & (events.value != 0) & ~events.carried))
+    )
+    return Intake(
+        amount if known else np.nan,
+        moment / amount if amount and known else np.nan,
+        float(events.time[steps].max() - first) if steps.any() else 0.0,
+        _carried(run, i, piece, where, left),
+        _torn(run, i, events, inside, where, (first, last)),
+    )
 
 
 def dose_times(events: Events, where: Carriers) -> np.ndarray:
@@ -175,8 +182,9 @@ def _carried(run: Simulation, i: int, piece: slice, where: Carriers, left: np.nd
     return False
 
 
-def _torn(run: Simulation, i: int, events: Events, inside: np.ndarray, where: Carriers,
-          window: tuple[float, float]) -> bool:
+def _torn(
+    run: Simulation, i: int, events: Events, inside: np.ndarray, where: Carriers, window: tuple[float, float]
+) -> bool:
     """Whether drug is removed, set or added within the window by anything but a dose."""
     other = events.carried | (events.kind == ASSIGN) | ((events.kind == SCALE) & (events.value != 1))
     if np.any(inside & other & np.isin(events.index, where.held)):

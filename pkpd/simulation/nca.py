@@ -27,14 +27,17 @@ _WORST, _FALL = 0.9, 1e-4  # no slope below this adjusted R², or where the loga
 
 @dataclass(frozen=True, repr=False)
 class Noncompartmental(Labelled):
-    """What a window of a simulation shows, a value a patient; missing (NaN) where it cannot be told. Times run from its start.
+    """What a window of a simulation shows, a value a patient; missing (NaN) where it cannot be told. Times
+    run from its start.
 
-    auc, aumc    area under the concentration, and under time x concentration: linear where it rises, logarithmic where it falls
+    auc, aumc    area under the concentration, and under time x concentration: linear where it rises,
+                 logarithmic where it falls
     cmax, tmax   the peak and its time; what a dose at the window's start brings belongs to the window
     cmin         the lowest concentration that follows a higher one: the rise of a first dose is no trough
     clast        at the window's end, before what is given then
-    lambda_z     the slope after the last dose and the peak that follows it, by the best adjusted R² of the last 3 or more
-                 points (of those within 0.0001 of the best, the most points); none if R² is below 0.9 or nothing falls
+    lambda_z     the slope after the last dose and the peak that follows it, by the best adjusted R² of the
+                 last 3 or more points (of those within 0.0001 of the best, the most points); none if R² is
+                 below 0.9 or nothing falls
     half_life, points, r2, since   of that slope: how many points, their adjusted R², the time of the first
     auc_inf, aumc_inf, extrapolated   to infinity by that slope, and the share of auc_inf beyond the window
     dose         what reached the compartments dosed in the window: a fraction absorbed or active has been
@@ -69,8 +72,11 @@ class Noncompartmental(Labelled):
 
     def label(self) -> tuple[str, list[Row]]:
         told = {n: getattr(self, n) for n in ("auc", "cmax", "half_life", "cl", "vss")}
-        rows = [(n, f"{np.median(x[~np.isnan(x)]):.4g} {self.units[n]}, median of {np.sum(~np.isnan(x))}")
-                for n, x in told.items() if not np.isnan(x).all()]
+        rows = [
+            (n, f"{np.median(x[~np.isnan(x)]):.4g} {self.units[n]}, median of {np.sum(~np.isnan(x))}")
+            for n, x in told.items()
+            if not np.isnan(x).all()
+        ]
         return f"Noncompartmental readouts of {self.of}: {len(self)} patients", rows
 
     def __len__(self) -> int:
@@ -96,8 +102,9 @@ READOUTS = tuple(f.name for f in fields(Noncompartmental))[3:]
 def nca(run: Simulation, of: str = "Cc", start: Time = 0.0, end: Time | None = None) -> Noncompartmental:
     """Reads a window of a simulation as if its model were not known.
 
-    start, end  a text such as "21 day", or numbers in the model's time unit, one or one a patient; both must be output
-                times, and the end is the last of them if left out. `sampling` puts outputs where they are needed.
+    start, end  a text such as "21 day", or numbers in the model's time unit, one or one a patient; both must
+                be output times, and the end is the last of them if left out. `sampling` puts outputs where
+                they are needed.
     """
     return _read(run, of, start, end)[0]
 
@@ -133,7 +140,11 @@ def accumulation(run: Simulation, of: str = "Cc", interval: Time = "21 day") -> 
     for i in range(len(run.times)):
         doses = dose_times(events_of(run.schedule, i), where)
         if not doses.size:
-            raise fail("accumulation", f"patient {run.population.numbers[i]} is given nothing that {of} shows", "dose first")
+            raise fail(
+                "accumulation",
+                f"patient {run.population.numbers[i]} is given nothing that {of} shows",
+                "dose first",
+            )
         begin.append(doses[0])
         count.append(np.floor((doses[-1] - doses[0]) / length[i] + SAME))
     first = np.array(begin)
@@ -144,19 +155,26 @@ def accumulation(run: Simulation, of: str = "Cc", interval: Time = "21 day") -> 
 
 
 @door
-def sampling(model: Model, schedule: Schedule, *windows: tuple[Time, Time], points: int = 120) -> tuple[np.ndarray, np.ndarray]:
-    """Output times (patient, time) and their places, to be given to `simulate`, at which nca is accurate in these windows.
+def sampling(
+    model: Model, schedule: Schedule, *windows: tuple[Time, Time], points: int = 120
+) -> tuple[np.ndarray, np.ndarray]:
+    """Output times (patient, time) and their places, to be given to `simulate`, at which nca is accurate in
+    these windows.
 
-    Each event and each end of a window is shown before and after; between two of them lie `points` times, dense after the
-    first. Windows are pairs such as ("0 day", "21 day").
+    Each event and each end of a window is shown before and after; between two of them lie `points` times,
+    dense after the first. Windows are pairs such as ("0 day", "21 day").
     """
     if not windows:
-        raise fail("sampling", "no window is given", 'name one: sampling(model, schedule, ("0 day", "21 day"))')
+        raise fail(
+            "sampling", "no window is given", 'name one: sampling(model, schedule, ("0 day", "21 day"))'
+        )
     n = len(schedule)
     limits = [[_times(model, x, n) for x in pair] for pair in windows]
     cuts = schedule.offsets[1:-1]
-    rows = [_grid(events, [(a[i], b[i]) for a, b in limits], points)
-            for i, events in enumerate(np.split(np.real(schedule.time), cuts))]
+    rows = [
+        _grid(events, [(a[i], b[i]) for a, b in limits], points)
+        for i, events in enumerate(np.split(np.real(schedule.time), cuts))
+    ]
     size = max(len(times) for times, _ in rows)
     padded = [[np.pad(x, (0, size - len(x)), mode="edge") for x in row] for row in rows]
     return np.array([t for t, _ in padded]), np.array([p for _, p in padded])
@@ -164,14 +182,22 @@ def sampling(model: Model, schedule: Schedule, *windows: tuple[Time, Time], poin
 
 def _times(model: Model, value: Time, n: int) -> np.ndarray:
     """A time in the model's unit, one a patient."""
-    number = units.convert(value, model.time, "window") if isinstance(value, str) else np.asarray(value, dtype=float)
+    number = (
+        units.convert(value, model.time, "window")
+        if isinstance(value, str)
+        else np.asarray(value, dtype=float)
+    )
     return np.array(np.broadcast_to(number, (n,)))
 
 
-def _grid(events: np.ndarray, windows: list[tuple[float, float]], points: int) -> tuple[np.ndarray, np.ndarray]:
+def _grid(
+    events: np.ndarray, windows: list[tuple[float, float]], points: int
+) -> tuple[np.ndarray, np.ndarray]:
     """One patient's output times, each with the number of events before it."""
     knots = np.unique([*events, *(e for pair in windows for e in pair if not np.any(same(events, e)))])
-    ladder = np.unique([*np.geomspace(1e-4, 1, points - points // 2 + 1), *np.linspace(0, 1, points // 2 + 2)])[1:-1]
+    ladder = np.unique(
+        [*np.geomspace(1e-4, 1, points - points // 2 + 1), *np.linspace(0, 1, points // 2 + 2)]
+    )[1:-1]
     times, places = [], []
     for a, b in zip(knots, [*knots[1:], np.inf], strict=True):
         before, after = np.searchsorted(events, a, "left"), np.searchsorted(events, a, "right")
@@ -198,8 +224,12 @@ def _units(model: Model, of: str) -> tuple[dict[str, str], float]:
     flow = units.parse_unit(dose or "1") / (units.parse_unit(c) * units.parse_unit(time))
     wanted = units.parse_unit(volume)
     factor = float(flow.factor / wanted.factor) if flow.dims == wanted.dims else np.nan
-    unit = dict.fromkeys(("cmax", "cmin", "clast"), c) | dict.fromkeys(("tmax", "half_life", "since", "mrt"), time)
-    unit |= dict.fromkeys(("auc", "auc_inf"), f"{c}*{time}") | dict.fromkeys(("aumc", "aumc_inf"), f"{c}*{time}^2")
+    unit = dict.fromkeys(("cmax", "cmin", "clast"), c) | dict.fromkeys(
+        ("tmax", "half_life", "since", "mrt"), time
+    )
+    unit |= dict.fromkeys(("auc", "auc_inf"), f"{c}*{time}") | dict.fromkeys(
+        ("aumc", "aumc_inf"), f"{c}*{time}^2"
+    )
     unit |= dict.fromkeys(("points", "r2", "extrapolated"), "1")
     return unit | {"lambda_z": f"1/{time}", "dose": dose or "1", "cl": volume, "vss": "L"}, factor
 
@@ -209,18 +239,27 @@ def _piece(run: Simulation, i: int, first: float, last: float, jumps: np.ndarray
     outs, name, time = run.times[i], run.population.numbers[i], run.model.time
     for limit in (first, last):
         if not np.any(same(outs, limit)):
-            raise fail("nca", f"the window's end {limit:g} {time} is no output of patient {name}",
-                       _REMEDY)
+            raise fail("nca", f"the window's end {limit:g} {time} is no output of patient {name}", _REMEDY)
     if first > last:
-        raise fail("nca", f"the window ends before it starts, at {last:g} and {first:g} {time}", "turn it round")
+        raise fail(
+            "nca", f"the window ends before it starts, at {last:g} and {first:g} {time}", "turn it round"
+        )
     inside = jumps[(jumps > first) & ~same(jumps, first) & ((jumps < last) | same(jumps, last))]
     for jump in inside if last > first else ():
         if not all(_shown(run, i, jump)):
-            raise fail("nca", f"patient {name} is given a dose at once at {jump:g} {time}, and the run does not show the "
-                       "concentration before and after it", _REMEDY)
+            raise fail(
+                "nca",
+                f"patient {name} is given a dose at once at {jump:g} {time}, and the run does not show the "
+                "concentration before and after it",
+                _REMEDY,
+            )
     if np.any(same(jumps, first)) and not _shown(run, i, first)[1]:
-        raise fail("nca", f"patient {name} is given a dose at once at {first:g} {time}, and the run does not show "
-                   "the concentration after it", _REMEDY)
+        raise fail(
+            "nca",
+            f"patient {name} is given a dose at once at {first:g} {time}, and the run does not show "
+            "the concentration after it",
+            _REMEDY,
+        )
     begin = int(np.flatnonzero(same(outs, first))[-1])
     end = int(np.flatnonzero(same(outs, last))[0])
     return slice(begin, max(begin, end) + 1)
@@ -228,7 +267,7 @@ def _piece(run: Simulation, i: int, first: float, last: float, jumps: np.ndarray
 
 def _shown(run: Simulation, i: int, time: float) -> tuple[bool, bool]:
     """Whether a patient's outputs at a time show the state before all of its events, and after them."""
-    events = np.real(run.schedule.time[run.schedule.offsets[i]:run.schedule.offsets[i + 1]])
+    events = np.real(run.schedule.time[run.schedule.offsets[i] : run.schedule.offsets[i + 1]])
     here, own = same(run.times[i], time), same(events, time)
     if run.places is None:
         return False, bool(here.any())  # all events up to a time come before it
@@ -263,7 +302,9 @@ def _area(t: np.ndarray, c: np.ndarray) -> tuple[float, float]:
     """The areas under c and under t c: linear where c rises, logarithmic where it falls."""
     gap, a, b, s, e = np.diff(t), c[:-1], c[1:], t[:-1], t[1:]
     area, moment = gap * (a + b) / 2, gap * (s * a + e * b) / 2
-    falls = (b > 0) & (a > b * (1 + 1e-5)) & (gap > 0)  # closer, and the logarithm's rounding exceeds what it mends
+    falls = (
+        (b > 0) & (a > b * (1 + 1e-5)) & (gap > 0)
+    )  # closer, and the logarithm's rounding exceeds what it mends
     k = np.log(a[falls] / b[falls]) / gap[falls]
     area[falls] = (a - b)[falls] / k
     moment[falls] = (s * a - e * b)[falls] / k + (a - b)[falls] / k**2

@@ -34,12 +34,18 @@ class Sensitivity:
     schedules: tuple[Schedule, ...]
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """The derivative of a compartment or variable by each parameter, (patient, time, parameter), in `unit(name)`."""
+        """The derivative of a compartment or variable by each parameter, (patient, time, parameter), in
+        `unit(name)`.
+        """
         run = self.simulation
         found = []
         for k, (parameter, schedule) in enumerate(zip(self.parameters, self.schedules, strict=True)):
-            own = replace(run, population=_tinted(run.population, parameter), schedule=schedule,
-                          states=run.states + 1j * STEP * self.slopes[:, :, k])
+            own = replace(
+                run,
+                population=_tinted(run.population, parameter),
+                schedule=schedule,
+                states=run.states + 1j * STEP * self.slopes[:, :, k],
+            )
             found.append(np.imag(own[name]) / STEP)
         return np.stack(found, axis=-1)
 
@@ -53,14 +59,26 @@ def _tinted(population: Population, parameter: str) -> Population:
 
 
 @door
-def sensitivity(model: Model, population: Population, parameters: Sequence[str], dosing: Dosing | Schedule | None = None,
-                times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0, rtol: float = 1e-6, strict: bool = True,
-                places: np.ndarray | None = None, executor: Executor | None = None, atol: Given = None) -> Sensitivity:
+def sensitivity(
+    model: Model,
+    population: Population,
+    parameters: Sequence[str],
+    dosing: Dosing | Schedule | None = None,
+    times: np.ndarray | tuple = (0.0,),
+    *,
+    begin: np.ndarray | float = 0.0,
+    rtol: float = 1e-6,
+    strict: bool = True,
+    places: np.ndarray | None = None,
+    executor: Executor | None = None,
+    atol: Given = None,
+) -> Sensitivity:
     """Solves a model and its forward sensitivity equations for every patient.
 
     parameters  inputs of the model, by name
-    dosing      a function from a population to its schedule, as `lambda people: lower(regimen, model, people, starts)`, so that
-                lag, bioavailability, rate and duration are followed too; a schedule alone holds them fixed
+    dosing      a function from a population to its schedule, as `lambda people: lower(regimen, model, people,
+                starts)`, so that lag, bioavailability, rate and duration are followed too; a schedule alone
+                holds them fixed
     atol        as in `simulate`; a derivative times its parameter has its state's
     """
     if isinstance(parameters, str):
@@ -71,8 +89,11 @@ def sensitivity(model: Model, population: Population, parameters: Sequence[str],
     if not parameters or len(set(parameters)) < len(parameters):
         raise fail("sensitivity", "needs one or more different parameters", "name inputs of the model")
     if not (dosing is None or callable(dosing) or isinstance(dosing, Schedule)):
-        raise fail("sensitivity", f"dosing is {type(dosing).__name__}, not a schedule or a function that makes one",
-                   "lambda people: lower(regimen, model, people, starts)")
+        raise fail(
+            "sensitivity",
+            f"dosing is {type(dosing).__name__}, not a schedule or a function that makes one",
+            "lambda people: lower(regimen, model, people, starts)",
+        )
     fixed = nothing(len(population)) if dosing is None else dosing
     make: Dosing = fixed if callable(fixed) else lambda _: fixed
     plain = make(population)
@@ -81,12 +102,26 @@ def sensitivity(model: Model, population: Population, parameters: Sequence[str],
     places = placed(places, outs)
     tints = tuple(make(_tinted(population, p)) for p in parameters)
     solved, slopes = solve_gradient(
-        model, columns, start_states(model, population), start_slopes(model, population.inputs, columns), population.inputs,
-        plain, tints, outs, np.asarray(begin, dtype=float), rtol, executor, places, atol)
+        model,
+        columns,
+        start_states(model, population),
+        start_slopes(model, population.inputs, columns),
+        population.inputs,
+        plain,
+        tints,
+        outs,
+        np.asarray(begin, dtype=float),
+        rtol,
+        executor,
+        places,
+        atol,
+    )
     run = Simulation(model, population, plain, outs, solved.states)
     lost = leave_out(model, outs, solved.states, run.inputs, solved.status == 0)
     slopes[np.isnan(run.states).any(axis=2)] = np.nan
     failed = failures(model, population, solved, lost)
     if failed and strict:
-        raise SimulationError(f"{model.name}: {len(failed)} of {len(population)} patients failed\n  " + "\n  ".join(failed[:5]))
+        raise SimulationError(
+            f"{model.name}: {len(failed)} of {len(population)} patients failed\n  " + "\n  ".join(failed[:5])
+        )
     return Sensitivity(replace(run, failures=failed, places=places), tuple(parameters), slopes, tints)

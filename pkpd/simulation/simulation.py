@@ -42,11 +42,13 @@ MOST_STEPS = 200_000  # from one event to the next
 
 @dataclass(frozen=True, repr=False)
 class Simulation(Labelled):
-    """Patients' states over time: `times` (patient, time) in the model's time unit, `states` (patient, time, state).
+    """Patients' states over time: `times` (patient, time) in the model's time unit, `states` (patient, time,
+    state).
 
     A patient that could not be solved is kept, its later states missing, and named in `failures`.
-    `places` (patient, time) is how many of a patient's events come before each output; all up to its time if none.
-    `crossed` (patient, crossing) is when each crossing was first met, infinite if it was not, missing if a patient failed before.
+    `places` (patient, time) is how many of a patient's events come before each output; all up to its time if
+    none. `crossed` (patient, crossing) is when each crossing was first met, infinite if it was not, missing
+    if a patient failed before.
     """
 
     model: Model
@@ -61,9 +63,16 @@ class Simulation(Labelled):
 
     def label(self) -> tuple[str, list[Row]]:
         n, k = self.times.shape
-        span = f"{k} times from {np.min(self.times):g} to {np.max(self.times):g} {self.model.time}" if self.times.size else "none"
-        rows = [("times", span), ("states", named(self.model.states)),
-                ("variables", named(v.name for v in self.model.variables))]
+        span = (
+            f"{k} times from {np.min(self.times):g} to {np.max(self.times):g} {self.model.time}"
+            if self.times.size
+            else "none"
+        )
+        rows = [
+            ("times", span),
+            ("states", named(self.model.states)),
+            ("variables", named(v.name for v in self.model.variables)),
+        ]
         rows += [("failed", f"{len(self.failures)} patients; {self.failures[0]}")] if self.failures else []
         return f"Simulation of {self.model.name}: {n} patients", rows
 
@@ -96,7 +105,10 @@ class Simulation(Labelled):
         return {n: self._input(i) for i, n in enumerate(self.model.inputs) if n in needed}
 
     def _input(self, index: int) -> np.ndarray:
-        start, schedule = self.population.inputs[:, index], self._with_crossings(self.model.inputs[index], index)
+        start, schedule = (
+            self.population.inputs[:, index],
+            self._with_crossings(self.model.inputs[index], index),
+        )
         if np.any((schedule.kind == SET) & (schedule.index == index)):
             return schedule.input_at(index, start, self.times)
         return np.broadcast_to(start[:, None], self.times.shape)
@@ -118,10 +130,14 @@ class Simulation(Labelled):
         names  compartments, variables, inputs and covariates; every compartment and variable if left out
         """
         n, k = self.times.shape
-        names = [*self.model.states, *(v.name for v in self.model.variables)] if names is None else list(names)
+        names = (
+            [*self.model.states, *(v.name for v in self.model.variables)] if names is None else list(names)
+        )
         own = self.population.covariates
         known = [name for name in names if name in self.model or name not in own]
-        values = self._values(known) | {c: np.repeat(own[c][:, None], k, axis=1) for c in names if c not in known}
+        values = self._values(known) | {
+            c: np.repeat(own[c][:, None], k, axis=1) for c in names if c not in known
+        }
         columns = {"ID": np.repeat(self.population.numbers, k), "TIME": self.times.ravel()}
         return columns | {name: values[name].ravel() for name in names}
 
@@ -133,23 +149,35 @@ class Simulation(Labelled):
         import pandas as pd
 
         frame = pd.DataFrame(self.columns(names))
-        frame.attrs["units"] = {"ID": "1", "TIME": self.model.time, **{n: self._unit(n) for n in frame.columns[2:]}}
+        frame.attrs["units"] = {
+            "ID": "1",
+            "TIME": self.model.time,
+            **{n: self._unit(n) for n in frame.columns[2:]},
+        }
         return frame
 
     def _unit(self, name: str) -> str:
         return self.model.unit(name) if name in self.model else REGISTER[name].unit
 
     def plot(self, *names: str) -> Figure:
-        """A panel for each compartment, variable or input: the median of patients and their middle 90 %; each patient
-        where there are at most ten. Patients that failed are left out of the later times, and the title counts them.
+        """A panel for each compartment, variable or input: the median of patients and their middle 90 %; each
+        patient where there are at most ten. Patients that failed are left out of the later times, and the
+        title counts them.
         """
         from pkpd.simulation.curves import curves
 
         if not names:
-            raise fail("plot", "names nothing", f"name compartments or variables: plot({self.model.states[0]!r})")
+            raise fail(
+                "plot", "names nothing", f"name compartments or variables: plot({self.model.states[0]!r})"
+            )
         lost = f"; {len(self.failures)} failed" if self.failures else ""
-        return curves(self.times, self._values(list(names)), {n: self.model.unit(n) for n in names}, self.model.time,
-                      f"{self.model.title}: {len(self.population)} patients{lost}")
+        return curves(
+            self.times,
+            self._values(list(names)),
+            {n: self.model.unit(n) for n in names},
+            self.model.time,
+            f"{self.model.title}: {len(self.population)} patients{lost}",
+        )
 
 
 def start_states(model: Model, population: Population) -> np.ndarray:
@@ -162,26 +190,55 @@ def start_states(model: Model, population: Population) -> np.ndarray:
     return start
 
 
-def check(model: Model, population: Population, schedule: Schedule, start: np.ndarray | None, begin: np.ndarray | float,
-          rtol: float, most_steps: int = MOST_STEPS) -> None:
+def check(
+    model: Model,
+    population: Population,
+    schedule: Schedule,
+    start: np.ndarray | None,
+    begin: np.ndarray | float,
+    rtol: float,
+    most_steps: int = MOST_STEPS,
+) -> None:
     """Refuses what the engine would read wrongly: it is compiled, and checks no bounds."""
     n = len(population)
     if population.names != model.inputs:
-        raise fail("simulate", f"these patients were not drawn for {model.name}", "draw(model, parameters, n) with this model")
+        raise fail(
+            "simulate",
+            f"these patients were not drawn for {model.name}",
+            "draw(model, parameters, n) with this model",
+        )
     if len(schedule) != n:
         raise fail("simulate", f"the schedule is of {len(schedule)} patients, the population of {n}", "")
     size = np.where(schedule.kind == SET, len(model.inputs), len(model.states))
     if np.any((schedule.index < 0) | (schedule.index >= size)):
-        raise fail("simulate", f"the schedule was not made for {model.name}", "lower the regimen onto this model")
+        raise fail(
+            "simulate", f"the schedule was not made for {model.name}", "lower the regimen onto this model"
+        )
     if start is None and np.any(np.real(schedule.time) < np.broadcast_to(begin, (n,))[schedule.patients]):
-        raise fail("simulate", "an event lies before the simulation's begin", "begin earlier, or give the states at its start")
+        raise fail(
+            "simulate",
+            "an event lies before the simulation's begin",
+            "begin earlier, or give the states at its start",
+        )
     if start is not None and np.shape(start) != (n, len(model.states)):
-        raise fail("simulate", f"start is of shape {np.shape(start)}, not {(n, len(model.states))}", "give (patient, state)")
+        raise fail(
+            "simulate",
+            f"start is of shape {np.shape(start)}, not {(n, len(model.states))}",
+            "give (patient, state)",
+        )
     _check_inputs(model, population, schedule)
     if not 0 < rtol < 1:
-        raise fail("simulate", f"rtol = {rtol:g} is not a relative tolerance", "give a number between 0 and 1, such as 1e-6")
+        raise fail(
+            "simulate",
+            f"rtol = {rtol:g} is not a relative tolerance",
+            "give a number between 0 and 1, such as 1e-6",
+        )
     if not 0 < most_steps < 2**62:
-        raise fail("simulate", f"most_steps = {most_steps!r} is not a number of steps", "give a whole number, 1 or more")
+        raise fail(
+            "simulate",
+            f"most_steps = {most_steps!r} is not a number of steps",
+            "give a whole number, 1 or more",
+        )
 
 
 def _check_inputs(model: Model, population: Population, schedule: Schedule) -> None:
@@ -191,8 +248,13 @@ def _check_inputs(model: Model, population: Population, schedule: Schedule) -> N
     for index in np.unique(schedule.index[schedule.kind == SET]):
         rows = np.flatnonzero((schedule.kind == SET) & (schedule.index == index))
         who, when = numbers[schedule.patients[rows]], np.real(schedule.time[rows])
-        require([asked[index]], schedule.value[rows, None], "schedule",
-                lambda i, who=who, when=when: f"patient {who[i]}, {model.time} {when[i]:g}", missing=True)
+        require(
+            [asked[index]],
+            schedule.value[rows, None],
+            "schedule",
+            lambda i, who=who, when=when: f"patient {who[i]}, {model.time} {when[i]:g}",
+            missing=True,
+        )
 
 
 def grid(times: np.ndarray | tuple, n: int, begin: np.ndarray | float) -> np.ndarray:
@@ -204,49 +266,80 @@ def grid(times: np.ndarray | tuple, n: int, begin: np.ndarray | float) -> np.nda
     if outs.shape[1] == 0 or np.any(np.diff(outs, axis=1) < 0) or not np.all(np.isfinite(outs)):
         raise fail("simulate", "the output times are not finite and in order", "give at least one, ascending")
     if np.any(outs[:, 0] < begin):
-        raise fail("simulate", "an output time lies before the simulation's begin", "begin earlier, or leave it out")
+        raise fail(
+            "simulate", "an output time lies before the simulation's begin", "begin earlier, or leave it out"
+        )
     return outs
 
 
 def placed(places: np.ndarray | None, outs: np.ndarray) -> np.ndarray | None:
-    """How many of a patient's events come before each output (patient, time), checked: the engine reads what it is given."""
+    """How many of a patient's events come before each output (patient, time), checked: the engine reads what
+    it is given.
+    """
     if places is None:
         return None
     given = np.asarray(places)
     if given.shape != outs.shape:
-        raise fail("simulate", f"places are of shape {given.shape}, not {outs.shape}",
-                   "give one for each output: (patient, time)")
+        raise fail(
+            "simulate",
+            f"places are of shape {given.shape}, not {outs.shape}",
+            "give one for each output: (patient, time)",
+        )
     if given.dtype.kind not in "iu" or np.any(given < 0) or np.any(np.diff(given, axis=1) < 0):
-        raise fail("simulate", "places are not counts of events in order", "give whole numbers that do not fall along a row")
+        raise fail(
+            "simulate",
+            "places are not counts of events in order",
+            "give whole numbers that do not fall along a row",
+        )
     return given
 
 
-def failures(model: Model, population: Population, solved: Solved,
-             lost: Mapping[int, tuple[float, str]]) -> tuple[str, ...]:
-    """The patients that could not be solved, or of whom a variable is not finite, each with its number, time and reason."""
+def failures(
+    model: Model, population: Population, solved: Solved, lost: Mapping[int, tuple[float, str]]
+) -> tuple[str, ...]:
+    """The patients that could not be solved, or of whom a variable is not finite, each with its number, time
+    and reason.
+    """
     from pkpd.solve.batch import REASONS
 
     told = {i: (solved.reached[i], REASONS[int(solved.status[i])]) for i in np.flatnonzero(solved.status)}
     told |= {i: (time, f"{name} is not finite") for i, (time, name) in lost.items()}
-    return tuple(f"patient {population.numbers[i]}, {model.time} {time:.6g}: {why}" for i, (time, why) in sorted(told.items()))
+    return tuple(
+        f"patient {population.numbers[i]}, {model.time} {time:.6g}: {why}"
+        for i, (time, why) in sorted(told.items())
+    )
 
 
 @door
-def simulate(model: Model, population: Population, schedule: Schedule | None = None,
-             times: np.ndarray | tuple = (0.0,), *, begin: np.ndarray | float = 0.0,
-             start: np.ndarray | None = None, rtol: float = 1e-6, strict: bool = True,
-             executor: Executor | None = None, places: np.ndarray | None = None, tell: Tell = quiet,
-             crossings: Sequence[Crossing] = (), atol: Given = None, most_steps: int = MOST_STEPS) -> Simulation:
+def simulate(
+    model: Model,
+    population: Population,
+    schedule: Schedule | None = None,
+    times: np.ndarray | tuple = (0.0,),
+    *,
+    begin: np.ndarray | float = 0.0,
+    start: np.ndarray | None = None,
+    rtol: float = 1e-6,
+    strict: bool = True,
+    executor: Executor | None = None,
+    places: np.ndarray | None = None,
+    tell: Tell = quiet,
+    crossings: Sequence[Crossing] = (),
+    atol: Given = None,
+    most_steps: int = MOST_STEPS,
+) -> Simulation:
     """Solves a model for every patient of a population.
 
     times   output times in the model's time unit, (time,) or (patient, time), in order
     begin   when integration starts, start the states then (default: the model's start values)
     strict  raise if a patient fails; otherwise keep it as failed
-    places  how many of a patient's events come before each output, (patient, time); all up to its time if left out
+    places  how many of a patient's events come before each output, (patient, time); all up to its time if
+            left out
     crossings  thresholds to look for, and what happens there (pkpd.Crossing)
-    atol    absolute tolerance, in the compartments' units: one number, or numbers by compartment; if left out, from a
-            compartment's `scale`, or from what enters it (solve/tolerance)
-    most_steps  after which a patient fails, counted anew from each event (a dose, a value set, a crossing's action)
+    atol    absolute tolerance, in the compartments' units: one number, or numbers by compartment; if left
+            out, from a compartment's `scale`, or from what enters it (solve/tolerance)
+    most_steps  after which a patient fails, counted anew from each event (a dose, a value set, a crossing's
+                action)
     tell    is told how far it is: (what, done, of)
     """
     from pkpd.simulation.crossings import watch
@@ -259,15 +352,37 @@ def simulate(model: Model, population: Population, schedule: Schedule | None = N
     outs = grid(times, n, begin)
     places = placed(places, outs)
     first = start_states(model, population) if start is None else start
-    solved = solve_population(model, first, population.inputs, schedule, outs, np.asarray(begin, dtype=float), rtol, most_steps,
-                              executor=executor, places=places, watch=watch(model, crossings),
-                              atol=tolerances(model, rtol, atol), done=partial(tell, "patients in pieces"))
-    run = Simulation(model, population, schedule, outs, solved.states, (), solved.crossed if crossings else None,
-                     tuple(crossings))
+    solved = solve_population(
+        model,
+        first,
+        population.inputs,
+        schedule,
+        outs,
+        np.asarray(begin, dtype=float),
+        rtol,
+        most_steps,
+        executor=executor,
+        places=places,
+        watch=watch(model, crossings),
+        atol=tolerances(model, rtol, atol),
+        done=partial(tell, "patients in pieces"),
+    )
+    run = Simulation(
+        model=model,
+        population=population,
+        schedule=schedule,
+        times=outs,
+        states=solved.states,
+        failures=(),
+        crossed=solved.crossed if crossings else None,
+        crossings=tuple(crossings),
+    )
     lost = leave_out(model, outs, solved.states, run.inputs, solved.status == 0)
     failed = failures(model, population, solved, lost)
     if failed and strict:
-        raise SimulationError(f"{model.name}: {len(failed)} of {n} patients failed\n  " + "\n  ".join(failed[:5]))
+        raise SimulationError(
+            f"{model.name}: {len(failed)} of {n} patients failed\n  " + "\n  ".join(failed[:5])
+        )
     unknown = (solved.status != 0) | np.isin(np.arange(n), list(lost))
     crossed = np.where(unknown[:, None] & np.isinf(solved.crossed), np.nan, solved.crossed)
     return replace(run, failures=failed, crossed=crossed if crossings else None, places=places)

@@ -33,7 +33,8 @@ _MOST = 1_000_000_000  # patients
 
 @dataclass(frozen=True)
 class Crowd:
-    """What every block of virtual patients is simulated from: plain data. `times` are in the model's time unit.
+    """What every block of virtual patients is simulated from: plain data. `times` are in the model's time
+    unit.
 
     cycles  of the regimen's first course; left out where the regimen says it itself
     """
@@ -71,22 +72,32 @@ class Written:
 
 
 @door
-def simulate_to_file(crowd: Crowd, patients: int, path: str | Path, tell: Tell = lambda what, done, of: None,
-                     columns: Sequence[str] | None = None) -> Written:
-    """Simulates patients 1 to `patients` and writes one row a patient and time: ID, TIME, compartments, variables, FAILED.
+def simulate_to_file(
+    crowd: Crowd,
+    patients: int,
+    path: str | Path,
+    tell: Tell = lambda what, done, of: None,
+    columns: Sequence[str] | None = None,
+) -> Written:
+    """Simulates patients 1 to `patients` and writes one row a patient and time: ID, TIME, compartments,
+    variables, FAILED.
 
     columns  what is written between TIME and FAILED: names of compartments, variables, inputs and covariates
 
-    A patient that could not be solved is named in FAILED with the time and the reason, its later rows empty; the others
-    are not touched. The file is whole or not there, `.csv` or `.parquet` (a row group a block). A file for which the disk
-    has no room is refused after the first block.
+    A patient that could not be solved is named in FAILED with the time and the reason, its later rows empty;
+    the others are not touched. The file is whole or not there, `.csv` or `.parquet` (a row group a block). A
+    file for which the disk has no room is refused after the first block.
     """
     from pkpd.solve.compile import kernels
 
     path = Path(path)
     require_table(path)
     if not whole(patients, 1, _MOST):
-        raise fail("patients", f"{shown(patients)} is not a number of patients", f"give a whole number from 1 to {_MOST:,}")
+        raise fail(
+            "patients",
+            f"{shown(patients)} is not a number of patients",
+            f"give a whole number from 1 to {_MOST:,}",
+        )
     units = {"ID": "1", "TIME": crowd.model.time, **_units(crowd, columns)}
     kernels(crowd.model)  # once, before threads ask for it
     size = crowd.block
@@ -95,7 +106,7 @@ def simulate_to_file(crowd: Crowd, patients: int, path: str | Path, tell: Tell =
     with table_writer(path, units) as write:
         for rows, told, own in stream(partial(_block, crowd, tuple(units)[2:], patients, size), blocks):
             wrote = write(rows)
-            failures += told[:_SHOWN - len(failures)]
+            failures += told[: _SHOWN - len(failures)]
             failed += len(told)
             tally = own if tally is None or own is None else tally + own
             done += len(rows["ID"]) // len(crowd.times)
@@ -103,7 +114,15 @@ def simulate_to_file(crowd: Crowd, patients: int, path: str | Path, tell: Tell =
                 _check_room(path, wrote, patients / done)
             if len(blocks) > 1:
                 tell("simulating", done, patients)
-    return Written(path, patients, done * len(crowd.times), units, failed, tuple(failures), tally)
+    return Written(
+        path=path,
+        patients=patients,
+        rows=done * len(crowd.times),
+        units=units,
+        failed=failed,
+        failures=tuple(failures),
+        tally=tally,
+    )
 
 
 def _units(crowd: Crowd, columns: Sequence[str] | None) -> dict[str, str]:
@@ -116,7 +135,13 @@ def _units(crowd: Crowd, columns: Sequence[str] | None) -> dict[str, str]:
     known = {n: REGISTER[n].unit if n in REGISTER else "1" for n in features}
     known |= {n: model.unit(n) for n in (*model.inputs, *everything)}
     named = [n for n in dict.fromkeys(columns) if n not in ("ID", "TIME", "FAILED")]  # these are always there
-    raise_issues([Issue("columns", f"{model.name} has no {shown(n)}", nearest(n, known)) for n in named if n not in known])
+    raise_issues(
+        [
+            Issue("columns", f"{model.name} has no {shown(n)}", nearest(n, known))
+            for n in named
+            if n not in known
+        ]
+    )
     return {n: known[n] for n in named}
 
 
@@ -124,13 +149,18 @@ def _check_room(path: Path, size: int, times: float) -> None:
     """Refuses a file that would not fit, by the size of its first block."""
     free = shutil.disk_usage(nearest_folder(path.parent)).free + size
     if size * times > free:
-        raise OutputError(f"{path}: would take about {size * times / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free\n"
-                          "    remedy: fewer patients or times, a few columns only (columns), or another disk")
+        raise OutputError(
+            f"{path}: would take about {size * times / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free\n"
+            "    remedy: fewer patients or times, a few columns only (columns), or another disk"
+        )
 
 
-def _block(crowd: Crowd, columns: tuple[str, ...], patients: int, size: int,
-           first: int) -> tuple[dict[str, Any], tuple[str, ...], Tally | None]:
-    """The columns of some patients, those that failed, what rules did; draws are keyed by patient: no block knows of others."""
+def _block(
+    crowd: Crowd, columns: tuple[str, ...], patients: int, size: int, first: int
+) -> tuple[dict[str, Any], tuple[str, ...], Tally | None]:
+    """The columns of some patients, those that failed, what rules did; draws are keyed by patient: no block
+    knows of others.
+    """
     n, model = min(size, patients - first), crowd.model
     people = draw(model, crowd.parameters, n, crowd.seed, first=first)
     schedule = tally = None

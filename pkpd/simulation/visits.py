@@ -18,16 +18,25 @@ from pkpd.regimen.schedule import ASSIGN, Schedule, nothing, packed
 from pkpd.simulation.crossings import Crossing
 from pkpd.simulation.simulation import simulate, start_states
 
-DECISION = np.dtype([("patient", np.int64), ("cycle", np.int64), ("time", float), ("rule", np.int64), ("action", "U6")])
+DECISION = np.dtype(
+    [("patient", np.int64), ("cycle", np.int64), ("time", float), ("rule", np.int64), ("action", "U6")]
+)
 
 
 def levels(regimen: Regimen, model: Model) -> np.ndarray:
     """Each rule's level in the model's unit; raises for every rule that the model cannot follow."""
     known, issues, found = {r.name: r.unit for r in (*model.compartments, *model.variables)}, [], []
-    for where, rule in ((f"{c.where}: rules[{i}]", r) for c in regimen.courses for i, r in enumerate(c.rules, 1)):
+    for where, rule in (
+        (f"{c.where}: rules[{i}]", r) for c in regimen.courses for i, r in enumerate(c.rules, 1)
+    ):
         if rule.of not in known:
-            issues.append(Issue(f"{where}.of", f"{model.name} has no compartment or variable {rule.of!r}",
-                                nearest(rule.of, known)))
+            issues.append(
+                Issue(
+                    f"{where}.of",
+                    f"{model.name} has no compartment or variable {rule.of!r}",
+                    nearest(rule.of, known),
+                )
+            )
             continue
         try:
             found.append(rule.level * float(units.ratio(rule.unit, known[rule.of], f"{where}.{rule.side}")))
@@ -38,7 +47,8 @@ def levels(regimen: Regimen, model: Model) -> np.ndarray:
 
 
 class Visits:
-    """Where each patient stands between two visits; arrays are (patient, course …), lines and rules those of all courses.
+    """Where each patient stands between two visits; arrays are (patient, course …), lines and rules those of
+    all courses.
 
     due    when cycles are to start, the regimen's delays included (course, cycle)
     also   what else happens to patients (surgery, ablation, other doses); crossings, what the course sets off
@@ -46,21 +56,42 @@ class Visits:
     ended  courses that a rule has ended
     """
 
-    def __init__(self, model: Model, people: Population, regimen: Regimen, also: Schedule | None = None,
-                 crossings: Sequence[Crossing] = ()):
+    def __init__(
+        self,
+        model: Model,
+        people: Population,
+        regimen: Regimen,
+        also: Schedule | None = None,
+        crossings: Sequence[Crossing] = (),
+    ):
         self.model, self.people, self.regimen, self.courses = model, people, regimen, regimen.courses
         self.also, self.crossings = nothing(len(people)) if also is None else also, tuple(crossings)
-        self.plain, self.levels, self.day = bare(regimen), levels(regimen, model), float(units.ratio("day", model.time))
-        self.due, self.begins = packed_starts(regimen.days()) * self.day, np.array(regimen.begins()) * self.day
+        self.plain, self.levels, self.day = (
+            bare(regimen),
+            levels(regimen, model),
+            float(units.ratio("day", model.time)),
+        )
+        self.due, self.begins = (
+            packed_starts(regimen.days()) * self.day,
+            np.array(regimen.begins()) * self.day,
+        )
         self.counts = np.array([c.count for c in self.courses])
         n, (many, most), lines, rules = len(people), self.due.shape, len(regimen.doses), len(regimen.rules)
         self.line_course = np.repeat(np.arange(many), [len(c.doses) for c in self.courses])
         self.rule_course = np.repeat(np.arange(many), [len(c.rules) for c in self.courses])
         given = list(zip(self.line_course, regimen.doses, strict=True))
-        self.lines = [np.flatnonzero([own == k and rule.acts_on(d.drug) for own, d in given])
-                      for k, rule in zip(self.rule_course, regimen.rules, strict=True)]
-        self.share = np.stack([self.courses[k].share(d, range(1, most + 1)) for k, d in given], axis=1)  # (cycle, dose line)
-        self.cycle, self.waits, self.ended = np.zeros((n, many), int), np.zeros((n, many), int), np.zeros((n, many), bool)
+        self.lines = [
+            np.flatnonzero([own == k and rule.acts_on(d.drug) for own, d in given])
+            for k, rule in zip(self.rule_course, regimen.rules, strict=True)
+        ]
+        self.share = np.stack(
+            [self.courses[k].share(d, range(1, most + 1)) for k, d in given], axis=1
+        )  # (cycle, dose line)
+        self.cycle, self.waits, self.ended = (
+            np.zeros((n, many), int),
+            np.zeros((n, many), int),
+            np.zeros((n, many), bool),
+        )
         self.late = np.where([bool(c.after) for c in self.courses], np.inf, np.zeros((n, many)))
         self.factor, self.reduced = np.ones((n, lines)), np.zeros((n, rules), dtype=bool)
         self.now, self.states = np.zeros(n), start_states(model, people)
@@ -69,7 +100,9 @@ class Visits:
         self.lost: dict[int, tuple[float, str]] = {}
 
     def run(self, rtol: float, executor: Executor | None) -> None:
-        """Brings every patient from visit to visit, of whichever course comes next, until all has been decided."""
+        """Brings every patient from visit to visit, of whichever course comes next, until all has been
+        decided.
+        """
         while True:
             times = self._next()
             course = times.argmin(axis=1)
@@ -80,11 +113,15 @@ class Visits:
             self._visit(who, course[who], when[who], rtol, executor)
 
     def _next(self) -> np.ndarray:
-        """When each patient's courses have their next visit, infinite where none is to come (patient, course)."""
+        """When each patient's courses have their next visit, infinite where none is to come (patient,
+        course).
+        """
         for k, course in enumerate(self.courses):
             if course.after:
                 before = [j - 1 for j in course.after]
-                given = ~self.ended[:, before].any(axis=1) & (self.cycle[:, before] == self.counts[before]).all(axis=1)
+                given = ~self.ended[:, before].any(axis=1) & (
+                    self.cycle[:, before] == self.counts[before]
+                ).all(axis=1)
                 wait = np.max([self._end(j, self.starts[:, j]) for j in before], axis=0)
                 wait = wait - max(self._end(j, self.due[None, j])[0] for j in before)
                 self.late[:, k] = np.where(np.isinf(self.late[:, k]) & given, wait, self.late[:, k])
@@ -99,7 +136,9 @@ class Visits:
             return np.full(len(starts), self.begins[course])
         return starts[:, count - 1] + self.courses[course].cycle * self.day
 
-    def _visit(self, who: np.ndarray, course: np.ndarray, time: np.ndarray, rtol: float, executor: Executor | None) -> None:
+    def _visit(
+        self, who: np.ndarray, course: np.ndarray, time: np.ndarray, rtol: float, executor: Executor | None
+    ) -> None:
         """Brings some patients to their next visit and decides on their cycle."""
         ruled = np.isin(course, self.rule_course)
         applies = np.zeros((len(who), len(self.regimen.rules)), dtype=bool)
@@ -113,8 +152,9 @@ class Visits:
             own = known & (course == k)
             self._decide(k, who[own], time[own], applies[own])
 
-    def _values(self, who: np.ndarray, course: np.ndarray, time: np.ndarray, rtol: float,
-                executor: Executor | None) -> np.ndarray:
+    def _values(
+        self, who: np.ndarray, course: np.ndarray, time: np.ndarray, rtol: float, executor: Executor | None
+    ) -> np.ndarray:
         """What the rules look at (patient, rule), before anything that happens at the time of the visit."""
         rules, people = self.regimen.rules, self.people.take(who)
         schedule = self._with(lower(self.plain, self.model, people, self.starts[who], self.factors[who]), who)
@@ -122,8 +162,18 @@ class Visits:
         places = np.bincount(earlier, minlength=len(who))[:, None]
         # a crossing is met once, and what it sets stays: with any, a course is followed from its begin
         since = {} if self.crossings else {"begin": self.now[who], "start": self.states[who]}
-        run = simulate(self.model, people, schedule, time[:, None], rtol=rtol, strict=False, executor=executor,
-                       places=places, crossings=self.crossings, **since)
+        run = simulate(
+            self.model,
+            people,
+            schedule,
+            time[:, None],
+            rtol=rtol,
+            strict=False,
+            executor=executor,
+            places=places,
+            crossings=self.crossings,
+            **since,
+        )
         self.now[who], self.states[who] = time, run.states[:, 0]
         values = np.stack([run[r.of][:, 0] for r in rules], axis=1)
         told = {text.split(",")[0]: text for text in run.failures}
@@ -131,8 +181,12 @@ class Visits:
         for i in np.flatnonzero(missing.any(axis=1) | ~np.isfinite(run.states[:, 0]).all(axis=1)):
             name = f"patient {people.numbers[i]}"
             what = ", ".join(dict.fromkeys(r.of for r, none in zip(rules, missing[i], strict=True) if none))
-            self._lose(who[i], course[i], time[i],
-                       told.get(name, f"{name}, {self.model.time} {time[i]:.6g}: {what} has no value"))
+            self._lose(
+                who[i],
+                course[i],
+                time[i],
+                told.get(name, f"{name}, {self.model.time} {time[i]:.6g}: {what} has no value"),
+            )
         return values
 
     def _lose(self, patient: int, course: int, time: float, reason: str) -> None:
@@ -160,7 +214,9 @@ class Visits:
         ready = who[goes]
         number = self.cycle[ready, k]
         self.starts[ready, k, number] = time[goes]
-        self.factors[ready[:, None], number[:, None], lines] = (self.factor[ready] * self.share[number])[:, lines]
+        self.factors[ready[:, None], number[:, None], lines] = (self.factor[ready] * self.share[number])[
+            :, lines
+        ]
         self.cycle[ready, k] += 1
         self.waits[ready, k] = 0
         self.reduced[np.ix_(ready, self.rule_course == k)] = False
@@ -196,7 +252,11 @@ class Visits:
 
     def _note(self, j: int, who: np.ndarray, time: np.ndarray, action: str) -> None:
         rows = np.empty(len(who), DECISION)
-        rows["patient"], rows["cycle"], rows["time"] = self.people.numbers[who], self.cycle[who, self.rule_course[j]] + 1, time
+        rows["patient"], rows["cycle"], rows["time"] = (
+            self.people.numbers[who],
+            self.cycle[who, self.rule_course[j]] + 1,
+            time,
+        )
         rows["rule"], rows["action"] = j + 1, action
         self.log.append(rows)
 
@@ -215,6 +275,12 @@ class Visits:
         if not self.lost:
             return schedule
         who, size = np.array(sorted(self.lost)), len(self.lost)
-        ends = packed(len(self.people), who, np.array([self.lost[i][0] for i in who]), np.full(size, ASSIGN),
-                      np.zeros(size), np.full(size, np.nan))
+        ends = packed(
+            len(self.people),
+            who,
+            np.array([self.lost[i][0] for i in who]),
+            np.full(size, ASSIGN),
+            np.zeros(size),
+            np.full(size, np.nan),
+        )
         return schedule + ends

@@ -18,7 +18,10 @@ class Response:
     exponents: tuple[float, ...]
 
     def _sum(self, t: np.ndarray, factor) -> np.ndarray:
-        return sum((w * factor(x, t) for w, x in zip(self.weights, self.exponents, strict=True)), np.zeros(np.shape(t)))
+        return sum(
+            (w * factor(x, t) for w, x in zip(self.weights, self.exponents, strict=True)),
+            np.zeros(np.shape(t)),
+        )
 
     def bolus(self, t: np.ndarray, amount: float) -> np.ndarray:
         """After an amount at time 0."""
@@ -35,11 +38,20 @@ class Response:
         return amount * self._sum(np.asarray(t), lambda x, s: np.exp(-x * s) / -np.expm1(-x * interval))
 
     def steady_infusion(self, t: np.ndarray, rate: float, duration: float, interval: float) -> np.ndarray:
-        """At times 0 to the interval after the start of the last of endless infusions, however long each lasts."""
-        running = int(duration / interval) + 1  # infusions that may still run, one by one; those long over, as a series
-        recent = sum((self.infusion(np.asarray(t) + k * interval, rate, duration) for k in range(running)), np.zeros(np.shape(t)))
+        """At times 0 to the interval after the start of the last of endless infusions, however long each
+        lasts.
+        """
+        running = (
+            int(duration / interval) + 1
+        )  # infusions that may still run, one by one; those long over, as a series
+        recent = sum(
+            (self.infusion(np.asarray(t) + k * interval, rate, duration) for k in range(running)),
+            np.zeros(np.shape(t)),
+        )
         first = np.asarray(t) + running * interval - duration
-        over = self._sum(first, lambda x, s: -np.expm1(-x * duration) / x * np.exp(-x * s) / -np.expm1(-x * interval))
+        over = self._sum(
+            first, lambda x, s: -np.expm1(-x * duration) / x * np.exp(-x * s) / -np.expm1(-x * interval)
+        )
         return recent + rate * over
 
     def steady_rate(self, rate: float) -> float:
@@ -47,7 +59,9 @@ class Response:
         return rate * sum(w / x for w, x in zip(self.weights, self.exponents, strict=True))
 
     def absorbed(self, ka: float) -> Response:
-        """The same with the drug put into a depot that empties at the rate constant ka, other than the exponents."""
+        """The same with the drug put into a depot that empties at the rate constant ka, other than the
+        exponents.
+        """
         weights = tuple(w * ka / (ka - x) for w, x in zip(self.weights, self.exponents, strict=True))
         return Response((*weights, -sum(weights)), (*self.exponents, ka))
 
@@ -77,6 +91,8 @@ def three_compartments(k10: float, k12: float, k21: float, k13: float, k31: floa
 
 def _from_roots(roots: tuple[float, ...], tissues: tuple[float, ...]) -> Response:
     """The weight of each exponent, from what the tissues give back."""
-    weights = (np.prod([k - x for k in tissues]) / np.prod([y - x for j, y in enumerate(roots) if j != i])
-               for i, x in enumerate(roots))
+    weights = (
+        np.prod([k - x for k in tissues]) / np.prod([y - x for j, y in enumerate(roots) if j != i])
+        for i, x in enumerate(roots)
+    )
     return Response(tuple(map(float, weights)), tuple(map(float, roots)))

@@ -1,4 +1,6 @@
-"""Equations to fast code: rates, Jacobian and sparse LU as straight-line vector code, compiled once and kept on disk."""
+"""Equations to fast code: rates, Jacobian and sparse LU as straight-line vector code, compiled once and kept
+on disk.
+"""
 
 from __future__ import annotations
 
@@ -46,15 +48,18 @@ def _target() -> llvm.TargetMachine:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple()
-    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(),
-                                        opt=3, jit=True)
+    return target.create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, jit=True
+    )
 
 
 @functools.cache
 def _kind() -> str:
     """What compiled code depends on besides the model: what writes it, the compiler, the processor."""
     processor = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    return store.content_hash(store.code_hash("solve", "model"), llvmlite.__version__, llvm.llvm_version_info, processor)[:10]
+    return store.content_hash(
+        store.code_hash("solve", "model"), llvmlite.__version__, llvm.llvm_version_info, processor
+    )[:10]
 
 
 def compiled(text: str) -> bytes:
@@ -64,7 +69,9 @@ def compiled(text: str) -> bytes:
     module.triple, module.data_layout = target.triple, str(target.target_data)
     options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.slp_vectorization = options.loop_vectorization = options.loop_unrolling = False
-    llvm.create_pass_builder(target, options).getModulePassManager().run(module, llvm.create_pass_builder(target, options))
+    llvm.create_pass_builder(target, options).getModulePassManager().run(
+        module, llvm.create_pass_builder(target, options)
+    )
     return target.emit_object(module)
 
 
@@ -90,8 +97,9 @@ def kernels(model: Model, columns: tuple[int, ...] = ()) -> Program:
 
 
 def watcher(model: Model, columns: tuple[str, ...]) -> Program:
-    """The compiled values of some compartments and variables, then their rates of change: watch(y, q, infusion, values), after
-    prepare(p, q)."""
+    """The compiled values of some compartments and variables, then their rates of change: watch(y, q,
+    infusion, values), after prepare(p, q).
+    """
     return _program(model, columns, ("prepare", "watch"), _watch)
 
 
@@ -115,7 +123,15 @@ def _made(key: str, model: Model, columns: tuple, names: tuple[str, ...], make: 
         cache.save("kernels", key, json.dumps([states, slots, factors]).encode() + b"\n" + code)
     engine = linked(code)
     addresses = {name: engine.get_function_address(name) for name in names}
-    return Program(model, columns, states, slots, factors, addresses, engine)
+    return Program(
+        model=model,
+        columns=columns,
+        states=states,
+        slots=slots,
+        factors=factors,
+        addresses=addresses,
+        engine=engine,
+    )
 
 
 def generate(model: Model, columns: tuple[int, ...] = ()) -> tuple[str, int, int, int]:
@@ -144,10 +160,14 @@ def affordable(g: Graph, rows: list[int], model: Model) -> None:
         pattern = {(i, j) for i, row in enumerate(rows) for j in range(n) if g.states[row] >> j & 1}
         size += operations(n, pattern, most)
     if size > most:
-        raise fail(model.name, f"is too large to compile: {n:,} states, {entries:,} of whose derivatives by each other are not "
-                   f"0, take more than {most:,} operations a step, and to compile a second for every 3,000",
-                   "let fewer states depend on each other (a sum of all in each rate joins all), or follow fewer parameters at "
-                   "once; PKPD_LARGEST sets another limit")
+        raise fail(
+            model.name,
+            f"is too large to compile: {n:,} states, {entries:,} of whose derivatives by each other are not "
+            f"0, take more than {most:,} operations a step, and to compile a second for every 3,000",
+            "let fewer states depend on each other (a sum of all in each rate joins all), or follow fewer "
+            "parameters at "
+            "once; PKPD_LARGEST sets another limit",
+        )
 
 
 def _watch(model: Model, names: tuple[str, ...]) -> tuple[str, int, int, int]:
@@ -165,7 +185,12 @@ def _watch(model: Model, names: tuple[str, ...]) -> tuple[str, int, int, int]:
                 change = w.fma(w.value(slope), rate, change)
         w.store(change, "%values", len(names) + k)
     text = function("watch", ("y", "q", "infusion", "values"), w) + _prepare(g, slots)
-    return functions.definitions({op for op, *_ in g.nodes}) + text + ATTRIBUTES, len(names), max(len(slots.rows), 1), 1
+    return (
+        functions.definitions({op for op, *_ in g.nodes}) + text + ATTRIBUTES,
+        len(names),
+        max(len(slots.rows), 1),
+        1,
+    )
 
 
 def assemble(g: Graph, rows: list[int], dosed: list[int]) -> tuple[str, int, int, int]:
@@ -175,8 +200,15 @@ def assemble(g: Graph, rows: list[int], dosed: list[int]) -> tuple[str, int, int
     n = len(rows)
     order = elimination_order(n, set(entries))
     places, steps = symbolic_lu(n, set(entries), order)
-    parts = [_rates(g, rows, dosed, slots), _factor(g, entries, places, steps, slots), _solve(places, order),
-             rodas.pace(n), rodas.step(n), _accept(n), _prepare(g, slots)]
+    parts = [
+        _rates(g, rows, dosed, slots),
+        _factor(g, entries, places, steps, slots),
+        _solve(places, order),
+        rodas.pace(n),
+        rodas.step(n),
+        _accept(n),
+        _prepare(g, slots),
+    ]
     body = "\n".join(parts)
     used = {op for op, *_ in g.nodes}
     return functions.definitions(used) + body + ATTRIBUTES, n, max(len(slots.rows), 1), len(places)
@@ -210,7 +242,11 @@ def _factor(g: Graph, entries: dict, places: dict, steps: list[tuple], slots: Sl
             a[target] = w.binary("mul", a[target], a[others[0]])
         else:
             product = w.do(f"fneg {V} {a[others[0]]}")
-            a[target] = (w.fma(product, a[others[1]], a[target]) if target in a else w.binary("mul", product, a[others[1]]))
+            a[target] = (
+                w.fma(product, a[others[1]], a[target])
+                if target in a
+                else w.binary("mul", product, a[others[1]])
+            )
     for slot, value in a.items():
         w.store(value, "%a", slot)
     return function("factor", ("y", "q", "diagonal", "a"), w, internal=True)
@@ -230,7 +266,7 @@ def _solve(places: dict, order: list[int]) -> str:
         b[row] = total
     for row in reversed(order):
         total = b[row]
-        for column in order[place[row] + 1:]:
+        for column in order[place[row] + 1 :]:
             if (row, column) in places:
                 minus = w.do(f"fneg {V} {w.load('%a', places[row, column])}")
                 total = w.fma(minus, b[column], total)
@@ -242,7 +278,8 @@ def _solve(places: dict, order: list[int]) -> str:
 def _accept(n: int) -> str:
     """Moves lanes whose flag is not zero to their new states; what has decayed to nothing is nothing.
 
-    `tolerance` holds rtol, then each state's atol, which grows with the magnitude of its state, by `growth` of it.
+    `tolerance` holds rtol, then each state's atol, which grows with the magnitude of its state, by `growth`
+    of it.
     """
     w = rodas.Body(n)
     chosen = w.compare("une", w.load("%flag", 0), real(0.0))

@@ -1,4 +1,5 @@
-"""The compiled driver of the lanes in the cache folder: checked like all else there, and made anew where it is damaged.
+"""The compiled driver of the lanes in the cache folder: checked like all else there, and made anew where it
+is damaged.
 
 The compiler's own cache trusts its files: a cut one ends the process, a changed one is other machine code.
 """
@@ -58,5 +59,6 @@ class _Kept(Cache):
 
 def kept(function: F) -> F:
     """A compiled function that is kept between processes."""
-    function._cache = _Kept(function.__name__)  # type: ignore[attr-defined]  # what `cache=True` does, with another cache
+    # what `cache=True` does, with another cache
+    function._cache = _Kept(function.__name__)  # type: ignore[attr-defined]
     return function

@@ -7,7 +7,10 @@ from math import factorial
 
 from pkpd.solve.vector import ESTIMATES, LANES, B, I, Lines, V, real, whole
 
-_LN2_HIGH, _LN2_LOW = float.fromhex("0x1.62E42FEEp-1"), float.fromhex("0x1.A39EF35793C76p-33")  # the first exact times an integer
+_LN2_HIGH, _LN2_LOW = (
+    float.fromhex("0x1.62E42FEEp-1"),
+    float.fromhex("0x1.A39EF35793C76p-33"),
+)  # the first exact times an integer
 _SHIFT = 1.5 * 2.0**52  # adding it rounds to an integer, held in the last bits
 _MIN, _MAX = 2.2250738585072014e-308, 1.7976931348623157e308
 
@@ -68,7 +71,9 @@ def _power(c: Lines, x: str, y: str) -> str:
     size = c.do(f"call {V} @llvm.fabs.v{LANES}f64({V} {x})")
     raised = c.call("exp", c.binary("mul", y, c.call("log", size)))
     half = c.binary("mul", y, real(0.5))
-    whole_number, even = (c.compare("oeq", a, c.do(f"call {V} @llvm.floor.v{LANES}f64({V} {a})")) for a in (y, half))
+    whole_number, even = (
+        c.compare("oeq", a, c.do(f"call {V} @llvm.floor.v{LANES}f64({V} {a})")) for a in (y, half)
+    )
     signed = c.choose(even, raised, c.do(f"fneg {V} {raised}"))
     negative = c.choose(whole_number, signed, real(float("nan")))
     raised = c.choose(c.compare("olt", x, real(0.0)), negative, raised)
@@ -166,12 +171,18 @@ def _hill_xn(c: Lines, x: str, k: str, n: str) -> str:
 
 
 _DEFINED: dict[str, tuple[Callable, int, tuple[str, ...]]] = {
-    "exp": (_exp, 1, ()), "log": (_log, 1, ()), "power": (_power, 2, ("exp", "log")),
-    "power_slope": (_power_slope, 2, ("power",)), "power_xx": (_power_xx, 2, ("power",)),
-    "power_y": (_power_y, 2, ("power", "log")), "power_xy": (_power_xy, 2, ("power", "log")),
+    "exp": (_exp, 1, ()),
+    "log": (_log, 1, ()),
+    "power": (_power, 2, ("exp", "log")),
+    "power_slope": (_power_slope, 2, ("power",)),
+    "power_xx": (_power_xx, 2, ("power",)),
+    "power_y": (_power_y, 2, ("power", "log")),
+    "power_xy": (_power_xy, 2, ("power", "log")),
     "hill": (_hill, 3, ("power_unless_one",)),
-    "hill_x": (_hill_x, 3, ("power_unless_one",)), "hill_n": (_hill_n, 3, ("power_unless_one", "log")),
-    "hill_xx": (_hill_xx, 3, ("power_unless_one",)), "hill_xn": (_hill_xn, 3, ("power_unless_one", "log")),
+    "hill_x": (_hill_x, 3, ("power_unless_one",)),
+    "hill_n": (_hill_n, 3, ("power_unless_one", "log")),
+    "hill_xx": (_hill_xx, 3, ("power_unless_one",)),
+    "hill_xn": (_hill_xn, 3, ("power_unless_one", "log")),
 }
 _POWER_UNLESS_ONE = f"""define internal {V} @power_unless_one({V} %x, {V} %n) #0 {{
   %other = fcmp une {V} %n, {real(1.0)}
@@ -187,9 +198,13 @@ keep:
 """
 
 
-_DECLARED = (f"declare {V} @llvm.fma.v{LANES}f64({V}, {V}, {V})", f"declare {V} @llvm.sqrt.v{LANES}f64({V})",
-             f"declare {V} @llvm.fabs.v{LANES}f64({V})", f"declare {V} @llvm.floor.v{LANES}f64({V})",
-             f"declare i1 @llvm.vector.reduce.or.v{LANES}i1({B})")
+_DECLARED = (
+    f"declare {V} @llvm.fma.v{LANES}f64({V}, {V}, {V})",
+    f"declare {V} @llvm.sqrt.v{LANES}f64({V})",
+    f"declare {V} @llvm.fabs.v{LANES}f64({V})",
+    f"declare {V} @llvm.floor.v{LANES}f64({V})",
+    f"declare i1 @llvm.vector.reduce.or.v{LANES}i1({B})",
+)
 _ESTIMATE = f"declare {V} @llvm.x86.avx512.rcp14.pd.512({V}, {V}, i8)"
 
 
@@ -207,5 +222,9 @@ def definitions(used: set[str]) -> str:
         lines = Lines()
         result = make(lines, *(f"%x{i}" for i in range(count)))
         head = ", ".join(f"{V} %x{i}" for i in range(count))
-        text.append("\n".join([f"define internal {V} @{name}({head}) #1 {{", *lines.text, f"  ret {V} {result}", "}", ""]))
+        text.append(
+            "\n".join(
+                [f"define internal {V} @{name}({head}) #1 {{", *lines.text, f"  ret {V} {result}", "}", ""]
+            )
+        )
     return "\n".join([*text, _POWER_UNLESS_ONE if "power_unless_one" in wanted else ""])

@@ -1,9 +1,10 @@
-"""Derivatives of states by inputs, followed beside the states: forward, exact, through doses, lags, durations and resets.
+"""Derivatives of states by inputs, followed beside the states: forward, exact, through doses, lags, durations
+and resets.
 
-Beside the states y stand, for each input p followed, their derivatives S = dy/dp, with dS/dt = (df/dy) S + (df/dp) seed.
-An event whose value v depends on p hands dv/dp to S; one whose time t does adds f(before) dt/dp before it happens and
-takes f(after) dt/dp after. The derivatives of events come from the events themselves, made once more for inputs with an
-imaginary part (the complex step), so that dosing is written once.
+Beside the states y stand, for each input p followed, their derivatives S = dy/dp, with dS/dt = (df/dy) S +
+(df/dp) seed. An event whose value v depends on p hands dv/dp to S; one whose time t does adds f(before) dt/dp
+before it happens and takes f(after) dt/dp after. The derivatives of events come from the events themselves,
+made once more for inputs with an imaginary part (the complex step), so that dosing is written once.
 """
 
 from __future__ import annotations
@@ -41,10 +42,21 @@ def start_slopes(model: Model, inputs: np.ndarray, columns: tuple[int, ...]) -> 
     return slopes
 
 
-def solve_gradient(model: Model, columns: tuple[int, ...], start: np.ndarray, slopes: np.ndarray, inputs: np.ndarray,
-                   schedule: Schedule, tints: Sequence[Schedule], times: np.ndarray, begin: np.ndarray, rtol: float = 1e-6,
-                   executor: Executor | None = None, places: np.ndarray | None = None,
-                   atol: Given = None) -> tuple[Solved, np.ndarray]:
+def solve_gradient(
+    model: Model,
+    columns: tuple[int, ...],
+    start: np.ndarray,
+    slopes: np.ndarray,
+    inputs: np.ndarray,
+    schedule: Schedule,
+    tints: Sequence[Schedule],
+    times: np.ndarray,
+    begin: np.ndarray,
+    rtol: float = 1e-6,
+    executor: Executor | None = None,
+    places: np.ndarray | None = None,
+    atol: Given = None,
+) -> tuple[Solved, np.ndarray]:
     """The states, and their derivatives by some inputs (patient, time, column, state).
 
     slopes  derivatives of the start (patient, column, state)
@@ -57,27 +69,51 @@ def solve_gradient(model: Model, columns: tuple[int, ...], start: np.ndarray, sl
     if places is not None:
         places = np.take_along_axis(slots, places, axis=1)
     first = np.hstack([start, (slopes * sizes[:, :, None]).reshape(n, -1)])
-    solved = solve_population(model, first, np.hstack([inputs, sizes]), events, times, begin, rtol, executor=executor,
-                              places=places, columns=columns, atol=beside(tolerances(model, rtol, atol), rtol, len(columns)))
+    solved = solve_population(
+        model,
+        first,
+        np.hstack([inputs, sizes]),
+        events,
+        times,
+        begin,
+        rtol,
+        executor=executor,
+        places=places,
+        columns=columns,
+        atol=beside(tolerances(model, rtol, atol), rtol, len(columns)),
+    )
     rest = solved.states[:, :, size:].reshape(*solved.states.shape[:2], len(columns), size)
     return solved._replace(states=solved.states[:, :, :size]), rest / sizes[:, None, :, None]
 
 
-def _followed(plain: Schedule, tints: Sequence[Schedule], columns: tuple[int, ...], sizes: np.ndarray, size: int,
-              inputs: int) -> tuple[Schedule, np.ndarray]:
-    """Events with what they do to the derivatives; and how many rows stand for the first k rows of each patient."""
+def _followed(
+    plain: Schedule,
+    tints: Sequence[Schedule],
+    columns: tuple[int, ...],
+    sizes: np.ndarray,
+    size: int,
+    inputs: int,
+) -> tuple[Schedule, np.ndarray]:
+    """Events with what they do to the derivatives; and how many rows stand for the first k rows of each
+    patient.
+    """
     for tint in tints:
         if not _same(plain, tint):
-            raise fail("gradient", "the doses of patients with other inputs are not the same events",
-                       "a dosing that branches on an input has no derivative by it")
+            raise fail(
+                "gradient",
+                "the doses of patients with other inputs are not the same events",
+                "a dosing that branches on an input has no derivative by it",
+            )
     scale = sizes[plain.patients].T / STEP
     later = np.array([np.imag(t.time) for t in tints]) * scale
     more = np.array([np.imag(t.value) for t in tints]) * scale
     rows = []  # (source row, order within it, kind, index, value)
     for k in range(len(columns)):
         moved = np.flatnonzero(later[k])
-        rows += [(moved, 0, np.full(len(moved), MOVE), np.full(len(moved), k), later[k][moved]),
-                 (moved, 3, np.full(len(moved), MOVE), np.full(len(moved), k), -later[k][moved])]
+        rows += [
+            (moved, 0, np.full(len(moved), MOVE), np.full(len(moved), k), later[k][moved]),
+            (moved, 3, np.full(len(moved), MOVE), np.full(len(moved), k), -later[k][moved]),
+        ]
         rows += _beside(plain, more[k], k, columns[k], size, inputs)
     rows.append((np.arange(len(plain.time)), 1, plain.kind, plain.index, plain.value))
     source = np.concatenate([r[0] for r in rows])
@@ -87,14 +123,17 @@ def _followed(plain: Schedule, tints: Sequence[Schedule], columns: tuple[int, ..
     source = source[order]
     ends = np.searchsorted(source, np.arange(len(plain.time)), side="right")
     offsets = np.concatenate([[0], ends])[plain.offsets]
-    return (Schedule(offsets, plain.time[source], kind.astype(np.int64), index.astype(np.int64), value),
-            _slots(plain, np.concatenate([[0], ends]), offsets))
+    return (
+        Schedule(offsets, plain.time[source], kind.astype(np.int64), index.astype(np.int64), value),
+        _slots(plain, np.concatenate([[0], ends]), offsets),
+    )
 
 
 def _same(plain: Schedule, tint: Schedule) -> bool:
     """Whether these are the same events; dividing complex numbers may round a time otherwise."""
-    return (all(np.array_equal(getattr(tint, f), getattr(plain, f)) for f in ("offsets", "kind", "index"))
-            and np.allclose(np.real(tint.time), plain.time, rtol=1e-12, atol=1e-300))
+    return all(
+        np.array_equal(getattr(tint, f), getattr(plain, f)) for f in ("offsets", "kind", "index")
+    ) and np.allclose(np.real(tint.time), plain.time, rtol=1e-12, atol=1e-300)
 
 
 def _beside(plain: Schedule, more: np.ndarray, k: int, column: int, size: int, inputs: int) -> list[tuple]:
@@ -103,10 +142,18 @@ def _beside(plain: Schedule, more: np.ndarray, k: int, column: int, size: int, i
     for kind in (ADD, RATE, SCALE, ASSIGN, SET):
         own = plain.kind == kind
         if kind == SCALE and np.any(more[own] != 0):
-            raise fail("gradient", "what a removal leaves depends on an input that is followed", "leave that input out")
+            raise fail(
+                "gradient",
+                "what a removal leaves depends on an input that is followed",
+                "leave that input out",
+            )
         if kind == SET:
             if np.any(more[own & (plain.index != column)] != 0):
-                raise fail("gradient", "what an input is set to depends on another that is followed", "leave that one out")
+                raise fail(
+                    "gradient",
+                    "what an input is set to depends on another that is followed",
+                    "leave that one out",
+                )
             own &= plain.index == column
         elif kind == ADD:
             own &= more != 0

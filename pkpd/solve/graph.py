@@ -1,7 +1,8 @@
 """Equations as a graph in which equal expressions are one node, and their exact derivatives.
 
-A node is a number: its place in `Graph.nodes`, which holds an operation and its arguments. What depends on inputs alone
-is kept apart from what moves with the states, so that it can be computed once a patient instead of once a step.
+A node is a number: its place in `Graph.nodes`, which holds an operation and its arguments. What depends on
+inputs alone is kept apart from what moves with the states, so that it can be computed once a patient instead
+of once a step.
 """
 
 from __future__ import annotations
@@ -74,11 +75,17 @@ class Graph:
     def _joined(self, op: str, a: int, b: int, fold: Callable, neutral: float) -> int:
         """a op b with numbers first, then what inputs alone give, then the rest."""
         result = None
-        for rank, (x, y) in reversed(list(enumerate(zip(self._parts(op, a), self._parts(op, b), strict=True)))):
+        for rank, (x, y) in reversed(
+            list(enumerate(zip(self._parts(op, a), self._parts(op, b), strict=True)))
+        ):
             both = [p for p in (x, y) if p is not None]
             if len(both) == 2:
                 number = rank == 0
-                part = self.number(fold(self.value(x), self.value(y))) if number else self._node(op, *sorted(both))
+                part = (
+                    self.number(fold(self.value(x), self.value(y)))
+                    if number
+                    else self._node(op, *sorted(both))
+                )
             elif both:
                 part = both[0]
             else:
@@ -136,7 +143,9 @@ class Graph:
         """A sum in pairs of pairs: as deep as its logarithm."""
         left = list(terms) or [self.number(0)]
         while len(left) > 1:
-            left = [self.add(*left[i:i + 2]) if i + 1 < len(left) else left[i] for i in range(0, len(left), 2)]
+            left = [
+                self.add(*left[i : i + 2]) if i + 1 < len(left) else left[i] for i in range(0, len(left), 2)
+            ]
         return left[0]
 
     def power(self, a: int, b: int) -> int:
@@ -215,17 +224,23 @@ class Graph:
             case "hill_x", 0:
                 return self.call("hill_xx", *a)
             case "hill_x", 1:
-                return self.subtract(self.multiply(minus_ratio, self.call("hill_xx", *a)), self.divide(node, a[1]))
+                return self.subtract(
+                    self.multiply(minus_ratio, self.call("hill_xx", *a)), self.divide(node, a[1])
+                )
             case ("hill_x", 2) | ("hill_n", 0):
                 return self.call("hill_xn", *a)
             case "hill_n", 1:
                 return self.multiply(minus_ratio, self.call("hill_xn", *a))
-        raise fail("gradient", f"the derivative of {op} by its argument {place + 1} is not known",
-                   "a Hill exponent may not depend on a state here")
+        raise fail(
+            "gradient",
+            f"the derivative of {op} by its argument {place + 1} is not known",
+            "a Hill exponent may not depend on a state here",
+        )
 
 
 def from_tree(graph: Graph, tree: Tree, known: dict[str, int]) -> int:
     """The node of an expression tree."""
+
     def to(t: Tree) -> int:
         return from_tree(graph, t, known)
 
@@ -245,7 +260,9 @@ def from_tree(graph: Graph, tree: Tree, known: dict[str, int]) -> int:
         case ("**", a, b):
             return graph.power(to(a), to(b))
         case (op, a, b):
-            return {"+": graph.add, "-": graph.subtract, "*": graph.multiply, "/": graph.divide}[op](to(a), to(b))
+            return {"+": graph.add, "-": graph.subtract, "*": graph.multiply, "/": graph.divide}[op](
+                to(a), to(b)
+            )
     raise ValueError(tree)
 
 
@@ -274,13 +291,19 @@ def rates(graph: Graph, model: Model) -> list[int]:
 def tangents(graph: Graph, rows: list[int], first: int, column: int, seed: int) -> list[int]:
     """The rates of the derivatives of states by an input, which are states from `first` on.
 
-    d/dt (dy/dp) = (df/dy) (dy/dp) + (df/dp) seed; the seed, an input of its own, is 1 while the patient's p holds.
+    d/dt (dy/dp) = (df/dy) (dy/dp) + (df/dp) seed; the seed, an input of its own, is 1 while the patient's p
+    holds.
     """
     found = []
     for row in rows:
-        terms = [graph.multiply(graph.slope(row, "state", j), graph.state(first + j))
-                 for j in range(len(rows)) if graph.states[row] >> j & 1]
-        found.append(graph.total([*terms, graph.multiply(graph.slope(row, "input", column), graph.input(seed))]))
+        terms = [
+            graph.multiply(graph.slope(row, "state", j), graph.state(first + j))
+            for j in range(len(rows))
+            if graph.states[row] >> j & 1
+        ]
+        found.append(
+            graph.total([*terms, graph.multiply(graph.slope(row, "input", column), graph.input(seed))])
+        )
     return found
 
 

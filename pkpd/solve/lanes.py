@@ -1,4 +1,5 @@
-"""Patients in lanes: each lane goes from event to event with a step of its own, and takes the next patient when one is done.
+"""Patients in lanes: each lane goes from event to event with a step of its own, and takes the next patient
+when one is done.
 
 The arrays are those of solve/layout.
 """
@@ -102,7 +103,9 @@ def _settle(lane, w, m, c, begin, offsets, when, what, outs, places, states, flo
 
 @njit(**OPTIONS)
 def _fill(w, m, c, x, offsets, when, what, outs, places, states, done, floors, base):
-    """Brings every lane that is due to its next stop, taking waiting patients; returns the number of busy lanes."""
+    """Brings every lane that is due to its next stop, taking waiting patients; returns the number of busy
+    lanes.
+    """
     busy = 0
     for lane in range(LANES):
         while c[DUE, lane]:
@@ -125,14 +128,17 @@ def _fill(w, m, c, x, offsets, when, what, outs, places, states, done, floors, b
 
 @njit(**OPTIONS)
 def _first_steps(w, m, c):
-    """After a jump: a share of the time in which the fastest state changes by itself; a step that fails is rejected."""
+    """After a jump: a share of the time in which the fastest state changes by itself; a step that fails is
+    rejected.
+    """
     any_fresh = False
     for lane in range(LANES):
         any_fresh = any_fresh or c[FRESH, lane] != 0
     if not any_fresh:
         return
-    call(m[1, PACE], (m[1, Y], m[1, Q], m[1, INFUSION], m[1, TOLERANCE], m[1, D],
-                     m[1, HEAD] + FASTEST * WIDE))
+    call(
+        m[1, PACE], (m[1, Y], m[1, Q], m[1, INFUSION], m[1, TOLERANCE], m[1, D], m[1, HEAD] + FASTEST * WIDE)
+    )
     for lane in range(LANES):
         if c[FRESH, lane] and c[WHO, lane] >= 0:
             fastest, h = w[FASTEST, lane], w[NEXT, lane]
@@ -155,7 +161,7 @@ def _choose(w, c):
 def _fail(lane, why, w, c, states, done):
     i = c[WHO, lane]
     done[i, 0], done[i, 1] = why, w[T, lane]
-    states[i, c[OUT, lane]:] = np.nan
+    states[i, c[OUT, lane] :] = np.nan
     c[WHO, lane], c[DUE, lane] = -1, 1
 
 
@@ -191,7 +197,9 @@ def _judge(w, m, c, states, done, levels, crossed, most):
 
 @kept
 @njit(**OPTIONS)
-def solve_lanes(w, m, c, x, offsets, when, what, outs, places, states, done, levels, deeds, crossed, floors, most, base):
+def solve_lanes(
+    w, m, c, x, offsets, when, what, outs, places, states, done, levels, deeds, crossed, floors, most, base
+):
     """Solves every patient of a chunk, with at most so many steps from one event to the next."""
     while _fill(w, m, c, x, offsets, when, what, outs, places, states, done, floors, base):
         if c[STALE, 0]:
@@ -202,12 +210,23 @@ def solve_lanes(w, m, c, x, offsets, when, what, outs, places, states, done, lev
                 continue
         _first_steps(w, m, c)
         _choose(w, c)
-        call(m[1, STEP], (m[1, Y], m[1, Q], m[1, INFUSION], m[1, HEAD] + H * WIDE, m[1, A], m[1, K],
-                         m[1, TOLERANCE], m[1, NEW], m[1, HEAD] + ERROR * WIDE))
+        call(
+            m[1, STEP],
+            (
+                m[1, Y],
+                m[1, Q],
+                m[1, INFUSION],
+                m[1, HEAD] + H * WIDE,
+                m[1, A],
+                m[1, K],
+                m[1, TOLERANCE],
+                m[1, NEW],
+                m[1, HEAD] + ERROR * WIDE,
+            ),
+        )
         if m[1, WATCH]:
             call(m[1, WATCH], (m[1, NEW], m[1, WATCH_Q], m[1, INFUSION], m[1, THEN]))
         _judge(w, m, c, states, done, levels, crossed, most)
-        call(m[1, ACCEPT], (m[1, Y], m[1, NEW], m[1, HEAD] + FLAG * WIDE, m[1, TOLERANCE],
-                           m[1, GROWING]))
+        call(m[1, ACCEPT], (m[1, Y], m[1, NEW], m[1, HEAD] + FLAG * WIDE, m[1, TOLERANCE], m[1, GROWING]))
         if m[1, WATCH]:
             cross(m[0, NOW], m[0, THEN], False, w, m, c, levels, deeds, crossed, floors, base)

@@ -1,4 +1,5 @@
-"""The arrays of patients in lanes, and what an event does to one lane. They are few and plain, as each costs compile time:
+"""The arrays of patients in lanes, and what an event does to one lane. They are few and plain, as each costs
+compile time:
 
 w        rows of LANES columns in blocks, the first of them named below
 m        first row of each block of w; addresses of the compiled functions and of the blocks
@@ -6,7 +7,8 @@ c        integers of each lane
 x        each patient's begin, states and inputs at the start
 offsets, when, what   first event of each patient; (time, value) and (kind, index) of the events, in order
 floors                the least absolute tolerance of each patient's states
-levels, deeds         (level, sign) of each crossing looked for; (crossing, kind, index, value) of what it does
+levels, deeds         (level, sign) of each crossing looked for; (crossing, kind, index, value) of what it
+                      does
 crossed               when each patient met each crossing first, infinite before
 """
 
@@ -22,12 +24,51 @@ from pkpd.regimen.schedule import ADD, ASSIGN, RATE, SCALE, SET
 from pkpd.solve.vector import LANES
 
 OK, TOO_MANY_STEPS, STEP_TOO_SMALL, NOT_FINITE = 0, 1, 2, 3
-MOVE = 5  # an event's kind, of solve/gradient: adds to the derivatives by quantity `index` the rates times `value`
+# an event's kind, of solve/gradient: adds to the derivatives by quantity `index` the rates times `value`
+MOVE = 5
 H, ERROR, FACTOR, FLAG, T, NEXT, STOP, GROWTH, FASTEST = range(9)
 ROWS, WIDE = 9, 8 * LANES  # those nine at the head of w; the bytes of a row
-(PREPARE, RATES, PACE, STEP, ACCEPT, PREPARE_WATCH, WATCH, HEAD,
- Y, P, Q, INFUSION, A, K, TOLERANCE, NEW, D, GROWING, WATCH_Q, NOW, THEN, LAST) = range(22)
-BLOCKS = ("head", "y", "p", "q", "infusion", "a", "k", "tolerance", "new", "d", "growth", "watch_q", "now", "then", "last")
+(
+    PREPARE,
+    RATES,
+    PACE,
+    STEP,
+    ACCEPT,
+    PREPARE_WATCH,
+    WATCH,
+    HEAD,
+    Y,
+    P,
+    Q,
+    INFUSION,
+    A,
+    K,
+    TOLERANCE,
+    NEW,
+    D,
+    GROWING,
+    WATCH_Q,
+    NOW,
+    THEN,
+    LAST,
+) = range(22)
+BLOCKS = (
+    "head",
+    "y",
+    "p",
+    "q",
+    "infusion",
+    "a",
+    "k",
+    "tolerance",
+    "new",
+    "d",
+    "growth",
+    "watch_q",
+    "now",
+    "then",
+    "last",
+)
 WHO, ROW, OUT, TAKEN, DUE, FRESH, STALE, WAITING = range(8)
 
 
@@ -69,7 +110,9 @@ def rates(m):
 
 @njit(**OPTIONS)
 def move(lane, j, shift, w, m, c, base):
-    """What moving the time of an event does to the derivatives by quantity j: they gain shift times the rates."""
+    """What moving the time of an event does to the derivatives by quantity j: they gain shift times the
+    rates.
+    """
     if c[STALE, 0]:
         prepare(m, c)
     rates(m)

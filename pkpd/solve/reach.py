@@ -1,8 +1,10 @@
-"""The reach of each state: about the magnitude that it can have, from above, from what enters each patient's compartments.
+"""The reach of each state: about the magnitude that it can have, from above, from what enters each patient's
+compartments.
 
-It is the largest start value, dose, infusion or value set. For a state that none of these enters it is what the others'
-rates bring until the end, or until its own loss holds it; one link of a chain after the other. Where terms cancel, what
-counts is the terms: rates are looked at again beside the states. Each patient's reach rests on the patient alone.
+It is the largest start value, dose, infusion or value set. For a state that none of these enters it is what
+the others' rates bring until the end, or until its own loss holds it; one link of a chain after the other.
+Where terms cancel, what counts is the terms: rates are looked at again beside the states. Each patient's
+reach rests on the patient alone.
 """
 
 from __future__ import annotations
@@ -65,7 +67,9 @@ def _looked_at(first, turn, span, aside, w, m, found):
 
 @njit(**OPTIONS)
 def _flowing(first, span, aside, w, m, found):
-    """One link of the chains: what the rates bring to the empty states of the patients in the lanes; whether anything."""
+    """One link of the chains: what the rates bring to the empty states of the patients in the lanes; whether
+    anything.
+    """
     d, plain, brought, moved = m[0, D], m[0, NEW], m[0, K], False
     for turn in range(3):
         _looked_at(first, turn, span, aside, w, m, found)
@@ -109,16 +113,40 @@ def _reaching(w, m, c, x, offsets, when, what, ends, span, deeds, aside, stated,
             if not _empty(first, found):
                 break
             for lane in range(LANES):
-                _inputs(lane, min(first + lane, found.shape[0] - 1), x, offsets, when, what, deeds, turn, w, m, states)
+                _inputs(
+                    lane,
+                    min(first + lane, found.shape[0] - 1),
+                    x,
+                    offsets,
+                    when,
+                    what,
+                    deeds,
+                    turn,
+                    w,
+                    m,
+                    states,
+                )
             prepare(m, c)
             for _ in range(found.shape[1]):
                 if not (_empty(first, found) and _flowing(first, span, aside, w, m, found)):
                     break
 
 
-def reached(w: np.ndarray, m: np.ndarray, c: np.ndarray, x: np.ndarray, offsets: np.ndarray, when: np.ndarray,
-            what: np.ndarray, ends: np.ndarray, deeds: np.ndarray, stated: np.ndarray, states: int) -> np.ndarray:
-    """The reach of each state of a chunk's patients (patient, state), a power of two; the arrays are those of solve/lanes.
+def reached(
+    w: np.ndarray,
+    m: np.ndarray,
+    c: np.ndarray,
+    x: np.ndarray,
+    offsets: np.ndarray,
+    when: np.ndarray,
+    what: np.ndarray,
+    ends: np.ndarray,
+    deeds: np.ndarray,
+    stated: np.ndarray,
+    states: int,
+) -> np.ndarray:
+    """The reach of each state of a chunk's patients (patient, state), a power of two; the arrays are those of
+    solve/lanes.
 
     ends    when each patient's run ends
     stated  the model's scale of each state, missing where it has none
@@ -130,6 +158,22 @@ def reached(w: np.ndarray, m: np.ndarray, c: np.ndarray, x: np.ndarray, offsets:
             found[:, int(index)] = np.maximum(found[:, int(index)], abs(value))
     later = bool(np.any(what[:, 0] == SET) or np.any(deeds[:, 1] == SET))
     aside = 1 + BESIDE * np.random.default_rng(1).uniform(0.5, 1, len(stated))
-    _reaching(w, m, c, x, offsets, when, what, ends, np.maximum(ends - x[:, 0], 0.0), deeds, aside, stated, later, states, found)
+    _reaching(
+        w,
+        m,
+        c,
+        x,
+        offsets,
+        when,
+        what,
+        ends,
+        np.maximum(ends - x[:, 0], 0.0),
+        deeds,
+        aside,
+        stated,
+        later,
+        states,
+        found,
+    )
     _, power = np.frexp(np.clip(np.where(found > 0, found, NOTHING), NOTHING, 1e250))
     return np.ldexp(1.0, power)

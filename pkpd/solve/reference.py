@@ -13,14 +13,23 @@ from pkpd.solve.tolerance import Given, tolerances
 __all__ = ["right_hand_side", "solve_patient"]
 
 
-def solve_patient(model: Model, start: np.ndarray, inputs: np.ndarray, schedule: Schedule, patient: int,
-                  times: np.ndarray, begin: float = 0.0, rtol: float = 1e-10,
-                  places: np.ndarray | None = None, atol: Given = None) -> np.ndarray:
+def solve_patient(
+    model: Model,
+    start: np.ndarray,
+    inputs: np.ndarray,
+    schedule: Schedule,
+    patient: int,
+    times: np.ndarray,
+    begin: float = 0.0,
+    rtol: float = 1e-10,
+    places: np.ndarray | None = None,
+    atol: Given = None,
+) -> np.ndarray:
     """States (time, state) of one patient of a schedule, integrated from event to event with LSODA.
 
     places  how many of the patient's events come before each output; all up to its time if left out
-    atol    a number, or numbers by compartment, in its unit; if left out, where the model has no scale, by a millionth of
-            what the state has had so far
+    atol    a number, or numbers by compartment, in its unit; if left out, where the model has no scale, by a
+            millionth of what the state has had so far
     """
     from scipy.integrate import solve_ivp
 
@@ -35,7 +44,11 @@ def solve_patient(model: Model, start: np.ndarray, inputs: np.ndarray, schedule:
         limit = len(events) if places is None else places[o]
         while True:
             while row < limit and events[row][0] <= t:
-                if events[row][0] >= begin or events[row][1] not in (ADD, SCALE, ASSIGN):  # the start holds earlier doses
+                if events[row][0] >= begin or events[row][1] not in (
+                    ADD,
+                    SCALE,
+                    ASSIGN,
+                ):  # the start holds earlier doses
                     _apply(events[row], y, p, infusion)
                 row += 1
             if t >= stop_at:
@@ -43,8 +56,14 @@ def solve_patient(model: Model, start: np.ndarray, inputs: np.ndarray, schedule:
             largest = np.fmax(largest, np.abs(y))
             least = np.where(np.isnan(fixed), np.maximum(1e-6 * rtol * largest, 1e-30), fixed)
             stop = min(stop_at, events[row][0]) if row < limit else stop_at
-            solved = solve_ivp(lambda _, x: right_hand_side(model, x, p, infusion), (t, stop), y, method="LSODA",
-                               rtol=rtol, atol=least)
+            solved = solve_ivp(
+                lambda _, x: right_hand_side(model, x, p, infusion),
+                (t, stop),
+                y,
+                method="LSODA",
+                rtol=rtol,
+                atol=least,
+            )
             if not solved.success:
                 raise SimulationError(f"patient {patient + 1}, {model.time} {t:g}: {solved.message}")
             y, t = solved.y[:, -1].copy(), stop

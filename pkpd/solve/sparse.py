@@ -1,4 +1,6 @@
-"""The sparse LU of a Jacobian, worked out once a model: pivot order, fill, and the elimination step by step."""
+"""The sparse LU of a Jacobian, worked out once a model: pivot order, fill, and the elimination
+step by step.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,7 @@ def symbolic_lu(n: int, pattern: set[tuple[int, int]], order: list[int]) -> tupl
     filled = set(pattern) | {(i, i) for i in range(n)}
     plan = []
     for k, pivot in enumerate(order):
-        later = order[k + 1:]
+        later = order[k + 1 :]
         targets = [(i, [j for j in later if (pivot, j) in filled]) for i in later if (i, pivot) in filled]
         for i, columns in targets:
             filled |= {(i, j) for j in columns}

@@ -1,12 +1,15 @@
-"""Absolute tolerances from what enters a patient's compartments, so that no unit's name decides how exact a result is.
+"""Absolute tolerances from what enters a patient's compartments, so that no unit's name decides how exact a
+result is.
 
-Of a compartment without a `scale`, an error is measured against the largest magnitude that its own state has had so far:
+Of a compartment without a `scale`, an error is measured against the largest magnitude that its own state has
+had so far:
 
     atol(t) = max(NOISE reach, rtol SHARE max |y(s)|, s <= t)
 
-A state's reach is about the magnitude that start values, doses and rates let it have (solve/reach); times NOISE it is where
-rounding lies. It counts where a state leaves zero late, as the end of a chain does, or is zero but for rounding.
-A compartment with a `scale` has atol = rtol SMALL scale, and one whose atol the caller gives has that.
+A state's reach is about the magnitude that start values, doses and rates let it have (solve/reach); times
+NOISE it is where rounding lies. It counts where a state leaves zero late, as the end of a chain does, or is
+zero but for rounding. A compartment with a `scale` has atol = rtol SMALL scale, and one whose atol the caller
+gives has that.
 """
 
 from __future__ import annotations
@@ -25,8 +28,9 @@ Given = float | Mapping[str, float] | None
 
 
 class Tolerance(NamedTuple):
-    """Of each state: an absolute tolerance, missing where it follows the state; the shares of its magnitude so far and of
-    its reach where it does."""
+    """Of each state: an absolute tolerance, missing where it follows the state; the shares of its magnitude
+    so far and of its reach where it does.
+    """
 
     fixed: np.ndarray
     growth: np.ndarray
@@ -50,8 +54,8 @@ def tolerances(model: Model, rtol: float, atol: Given = None) -> Tolerance:
 def beside(own: Tolerance, rtol: float, columns: int) -> Tolerance:
     """Tolerances of states, and of their derivatives by as many inputs, each times its input.
 
-    A derivative may leave zero steeper than any step can follow, as that of hill(x, K, 0.7): it has the tolerance of a state
-    whose scale is the reach.
+    A derivative may leave zero steeper than any step can follow, as that of hill(x, K, 0.7): it has the
+    tolerance of a state whose scale is the reach.
     """
     derivative = own._replace(least=np.full(len(own.fixed), rtol * SMALL))
     return Tolerance(*(np.concatenate([x, *[y] * columns]) for x, y in zip(own, derivative, strict=True)))
@@ -69,8 +73,15 @@ def _given(model: Model, atol: Given) -> np.ndarray:
     for name, value in named.items():
         if name not in model.states:
             raise fail("atol", f"{model.name} has no compartment {name!r}", nearest(name, model.states))
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < np.inf:
-            raise fail("atol", f"{value!r} is not an absolute tolerance of {name}",
-                       f"give a positive number of {model.unit(name)}, or numbers by compartment")
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float | np.number)
+            or not 0 < value < np.inf
+        ):
+            raise fail(
+                "atol",
+                f"{value!r} is not an absolute tolerance of {name}",
+                f"give a positive number of {model.unit(name)}, or numbers by compartment",
+            )
         found[model.states.index(name)] = value
     return found

@@ -1,7 +1,7 @@
 """Graphs to straight-line vector code: LLVM text in which one instruction serves LANES patients.
 
-Row i of an array of LANES columns holds one quantity of every lane. No instruction mixes lanes, so that a patient's bits do
-not depend on its neighbours.
+Row i of an array of LANES columns holds one quantity of every lane. No instruction mixes lanes, so that a
+patient's bits do not depend on its neighbours.
 """
 
 from __future__ import annotations
@@ -52,14 +52,18 @@ class Lines:
         return self.do(f"call {V} @{name}({', '.join(f'{V} {a}' for a in arguments)})")
 
     def inverse(self, x: str, refinements: int = 2) -> str:
-        """1 / x: where the processor offers a guess of 14 bits, refined by Newton's method; three times a division's speed."""
+        """1 / x: where the processor offers a guess of 14 bits, refined by Newton's method; three times a
+        division's speed.
+        """
         if not ESTIMATES:
             return self.binary("div", real(1.0), x)
         guess = self.do(f"call {V} @llvm.x86.avx512.rcp14.pd.512({V} {x}, {V} zeroinitializer, i8 -1)")
         minus, better = self.do(f"fneg {V} {x}"), guess
         for _ in range(refinements):
             better = self.fma(self.fma(minus, better, real(1.0)), better, better)
-        return self.choose(self.compare("ord", better, better), better, guess)  # of 0 and infinity the guess is exact
+        return self.choose(
+            self.compare("ord", better, better), better, guess
+        )  # of 0 and infinity the guess is exact
 
     def choose(self, test: str, a: str, b: str) -> str:
         return self.do(f"select {B} {test}, {V} {a}, {V} {b}")
@@ -95,7 +99,9 @@ class Slots:
 
 
 class Writer(Lines):
-    """Values of graph nodes in one function, each computed once. Without slots, everything is computed in place."""
+    """Values of graph nodes in one function, each computed once. Without slots, everything is computed in
+    place.
+    """
 
     def __init__(self, graph: Graph, slots: Slots | None) -> None:
         super().__init__()
@@ -151,6 +157,8 @@ def function(name: str, arguments: Iterable[str], lines: Lines, internal: bool =
     return "\n".join([f"define {kind} @{name}({head}) #0 {{", *lines.text, "  ret void", "}", ""])
 
 
-ATTRIBUTES = ('attributes #0 = { noinline nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" '
-              '"no-builtins" }\n'
-              'attributes #1 = { alwaysinline nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n')
+ATTRIBUTES = (
+    'attributes #0 = { noinline nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" '
+    '"no-builtins" }\n'
+    'attributes #1 = { alwaysinline nounwind "prefer-vector-width"="512" "min-legal-vector-width"="512" }\n'
+)

@@ -22,9 +22,12 @@ from pkpd.study.stability.run import run_stability
 Tell = Callable[[str, int, int], None]
 # kind of study: what reads its tables, what runs it
 KINDS: dict[str, tuple[Callable[[dict, str, str], Any], Callable[[Any, Tell], Any]]] = {
-    "neoadjuvant": (read_study, run_neoadjuvant), "platforms": (read_platforms, run_platforms),
-    "resistance": (read_resistance, run_resistance), "order": (read_order, run_order),
-    "stability": (read_stability, run_stability)}
+    "neoadjuvant": (read_study, run_neoadjuvant),
+    "platforms": (read_platforms, run_platforms),
+    "resistance": (read_resistance, run_resistance),
+    "order": (read_order, run_order),
+    "stability": (read_stability, run_stability),
+}
 
 
 def load_study(name: str | Path) -> Any:
@@ -39,8 +42,11 @@ def run_study(study: Any, tell: Tell = lambda what, done, of: None) -> Any:
     """
     kind = getattr(study, "kind", None)
     if not isinstance(kind, str) or kind not in KINDS:
-        raise fail("run_study", f"{shown(study)} is no study",
-                   'load one: pkpd.run_study(pkpd.load_study("treatment_order"))')
+        raise fail(
+            "run_study",
+            f"{shown(study)} is no study",
+            'load one: pkpd.run_study(pkpd.load_study("treatment_order"))',
+        )
     return KINDS[kind][1](study, tell)
 
 

@@ -37,23 +37,35 @@ def planned(most: int, drop: float, start: float = 1.0) -> Cycles | None:
 
 
 def arm(study: Study, trial: Trial, before: int, after: int) -> Arm:
-    """The trial's treated arm with other numbers of cycles; without any before, it is operated as its control is."""
+    """The trial's treated arm with other numbers of cycles; without any before, it is operated as its control
+    is.
+    """
     model = trial.arm(study.arm)
     start = model.after.start if model.after is not None else 1.0
     operation = model.operation if before else trial.arm(trial.control).operation
-    return replace(model, name=f"{before}+{after}", title=f"{before} before, {after} after", operation=operation,
-                   before=planned(before, study.drop[0]), after=planned(after, study.drop[1], start))
+    return replace(
+        model,
+        name=f"{before}+{after}",
+        title=f"{before} before, {after} after",
+        operation=operation,
+        before=planned(before, study.drop[0]),
+        after=planned(after, study.drop[1], start),
+    )
 
 
 def basis(study: Study, pair: tuple[int, int]) -> str:
-    """What a plan rests on: an arm of the trial, a number before that one of its arms had, or the model alone."""
+    """What a plan rests on: an arm of the trial, a number before that one of its arms had, or the model
+    alone.
+    """
     if pair in (study.reference, (0, 0)):
         return "trial"
     return "trial, in part" if pair[0] in study.informed else "extrapolated"
 
 
 def metrics(readout: Readout, small: tuple[float, float]) -> dict[str, float]:
-    """What the study reads from one simulated arm; a median not reached is infinite, a share of none missing."""
+    """What the study reads from one simulated arm; a median not reached is infinite, a share of
+    none missing.
+    """
     readout = readout.evaluable()
     present = np.isfinite(readout.lesions)
     three_years = survival.kaplan_meier(readout.pfs_time, readout.pfs_event, np.array([THREE_YEARS]))
@@ -63,7 +75,9 @@ def metrics(readout: Readout, small: tuple[float, float]) -> dict[str, float]:
         "vanished_all": _share(readout.vanished, present),
         "vanished_small": _share(readout.vanished, few),
         "resected": 100 * float(np.mean(readout.resected)),
-        "time_to_surgery": float(np.median(readout.operation[readout.resected])) if readout.resected.any() else np.nan,
+        "time_to_surgery": float(np.median(readout.operation[readout.resected]))
+        if readout.resected.any()
+        else np.nan,
         "pfs_median": float(survival.median(readout.pfs_time, readout.pfs_event)) / MONTH,
         "pfs_3y": 100 * float(np.asarray(three_years)[..., 0]),
     }

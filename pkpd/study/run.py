@@ -1,4 +1,6 @@
-"""run_neoadjuvant: every arm of every sweep under draws of the posterior, under each kill link and convention."""
+"""run_neoadjuvant: every arm of every sweep under draws of the posterior, under each kill link and
+convention.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,14 @@ Case = tuple[str, str]  # a kill link, and what becomes of vanished lesions
 
 @dataclass(frozen=True)
 class StudyResult:
-    """A study's table, one row a figure, sweep, number of cycles and link, with its interval (pkpd.fit.intervals).
+    """A study's table, one row a figure, sweep, number of cycles and link, with its interval
+    (pkpd.fit.intervals).
 
-    The interval holds the posterior and the chance of the patients drawn. `difference` compares with the study's
-    reference plan in the same patients. Other links, and the other conventions on vanished lesions in `sensitivity`,
-    are run under some of the draws and put as the calibrated link's value plus their mean difference from it in the
-    same draws and patients. `reference` rows are surgery alone. `failures` names patients whose equations
-    failed: they have no outcome, and count in no figure.
+    The interval holds the posterior and the chance of the patients drawn. `difference` compares with the
+    study's reference plan in the same patients. Other links, and the other conventions on vanished lesions in
+    `sensitivity`, are run under some of the draws and put as the calibrated link's value plus their mean
+    difference from it in the same draws and patients. `reference` rows are surgery alone. `failures` names
+    patients whose equations failed: they have no outcome, and count in no figure.
     """
 
     study: Study
@@ -56,7 +59,11 @@ def run_neoadjuvant(study: Study, tell: Tell = lambda what, done, of: None) -> S
     pairs = list(dict.fromkeys((b, s.after_for(b)) for s in study.sweeps for b in s.before))
     places = [setting(trial, trial.arm(study.arm), link) for link in links]
     warm(places)
-    tasks = [(replace(place, arm=arm(study, trial, *pair)), pair) for place in places for pair in dict.fromkeys([*pairs, (0, 0)])]
+    tasks = [
+        (replace(place, arm=arm(study, trial, *pair)), pair)
+        for place in places
+        for pair in dict.fromkeys([*pairs, (0, 0)])
+    ]
     tell("simulating", 0, len(tasks))
     failures: list[str] = []
     every = stream(partial(_simulated, study, parameters, table.sets, table.shared, first), tasks)
@@ -65,19 +72,44 @@ def run_neoadjuvant(study: Study, tell: Tell = lambda what, done, of: None) -> S
         failures += failed
         tell("simulating", done, len(tasks))
     plans = [(s.name, (b, s.after_for(b))) for s in study.sweeps for b in s.before]
-    rows = [row for sweep, pair in plans for link in links for row in table.rows(sweep, pair, (link, trial.vanished))]
+    rows = [
+        row
+        for sweep, pair in plans
+        for link in links
+        for row in table.rows(sweep, pair, (link, trial.vanished))
+    ]
     reference = [row for link in links for row in table.rows("surgery_alone", (0, 0), (link, trial.vanished))]
-    sensitivity = [row for sweep, pair in plans for v in VANISHED if v != trial.vanished
-                   for row in table.rows(sweep, pair, (first, v))]
-    return StudyResult(study, trial, parameters, account, tuple(rows), tuple(reference), tuple(sensitivity),
-                       tuple(dict.fromkeys(failures)))
+    sensitivity = [
+        row
+        for sweep, pair in plans
+        for v in VANISHED
+        if v != trial.vanished
+        for row in table.rows(sweep, pair, (first, v))
+    ]
+    return StudyResult(
+        study=study,
+        trial=trial,
+        parameters=parameters,
+        fit=account,
+        rows=tuple(rows),
+        reference=tuple(reference),
+        sensitivity=tuple(sensitivity),
+        failures=tuple(dict.fromkeys(failures)),
+    )
 
 
-def _simulated(study: Study, parameters: Parameters, sets: list[Parameters], shared: np.ndarray, first: str,
-               task: tuple[Setting, Pair]) -> tuple[dict[tuple[Case, Pair], list[dict]], list[str]]:
+def _simulated(
+    study: Study,
+    parameters: Parameters,
+    sets: list[Parameters],
+    shared: np.ndarray,
+    first: str,
+    task: tuple[Setting, Pair],
+) -> tuple[dict[tuple[Case, Pair], list[dict]], list[str]]:
     """The metrics of one plan under one link, draw by draw, each in its own patients; and who failed.
 
-    The first link has all draws under the trial's convention on vanished lesions, and shared ones under the others.
+    The first link has all draws under the trial's convention on vanished lesions, and shared ones under the
+    others.
     """
     place, pair = task
     people = admit(place, parameters, study.patients, study.seed, stream="study").repeated(study.repeats)
@@ -102,7 +134,9 @@ class _Table:
         self.found: dict[tuple[Case, Pair], list[dict]] = {}
 
     def values(self, case: Case, pair: Pair, figure: str, against: Pair | None = None) -> np.ndarray:
-        """A figure (or its difference from another plan) draw by draw; undefined where either is not reached."""
+        """A figure (or its difference from another plan) draw by draw; undefined where either is
+        not reached.
+        """
         main, own = (self._raw(c, pair, figure, against) for c in (self.main, case))
         if case == self.main:
             return main
@@ -121,8 +155,19 @@ class _Table:
 
     def rows(self, sweep: str, pair: Pair, case: Case) -> list[dict]:
         """The rows of one plan."""
-        return [{"sweep": sweep, "before": pair[0], "after": pair[1], "link": case[0], "vanished": case[1], "figure": figure,
-                 "unit": unit, **interval(self.values(case, pair, figure)), "basis": basis(self.study, pair),
-                 "informed": pair[0] in self.study.informed,
-                 "difference": interval(self.values(case, pair, figure, self.study.reference))}
-                for figure, (unit, _) in FIGURES.items()]
+        return [
+            {
+                "sweep": sweep,
+                "before": pair[0],
+                "after": pair[1],
+                "link": case[0],
+                "vanished": case[1],
+                "figure": figure,
+                "unit": unit,
+                **interval(self.values(case, pair, figure)),
+                "basis": basis(self.study, pair),
+                "informed": pair[0] in self.study.informed,
+                "difference": interval(self.values(case, pair, figure, self.study.reference)),
+            }
+            for figure, (unit, _) in FIGURES.items()
+        ]

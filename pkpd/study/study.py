@@ -23,7 +23,9 @@ class Sweep:
 
 @dataclass(frozen=True, repr=False)
 class Study(Labelled):
-    """A what-if on a trial's protocol with a calibrated set; `limit` in days, `small` lesion diameters in mm."""
+    """A what-if on a trial's protocol with a calibrated set; `limit` in days, `small` lesion
+    diameters in mm.
+    """
 
     name: str
     title: str
@@ -45,8 +47,10 @@ class Study(Labelled):
     draws_other_links: int = 7
     seed: int = 0
 
-
     def label(self) -> tuple[str, list[Row]]:
         return f"Study {self.name}: {self.title}", [
-            ("trial", f"{self.trial}, arm {self.arm}"), ("fit", self.fit), ("sweeps", named(s.name for s in self.sweeps)),
-            ("size", f"{self.patients} patients, {self.draws} draws, seed {self.seed}")]
+            ("trial", f"{self.trial}, arm {self.arm}"),
+            ("fit", self.fit),
+            ("sweeps", named(s.name for s in self.sweeps)),
+            ("size", f"{self.patients} patients, {self.draws} draws, seed {self.seed}"),
+        ]

@@ -25,7 +25,10 @@ from pkpd.trial.surgery import Plan, plan
 from pkpd.trial.therapies import receives
 from pkpd.trial.trial import Trial
 
-_ORGANS = {"LESIONS": ("hepatic", "lesion"), "ELSEWHERE": ("extrahepatic",)}  # parts whose copies a covariate counts
+_ORGANS = {
+    "LESIONS": ("hepatic", "lesion"),
+    "ELSEWHERE": ("extrahepatic",),
+}  # parts whose copies a covariate counts
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class Setting:
 class Prepared:
     """What of an arm does not depend on the disease's parameters: dates, groups and exposure of its patients.
 
-    `group` is the group of the arm that each patient is of; `contexts` are the sets that groups lay on top, by name.
+    `group` is the group of the arm that each patient is of; `contexts` are the sets that groups lay on top,
+    by name.
     """
 
     trial: Trial
@@ -65,16 +69,29 @@ class Prepared:
     contexts: tuple[tuple[str, Parameters], ...] = ()
 
     def others(self, stream: str) -> Prepared:
-        """Other patients with these dates, exposures and the covariates that are tied to them; the rest is drawn anew."""
+        """Other patients with these dates, exposures and the covariates that are tied to them; the rest is
+        drawn anew.
+        """
         kept = {k: v for k, v in self.covariates.items() if k in self.tied}
         return replace(self, key=(*self.key[:2], stream), covariates=kept)
 
     def repeated(self, times: int) -> Prepared:
         """Several patients on each of these dates, exposures and covariates."""
         again = np.tile(np.arange(self.n), times)
-        dates = Plan(self.plan.before[again], self.plan.operation[again], self.plan.after[again], self.plan.follow_up[again])
-        return replace(self, plan=dates, exposures=tuple(e.take(again) for e in self.exposures), n=self.n * times,
-                       covariates={k: v[again] for k, v in self.covariates.items()}, group=self.group[again])
+        dates = Plan(
+            self.plan.before[again],
+            self.plan.operation[again],
+            self.plan.after[again],
+            self.plan.follow_up[again],
+        )
+        return replace(
+            self,
+            plan=dates,
+            exposures=tuple(e.take(again) for e in self.exposures),
+            n=self.n * times,
+            covariates={k: v[again] for k, v in self.covariates.items()},
+            group=self.group[again],
+        )
 
     @property
     def treated(self) -> bool:
@@ -84,7 +101,9 @@ class Prepared:
     def sets(self, parameters: Parameters) -> list[Parameters]:
         """The parameters of each group: those given, with its contexts on top."""
         known = dict(self.contexts)
-        return [reduce(merge, (known[c] for c in g.contexts), parameters) for g in self.arm.patients] or [parameters]
+        return [reduce(merge, (known[c] for c in g.contexts), parameters) for g in self.arm.patients] or [
+            parameters
+        ]
 
 
 def setting(trial: Trial, arm: Arm, link: str = "") -> Setting:
@@ -97,23 +116,38 @@ def setting(trial: Trial, arm: Arm, link: str = "") -> Setting:
         given = (drugs(links[link], arm.regimen),) if arm.regimen else ()
         return Setting(trial, arm, link, disease, given, _tied(trial.treatments))
     given = _suppliers(trial, arm, links.get(link, "")) if arm.regimen else ()
-    tied = {c.name for d in given for c in d.parameters.covariates} | {k for g in arm.patients for k, _ in g.covariates}
+    tied = {c.name for d in given for c in d.parameters.covariates} | {
+        k for g in arm.patients for k, _ in g.covariates
+    }
     names = dict.fromkeys(c for g in arm.patients for c in g.contexts)
-    return Setting(trial, arm, link, disease, given, frozenset(tied), tuple((c, _context(c, disease)) for c in names))
+    return Setting(
+        trial=trial,
+        arm=arm,
+        link=link,
+        disease=disease,
+        drugs=given,
+        tied=frozenset(tied),
+        contexts=tuple((c, _context(c, disease)) for c in names),
+    )
 
 
 def _context(name: str, disease: Model) -> Parameters:
     found = load_context(name, disease)
     if found.covariates:
-        raise fail(f"{found.name}: covariates", "have no place in a context: it is laid on top of patients already drawn",
-                   "write covariates = { … } in the group of the arm")
+        raise fail(
+            f"{found.name}: covariates",
+            "have no place in a context: it is laid on top of patients already drawn",
+            "write covariates = { … } in the group of the arm",
+        )
     return found
 
 
 @lru_cache(16)
 def _tied(treatments: tuple[tuple[str, str], ...]) -> frozenset[str]:
     """The covariates of treatment systems: what ties a patient's drugs to the patient."""
-    return frozenset(c.name for _, system in treatments for c in load_parameters((), daily_model(system)).covariates)
+    return frozenset(
+        c.name for _, system in treatments for c in load_parameters((), daily_model(system)).covariates
+    )
 
 
 def _suppliers(trial: Trial, arm: Arm, system: str) -> tuple[Drugs, ...]:
@@ -127,8 +161,11 @@ def _suppliers(trial: Trial, arm: Arm, system: str) -> tuple[Drugs, ...]:
     own = [t for t in trial.therapies if t.drug in regimen.drugs and t.drug not in chemotherapy]
     for model, drug, parameters in dict.fromkeys((t.model, t.drug, t.parameters) for t in own):
         solved = load_model(model)
-        sets = tuple((t.input, t.variable, t.times * _factor(solved, t.variable, trial.disease, t.input))
-                     for t in own if (t.drug, t.parameters) == (drug, parameters))
+        sets = tuple(
+            (t.input, t.variable, t.times * _factor(solved, t.variable, trial.disease, t.input))
+            for t in own
+            if (t.drug, t.parameters) == (drug, parameters)
+        )
         found.append(Drugs(solved, load_parameters(parameters or (), solved), regimen.only(drug), sets))
     return tuple(found)
 
@@ -151,7 +188,9 @@ def reads_survival(trial: Trial) -> bool:
 
 
 def _lasting(trial: Trial, arm: Arm) -> Regimen:
-    """An arm's regimen with a number of cycles in every course: as the arm says, or for as long as patients are followed."""
+    """An arm's regimen with a number of cycles in every course: as the arm says, or for as long as patients
+    are followed.
+    """
     regimen = load_regimen(arm.regimen)
     if arm.cycles is not None or not regimen.open:
         return lasting(regimen, arm.cycles, f"{trial.name}: arms")
@@ -166,13 +205,22 @@ def warm(settings: Iterable[Setting]) -> None:
         kernels(model)
 
 
-def prepare(trial: Trial, arm: Arm, parameters: Parameters, n: int, link: str = "", seed: int = 0,
-            stream: str | None = None) -> Prepared:
+def prepare(
+    trial: Trial,
+    arm: Arm,
+    parameters: Parameters,
+    n: int,
+    link: str = "",
+    seed: int = 0,
+    stream: str | None = None,
+) -> Prepared:
     """Draws dates and solves the drugs of n patients of an arm; see `admit`."""
     return admit(setting(trial, arm, link), parameters, n, seed, stream)
 
 
-def admit(place: Setting, parameters: Parameters, n: int, seed: int = 0, stream: str | None = None) -> Prepared:
+def admit(
+    place: Setting, parameters: Parameters, n: int, seed: int = 0, stream: str | None = None
+) -> Prepared:
     """Draws dates and solves the drugs of n patients.
 
     stream  the name under which patients are drawn: arms of one stream treat the same patients
@@ -189,11 +237,24 @@ def admit(place: Setting, parameters: Parameters, n: int, seed: int = 0, stream:
     exposures: tuple[Exposure, ...] = ()
     if place.drugs and starts.size and np.isfinite(starts).any():
         exposures = (kill_rates(place.drugs[0], starts, people.covariates, key),)
-    return Prepared(trial, arm, place.link, place.disease, place.tied, key, dates, exposures, n, people.covariates,
-                    np.zeros(n, dtype=int))
+    return Prepared(
+        trial=trial,
+        arm=arm,
+        link=place.link,
+        disease=place.disease,
+        tied=place.tied,
+        key=key,
+        plan=dates,
+        exposures=exposures,
+        n=n,
+        covariates=people.covariates,
+        group=np.zeros(n, dtype=int),
+    )
 
 
-def _followed(place: Setting, covariates: dict[str, np.ndarray], key: tuple[str, str, str], n: int) -> Prepared:
+def _followed(
+    place: Setting, covariates: dict[str, np.ndarray], key: tuple[str, str, str], n: int
+) -> Prepared:
     """Patients of an arm that is followed: each in a group, all on the arm's planned days."""
     trial, arm = place.trial, place.arm
     shares = np.cumsum([g.share for g in arm.patients])[:-1]
@@ -210,12 +271,25 @@ def _followed(place: Setting, covariates: dict[str, np.ndarray], key: tuple[str,
         else:
             exposures.append(_kill(given, days, own, key, n))
     low, high = trial.follow_up
-    wait = arm.operation[0] + (0 if math.isinf(arm.operation[0]) else arm.operation[1] - arm.operation[0]) * uniform(
-        (*key, "protocol", "operation"), n)
+    wait = arm.operation[0] + (
+        0 if math.isinf(arm.operation[0]) else arm.operation[1] - arm.operation[0]
+    ) * uniform((*key, "protocol", "operation"), n)
     never = np.full((n, 0), np.inf)
     dates = Plan(never, last + wait, never, low + (high - low) * uniform((*key, "protocol", "accrual"), n))
-    return Prepared(trial, arm, place.link, place.disease, place.tied, key, dates, tuple(exposures), n, own, group,
-                    place.contexts)
+    return Prepared(
+        trial=trial,
+        arm=arm,
+        link=place.link,
+        disease=place.disease,
+        tied=place.tied,
+        key=key,
+        plan=dates,
+        exposures=tuple(exposures),
+        n=n,
+        covariates=own,
+        group=group,
+        contexts=place.contexts,
+    )
 
 
 def features(place: Setting, covariates: dict[str, np.ndarray], group: np.ndarray) -> dict[str, np.ndarray]:
@@ -227,22 +301,38 @@ def features(place: Setting, covariates: dict[str, np.ndarray], group: np.ndarra
             found[name] = np.where(group == i, value, before)
     for name, values in found.items():
         if np.isnan(values).any():
-            raise fail(f"{place.trial.name}: arms", f"{name} is given to some groups of {place.arm.name!r} only",
-                       "give it to every group: the disease's patients have none of their own")
+            raise fail(
+                f"{place.trial.name}: arms",
+                f"{name} is given to some groups of {place.arm.name!r} only",
+                "give it to every group: the disease's patients have none of their own",
+            )
     _check_lesions(place, found)
     return found
 
 
 def _check_lesions(place: Setting, found: dict[str, np.ndarray]) -> None:
     """Groups have a lesion, and no more in an organ than the disease has copies."""
-    where, counts = f"{place.trial.name}: arms.{place.arm.name}.patients", [found[k] for k in _ORGANS if k in found]
+    where, counts = (
+        f"{place.trial.name}: arms.{place.arm.name}.patients",
+        [found[k] for k in _ORGANS if k in found],
+    )
     if len(counts) == len(_ORGANS) and np.any(sum(counts) == 0):
-        raise fail(where, "a group has no lesion: " + " and ".join(f"{k} = 0" for k in _ORGANS), "give one of them some")
+        raise fail(
+            where,
+            "a group has no lesion: " + " and ".join(f"{k} = 0" for k in _ORGANS),
+            "give one of them some",
+        )
     for name, organs in _ORGANS.items():
-        most = sum(s.startswith(tuple(f"{o}." for o in organs)) and s.endswith(".sensitive") for s in place.disease.states)
+        most = sum(
+            s.startswith(tuple(f"{o}." for o in organs)) and s.endswith(".sensitive")
+            for s in place.disease.states
+        )
         if name in found and most and found[name].max() > most:
-            raise fail(f"{where}.covariates.{name}", f"{found[name].max():g} lesions, but {place.disease.name} has {most} there",
-                       f"give {most} or fewer: more would be left out")
+            raise fail(
+                f"{where}.covariates.{name}",
+                f"{found[name].max():g} lesions, but {place.disease.name} has {most} there",
+                f"give {most} or fewer: more would be left out",
+            )
     _check_local(place, found)
 
 
@@ -251,13 +341,22 @@ def _check_local(place: Setting, found: dict[str, np.ndarray]) -> None:
     local = place.arm.local.lesion if place.arm.local is not None else ""
     number = local.rpartition(".")[2]
     for name, organs in _ORGANS.items():
-        if name in found and local.startswith(organs) and number.isdigit() and found[name].max() < int(number):
-            raise fail(f"{place.trial.name}: arms.{place.arm.name}.local.lesion", f"no patient of the arm has a lesion {local!r}",
-                       "name one that they have, or give them more lesions")
+        if (
+            name in found
+            and local.startswith(organs)
+            and number.isdigit()
+            and found[name].max() < int(number)
+        ):
+            raise fail(
+                f"{place.trial.name}: arms.{place.arm.name}.local.lesion",
+                f"no patient of the arm has a lesion {local!r}",
+                "name one that they have, or give them more lesions",
+            )
 
 
-def _kill(given: Drugs, days: list[np.ndarray], covariates: dict[str, np.ndarray], key: tuple[str, str, str],
-          n: int) -> Exposure:
+def _kill(
+    given: Drugs, days: list[np.ndarray], covariates: dict[str, np.ndarray], key: tuple[str, str, str], n: int
+) -> Exposure:
     """The kill rate of chemotherapy that is one course of the regimen."""
     course, starts = one_course(given, days)
     return kill_rates(course, np.repeat(starts[None], n, axis=0), covariates, key)
@@ -267,8 +366,11 @@ def one_course(given: Drugs, days: list[np.ndarray]) -> tuple[Drugs, np.ndarray]
     """A kill link with the one course of cycles that it is solved for, and the days on which they start."""
     own = [(c, d) for c, d in zip(given.regimen.courses, days, strict=True) if c.doses]
     if len(own) != 1:
-        raise fail(f"{given.regimen.where}: courses", "give chemotherapy in more than one",
-                   "a kill link is solved for one course of cycles")
+        raise fail(
+            f"{given.regimen.where}: courses",
+            "give chemotherapy in more than one",
+            "a kill link is solved for one course of cycles",
+        )
     course, starts = own[0]
     return Drugs(given.model, given.parameters, course), starts
 
@@ -281,6 +383,8 @@ def check_read(place: Setting, parameters: Parameters) -> None:
     read |= {*SIZES} if place.drugs else set()
     for name in dict.fromkeys(k for g in place.arm.patients for k, _ in g.covariates):
         if name not in read:
-            raise fail(f"{place.trial.name}: arms.{place.arm.name}.patients.covariates.{name}",
-                       "is read by no effect of the disease, of a context or of a drug: it would change nothing",
-                       "remove it, or name one of " + ", ".join(sorted(read)))
+            raise fail(
+                f"{place.trial.name}: arms.{place.arm.name}.patients.covariates.{name}",
+                "is read by no effect of the disease, of a context or of a drug: it would change nothing",
+                "remove it, or name one of " + ", ".join(sorted(read)),
+            )

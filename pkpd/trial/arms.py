@@ -1,4 +1,6 @@
-"""The arms of a trial: cycles around an operation, or treatment that is followed by scans; and who the patients are."""
+"""The arms of a trial: cycles around an operation, or treatment that is followed by scans; and who the
+patients are.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,17 @@ from pkpd.regimen.reading import load_regimen
 from pkpd.regimen.regimen import Regimen, counted
 from pkpd.trial.lines import Reader, told
 
-AROUND = {"before": ("cycles", "weights"), "after": ("start", "cycles", "weights"), "operation": ("from", "to"),
-          "resume": ("from", "to")}
-FOLLOWED = {"treatment": ("until", "cycles"), "operation": ("from", "to"), "local": ("lesion", "dies", "from", "to")}
+AROUND = {
+    "before": ("cycles", "weights"),
+    "after": ("start", "cycles", "weights"),
+    "operation": ("from", "to"),
+    "resume": ("from", "to"),
+}
+FOLLOWED = {
+    "treatment": ("until", "cycles"),
+    "operation": ("from", "to"),
+    "local": ("lesion", "dies", "from", "to"),
+}
 _GROUP = ("name", "share", "contexts", "covariates", "where", "seen")
 
 
@@ -35,7 +45,9 @@ class Cycles:
 
 @dataclass(frozen=True)
 class Local:
-    """Ablation or radiotherapy of one lesion: the share of its viable volume that dies, on a day between two."""
+    """Ablation or radiotherapy of one lesion: the share of its viable volume that dies, on a day
+    between two.
+    """
 
     lesion: str
     dies: float
@@ -44,7 +56,9 @@ class Local:
 
 @dataclass(frozen=True)
 class Group:
-    """A share of an arm's patients: parameter sets laid on top of the trial's, and covariates that all of them have."""
+    """A share of an arm's patients: parameter sets laid on top of the trial's, and covariates that all of
+    them have.
+    """
 
     name: str
     share: float
@@ -56,8 +70,8 @@ class Group:
 class Arm:
     """One arm; days. The operation is `operation` days after the last dose before it (or randomisation).
 
-    An arm that is followed by scans is given its regimen for `cycles` (as long as it is followed, if None), until
-    progression if `stops`; its operation is infinitely late unless it has one.
+    An arm that is followed by scans is given its regimen for `cycles` (as long as it is followed, if None),
+    until progression if `stops`; its operation is infinitely late unless it has one.
     """
 
     name: str
@@ -86,8 +100,11 @@ def read_arms(reader: Reader, value: object, followed: bool) -> tuple[Arm, ...]:
 def arms_told(entries: list[dict]) -> list[tuple[str, str, str, str]]:
     """Of each line of arms without a fault what it says, where and how it was seen."""
     lines = [(f"{a['name']}: {k}", a[k]) for a in entries for k in {**AROUND, **FOLLOWED} if k in a]
-    lines += [(f"{a['name']}: patients {g.get('name', '')}".rstrip(), {k: v for k, v in g.items() if k != "name"})
-              for a in entries for g in a.get("patients", ())]
+    lines += [
+        (f"{a['name']}: patients {g.get('name', '')}".rstrip(), {k: v for k, v in g.items() if k != "name"})
+        for a in entries
+        for g in a.get("patients", ())
+    ]
     return [(name, told(line), line.get("where", ""), line.get("seen", "user")) for name, line in lines]
 
 
@@ -103,12 +120,17 @@ def check_arms(reader: Reader, control: str, arms: tuple[Arm, ...]) -> None:
 
 
 def _head(reader: Reader, entry: dict, place: str) -> tuple[str, str, int, str]:
-    name, title, regimen = (text(entry, k, f"{reader.where}: {place}", reader.issues, need=k == "name")
-                            for k in ("name", "title", "regimen"))
+    name, title, regimen = (
+        text(entry, k, f"{reader.where}: {place}", reader.issues, need=k == "name")
+        for k in ("name", "title", "regimen")
+    )
     n = entry.get("n")
     if not whole(n, 1, 100_000):
-        reader.add(f"{place}.n", "is missing" if n is None else f"{shown(n)} is not a number of patients",
-                   "give n, its patients: a whole number from 1 to 100,000")
+        reader.add(
+            f"{place}.n",
+            "is missing" if n is None else f"{shown(n)} is not a number of patients",
+            "give n, its patients: a whole number from 1 to 100,000",
+        )
     return name, title, n if whole(n, 1, 100_000) else 1, regimen
 
 
@@ -122,30 +144,53 @@ def _around(reader: Reader, entry: dict, place: str) -> Arm:
         given = _regimen(reader, regimen, f"{place}.regimen")
         if given and (given.rules or given.dated):
             what = "rules" if given.rules else "courses"
-            reader.add(f"{place}.regimen", f"{regimen!r} has {what}; a trial's cycles begin on the days that its protocol plans",
-                       f"name a regimen without [[{what}]]")
+            reader.add(
+                f"{place}.regimen",
+                f"{regimen!r} has {what}; a trial's cycles begin on the days that its protocol plans",
+                f"name a regimen without [[{what}]]",
+            )
     for key in ("operation", *(("resume",) if "after" in lines else ())):
         if key not in lines:
-            reader.add(f"{place}.{key}", "is missing", f'write {key} = {{ from = "4 week", to = "8 week", where = …, seen = … }}')
+            reader.add(
+                f"{place}.{key}",
+                "is missing",
+                f'write {key} = {{ from = "4 week", to = "8 week", where = …, seen = … }}',
+            )
     spans = {k: reader.span(lines[k], f"{place}.{k}") for k in ("operation", "resume") if k in lines}
     after, plain = lines.get("after"), Arm(name, title, n, regimen)
-    return replace(plain, before=_cycles(reader, lines.get("before"), f"{place}.before"),
-                   after=_cycles(reader, after, f"{place}.after", (after or {}).get("start")),
-                   operation=spans.get("operation", plain.operation), resume=spans.get("resume", plain.resume))
+    return replace(
+        plain,
+        before=_cycles(reader, lines.get("before"), f"{place}.before"),
+        after=_cycles(reader, after, f"{place}.after", (after or {}).get("start")),
+        operation=spans.get("operation", plain.operation),
+        resume=spans.get("resume", plain.resume),
+    )
 
 
 def _cycles(reader: Reader, entry: dict | None, place: str, start: object = 1.0) -> Cycles | None:
     if entry is None:
         return None
     numbers, weights = entry.get("cycles"), entry.get("weights", [1.0])
-    good = (isinstance(numbers, list) and numbers and all(whole(n, 0, 60) for n in numbers)
-            and len(set(numbers)) == len(numbers) and isinstance(weights, list) and len(numbers) == len(weights)
-            and all(is_number(w) and w >= 0 for w in weights) and abs(sum(weights) - 1) < 1e-9)
+    good = (
+        isinstance(numbers, list)
+        and numbers
+        and all(whole(n, 0, 60) for n in numbers)
+        and len(set(numbers)) == len(numbers)
+        and isinstance(weights, list)
+        and len(numbers) == len(weights)
+        and all(is_number(w) and w >= 0 for w in weights)
+        and abs(sum(weights) - 1) < 1e-9
+    )
     if not good:
-        reader.add(place, "is not a plan of cycles", "write cycles = [5, 6], weights = [0.2, 0.8]; shares sum to 1")
+        reader.add(
+            place, "is not a plan of cycles", "write cycles = [5, 6], weights = [0.2, 0.8]; shares sum to 1"
+        )
     if not is_number(start) or not 0 <= start <= 1:
-        reader.add(f"{place}.start", "is missing" if start is None else f"{shown(start)} is not a share",
-                   "write start = SHARE that starts at all, from 0 to 1")
+        reader.add(
+            f"{place}.start",
+            "is missing" if start is None else f"{shown(start)} is not a share",
+            "write start = SHARE that starts at all, from 0 to 1",
+        )
         return None
     return Cycles(tuple(numbers), tuple(map(float, weights)), float(start)) if good and numbers else None
 
@@ -168,21 +213,41 @@ def _followed(reader: Reader, entry: dict, place: str) -> Arm:
     if "treatment" in lines and not regimen:
         reader.add(f"{place}.treatment", "is of no regimen", 'add regimen = "…"')
     if given and given.rules:
-        reader.add(f"{place}.regimen", f"{regimen!r} has rules, which look at one patient at a time; a trial plans its cycles",
-                   "name a regimen without [[rules]]")
+        reader.add(
+            f"{place}.regimen",
+            f"{regimen!r} has rules, which look at one patient at a time; a trial plans its cycles",
+            "name a regimen without [[rules]]",
+        )
     stops, cycles = _treatment(reader, lines.get("treatment"), f"{place}.treatment", given)
     if given and cycles is not None:
         try:
             counted(given, cycles, f"{reader.where}: {place}.treatment.cycles")
         except ContentError as error:
             reader.issues += error.issues
-    operation = reader.span(lines["operation"], f"{place}.operation") if "operation" in lines else (math.inf, math.inf)
-    return Arm(name, title, n, regimen, operation=operation, cycles=cycles, stops=stops,
-               local=_local(reader, lines.get("local"), f"{place}.local"), patients=_patients(reader, entry, place))
+    operation = (
+        reader.span(lines["operation"], f"{place}.operation")
+        if "operation" in lines
+        else (math.inf, math.inf)
+    )
+    return Arm(
+        name,
+        title,
+        n,
+        regimen,
+        operation=operation,
+        cycles=cycles,
+        stops=stops,
+        local=_local(reader, lines.get("local"), f"{place}.local"),
+        patients=_patients(reader, entry, place),
+    )
 
 
-def _treatment(reader: Reader, line: dict | None, place: str, given: Regimen | None) -> tuple[bool, int | None]:
-    """Whether treatment stops at progression, and its cycles at most; a regimen that says its number needs no line."""
+def _treatment(
+    reader: Reader, line: dict | None, place: str, given: Regimen | None
+) -> tuple[bool, int | None]:
+    """Whether treatment stops at progression, and its cycles at most; a regimen that says its number needs no
+    line.
+    """
     remedy = 'write treatment = { until = "progression", where = …, seen = … }, with cycles = N at most'
     if line is None:
         if given and given.open:
@@ -190,9 +255,15 @@ def _treatment(reader: Reader, line: dict | None, place: str, given: Regimen | N
         return False, None
     until, cycles = line.get("until"), line.get("cycles")
     if until not in (None, "progression"):
-        reader.add(f"{place}.until", f"{shown(until)} is not when treatment ends", 'write until = "progression", or leave it out')
+        reader.add(
+            f"{place}.until",
+            f"{shown(until)} is not when treatment ends",
+            'write until = "progression", or leave it out',
+        )
     if cycles is not None and not whole(cycles, 1, 1000):
-        reader.add(f"{place}.cycles", f"{shown(cycles)} is not a number of cycles", "a whole number from 1 to 1000")
+        reader.add(
+            f"{place}.cycles", f"{shown(cycles)} is not a number of cycles", "a whole number from 1 to 1000"
+        )
     if until is None and cycles is None:
         reader.add(place, "does not say when it ends", remedy)
     return until == "progression", cycles if whole(cycles, 1, 1000) else None
@@ -201,10 +272,16 @@ def _treatment(reader: Reader, line: dict | None, place: str, given: Regimen | N
 def _local(reader: Reader, line: dict | None, place: str) -> Local | None:
     if line is None:
         return None
-    dies, lesion = line.get("dies"), text(line, "lesion", f"{reader.where}: {place}", reader.issues, need=True)
+    dies, lesion = (
+        line.get("dies"),
+        text(line, "lesion", f"{reader.where}: {place}", reader.issues, need=True),
+    )
     if not is_number(dies) or not 0 <= dies <= 1:
-        reader.add(f"{place}.dies", "is missing" if dies is None else f"{shown(dies)} is not a share",
-                   "write dies = SHARE of the lesion's viable volume, from 0 to 1")
+        reader.add(
+            f"{place}.dies",
+            "is missing" if dies is None else f"{shown(dies)} is not a share",
+            "write dies = SHARE of the lesion's viable volume, from 0 to 1",
+        )
         dies = 1.0
     return Local(lesion, float(dies), reader.span(line, place))
 
@@ -216,20 +293,30 @@ def _patients(reader: Reader, entry: dict, place: str) -> tuple[Group, ...]:
     found = rows(entry["patients"], f"{reader.where}: {place}.patients", _GROUP, reader.issues)
     groups = tuple(_group(reader, own, at.removeprefix(f"{reader.where}: ")) for at, own in found)
     if not groups or abs(sum(g.share for g in groups) - 1) > 1e-9:
-        reader.add(f"{place}.patients", f"has shares that sum to {sum(g.share for g in groups):g}, not 1" if groups else
-                   "holds no group", "write [[arms.patients]] tables, each with its share")
+        reader.add(
+            f"{place}.patients",
+            f"has shares that sum to {sum(g.share for g in groups):g}, not 1" if groups else "holds no group",
+            "write [[arms.patients]] tables, each with its share",
+        )
     return groups
 
 
 def _group(reader: Reader, entry: dict, place: str) -> Group:
     reader.sourced(entry, place)
-    share, contexts, covariates = entry.get("share", 1.0), entry.get("contexts", []), entry.get("covariates", {})
+    share, contexts, covariates = (
+        entry.get("share", 1.0),
+        entry.get("contexts", []),
+        entry.get("covariates", {}),
+    )
     if not is_number(share) or not 0 <= share <= 1:
         reader.add(f"{place}.share", f"{shown(share)} is not a share", "a number from 0 to 1")
         share = 1.0
     if not isinstance(contexts, list) or not all(isinstance(c, str) for c in contexts):
-        reader.add(f"{place}.contexts", f"{shown(contexts)} is not a list of parameter sets",
-                   'write contexts = ["biology_msi_h"]')
+        reader.add(
+            f"{place}.contexts",
+            f"{shown(contexts)} is not a list of parameter sets",
+            'write contexts = ["biology_msi_h"]',
+        )
         contexts = []
     before = len(reader.issues)
     for k, name in enumerate(contexts, 1):
@@ -237,13 +324,20 @@ def _group(reader: Reader, entry: dict, place: str) -> Group:
     for at, what, remedy in misplaced(contexts) if len(reader.issues) == before else ():
         reader.add(f"{place}.contexts", f"{at.partition(':')[0]} {what}", remedy)
     if not isinstance(covariates, dict):
-        reader.add(f"{place}.covariates", f"{shown(covariates)} is not a table", "write covariates = { LESIONS = 2 }")
+        reader.add(
+            f"{place}.covariates", f"{shown(covariates)} is not a table", "write covariates = { LESIONS = 2 }"
+        )
         covariates = {}
     for name, value in covariates.items():
         if name not in REGISTER:
             reader.add(f"{place}.covariates.{name}", "is not in the register", nearest(name, REGISTER))
         elif not is_number(value) or not REGISTER[name].low <= value <= REGISTER[name].high:
-            reader.add(f"{place}.covariates.{name}", f"{shown(value)} is no {REGISTER[name].text}",
-                       f"a number from {REGISTER[name].low:g} to {REGISTER[name].high:g}, in {REGISTER[name].unit}")
+            reader.add(
+                f"{place}.covariates.{name}",
+                f"{shown(value)} is no {REGISTER[name].text}",
+                f"a number from {REGISTER[name].low:g} to {REGISTER[name].high:g}, in {REGISTER[name].unit}",
+            )
     numbers = tuple((k, float(v)) for k, v in covariates.items() if is_number(v))
-    return Group(text(entry, "name", f"{reader.where}: {place}", reader.issues), float(share), tuple(contexts), numbers)
+    return Group(
+        text(entry, "name", f"{reader.where}: {place}", reader.issues), float(share), tuple(contexts), numbers
+    )

@@ -1,4 +1,5 @@
 """Times of events of patients: the first of several, deaths by hazard, censoring at the cut."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -15,7 +16,9 @@ def first_time(when: np.ndarray, happened: np.ndarray) -> np.ndarray:
     """The first visit time at which something happened, infinity if never; both (patient, visit)."""
     if when.shape[1] == 0:
         return np.full(len(when), np.inf)
-    return np.where(happened.any(axis=1), np.take_along_axis(when, happened.argmax(axis=1)[:, None], axis=1)[:, 0], np.inf)
+    return np.where(
+        happened.any(axis=1), np.take_along_axis(when, happened.argmax(axis=1)[:, None], axis=1)[:, 0], np.inf
+    )
 
 
 def visit_grid(plan: tuple[tuple[float, float], ...], longest: float) -> np.ndarray:
@@ -29,19 +32,30 @@ def visit_grid(plan: tuple[tuple[float, float], ...], longest: float) -> np.ndar
 
 
 def death_by_hazard(times: np.ndarray, cumulative: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """When a cumulative hazard (patient, time), linear between its times, reaches -log(u); infinite if it does not."""
+    """When a cumulative hazard (patient, time), linear between its times, reaches -log(u); infinite if it
+    does not.
+    """
     due = -np.log(u)[:, None]
     risen = cumulative - cumulative[:, :1]
     later = np.argmax(risen >= due, axis=1)[:, None]
-    rows = (np.take_along_axis(x, k, axis=1) for x in (times, risen) for k in (np.maximum(later - 1, 0), later))
+    rows = (
+        np.take_along_axis(x, k, axis=1) for x in (times, risen) for k in (np.maximum(later - 1, 0), later)
+    )
     t0, t1, h0, h1 = (x[:, 0] for x in rows)
     share = np.divide(due[:, 0] - h0, h1 - h0, out=np.zeros(len(u)), where=h1 > h0)
     return np.where((risen >= due).any(axis=1), t0 + share * (t1 - t0), np.inf)
 
 
-def death_times(progression: np.ndarray, operation: np.ndarray, resected: np.ndarray, rates: dict[str, np.ndarray],
-                u: dict[str, np.ndarray]) -> np.ndarray:
-    """Death from background, from the operation (within 90 days), or after progression, whichever comes first."""
+def death_times(
+    progression: np.ndarray,
+    operation: np.ndarray,
+    resected: np.ndarray,
+    rates: dict[str, np.ndarray],
+    u: dict[str, np.ndarray],
+) -> np.ndarray:
+    """Death from background, from the operation (within 90 days), or after progression, whichever comes
+    first.
+    """
     background = -np.log(u["background"]) / np.maximum(rates["background"], 1e-30)
     after = progression - np.log(u["after progression"]) / np.maximum(rates["after_progression"], 1e-30)
     by_operation = resected & (u["operation"] < rates["postoperative_death"])
@@ -53,4 +67,3 @@ def death_times(progression: np.ndarray, operation: np.ndarray, resected: np.nda
 def censored(time: np.ndarray, follow_up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Time observed and whether the event was seen by the data cut."""
     return np.minimum(time, follow_up), time <= follow_up
-

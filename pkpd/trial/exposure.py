@@ -1,4 +1,6 @@
-"""What each patient's drugs do to the disease, solved once and handed to it as records: a kill rate, targets blocked."""
+"""What each patient's drugs do to the disease, solved once and handed to it as records: a kill rate, targets
+blocked.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +25,24 @@ from pkpd.simulation.simulation import simulate
 
 _CYCLE = (0.0, 1.0, 2.0, 4.0, 8.0)  # days into a cycle between which the kill rate is held at its mean
 _TAIL = (14.0, 28.0, 56.0)  # and days after the last cycle's start
-_SPANS = (0, 1, 3, *range(7, 57, 7), *range(70, 113, 14), *range(140, 225, 28), 280, 336)  # days after a dose: of levels
+_SPANS = (
+    0,
+    1,
+    3,
+    *range(7, 57, 7),
+    *range(70, 113, 14),
+    *range(140, 225, 28),
+    280,
+    336,
+)  # days after a dose: of levels
 _NODES = 0.5 - 0.5 / np.sqrt(3) * np.array([1.0, -1.0])  # of a span: Gauss's two points, exact for cubics
 _CLOSE = 0.005  # of the largest mean: a record holds while the mean of a span is within this of it
 
 
 @dataclass(frozen=True)
 class Exposure:
-    """Means of an input of the disease (kill rates: reference cycles a day) between `edges` (patient, edge), in days.
+    """Means of an input of the disease (kill rates: reference cycles a day) between `edges` (patient, edge),
+    in days.
 
     doses  when the drug is given (patient, dose), infinite for patients who have fewer
     """
@@ -56,7 +68,9 @@ class Exposure:
         return replace(self, edges=self.edges[which], rates=self.rates[which], doses=doses)
 
     def stopped(self, at: np.ndarray) -> Exposure:
-        """No dose after a time of each patient: what was given fades as the last planned dose does, from the last one given."""
+        """No dose after a time of each patient: what was given fades as the last planned dose does, from the
+        last one given.
+        """
         assert self.doses is not None
         planned = np.where(np.isfinite(self.doses), self.doses, -np.inf)
         final = planned.max(axis=1)
@@ -66,11 +80,17 @@ class Exposure:
         moved = np.where(np.isfinite(given)[:, None] & (moved >= at[:, None]), moved, np.inf)
         times = np.concatenate([np.where(begin < at[:, None], begin, np.inf), moved], axis=1)
         order = np.argsort(times, axis=1, kind="stable")
-        times, rates = (np.take_along_axis(x, order, axis=1) for x in (times, np.concatenate([rates, rates], axis=1)))
-        return replace(self, edges=np.concatenate([times, np.full((len(at), 1), np.inf)], axis=1), rates=rates)
+        times, rates = (
+            np.take_along_axis(x, order, axis=1) for x in (times, np.concatenate([rates, rates], axis=1))
+        )
+        return replace(
+            self, edges=np.concatenate([times, np.full((len(at), 1), np.inf)], axis=1), rates=rates
+        )
 
 
-def records(exposures: tuple[Exposure, ...], disease: Model, n: int, until: np.ndarray | None = None) -> Schedule:
+def records(
+    exposures: tuple[Exposure, ...], disease: Model, n: int, until: np.ndarray | None = None
+) -> Schedule:
     """The records of several inputs together."""
     total = None
     for exposure in exposures:
@@ -83,10 +103,16 @@ _composed = lru_cache(16)(load_model)  # of the library's own, whose files stay 
 
 
 def daily_model(name: str) -> Model:
-    """A system that counts days, as a trial does; a user's own file is read anew each time, as it may have been edited."""
+    """A system that counts days, as a trial does; a user's own file is read anew each time, as it may have
+    been edited.
+    """
     model = load_model(name) if is_path(name, "model") else _composed(name)
     if model.time != "day":
-        raise fail(name, f"counts time in {model.time}; a trial counts days", 'compose it into a system with time = "day"')
+        raise fail(
+            name,
+            f"counts time in {model.time}; a trial counts days",
+            'compose it into a system with time = "day"',
+        )
     return model
 
 
@@ -110,17 +136,29 @@ def drugs(treatment: str, regimen: str | Regimen) -> Drugs:
     return Drugs(model, load_parameters((), model), given)
 
 
-def laid_out(given: Drugs, starts: np.ndarray, covariates: dict[str, np.ndarray], key: tuple[str, str, str],
-             first: int = 0) -> tuple[Population, Schedule]:
-    """The patients of a drug's model and their doses, for cycles that start at `starts` (days; inf = not given)."""
+def laid_out(
+    given: Drugs,
+    starts: np.ndarray,
+    covariates: dict[str, np.ndarray],
+    key: tuple[str, str, str],
+    first: int = 0,
+) -> tuple[Population, Schedule]:
+    """The patients of a drug's model and their doses, for cycles that start at `starts` (days; inf = not
+    given).
+    """
     day = float(units.ratio("day", given.model.time))
     n = len(next(iter(covariates.values()))) if covariates else len(starts)
     population = draw(given.model, given.parameters, n, *key, first=first, covariates=covariates)
     return population, lower(given.regimen, given.model, population, starts * day)
 
 
-def kill_rates(given: Drugs, starts: np.ndarray, covariates: dict[str, np.ndarray], key: tuple[str, str, str],
-               first: int = 0) -> Exposure:
+def kill_rates(
+    given: Drugs,
+    starts: np.ndarray,
+    covariates: dict[str, np.ndarray],
+    key: tuple[str, str, str],
+    first: int = 0,
+) -> Exposure:
     """Solves a treatment system for cycles that start at `starts` (patient, cycle; days; inf = not given)."""
     population, schedule = laid_out(given, starts, covariates, key, first)
     edges = _edges(starts)
@@ -140,13 +178,15 @@ def _edges(starts: np.ndarray, offsets: tuple[float, ...] = (*_CYCLE, *_TAIL)) -
     return np.maximum(np.maximum.accumulate(times, axis=1), 0.0)
 
 
-def levels(given: Drugs, starts: np.ndarray, covariates: dict[str, np.ndarray],
-           key: tuple[str, str, str]) -> tuple[tuple[Exposure, ...], Population]:
-    """Solves a drug for courses that start at `starts` (course, cycle; days; inf = not given): its level, span by span.
+def levels(
+    given: Drugs, starts: np.ndarray, covariates: dict[str, np.ndarray], key: tuple[str, str, str]
+) -> tuple[tuple[Exposure, ...], Population]:
+    """Solves a drug for courses that start at `starts` (course, cycle; days; inf = not given): its level,
+    span by span.
 
-    A span's mean is by Gauss's two points: within 0.001 of an occupancy; within 0.005 on the day of a dose, and 0.03 in
-    the week in which an antibody that its target clears runs out. A record holds while the means of spans are within 0.5 %
-    (of the largest) of it.
+    A span's mean is by Gauss's two points: within 0.001 of an occupancy; within 0.005 on the day of a dose,
+    and 0.03 in the week in which an antibody that its target clears runs out. A record holds while the means
+    of spans are within 0.5 % (of the largest) of it.
     """
     model, day = given.model, float(units.ratio("day", given.model.time))
     population, schedule = laid_out(given, starts[None], covariates, key)
@@ -165,9 +205,14 @@ def levels(given: Drugs, starts: np.ndarray, covariates: dict[str, np.ndarray],
 
 
 def _doses(schedule: Schedule) -> np.ndarray:
-    """When each patient's doses begin (patient, dose), each time once, infinite for patients who have fewer."""
+    """When each patient's doses begin (patient, dose), each time once, infinite for patients who
+    have fewer.
+    """
     begins = (schedule.kind == ADD) | (schedule.value > 0)
-    own = [np.unique(schedule.time[a:b][begins[a:b]]) for a, b in zip(schedule.offsets, schedule.offsets[1:], strict=False)]
+    own = [
+        np.unique(schedule.time[a:b][begins[a:b]])
+        for a, b in zip(schedule.offsets, schedule.offsets[1:], strict=False)
+    ]
     found = np.full((len(own), max(map(len, own))), np.inf)
     for row, times in zip(found, own, strict=True):
         row[: len(times)] = times
@@ -175,7 +220,9 @@ def _doses(schedule: Schedule) -> np.ndarray:
 
 
 def _held(begin: np.ndarray, means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """When records begin and what they hold: spans whose mean the record before is not close enough to; infinite at the end."""
+    """When records begin and what they hold: spans whose mean the record before is not close enough to;
+    infinite at the end.
+    """
     close = _CLOSE * np.nanmax(means, axis=1, initial=0.0)
     held, times = np.full(len(means), np.nan), np.full(begin.shape, np.inf)
     for j in range(means.shape[1]):

@@ -21,9 +21,9 @@ Arms = Mapping[str, Readout | Followed]
 def figure_values(trial: Trial, arms: Arms, figures: tuple[Figure, ...] | None = None) -> np.ndarray:
     """Each figure's value (figure,) or (figure, replicate) for readouts with a leading replicate axis.
 
-    Medians are in months (infinite if not reached), landmarks are shares, counts are scaled to the figure's n (of a
-    replicate, counted in as many of its patients). The duration of response is missing where no one responded. Patients
-    who could not be solved are left out.
+    Medians are in months (infinite if not reached), landmarks are shares, counts are scaled to the figure's n
+    (of a replicate, counted in as many of its patients). The duration of response is missing where no one
+    responded. Patients who could not be solved are left out.
     """
     chosen = trial.figures if figures is None else figures
     arms = {k: a.evaluable() if a.failed.ndim == 1 else a for k, a in arms.items()}
@@ -35,13 +35,20 @@ def _value(trial: Trial, figure: Figure, arms: Arms) -> np.ndarray:
     time, event = (getattr(arm, f"{figure.endpoint}_{x}", None) for x in ("time", "event"))
     if figure.kind == "hazard ratio":
         control = arms[trial.control]
-        t, e = (np.concatenate([getattr(a, f"{figure.endpoint}_{x}") for a in (arm, control)], axis=-1)
-                for x in ("time", "event"))
-        treated = np.concatenate([np.ones_like(event), np.zeros_like(getattr(control, f"{figure.endpoint}_event"))], axis=-1)
+        t, e = (
+            np.concatenate([getattr(a, f"{figure.endpoint}_{x}") for a in (arm, control)], axis=-1)
+            for x in ("time", "event")
+        )
+        treated = np.concatenate(
+            [np.ones_like(event), np.zeros_like(getattr(control, f"{figure.endpoint}_event"))], axis=-1
+        )
         return np.exp(survival.log_hazard_ratio(t, e, treated)[0])
     if figure.kind in ("landmark", "median"):
-        value = survival.median(time, event) / MONTH if figure.kind == "median" else np.asarray(
-            survival.kaplan_meier(time, event, np.array([figure.at])))[..., 0]
+        value = (
+            survival.median(time, event) / MONTH
+            if figure.kind == "median"
+            else np.asarray(survival.kaplan_meier(time, event, np.array([figure.at])))[..., 0]
+        )
         responded = figure.endpoint != "dor" or _happened(trial, figure, arm, "response").any(axis=-1)
         return value if responded is True else np.where(responded, value, np.nan)
     happened = _happened(trial, figure, arm, figure.endpoint)

@@ -24,7 +24,9 @@ _RTOL = 1e-4
 
 @dataclass(frozen=True)
 class _Scans:
-    """What scans show, (patient, visit), the baseline first: the sum of targets, how many lesions, whether any is new."""
+    """What scans show, (patient, visit), the baseline first: the sum of targets, how many lesions, whether
+    any is new.
+    """
 
     total: np.ndarray
     visible: np.ndarray
@@ -67,21 +69,27 @@ def _people(prepared: Prepared, parameters: Parameters) -> Population:
         if found is None:
             found = people
         else:
-            found = replace(found, inputs=np.where((prepared.group == i)[:, None], people.inputs, found.inputs))
+            found = replace(
+                found, inputs=np.where((prepared.group == i)[:, None], people.inputs, found.inputs)
+            )
     assert found is not None
     return found
 
 
 def _due(prepared: Prepared, days: np.ndarray) -> np.ndarray:
     """When each patient's scans are due, the baseline first, on their days or near them, (patient, visit)."""
-    shift = np.stack([uniform((*prepared.key, "protocol", "visit", str(i)), prepared.n) for i in range(len(days))], axis=1)
+    shift = np.stack(
+        [uniform((*prepared.key, "protocol", "visit", str(i)), prepared.n) for i in range(len(days))], axis=1
+    )
     moved = days + np.clip(ndtri(shift) * prepared.trial.jitter, -30, 30)
     moved[:, 0] = 0.0
     return np.maximum.accumulate(moved, axis=1)
 
 
 def _course(prepared: Prepared, people: Population, due: np.ndarray) -> Simulation:
-    """The disease at every scan, and at the last day of all that is read (the operation's, or of survival)."""
+    """The disease at every scan, and at the last day of all that is read (the operation's, or of
+    survival).
+    """
     trial, model, operation = prepared.trial, prepared.disease, prepared.plan.operation
     last = np.where(np.isfinite(operation), operation, np.maximum(due[:, -1], horizon(trial)))
     times = np.append(np.minimum(due, last[:, None]), last[:, None], axis=1)
@@ -92,32 +100,62 @@ def _course(prepared: Prepared, people: Population, due: np.ndarray) -> Simulati
 
 
 def _treated(prepared: Prepared, people: Population, times: np.ndarray, start: np.ndarray) -> Simulation:
-    """The disease from the first day of treatment on; a lesion that is treated locally is killed on its day."""
+    """The disease from the first day of treatment on; a lesion that is treated locally is killed
+    on its day.
+    """
     model, local = prepared.disease, prepared.arm.local
     schedule = records(prepared.exposures, model, len(people))
     if local is None:
         return simulate(model, people, schedule, times, start=start, rtol=_RTOL, strict=False)
-    at = local.days[0] + (local.days[1] - local.days[0]) * uniform((*prepared.key, "protocol", "local"), len(people))
-    early = simulate(model, people, schedule, np.stack([times[:, 0], at], axis=1), start=start, rtol=_RTOL, strict=False)
-    states, left = _killed(early, local.lesion, local.dies), people.with_inputs(_taken(early, local.lesion, local.dies))
-    late = simulate(model, left, schedule, np.maximum(times[:, 1:], at[:, None]), begin=at, start=states, rtol=_RTOL,
-                    strict=False)
+    at = local.days[0] + (local.days[1] - local.days[0]) * uniform(
+        (*prepared.key, "protocol", "local"), len(people)
+    )
+    early = simulate(
+        model, people, schedule, np.stack([times[:, 0], at], axis=1), start=start, rtol=_RTOL, strict=False
+    )
+    states, left = (
+        _killed(early, local.lesion, local.dies),
+        people.with_inputs(_taken(early, local.lesion, local.dies)),
+    )
+    late = simulate(
+        model,
+        left,
+        schedule,
+        np.maximum(times[:, 1:], at[:, None]),
+        begin=at,
+        start=states,
+        rtol=_RTOL,
+        strict=False,
+    )
     course = np.append(early.states[:, :1], late.states, axis=1)
-    return replace(late, times=times, states=np.where(missing(early)[:, None, None], np.nan, course),
-                   failures=(*early.failures, *late.failures))
+    return replace(
+        late,
+        times=times,
+        states=np.where(missing(early)[:, None, None], np.nan, course),
+        failures=(*early.failures, *late.failures),
+    )
 
 
 def _taken(early: Simulation, lesion: str, dies: float) -> dict[str, np.ndarray]:
-    """What local treatment takes from a site, as the input by which occult foci stay in proportion to what was there."""
+    """What local treatment takes from a site, as the input by which occult foci stay in proportion to what
+    was there.
+    """
     model, organ = early.model, lesion.partition(".")[0]
     volume = dies * np.nan_to_num(early[f"{lesion}.viable"][:, -1])
     sites = {p.name: dict(p.joins).get("lesions") for p in model.parts}
-    return {f"{p.name}.TAKEN{side.upper()}": volume for p in model.parts if p.use == "couplings/occult_surveillance"
-            for side in ("here", "there") if sites.get(dict(p.joins)[side]) == organ}
+    return {
+        f"{p.name}.TAKEN{side.upper()}": volume
+        for p in model.parts
+        if p.use == "couplings/occult_surveillance"
+        for side in ("here", "there")
+        if sites.get(dict(p.joins)[side]) == organ
+    }
 
 
 def _killed(early: Simulation, lesion: str, dies: float) -> np.ndarray:
-    """The states after a share of a lesion's viable volume died; what is released primes T cells as in chemotherapy."""
+    """The states after a share of a lesion's viable volume died; what is released primes T cells as in
+    chemotherapy.
+    """
     model, states = early.model, np.nan_to_num(early.states[:, -1].copy())
     index = {s: model.states.index(f"{lesion}.{s}") for s in ("sensitive", "resistant", "dead")}
     dead = dies * (states[:, index["sensitive"]] + states[:, index["resistant"]])
@@ -136,8 +174,10 @@ def _scans(prepared: Prepared, course: Simulation, visits: int) -> _Scans:
     """What scans show of targets, other lesions and new ones, as measured."""
     trial, key, model = prepared.trial, prepared.key, prepared.disease
     criteria, imaging = response.CRITERIA[trial.criteria], _part(model, "host/imaging")
-    liver, other = ((course[f"{imaging}.{m.lower()}_d50"][:, 0], course[f"{imaging}.{m.lower()}_width"][:, 0])
-                    for m in (trial.modality, trial.elsewhere))
+    liver, other = (
+        (course[f"{imaging}.{m.lower()}_d50"][:, 0], course[f"{imaging}.{m.lower()}_width"][:, 0])
+        for m in (trial.modality, trial.elsewhere)
+    )
     error = course[f"{imaging}.error"][:, 0]
     total = visible = np.zeros((prepared.n, visits))
     for organ in (p.name for p in model.parts if p.use == "tumours/lesion"):
@@ -167,8 +207,12 @@ def _untreated(prepared: Prepared, organ: str, count: int) -> np.ndarray:
     return np.array([local is None or name != local.lesion for name in names])
 
 
-def _readings(size: np.ndarray, error: np.ndarray, dimensions: int, key: tuple[str, ...]) -> tuple[np.ndarray, ...]:
-    """Longest diameters as measured, and their products with the diameters across where a scan is read in two dimensions."""
+def _readings(
+    size: np.ndarray, error: np.ndarray, dimensions: int, key: tuple[str, ...]
+) -> tuple[np.ndarray, ...]:
+    """Longest diameters as measured, and their products with the diameters across where a scan is read in two
+    dimensions.
+    """
     longest = lesions.measured(size, error, key)
     if dimensions == 1:
         return (longest,)
@@ -183,9 +227,12 @@ def _worse(prepared: Prepared, scans: _Scans, made: np.ndarray, days: np.ndarray
     return response.again(worse, made, days, criteria.confirms)
 
 
-def _beyond(prepared: Prepared, course: Simulation, progression: np.ndarray,
-            cumulative: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The cumulative hazard when no dose is given after progression; what was given fades. And who fails in it."""
+def _beyond(
+    prepared: Prepared, course: Simulation, progression: np.ndarray, cumulative: np.ndarray
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The cumulative hazard when no dose is given after progression; what was given fades. And who fails in
+    it.
+    """
     rows = np.flatnonzero(np.isfinite(progression))
     if not len(rows):
         return cumulative, ()
@@ -193,36 +240,73 @@ def _beyond(prepared: Prepared, course: Simulation, progression: np.ndarray,
     visit = np.argmax(times >= at[:, None], axis=1)
     given = tuple(e.take(rows).stopped(at) for e in prepared.exposures)
     start = np.nan_to_num(course.states[rows, visit])
-    late = simulate(course.model, course.population.take(rows), records(given, course.model, len(rows)),
-                    np.maximum(times, at[:, None]), begin=at, start=start, rtol=_RTOL, strict=False)
+    late = simulate(
+        course.model,
+        course.population.take(rows),
+        records(given, course.model, len(rows)),
+        np.maximum(times, at[:, None]),
+        begin=at,
+        start=start,
+        rtol=_RTOL,
+        strict=False,
+    )
     column = course.model.states.index(f"{_part(course.model, 'host/hazard')}.cumulative")
     changed = cumulative.copy()
     changed[rows] = np.where(times > at[:, None], late.states[:, :, column], cumulative[rows])
     return changed, late.failures
 
 
-def _readout(prepared: Prepared, course: Simulation, scans: _Scans, due: np.ndarray, days: np.ndarray, made: np.ndarray,
-             worse: np.ndarray, progression: np.ndarray, death: np.ndarray) -> Followed:
+def _readout(
+    prepared: Prepared,
+    course: Simulation,
+    scans: _Scans,
+    due: np.ndarray,
+    days: np.ndarray,
+    made: np.ndarray,
+    worse: np.ndarray,
+    progression: np.ndarray,
+    death: np.ndarray,
+) -> Followed:
     trial, cut = prepared.trial, prepared.plan.follow_up
     criteria = response.CRITERIA[trial.criteria]
     before = made & ~np.maximum.accumulate(worse, axis=1)
     wait = criteria.confirms or (response.CONFIRMED if trial.confirmed else 0.0)
-    partial, complete = (response.again(x & before, before, days, wait)
-                         for x in response.standing(scans.total, scans.visible, criteria))
+    partial, complete = (
+        response.again(x & before, before, days, wait)
+        for x in response.standing(scans.total, scans.visible, criteria)
+    )
     started = first_time(due, partial)
     pfs_time, pfs_event = censored(np.minimum(progression, death), cut)
     os_time, os_event = censored(death, cut)
     responded = np.isfinite(started)
     ended = worse | (due >= death[:, None])
     measurable, stable = scans.total[:, 0] > 0, before[:, 1:].any(axis=1)
-    best = np.select([~measurable, complete.any(axis=1), partial.any(axis=1), stable, worse.any(axis=1)],
-                     ["NE", "CR", "PR", "SD", "PD"], "NE")
+    best = np.select(
+        [~measurable, complete.any(axis=1), partial.any(axis=1), stable, worse.any(axis=1)],
+        ["NE", "CR", "PR", "SD", "PD"],
+        "NE",
+    )
     change = np.where(before, scans.total, np.inf)[:, 1:].min(axis=1, initial=np.inf)
-    lowest = np.divide(change, scans.total[:, 0], out=np.full(prepared.n, np.nan), where=measurable & np.isfinite(change))
+    lowest = np.divide(
+        change, scans.total[:, 0], out=np.full(prepared.n, np.nan), where=measurable & np.isfinite(change)
+    )
     lasted = np.where(responded, pfs_time - np.where(responded, started, 0.0), 0.0)
     planned = np.where(ended.any(axis=1), days[ended.argmax(axis=1)], np.inf)
-    return Followed(prepared.arm.name, pfs_time, pfs_event, os_time, os_event, lasted, responded & pfs_event, best, lowest - 1,
-                    planned, _cleared(prepared, course), prepared.group, failures=course.failures)
+    return Followed(
+        arm=prepared.arm.name,
+        pfs_time=pfs_time,
+        pfs_event=pfs_event,
+        os_time=os_time,
+        os_event=os_event,
+        dor_time=lasted,
+        dor_event=responded & pfs_event,
+        response=best,
+        change=lowest - 1,
+        planned=planned,
+        cleared=_cleared(prepared, course),
+        group=prepared.group,
+        failures=course.failures,
+    )
 
 
 def _cleared(prepared: Prepared, course: Simulation) -> np.ndarray:

@@ -15,19 +15,25 @@ _SMALLEST = 1.0  # mm: no scan sees less, whatever the logistic curve's tail say
 
 def copies(simulation: Simulation, part: str, variable: str) -> np.ndarray:
     """A variable of every copy of a part, (patient, time, copy)."""
-    names = [v.name for v in simulation.model.variables
-             if v.name.startswith(f"{part}.") and v.name.endswith(f".{variable}")]
+    names = [
+        v.name
+        for v in simulation.model.variables
+        if v.name.startswith(f"{part}.") and v.name.endswith(f".{variable}")
+    ]
     if not names:
-        raise fail(simulation.model.name, f"has no part {part!r} with a variable {variable!r}",
-                   f"a trial's disease system has the parts lesion and occult; add {part}")
+        raise fail(
+            simulation.model.name,
+            f"has no part {part!r} with a variable {variable!r}",
+            f"a trial's disease system has the parts lesion and occult; add {part}",
+        )
     return np.stack([simulation[n] for n in names], axis=2)
 
 
 def log_kill(viable: np.ndarray, rate: np.ndarray, days: np.ndarray) -> np.ndarray:
     """The logarithm of viable volume that did not survive: what growth alone would have made, less what is.
 
-    The integral of the growth rate less ln(last / first), (patient, …); a lesion counts until one cell is left,
-    and not at all where there was none at the begin.
+    The integral of the growth rate less ln(last / first), (patient, …); a lesion counts until one cell is
+    left, and not at all where there was none at the begin.
 
     viable (mL), rate (1/day)   (patient, time, …), as of each lesion; days (time,)
     """
@@ -37,12 +43,14 @@ def log_kill(viable: np.ndarray, rate: np.ndarray, days: np.ndarray) -> np.ndarr
     return grown - np.log(left[:, -1] / left[:, 0])
 
 
-def thresholds(d50: np.ndarray, width: np.ndarray, baseline: np.ndarray, seen: bool, key: tuple[str, ...],
-               first: int = 0) -> np.ndarray:
+def thresholds(
+    d50: np.ndarray, width: np.ndarray, baseline: np.ndarray, seen: bool, key: tuple[str, ...], first: int = 0
+) -> np.ndarray:
     """The diameter (mm) from which each lesion is seen, given that it was (or was not) seen at baseline.
 
-    A logistic draw from its part below (or above) the baseline diameter, so that a lesion which keeps its size stays
-    seen, and one that staging missed stays unseen until it grows. d50, width (patient,), baseline (patient, lesion).
+    A logistic draw from its part below (or above) the baseline diameter, so that a lesion which keeps its
+    size stays seen, and one that staging missed stays unseen until it grows. d50, width (patient,), baseline
+    (patient, lesion).
     """
     n, lesions = baseline.shape
     u = np.stack([uniform((*key, str(j)), n, first) for j in range(lesions)], axis=1)
@@ -52,7 +60,9 @@ def thresholds(d50: np.ndarray, width: np.ndarray, baseline: np.ndarray, seen: b
 
 
 def occult_seen(simulation: Simulation, limits: np.ndarray, key: tuple[str, ...]) -> np.ndarray:
-    """Whether a scan at each time shows an occult focus that is not extinct, (patient, time); limits (patient, focus), mm."""
+    """Whether a scan at each time shows an occult focus that is not extinct, (patient, time); limits
+    (patient, focus), mm.
+    """
     size, extinct = (copies(simulation, "occult", v) for v in ("diameter", "extinct"))
     n, _, foci = size.shape
     u = np.stack([uniform((*key, "extinction", str(j)), n) for j in range(foci)], axis=1)
@@ -62,6 +72,8 @@ def occult_seen(simulation: Simulation, limits: np.ndarray, key: tuple[str, ...]
 def measured(diameter: np.ndarray, error: np.ndarray, key: tuple[str, ...], first: int = 0) -> np.ndarray:
     """Diameters with log-normal measurement error, (patient, visit, lesion)."""
     n, visits, lesions = diameter.shape
-    noise = np.stack([ndtri(uniform((*key, str(v), str(j)), n, first)) for v in range(visits) for j in range(lesions)],
-                     axis=1).reshape(n, visits, lesions)
+    noise = np.stack(
+        [ndtri(uniform((*key, str(v), str(j)), n, first)) for v in range(visits) for j in range(lesions)],
+        axis=1,
+    ).reshape(n, visits, lesions)
     return diameter * np.exp(error[:, None, None] * noise)

@@ -35,13 +35,18 @@ class Reader:
         """Where a line was seen, and how."""
         text(entry, "where", f"{self.where}: {place}", self.issues)
         if entry.get("seen", "user") not in SEEN:
-            self.add(f"{place}.seen", f"{shown(entry['seen'])} is not a way of seeing", "one of " + ", ".join(SEEN))
+            self.add(
+                f"{place}.seen", f"{shown(entry['seen'])} is not a way of seeing", "one of " + ", ".join(SEEN)
+            )
 
     def choice(self, line: dict | None, key: str, known: tuple[str, ...]) -> str:
         chosen = (line or {}).get("is")
         if line is not None and chosen not in known:
-            self.add(f"protocol.{key}", f"{shown(chosen)} is not one of them",
-                     nearest(chosen if isinstance(chosen, str) else "", known))
+            self.add(
+                f"protocol.{key}",
+                f"{shown(chosen)} is not one of them",
+                nearest(chosen if isinstance(chosen, str) else "", known),
+            )
         return chosen if isinstance(chosen, str) else ""
 
     def days(self, value: object, place: str) -> float:
@@ -54,7 +59,11 @@ class Reader:
             self.issues += error.issues
             return 1.0
         if not 0 <= days <= LONGEST:
-            self.add(place, f"{value!r} is {'negative' if days < 0 else 'over a century'}", "mend the number or its unit")
+            self.add(
+                place,
+                f"{value!r} is {'negative' if days < 0 else 'over a century'}",
+                "mend the number or its unit",
+            )
         return days
 
     def every(self, value: object, place: str) -> float:
@@ -86,18 +95,27 @@ class Reader:
             return ()
         place = f"protocol.{key}"
         every, until = (x if isinstance(x, list) else [] for x in (line.get("every"), line.get("until")))
-        plan = [(self.every(e, f"{place}.every"), self.days(u, f"{place}.until")) for e, u in zip(every, until, strict=False)]
+        plan = [
+            (self.every(e, f"{place}.every"), self.days(u, f"{place}.until"))
+            for e, u in zip(every, until, strict=False)
+        ]
         ends = [u for _, u in plan]
         if not plan or len(every) != len(until) or sorted(set(ends)) != ends:
             self.add(place, "is not a visit plan", 'write every = ["3 month"], until = ["2 year"]')
         return tuple(plan)
 
     def follow_up(self, lines: dict[str, dict]) -> tuple[float, float]:
-        """The shortest and longest follow-up: as a line says, or the cut after the last and the first patient's entry."""
+        """The shortest and longest follow-up: as a line says, or the cut after the last and the first
+        patient's entry.
+        """
         if "follow_up" in lines:
             low, high = self.span(lines["follow_up"], "protocol.follow_up")
             if high < 1:
-                self.add("protocol.follow_up", "is less than a day", 'write follow_up = { from = "6 month", to = "2 year" }')
+                self.add(
+                    "protocol.follow_up",
+                    "is less than a day",
+                    'write follow_up = { from = "6 month", to = "2 year" }',
+                )
             return low, high
         dates = []
         for line, key in (("accrual", "from"), ("accrual", "to"), ("cut", "date")):
@@ -106,13 +124,20 @@ class Reader:
                 dates.append(datetime.date.fromisoformat(str(value)))
             except ValueError:
                 if line in lines:
-                    self.add(f"protocol.{line}.{key}", f"{shown(value)} is not a date", "write it as 2004-07-05")
+                    self.add(
+                        f"protocol.{line}.{key}", f"{shown(value)} is not a date", "write it as 2004-07-05"
+                    )
         if len(dates) < 3:
             return 0.0, 0.0
         first, last, cut = dates
         if not first < last <= cut or (cut - first).days > LONGEST:
-            self.add("protocol.accrual", "does not end before the cut" if last > cut or first >= last else
-                     "begins over a century before the cut", "put the dates in order")
+            self.add(
+                "protocol.accrual",
+                "does not end before the cut"
+                if last > cut or first >= last
+                else "begins over a century before the cut",
+                "put the dates in order",
+            )
         return float((cut - last).days), float((cut - first).days)
 
 

@@ -12,25 +12,52 @@ from pkpd.parameters.spread import is_number
 
 KINDS = ("hazard ratio", "landmark", "median", "count")
 AROUND = ("pfs", "os", "resected", "started_after", "dead", "response")  # what is read around an operation
-FOLLOWED = ("pfs", "os", "dor", "dead", "response", "complete", "control", "pcr")  # and of patients followed by scans
+FOLLOWED = (
+    "pfs",
+    "os",
+    "dor",
+    "dead",
+    "response",
+    "complete",
+    "control",
+    "pcr",
+)  # and of patients followed by scans
 ENDPOINTS = tuple(dict.fromkeys((*AROUND, *FOLLOWED)))
 USES = ("fit", "predict", "context")
-_KEYS = ("name", "kind", "at", "arm", "endpoint", "value", "low", "high", "level", "unit", "n", "use", "where",
-         "seen", "source")
+_KEYS = (
+    "name",
+    "kind",
+    "at",
+    "arm",
+    "endpoint",
+    "value",
+    "low",
+    "high",
+    "level",
+    "unit",
+    "n",
+    "use",
+    "where",
+    "seen",
+    "source",
+)
 _SURVIVAL = ("pfs", "os", "dor")
 _COUNTED = tuple(e for e in ENDPOINTS if e not in _SURVIVAL)
 _SUITS = {"hazard ratio": _SURVIVAL[:2], "landmark": _SURVIVAL, "median": _SURVIVAL, "count": _COUNTED}
 _AT_OPERATION = ("pcr",)  # what is read of an arm that an operation ends
 _MOST = 1_000_000  # patients: a figure of more is a slip of the pen
-_REACH = {"hazard ratio": (1e-3, 1e3), "median": (1e-3, 1200.0)}  # pure, and in months: an end beyond is none that was seen
+_REACH = {
+    "hazard ratio": (1e-3, 1e3),
+    "median": (1e-3, 1200.0),
+}  # pure, and in months: an end beyond is none that was seen
 
 
 @dataclass(frozen=True)
 class Figure:
     """One published figure. `value` is None where none was seen; a count's interval follows from k of n.
 
-    `at` is a landmark's time in days, or how long disease is controlled in those counted. Medians are in months (`unit`),
-    the rest are pure numbers.
+    `at` is a landmark's time in days, or how long disease is controlled in those counted. Medians are in
+    months (`unit`), the rest are pure numbers.
     """
 
     name: str
@@ -65,8 +92,16 @@ class Figure:
         return (self.low, self.high) if self.low is not None and self.high is not None else None
 
 
-def read_figures(entries: object, where: str, arms: tuple[str, ...], control: str, longest: float, issues: list[Issue],
-                 endpoints: tuple[str, ...] = AROUND, operated: tuple[str, ...] = ()) -> tuple[Figure, ...]:
+def read_figures(
+    entries: object,
+    where: str,
+    arms: tuple[str, ...],
+    control: str,
+    longest: float,
+    issues: list[Issue],
+    endpoints: tuple[str, ...] = AROUND,
+    operated: tuple[str, ...] = (),
+) -> tuple[Figure, ...]:
     """The published figures of a trial, each named once.
 
     longest    its longest follow-up in days
@@ -79,30 +114,61 @@ def read_figures(entries: object, where: str, arms: tuple[str, ...], control: st
         if figure is None:
             continue
         if (figure.endpoint in _AT_OPERATION) != (figure.arm in operated) and endpoints is FOLLOWED:
-            issues.append(Issue(f"{place}.endpoint", f"{figure.endpoint!r} is not read in the arm {figure.arm!r}",
-                                "an operation ends that arm: it takes one of " + ", ".join(_AT_OPERATION)
-                                if figure.arm in operated else "give the arm an operation, or name another endpoint"))
+            issues.append(
+                Issue(
+                    f"{place}.endpoint",
+                    f"{figure.endpoint!r} is not read in the arm {figure.arm!r}",
+                    "an operation ends that arm: it takes one of " + ", ".join(_AT_OPERATION)
+                    if figure.arm in operated
+                    else "give the arm an operation, or name another endpoint",
+                )
+            )
         if figure.kind == "hazard ratio" and not control:
-            issues.append(Issue(f"{place}.kind", "is a ratio to no control", 'name one: control = "ARM" under [trial]'))
+            issues.append(
+                Issue(f"{place}.kind", "is a ratio to no control", 'name one: control = "ARM" under [trial]')
+            )
         if figure.key in figures:
             issues.append(Issue(place, f"a second figure {figure.key!r}", "give one of the two another name"))
         if figure.kind == "hazard ratio" and figure.arm == control:
-            issues.append(Issue(f"{place}.arm", f"{control!r} is the control: a ratio of the arm to itself",
-                                "name the arm that is compared with it"))
+            issues.append(
+                Issue(
+                    f"{place}.arm",
+                    f"{control!r} is the control: a ratio of the arm to itself",
+                    "name the arm that is compared with it",
+                )
+            )
         if figure.at > longest > 0:
-            issues.append(Issue(f"{place}.at", f"{entry['at']!r} is beyond the longest follow-up",
-                                f"the first patient is followed for {longest / 365.25:.1f} years"))
+            issues.append(
+                Issue(
+                    f"{place}.at",
+                    f"{entry['at']!r} is beyond the longest follow-up",
+                    f"the first patient is followed for {longest / 365.25:.1f} years",
+                )
+            )
         figures[figure.key] = figure
     return tuple(figures.values())
 
 
-def _figure(entry: dict, where: str, arms: tuple[str, ...], endpoints: tuple[str, ...], issues: list[Issue]) -> Figure | None:
+def _figure(
+    entry: dict, where: str, arms: tuple[str, ...], endpoints: tuple[str, ...], issues: list[Issue]
+) -> Figure | None:
     """A figure from its table, medians brought to months; faults are added to the issues."""
     before = len(issues)
-    for key, known in (("kind", KINDS), ("endpoint", endpoints), ("use", USES), ("arm", arms), ("seen", SEEN)):
+    for key, known in (
+        ("kind", KINDS),
+        ("endpoint", endpoints),
+        ("use", USES),
+        ("arm", arms),
+        ("seen", SEEN),
+    ):
         if entry.get(key) not in known:
-            issues.append(Issue(f"{where}.{key}", f"{shown(entry.get(key))} is not one of them",
-                                nearest(str(entry[key]) if isinstance(entry.get(key), str) else "", known)))
+            issues.append(
+                Issue(
+                    f"{where}.{key}",
+                    f"{shown(entry.get(key))} is not one of them",
+                    nearest(str(entry[key]) if isinstance(entry.get(key), str) else "", known),
+                )
+            )
     kind = entry.get("kind")
     _check_numbers(entry, where, issues)
     words = {k: text(entry, k, where, issues) for k in ("where", "source")}
@@ -110,30 +176,60 @@ def _figure(entry: dict, where: str, arms: tuple[str, ...], endpoints: tuple[str
     if entry.get("use") != "context" and "value" not in entry:
         issues.append(Issue(where, "has no value", 'give it, or use = "context"'))
     if kind in KINDS and entry.get("endpoint") in endpoints and entry["endpoint"] not in _SUITS[kind]:
-        issues.append(Issue(f"{where}.endpoint", f"{entry['endpoint']!r} does not suit a {kind}",
-                            "it takes one of " + ", ".join(e for e in _SUITS[kind] if e in endpoints)))
+        issues.append(
+            Issue(
+                f"{where}.endpoint",
+                f"{entry['endpoint']!r} does not suit a {kind}",
+                "it takes one of " + ", ".join(e for e in _SUITS[kind] if e in endpoints),
+            )
+        )
     at = _landmark(entry, where, issues)
     months = _months(entry, where, issues)
     if len(issues) > before:
         return None
     _check_ranges(entry, where, months, issues)
-    value, low, high = (None if k not in entry else float(entry[k]) * months for k in ("value", "low", "high"))
-    return Figure(str(name), entry["kind"], entry["arm"], entry["endpoint"], value, "month" if kind == "median" else "1",
-                  entry["n"], entry["use"], low, high, float(entry.get("level", 0.95)), at, words["where"], entry["seen"],
-                  words["source"])
+    value, low, high = (
+        None if k not in entry else float(entry[k]) * months for k in ("value", "low", "high")
+    )
+    return Figure(
+        name=str(name),
+        kind=entry["kind"],
+        arm=entry["arm"],
+        endpoint=entry["endpoint"],
+        value=value,
+        unit="month" if kind == "median" else "1",
+        n=entry["n"],
+        use=entry["use"],
+        low=low,
+        high=high,
+        level=float(entry.get("level", 0.95)),
+        at=at,
+        where=words["where"],
+        seen=entry["seen"],
+        source=words["source"],
+    )
 
 
 def _check_numbers(entry: dict, where: str, issues: list[Issue]) -> None:
     for key in ("value", "low", "high", "level"):
         if key in entry and not is_number(entry[key]):
-            issues.append(Issue(f"{where}.{key}", f"{shown(entry[key])} is not a number", f"write {key} = NUMBER"))
+            issues.append(
+                Issue(f"{where}.{key}", f"{shown(entry[key])} is not a number", f"write {key} = NUMBER")
+            )
     if is_number(entry.get("level")) and not 0 < entry["level"] < 1:
-        issues.append(Issue(f"{where}.level", f"{entry['level']:g} is not between 0 and 1", "write 95 % as 0.95"))
+        issues.append(
+            Issue(f"{where}.level", f"{entry['level']:g} is not between 0 and 1", "write 95 % as 0.95")
+        )
     if "n" not in entry:
         issues.append(Issue(where, "has no denominator", "give n"))
     elif not whole(entry["n"], 1, _MOST):
-        issues.append(Issue(f"{where}.n", f"{shown(entry['n'])} is not a number of patients",
-                            f"a whole number from 1 to {_MOST:,}"))
+        issues.append(
+            Issue(
+                f"{where}.n",
+                f"{shown(entry['n'])} is not a number of patients",
+                f"a whole number from 1 to {_MOST:,}",
+            )
+        )
 
 
 def _landmark(entry: dict, where: str, issues: list[Issue]) -> float:
@@ -149,8 +245,13 @@ def _landmark(entry: dict, where: str, issues: list[Issue]) -> float:
         issues += error.issues
         return 0.0
     if not 0 < at < 36525:
-        issues.append(Issue(f"{where}.at", f"{entry['at']!r} is not a time after randomisation",
-                            f'write at = "{"12 week" if controlled else "3 year"}"'))
+        issues.append(
+            Issue(
+                f"{where}.at",
+                f"{entry['at']!r} is not a time after randomisation",
+                f'write at = "{"12 week" if controlled else "3 year"}"',
+            )
+        )
     return at
 
 
@@ -159,7 +260,13 @@ def _months(entry: dict, where: str, issues: list[Issue]) -> float:
     unit = text(entry, "unit", where, issues)
     if entry.get("kind") != "median":
         if unit not in ("", "1"):
-            issues.append(Issue(f"{where}.unit", f"{unit!r}: only a median has a unit", 'write unit = "1", and a share as 0.354'))
+            issues.append(
+                Issue(
+                    f"{where}.unit",
+                    f"{unit!r}: only a median has a unit",
+                    'write unit = "1", and a share as 0.354',
+                )
+            )
         return 1.0
     try:
         return float(units.ratio(unit or "1", "month", f"{where}.unit"))
@@ -186,7 +293,14 @@ def _check_ranges(entry: dict, where: str, months: float, issues: list[Issue]) -
             issues.append(Issue(place, f"{value:g} is not positive"))
         elif kind in _REACH and not _REACH[kind][0] <= value * months <= _REACH[kind][1]:
             least, most = (f"{end / months:g}" for end in _REACH[kind])
-            issues.append(Issue(place, f"{value:g} is no {kind} that a trial can see, {least} to {most}",
-                                "mend it; an end that was not reached is left out, with the other end"))
+            issues.append(
+                Issue(
+                    place,
+                    f"{value:g} is no {kind} that a trial can see, {least} to {most}",
+                    "mend it; an end that was not reached is left out, with the other end",
+                )
+            )
     if len(given) == 3 and not entry["low"] < entry["value"] < entry["high"]:
-        issues.append(Issue(f"{where}.low", f"{entry['value']:g} is outside its own interval", "mend one of the three"))
+        issues.append(
+            Issue(f"{where}.low", f"{entry['value']:g} is outside its own interval", "mend one of the three")
+        )

@@ -1,4 +1,5 @@
 """A trial's file read: its protocol, arms and published figures; every line honoured or refused."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -22,7 +23,9 @@ def load_trial(name: str | Path) -> Trial:
 
 
 def _read_own(data: dict, name: str, where: str) -> Trial:
-    """A trial's own file, in which every drug of its tables is given; a study's table of drugs may hold more."""
+    """A trial's own file, in which every drug of its tables is given; a study's table of drugs
+    may hold more.
+    """
     trial = read_trial(data, name, where)
     reader = Reader(where, [])
     idle.check_given(reader, trial.arms, trial.therapies, trial.treatments)
@@ -37,12 +40,34 @@ def parse_trial(source: str | dict, name: str = "trial") -> Trial:
 
 _HEAD = ("title", "reference", "population", "disease", "parameters", "control", "text")
 _FOLLOW_UP = {"accrual": ("from", "to"), "cut": ("date",)}
-_AROUND = {**_FOLLOW_UP, "modality": ("is",), "criteria": ("is",), "unresected": ("is",), "vanished": ("is",),
-           "before": ("every",), "after": ("every", "until"), "jitter": ("sd",)}
-_FOLLOWED = {**_FOLLOW_UP, "follow_up": ("from", "to"), "modality": ("is", "elsewhere"), "criteria": ("is",),
-             "confirmed": ("is",), "scans": ("every", "until"), "jitter": ("sd",), "run_in": ("lasts",), "pathology": ("sees",)}
-_CHOICES = {"modality": MODALITIES, "criteria": tuple(CRITERIA), "unresected": ("event", "follow"),
-            "vanished": VANISHED, "confirmed": ("yes", "no")}
+_AROUND = {
+    **_FOLLOW_UP,
+    "modality": ("is",),
+    "criteria": ("is",),
+    "unresected": ("is",),
+    "vanished": ("is",),
+    "before": ("every",),
+    "after": ("every", "until"),
+    "jitter": ("sd",),
+}
+_FOLLOWED = {
+    **_FOLLOW_UP,
+    "follow_up": ("from", "to"),
+    "modality": ("is", "elsewhere"),
+    "criteria": ("is",),
+    "confirmed": ("is",),
+    "scans": ("every", "until"),
+    "jitter": ("sd",),
+    "run_in": ("lasts",),
+    "pathology": ("sees",),
+}
+_CHOICES = {
+    "modality": MODALITIES,
+    "criteria": tuple(CRITERIA),
+    "unresected": ("event", "follow"),
+    "vanished": VANISHED,
+    "confirmed": ("yes", "no"),
+}
 
 
 def read_trial(data: dict, name: str, where: str) -> Trial:
@@ -76,15 +101,43 @@ def read_trial(data: dict, name: str, where: str) -> Trial:
     if followed and not issues:
         _check_followed(reader, words["disease"], arms, therapies, treatments, lines, times["scans"])
     operated = tuple(a.name for a in arms if followed and a.operation[0] < float("inf"))
-    figures = read_figures(data.get("figures"), where, tuple(a.name for a in arms), words["control"], follow_up[1], issues,
-                           FOLLOWED if followed else AROUND, operated)
+    figures = read_figures(
+        data.get("figures"),
+        where,
+        tuple(a.name for a in arms),
+        words["control"],
+        follow_up[1],
+        issues,
+        FOLLOWED if followed else AROUND,
+        operated,
+    )
     raise_issues(issues)
-    provenance = [(k, told(lines[k]), lines[k].get("where", ""), lines[k].get("seen", "user")) for k in known if k in lines]
+    provenance = [
+        (k, told(lines[k]), lines[k].get("where", ""), lines[k].get("seen", "user"))
+        for k in known
+        if k in lines
+    ]
     confirmed = choices.pop("confirmed", "") == "yes"
-    return Trial(name, words["title"], words["reference"], words["text"], words["population"], words["disease"],
-                 words["parameters"], words["control"], treatments, arms, figures, follow_up,
-                 **{"unresected": "", "vanished": "", **choices}, **times, confirmed=confirmed, elsewhere=elsewhere,
-                 therapies=therapies, provenance=(*provenance, *therapies_told(therapies, data), *arms_told(data["arms"])))
+    return Trial(
+        name=name,
+        title=words["title"],
+        reference=words["reference"],
+        text=words["text"],
+        population=words["population"],
+        disease=words["disease"],
+        parameters=words["parameters"],
+        control=words["control"],
+        treatments=treatments,
+        arms=arms,
+        figures=figures,
+        follow_up=follow_up,
+        **{"unresected": "", "vanished": "", **choices},
+        **times,
+        confirmed=confirmed,
+        elsewhere=elsewhere,
+        therapies=therapies,
+        provenance=(*provenance, *therapies_told(therapies, data), *arms_told(data["arms"])),
+    )
 
 
 def _missing(lines: dict[str, dict], known: dict, arms: object) -> list[str]:
@@ -97,20 +150,36 @@ def _missing(lines: dict[str, dict], known: dict, arms: object) -> list[str]:
 
 def _times(reader: Reader, lines: dict[str, dict]) -> dict:
     """What a protocol's lines say of times; and the volume that pathology sees."""
-    every = reader.every(lines["before"].get("every", ""), "protocol.before.every") if "before" in lines else 1.0
+    every = (
+        reader.every(lines["before"].get("every", ""), "protocol.before.every") if "before" in lines else 1.0
+    )
     after, scans = (reader.visits(lines.get(k), k) for k in ("after", "scans"))
     jitter = reader.days(lines["jitter"].get("sd", ""), "protocol.jitter.sd") if "jitter" in lines else 0.0
-    run_in = reader.days(lines["run_in"].get("lasts", ""), "protocol.run_in.lasts") if "run_in" in lines else 0.0
+    run_in = (
+        reader.days(lines["run_in"].get("lasts", ""), "protocol.run_in.lasts") if "run_in" in lines else 0.0
+    )
     pathology = 0.0
     if "pathology" in lines:
         pathology = reader.volume(lines["pathology"].get("sees", ""), "protocol.pathology.sees")
-    return {"scans_before": every, "scans_after": after, "jitter": jitter, "scans": scans, "run_in": run_in,
-            "pathology": pathology}
+    return {
+        "scans_before": every,
+        "scans_after": after,
+        "jitter": jitter,
+        "scans": scans,
+        "run_in": run_in,
+        "pathology": pathology,
+    }
 
 
-def _check_followed(reader: Reader, disease: str, arms: tuple[Arm, ...], therapies: tuple[Therapy, ...],
-                    treatments: tuple[tuple[str, str], ...], lines: dict[str, dict],
-                    scans: tuple[tuple[float, float], ...]) -> None:
+def _check_followed(
+    reader: Reader,
+    disease: str,
+    arms: tuple[Arm, ...],
+    therapies: tuple[Therapy, ...],
+    treatments: tuple[tuple[str, str], ...],
+    lines: dict[str, dict],
+    scans: tuple[tuple[float, float], ...],
+) -> None:
     """What followed arms need of the disease and of the drugs."""
     from pkpd.trial.exposure import daily_model
 
@@ -123,8 +192,11 @@ def _check_followed(reader: Reader, disease: str, arms: tuple[Arm, ...], therapi
     uses = {p.use for p in model.parts}
     for use in ("tumours/lesion", "host/imaging", "host/hazard"):
         if use not in uses:
-            reader.add("trial.disease", f"{disease!r} has no part that uses {use!r}", "a trial followed by scans needs it; "
-                       "systems/crlm_immune has it")
+            reader.add(
+                "trial.disease",
+                f"{disease!r} has no part that uses {use!r}",
+                "a trial followed by scans needs it; systems/crlm_immune has it",
+            )
     check_therapies(reader, therapies, model)
     check_given(reader, arms, therapies, links)
     idle.check_elsewhere(reader, model, lines)
@@ -133,20 +205,34 @@ def _check_followed(reader: Reader, disease: str, arms: tuple[Arm, ...], therapi
             _check_local(reader, f"arms[{k}].local", arm, model, scans)
 
 
-def _check_local(reader: Reader, place: str, arm: Arm, model: Model, scans: tuple[tuple[float, float], ...]) -> None:
+def _check_local(
+    reader: Reader, place: str, arm: Arm, model: Model, scans: tuple[tuple[float, float], ...]
+) -> None:
     assert arm.local is not None
     lesions = [s.rsplit(".", 1)[0] for s in model.states if s.endswith(".sensitive")]
     if arm.local.lesion not in lesions:
-        reader.add(f"{place}.lesion", f"{model.name} has no lesion {arm.local.lesion!r}", nearest(arm.local.lesion, lesions))
+        reader.add(
+            f"{place}.lesion",
+            f"{model.name} has no lesion {arm.local.lesion!r}",
+            nearest(arm.local.lesion, lesions),
+        )
     if arm.local.days[1] >= min(every for every, _ in scans):
-        reader.add(place, "is not over before the first scan", "put it earlier: it is simulated between the start and that scan")
+        reader.add(
+            place,
+            "is not over before the first scan",
+            "put it earlier: it is simulated between the start and that scan",
+        )
 
 
-def _treatments(reader: Reader, data: dict, arms: tuple[Arm, ...], followed: bool) -> tuple[tuple[str, str], ...]:
+def _treatments(
+    reader: Reader, data: dict, arms: tuple[Arm, ...], followed: bool
+) -> tuple[tuple[str, str], ...]:
     """The systems that carry the drugs' effect, by the name of the link; the library must hold each."""
     entries = data.get("treatments", {})
     if not isinstance(entries, dict):
-        reader.add("treatments", f"{shown(entries)} is not a table", 'write [treatments], then LINK = "systems/…"')
+        reader.add(
+            "treatments", f"{shown(entries)} is not a table", 'write [treatments], then LINK = "systems/…"'
+        )
         return ()
     place = f"{reader.where}: treatments"
     found = [(k, text(entries, k, place, reader.issues, need=True)) for k in entries]
@@ -156,4 +242,3 @@ def _treatments(reader: Reader, data: dict, arms: tuple[Arm, ...], followed: boo
     if not found and not followed and any(a.regimen for a in arms):
         reader.add("treatments", "is empty, but an arm has a regimen", 'write LINK = "systems/…"')
     return tuple(found)
-

@@ -42,13 +42,22 @@ class Patients(Labelled):
         if not self.failed.any():
             return self
         if self.failed.all():
-            raise fail(f"arm {self.arm}", "no patient could be solved",
-                       "mend the values; the first failure: " + next(iter(self.failures), "not told"))
+            raise fail(
+                f"arm {self.arm}",
+                "no patient could be solved",
+                "mend the values; the first failure: " + next(iter(self.failures), "not told"),
+            )
         return self.take(np.flatnonzero(~self.failed))
 
     def label(self) -> tuple[str, list[Row]]:
-        told = [("response", ", ".join(f"{k} {int(np.sum(self.response == k))}" for k in np.unique(self.response))),
-                ("PFS events", str(int(np.sum(self.pfs_event)))), ("deaths", str(int(np.sum(self.os_event))))]
+        told = [
+            (
+                "response",
+                ", ".join(f"{k} {int(np.sum(self.response == k))}" for k in np.unique(self.response)),
+            ),
+            ("PFS events", str(int(np.sum(self.pfs_event)))),
+            ("deaths", str(int(np.sum(self.os_event)))),
+        ]
         told += [("failed", f"{int(np.sum(self.failed))}; {self.failures[0]}")] if self.failures else []
         return f"{type(self).__name__} of arm {self.arm}: {len(self)} patients", told
 
@@ -62,20 +71,27 @@ class Patients(Labelled):
         columns: dict[str, np.ndarray] = {"ID": np.arange(1, len(self) + 1)}
         for f in fields(self)[1:-1]:  # type: ignore[arg-type]
             values = getattr(self, f.name)
-            columns |= ({f.name: values} if values.ndim == 1 else
-                        {f"{f.name}.{k + 1}": values[:, k] for k in range(values.shape[1])})
+            columns |= (
+                {f.name: values}
+                if values.ndim == 1
+                else {f"{f.name}.{k + 1}": values[:, k] for k in range(values.shape[1])}
+            )
         frame = pd.DataFrame({"ID": columns.pop("ID"), "arm": getattr(self, "arm", ""), **columns})
         frame.attrs["failures"] = self.failures
         return frame
 
     def take(self, which: np.ndarray) -> Self:
         """Some patients of the arm (or replicates of it, from a table of indices)."""
-        return replace(self, **{f.name: getattr(self, f.name)[which] for f in fields(self)[1:-1]})  # type: ignore[type-var]
+        between = fields(self)[1:-1]  # type: ignore[arg-type]  # each kind of patients is a dataclass
+        own = {f.name: getattr(self, f.name)[which] for f in between}
+        return replace(self, **own)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True, repr=False)
 class Readout(Patients):
-    """What a trial's database would hold of one arm, one entry a patient; times in days from randomisation."""
+    """What a trial's database would hold of one arm, one entry a patient; times in days from
+    randomisation.
+    """
 
     arm: str
     pfs_time: np.ndarray
@@ -96,11 +112,14 @@ class Readout(Patients):
 
 @dataclass(frozen=True, repr=False)
 class Followed(Patients):
-    """What a trial's database would hold of an arm followed by scans; times in days from the start of treatment.
+    """What a trial's database would hold of an arm followed by scans; times in days from the start of
+    treatment.
 
     dor       time from the first scan that shows a response to progression or death; 0, censored, without one
-    planned   the planned day of the first scan that progression or death comes before, infinite if there is none
-    change    the largest fall of the sum of targets before progression, as a share of the baseline (a rise is positive)
+    planned   the planned day of the first scan that progression or death comes before, infinite if there is
+              none
+    change    the largest fall of the sum of targets before progression, as a share of the baseline (a rise is
+              positive)
     cleared   whether less viable tumour is left at the operation than pathology sees
     """
 

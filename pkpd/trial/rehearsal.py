@@ -18,8 +18,17 @@ from pkpd.trial.exposure import Drugs, daily_model, laid_out
 from pkpd.trial.surgery import plan
 from pkpd.trial.trial import Trial
 
-_AROUND = ("course.unresectable", "course.postoperative_death", "course.background", "course.after_progression",
-           "imaging.error", "imaging.ct_d50", "imaging.ct_width", "imaging.mri_d50", "imaging.mri_width")
+_AROUND = (
+    "course.unresectable",
+    "course.postoperative_death",
+    "course.background",
+    "course.after_progression",
+    "imaging.error",
+    "imaging.ct_d50",
+    "imaging.ct_width",
+    "imaging.mri_d50",
+    "imaging.mri_width",
+)
 _COPIES = (("lesion", "diameter"), ("occult", "diameter"), ("occult", "extinct"))
 _KEY = ("0", "rehearsal", "")
 
@@ -75,11 +84,20 @@ def _lacking(trial: Trial, disease: Model) -> list[Issue]:
     """What an operated trial reads of its disease, and the disease has not."""
     known = {*disease.states, *(v.name for v in disease.variables)}
     missing = [n for n in _AROUND if n not in known]
-    missing += [f"{part}.{name}" for part, name in _COPIES
-                if not any(k.startswith(f"{part}.") and k.endswith(f".{name}") for k in known)]
+    missing += [
+        f"{part}.{name}"
+        for part, name in _COPIES
+        if not any(k.startswith(f"{part}.") and k.endswith(f".{name}") for k in known)
+    ]
     if any(a.regimen for a in trial.arms) and "effect.RATE" not in disease.inputs:
         missing.append("effect.RATE")
     if not missing:
         return []
-    return [Issue(f"{trial.name}: trial.disease", f"an operation reads {', '.join(missing)}, which {disease.name} has not",
-                  "name a disease with lesions, occult foci, imaging and course, as systems/crlm, or follow the arms by scans")]
+    return [
+        Issue(
+            f"{trial.name}: trial.disease",
+            f"an operation reads {', '.join(missing)}, which {disease.name} has not",
+            "name a disease with lesions, occult foci, imaging and course, as systems/crlm, or follow the "
+            "arms by scans",
+        )
+    ]

@@ -9,11 +9,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Criteria:
-    """Response criteria as numbers: targets, response and progression of the sum of diameters (or of their products).
+    """Response criteria as numbers: targets, response and progression of the sum of diameters (or of their
+    products).
 
-    `rise` is on the nadir; `least` is the absolute rise (mm) that progression needs as well. Where a new lesion is not
-    progression by itself, it is added to the sum. `confirms` is the time (days) after which a second scan must show a
-    response or progression again, 0 if one scan is enough.
+    `rise` is on the nadir; `least` is the absolute rise (mm) that progression needs as well. Where a new
+    lesion is not progression by itself, it is added to the sum. `confirms` is the time (days) after which a
+    second scan must show a response or progression again, 0 if one scan is enough.
     """
 
     smallest: float
@@ -29,7 +30,16 @@ class Criteria:
 CRITERIA = {
     "RECIST 1.0": Criteria(10.0, 5, 0.30, 0.20, 0.0, True),  # Therasse 2000, J Natl Cancer Inst 92:205
     "RECIST 1.1": Criteria(10.0, 2, 0.30, 0.20, 5.0, True),  # Eisenhauer 2009, doi:10.1016/j.ejca.2008.10.026
-    "irRC": Criteria(5.0, 5, 0.50, 0.25, 0.0, False, 2, 28.0),  # Wolchok 2009, doi:10.1158/1078-0432.CCR-09-1624
+    "irRC": Criteria(
+        smallest=5.0,
+        per_organ=5,
+        shrink=0.50,
+        rise=0.25,
+        least=0.0,
+        new_lesion=False,
+        dimensions=2,
+        confirms=28.0,
+    ),  # Wolchok 2009, doi:10.1158/1078-0432.CCR-09-1624
 }
 CONFIRMED = 28.0  # days after which RECIST 1.1 confirms a response, where a trial asks for it
 
@@ -46,7 +56,9 @@ def target_sum(diameter: np.ndarray, baseline: np.ndarray, criteria: Criteria) -
 
 
 def progressed(total: np.ndarray, criteria: Criteria) -> np.ndarray:
-    """Whether each visit shows progression against the nadir so far; total (patient, visit), baseline first."""
+    """Whether each visit shows progression against the nadir so far; total (patient, visit),
+    baseline first.
+    """
     nadir = np.minimum.accumulate(total, axis=1)
     before = np.concatenate([nadir[:, :1], nadir[:, :-1]], axis=1)
     rise = total - before
@@ -75,7 +87,9 @@ def standing(total: np.ndarray, visible: np.ndarray, criteria: Criteria) -> tupl
     return partial | complete, complete
 
 
-def best_response(total: np.ndarray, visible: np.ndarray, worse: np.ndarray, criteria: Criteria) -> np.ndarray:
+def best_response(
+    total: np.ndarray, visible: np.ndarray, worse: np.ndarray, criteria: Criteria
+) -> np.ndarray:
     """Best overall response before progression: CR, PR, SD, PD or NE (no measurable target).
 
     total    sum of longest diameters, mm, (patient, visit), baseline first
@@ -89,5 +103,7 @@ def best_response(total: np.ndarray, visible: np.ndarray, worse: np.ndarray, cri
     partial[:, 0] = complete[:, 0] = False
     if total.shape[1] == 1:
         return np.full(len(total), "NE")
-    rank = np.where(complete.any(axis=1), "CR", np.where(partial.any(axis=1), "PR", np.where(worse[:, 1], "PD", "SD")))
+    rank = np.where(
+        complete.any(axis=1), "CR", np.where(partial.any(axis=1), "PR", np.where(worse[:, 1], "PD", "SD"))
+    )
     return np.where(baseline[:, 0] > 0, rank, "NE")

@@ -25,7 +25,9 @@ _RTOL = 1e-4
 
 @dataclass(frozen=True)
 class _Eyes:
-    """The persistent detection thresholds (mm) of each patient's lesions and occult foci; `search` is at operation."""
+    """The persistent detection thresholds (mm) of each patient's lesions and occult foci; `search` is at
+    operation.
+    """
 
     lesion: np.ndarray
     search: np.ndarray
@@ -45,9 +47,14 @@ def run_operated(prepared: Prepared, parameters: Parameters) -> Readout:
     criteria = response.CRITERIA[trial.criteria]
     visits = _visits_before(prepared)
     schedule = records(prepared.exposures, model, n)
-    early = simulate(model, people, schedule, np.concatenate([np.zeros((n, 1)), visits], axis=1), rtol=_RTOL, strict=False)
+    early = simulate(
+        model, people, schedule, np.concatenate([np.zeros((n, 1)), visits], axis=1), rtol=_RTOL, strict=False
+    )
     eyes = _eyes(trial, early, prepared.key)
-    diameter, new = lesions.copies(early, "lesion", "diameter"), lesions.occult_seen(early, eyes.occult, prepared.key)
+    diameter, new = (
+        lesions.copies(early, "lesion", "diameter"),
+        lesions.occult_seen(early, eyes.occult, prepared.key),
+    )
     total = _read_before(prepared, early, diameter, criteria)
     seen = diameter >= eyes.lesion[:, None, :]
     worse = response.progressed(total, criteria) | (new & criteria.new_lesion)
@@ -77,10 +84,14 @@ def _visits_before(prepared: Prepared) -> np.ndarray:
     if not prepared.treated:
         return operation[:, None]
     count = int(operation.max() // every)
-    return np.concatenate([np.minimum(np.arange(1, count + 1) * every, operation[:, None]), operation[:, None]], axis=1)
+    return np.concatenate(
+        [np.minimum(np.arange(1, count + 1) * every, operation[:, None]), operation[:, None]], axis=1
+    )
 
 
-def _read_before(prepared: Prepared, early: Simulation, diameter: np.ndarray, criteria: response.Criteria) -> np.ndarray:
+def _read_before(
+    prepared: Prepared, early: Simulation, diameter: np.ndarray, criteria: response.Criteria
+) -> np.ndarray:
     """Sums of longest diameters as measured before the operation, baseline first; one scan is read once."""
     error = early["imaging.error"][:, 0]
     noisy = lesions.measured(diameter, error, (*prepared.key, "reading before"))
@@ -92,26 +103,43 @@ def _read_before(prepared: Prepared, early: Simulation, diameter: np.ndarray, cr
 def _eyes(trial: Trial, early: Simulation, key: tuple[str, str, str]) -> _Eyes:
     d50, width = (early[f"imaging.{trial.modality.lower()}_{x}"][:, 0] for x in ("d50", "width"))
     visible, hidden = (lesions.copies(early, part, "diameter")[:, 0] for part in ("lesion", "occult"))
-    close_d50, close_width = (early[f"imaging.mri_{x}"][:, 0] for x in ("d50", "width"))  # ultrasound at operation, by proxy
-    return _Eyes(lesions.thresholds(d50, width, visible, True, (*key, "sight of lesion")),
-                 lesions.thresholds(close_d50, close_width, visible, True, (*key, "search at operation")),
-                 lesions.thresholds(d50, width, hidden, False, (*key, "sight of occult")))
+    close_d50, close_width = (
+        early[f"imaging.mri_{x}"][:, 0] for x in ("d50", "width")
+    )  # ultrasound at operation, by proxy
+    return _Eyes(
+        lesions.thresholds(d50, width, visible, True, (*key, "sight of lesion")),
+        lesions.thresholds(close_d50, close_width, visible, True, (*key, "search at operation")),
+        lesions.thresholds(d50, width, hidden, False, (*key, "sight of occult")),
+    )
 
 
-def _follow(prepared: Prepared, people: Population, early: Simulation, resected: np.ndarray,
-            taken: np.ndarray) -> Simulation:
+def _follow(
+    prepared: Prepared, people: Population, early: Simulation, resected: np.ndarray, taken: np.ndarray
+) -> Simulation:
     """The course after the operation: taken lesions are gone, an unresected patient gets no more cycles."""
     model, trial, operation = early.model, prepared.trial, prepared.plan.operation
     states = np.nan_to_num(early.states[:, -1].copy())
     for j in range(taken.shape[1]):
-        columns = np.array([i for i, s in enumerate(model.states) if s.startswith(f"lesion.{j + 1}.")], dtype=int)
+        columns = np.array(
+            [i for i, s in enumerate(model.states) if s.startswith(f"lesion.{j + 1}.")], dtype=int
+        )
         states[np.ix_(taken[:, j], columns)] = 0.0
     grid = visit_grid(trial.scans_after, trial.follow_up[1])
-    shift = np.stack([uniform((*prepared.key, "protocol", "visit", str(i)), len(people)) for i in range(len(grid))], axis=1)
+    shift = np.stack(
+        [uniform((*prepared.key, "protocol", "visit", str(i)), len(people)) for i in range(len(grid))], axis=1
+    )
     times = operation[:, None] + grid + np.clip(_normal(shift) * trial.jitter, -30, 30)
     schedule = records(prepared.exposures, model, len(people), np.where(resected, np.inf, operation))
-    return simulate(model, people, schedule, np.maximum.accumulate(times, axis=1), begin=operation, start=states,
-                    rtol=_RTOL, strict=False)
+    return simulate(
+        model,
+        people,
+        schedule,
+        np.maximum.accumulate(times, axis=1),
+        begin=operation,
+        start=states,
+        rtol=_RTOL,
+        strict=False,
+    )
 
 
 def _normal(u: np.ndarray) -> np.ndarray:
@@ -126,34 +154,66 @@ def _recurrence(late: Simulation, eyes: _Eyes, key: tuple[str, str, str]) -> np.
     return first_time(late.times, lesions.occult_seen(late, eyes.occult, key) | back)
 
 
-def _followed(late: Simulation, before: np.ndarray, criteria: response.Criteria, key: tuple[str, str, str]) -> np.ndarray:
+def _followed(
+    late: Simulation, before: np.ndarray, criteria: response.Criteria, key: tuple[str, str, str]
+) -> np.ndarray:
     """Progression of lesions left in place, by later visits against the nadir so far."""
     diameter = lesions.copies(late, "lesion", "diameter")
     noisy = lesions.measured(diameter, late["imaging.error"][:, 0], (*key, "reading after"))
     total = np.concatenate([before, response.target_sum(noisy, noisy[:, 0], criteria)], axis=1)
-    worse = response.progressed(total, criteria)[:, before.shape[1]:]
+    worse = response.progressed(total, criteria)[:, before.shape[1] :]
     return first_time(late.times, worse)
 
 
-def _readout(prepared: Prepared, early: Simulation, late: Simulation, progression: np.ndarray, resected: np.ndarray,
-             best: np.ndarray, total: np.ndarray, diameter: np.ndarray, seen: np.ndarray) -> Readout:
+def _readout(
+    prepared: Prepared,
+    early: Simulation,
+    late: Simulation,
+    progression: np.ndarray,
+    resected: np.ndarray,
+    best: np.ndarray,
+    total: np.ndarray,
+    diameter: np.ndarray,
+    seen: np.ndarray,
+) -> Readout:
     n, dates, key = prepared.n, prepared.plan, prepared.key
-    rates = {k: early[f"course.{k}"][:, 0] for k in ("background", "after_progression", "postoperative_death")}
+    rates = {
+        k: early[f"course.{k}"][:, 0] for k in ("background", "after_progression", "postoperative_death")
+    }
     u = {k: uniform((*key, "death", k), n) for k in ("background", "after progression", "operation")}
     death = death_times(progression, dates.operation, resected, rates, u)
     pfs_time, pfs_event = censored(np.minimum(progression, death), dates.follow_up)
     os_time, os_event = censored(death, dates.follow_up)
     started = np.isfinite(dates.after).any(axis=1) & resected
     present = diameter[:, 0] > 0
-    return Readout(prepared.arm.name, pfs_time, pfs_event, os_time, os_event, resected, started, best,
-                   total[:, -1] / np.where(total[:, 0] > 0, total[:, 0], np.nan) - 1, dates.operation,
-                   np.where(present, diameter[:, 0], np.nan), present & ~seen[:, -1], diameter[:, 0].max(axis=1),
-                   missing(early) | missing(late), early.failures + late.failures)
+    return Readout(
+        arm=prepared.arm.name,
+        pfs_time=pfs_time,
+        pfs_event=pfs_event,
+        os_time=os_time,
+        os_event=os_event,
+        resected=resected,
+        started_after=started,
+        response=best,
+        shrinkage=total[:, -1] / np.where(total[:, 0] > 0, total[:, 0], np.nan) - 1,
+        operation=dates.operation,
+        lesions=np.where(present, diameter[:, 0], np.nan),
+        vanished=present & ~seen[:, -1],
+        largest=diameter[:, 0].max(axis=1),
+        failed=missing(early) | missing(late),
+        failures=early.failures + late.failures,
+    )
 
 
 @door
-def run_trial(trial: Trial, parameters: Parameters, patients: int = 1000, link: str = "",
-              seed: int = 0, tell: Tell = quiet) -> dict[str, Readout | Followed]:
+def run_trial(
+    trial: Trial,
+    parameters: Parameters,
+    patients: int = 1000,
+    link: str = "",
+    seed: int = 0,
+    tell: Tell = quiet,
+) -> dict[str, Readout | Followed]:
     """Every arm of a trial with `patients` virtual patients each, under one set of disease parameters.
 
     tell  is told how many arms are done: (what, done, of)

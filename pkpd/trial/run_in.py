@@ -1,4 +1,6 @@
-"""The run-in: immunity settles around tumours before the first day, on which tumours are what their lines say."""
+"""The run-in: immunity settles around tumours before the first day, on which tumours are what their lines
+say.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ def settled(model: Model, people: Population, lasts: float, rtol: float, strict:
 
     A patient who fails is kept, its states missing; or, if strict, all is refused.
     """
-    run = simulate(model, people, None, (0.0,) if lasts == 0 else (-lasts, 0.0), begin=-lasts, rtol=rtol,
-                   strict=strict)
+    run = simulate(
+        model, people, None, (0.0,) if lasts == 0 else (-lasts, 0.0), begin=-lasts, rtol=rtol, strict=strict
+    )
     states = run.states[:, -1:].copy()
     columns = tumours(model)
     states[:, :, columns] = np.where(np.isnan(states[:, :, columns]), np.nan, run.states[:, :1, columns])

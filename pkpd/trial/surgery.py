@@ -54,10 +54,14 @@ def plan(trial: Trial, arm: Arm, regimen: Regimen | None, n: int, key: tuple[str
     return Plan(before, operation, after, low + (high - low) * u("accrual"))
 
 
-def removed(diameter: np.ndarray, scan: np.ndarray, search: np.ndarray, resected: np.ndarray, vanished: str) -> np.ndarray:
-    """Which lesions the operation takes, (patient, lesion), from thresholds of the scan and of the search at operation.
+def removed(
+    diameter: np.ndarray, scan: np.ndarray, search: np.ndarray, resected: np.ndarray, vanished: str
+) -> np.ndarray:
+    """Which lesions the operation takes, (patient, lesion), from thresholds of the scan and of the search at
+    operation.
 
-    vanished  lesions that the scan no longer shows: `left` in place, `searched` for and taken if found, or all `resected`
+    vanished  lesions that the scan no longer shows: `left` in place, `searched` for and taken if found, or
+              all `resected`
     """
     least = {"left": scan, "searched": np.minimum(scan, search), "resected": np.zeros_like(scan)}[vanished]
     return resected[:, None] & (diameter >= least)

@@ -58,8 +58,8 @@ def landmark(time, event, at, level=0.95):
 def median(time, event):
     """Return the median survival time, inf where survival never comes down to one half.
 
-    The first time at which survival is below one half; where it is exactly one half for a while, the middle of
-    that while, as in R's survfit and SAS's LIFETEST, and its beginning if nothing follows. The median of
+    The first time at which survival is below one half; where it is exactly one half for a while, the middle
+    of that while, as in R's survfit and SAS's LIFETEST, and its beginning if nothing follows. The median of
     uncensored times is thus their ordinary median. Days, a float for one trial or (replicates,).
     """
     times, survival = _steps(*_checked(time, event))
@@ -203,7 +203,8 @@ def _risk_sets(time, event, treated):
     treated, control = (np.cumsum(x[..., ::-1], axis=-1)[..., ::-1].ravel()[start] for x in (arm, ~arm))
     tied, tied_treated = (np.bincount(tie.ravel(), x.ravel())[tie] for x in (event, event & arm))
     rank = np.arange(time.size).reshape(time.shape) - start
-    return _RiskSets(event, treated, control, tied, tied_treated, rank, (event & arm).sum(axis=-1))
+    observed = (event & arm).sum(axis=-1)
+    return _RiskSets(event, treated, control, tied, tied_treated, rank=rank, observed=observed)
 
 
 def _newton(observed, treated_left, control_left):

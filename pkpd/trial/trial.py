@@ -11,15 +11,19 @@ from pkpd.trial.published import Figure
 from pkpd.trial.therapies import Therapy
 
 MODALITIES = ("CT", "MRI")
-VANISHED = ("left", "searched", "resected")  # what becomes of lesions that the scan before the operation has lost
+VANISHED = (
+    "left",
+    "searched",
+    "resected",
+)  # what becomes of lesions that the scan before the operation has lost
 
 
 @dataclass(frozen=True, repr=False)
 class Trial(Labelled):
     """A protocol and what was reported; times in days from each patient's randomisation.
 
-    Arms are operated between `scans_before` and `scans_after`, or, where there are `scans`, followed from the start of
-    treatment by them, immune states having settled in a `run_in`. `elsewhere` is the modality whose
+    Arms are operated between `scans_before` and `scans_after`, or, where there are `scans`, followed from the
+    start of treatment by them, immune states having settled in a `run_in`. `elsewhere` is the modality whose
     detection holds for lesions outside the liver.
     """
 
@@ -52,11 +56,16 @@ class Trial(Labelled):
 
     def label(self) -> tuple[str, list[Row]]:
         return f"Trial {self.name}: {self.title}", [
-            ("disease", self.disease), ("parameters", self.parameters), ("arms", named(a.name for a in self.arms)),
-            ("figures", named(f.key for f in self.figures))]
+            ("disease", self.disease),
+            ("parameters", self.parameters),
+            ("arms", named(a.name for a in self.arms)),
+            ("figures", named(f.key for f in self.figures)),
+        ]
 
     def arm(self, name: str) -> Arm:
         for a in self.arms:
             if a.name == name:
                 return a
-        raise ContentError(Issue(f"{self.name}: arms", f"no arm {name!r}", nearest(name, [a.name for a in self.arms])))
+        raise ContentError(
+            Issue(f"{self.name}: arms", f"no arm {name!r}", nearest(name, [a.name for a in self.arms]))
+        )

@@ -17,7 +17,14 @@ from pkpd.solve.rates import right_hand_side
 def test_each_further_lesion_adds_eleven_states_between_the_drugs_and_the_neutrophils(lesions, states):
     names = problem.model(lesions).states
     assert len(names) == states
-    assert names[9:11] == ("pe2", "sensitive_1") and names[-6:] == (f"damage3_{lesions}", "n1", "n2", "n3", "n4", "nc")
+    assert names[9:11] == ("pe2", "sensitive_1") and names[-6:] == (
+        f"damage3_{lesions}",
+        "n1",
+        "n2",
+        "n3",
+        "n4",
+        "nc",
+    )
     assert problem.reference(lesions).shape[1:] == (105, states)
 
 
@@ -47,8 +54,12 @@ def test_the_text_given_to_other_tools_is_the_model(lesions):
     infusion = np.zeros(len(y))
     infusion[timeline(some).dosed] = u
     want = right_hand_side(some.model, y, some.inputs[0], infusion)
-    plain = equations.module(scipy_python.source(some.model)).patient(some.inputs[0].tolist())(0.0, y, u.tolist())
-    listed = equations.module(equations.python_source(some.model, "math")).rates(y.tolist(), [*some.inputs[0], *u])
+    plain = equations.module(scipy_python.source(some.model)).patient(some.inputs[0].tolist())(
+        0.0, y, u.tolist()
+    )
+    listed = equations.module(equations.python_source(some.model, "math")).rates(
+        y.tolist(), [*some.inputs[0], *u]
+    )
     np.testing.assert_allclose(plain, want, rtol=1e-12)
     np.testing.assert_allclose(listed, want, rtol=1e-12)
 
@@ -102,8 +113,10 @@ def test_each_tool_gets_the_loosest_tolerance_that_is_accurate_enough(capsys):
 
 
 def test_ratios_compare_rows_of_one_size_and_thread_count():
-    rows = [{"tool": t, "threads": n, "states": 26, "patients_per_second": r, "per_cpu_second": r / n}
-            for t, n, r in [("pkpd", 1, 100.0), ("pkpd", 2, 190.0), ("libroadrunner", 1, 4.0)]]
+    rows = [
+        {"tool": t, "threads": n, "states": 26, "patients_per_second": r, "per_cpu_second": r / n}
+        for t, n, r in [("pkpd", 1, 100.0), ("pkpd", 2, 190.0), ("libroadrunner", 1, 4.0)]
+    ]
     found = {r["ratio"]: r["times"] for r in population.ratios(rows)}
     assert found == {"pkpd / libroadrunner": 25.0, "pkpd, 2 threads / 1": 1.9}
 
@@ -115,7 +128,9 @@ def test_a_tool_that_is_not_installed_is_named_and_left_out(capsys):
 
 def test_rows_are_written_as_json_and_shown_as_a_table(tmp_path, capsys):
     rows = [{"tool": "pkpd", "error": 2.5e-4, "patients_per_second": 1234.5, "rtol": float("nan")}]
-    table.show("Title", rows, {"tool": "tool", "error": "error", "patients_per_second": "patients/s", "rtol": "rtol"})
+    table.show(
+        "Title", rows, {"tool": "tool", "error": "error", "patients_per_second": "patients/s", "rtol": "rtol"}
+    )
     assert "| pkpd | 2.5e-04 |      1,234 |    – |" in capsys.readouterr().out
     table.write(str(tmp_path / "rows.json"), rows)
     assert json.loads((tmp_path / "rows.json").read_text())[0]["rtol"] is None

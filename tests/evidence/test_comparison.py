@@ -18,7 +18,9 @@ K = CL / V
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A drug of one compartment whose clearance varies, its metabolite, and a regimen that gives it with another drug."""
+    """A drug of one compartment whose clearance varies, its metabolite, and a regimen that gives it with
+    another drug.
+    """
     folder = tmp_path_factory.mktemp("own")
     (folder / "owndrug.toml").write_text("""
 [model]
@@ -66,8 +68,14 @@ over = "2 hour"
 
 
 def evidence(folder, *entries):
-    basis = {"drug": f"{folder}/owndrug.toml", "parameters": f"{folder}/values.toml", "unit": "mg/L", "statistic": "typical",
-             "value": 1.0, "use": "check"}
+    basis = {
+        "drug": f"{folder}/owndrug.toml",
+        "parameters": f"{folder}/values.toml",
+        "unit": "mg/L",
+        "statistic": "typical",
+        "value": 1.0,
+        "use": "check",
+    }
     named = [{**basis, "name": f"f{i}", **e} for i, e in enumerate(entries, 1)]
     return read_evidence({"exposures": {"title": "own"}, "figures": named}, "own", "own.toml")
 
@@ -82,7 +90,10 @@ LATE = np.exp(-K * 24)
 MEETS = [
     ({**ONCE, "what": "Cmax", "to": "1 day"}, DOSE / V),
     ({**ONCE, "what": "Cmax", "to": "1 day", "unit": "ug/mL"}, DOSE / V),
-    ({**ONCE, "what": "Cmax", "to": "1 day", "unit": "umol/L", "molar_mass": f"{MASS} g/mol"}, DOSE / V / MASS * 1000),
+    (
+        {**ONCE, "what": "Cmax", "to": "1 day", "unit": "umol/L", "molar_mass": f"{MASS} g/mol"},
+        DOSE / V / MASS * 1000,
+    ),
     ({**ONCE, "what": "tmax", "to": "1 day", "unit": "minute"}, 0),
     ({**ONCE, "what": "concentration", "to": "0 hour"}, DOSE / V),
     ({**ONCE, "what": "concentration", "to": "5 hour"}, DOSE / V * np.exp(-K * 5)),
@@ -113,7 +124,9 @@ def test_every_quantity_of_a_known_drug_is_its_closed_form(folder):
 
 
 def test_the_same_statistic_is_taken_as_was_published(folder):
-    """The area is dose by a lognormal clearance: median and geometric mean at its typical value, the mean above."""
+    """The area is dose by a lognormal clearance: median and geometric mean at its typical value, the mean
+    above.
+    """
     area = {**ONCE, "what": "AUC", "unit": "mg*hour/L"}
     entries = [{**area, "statistic": s} for s in ("typical", "median", "geometric mean", "mean")]
     rows = compare_exposures(evidence(folder, *entries), n=4000)
@@ -122,13 +135,23 @@ def test_the_same_statistic_is_taken_as_was_published(folder):
     assert median == pytest.approx(DOSE / CL, rel=0.03) and geometric == pytest.approx(DOSE / CL, rel=0.03)
     assert mean == pytest.approx(DOSE / CL * np.exp(OMEGA**2 / 2), rel=0.03)
     low, high = rows[0]["simulated_interval"]
-    assert [low, high] == pytest.approx([DOSE / CL * np.exp(-1.645 * OMEGA), DOSE / CL * np.exp(1.645 * OMEGA)], rel=0.05)
+    assert [low, high] == pytest.approx(
+        [DOSE / CL * np.exp(-1.645 * OMEGA), DOSE / CL * np.exp(1.645 * OMEGA)], rel=0.05
+    )
 
 
 def test_inside_is_within_the_published_spread_ends_included(folder):
     peak = {**ONCE, "what": "Cmax", "to": "1 day"}
-    rows = compare_exposures(evidence(folder, {**peak, "value": 4.5, "range": [4, 5]}, {**peak, "value": 4.5, "range": [4, 4.9]},
-                            {**peak, "value": 6, "sd": 1.0}, {**peak, "value": 4.1}, {**peak, "value": 3.9}))
+    rows = compare_exposures(
+        evidence(
+            folder,
+            {**peak, "value": 4.5, "range": [4, 5]},
+            {**peak, "value": 4.5, "range": [4, 4.9]},
+            {**peak, "value": 6, "sd": 1.0},
+            {**peak, "value": 4.1},
+            {**peak, "value": 3.9},
+        )
+    )
     assert [r["inside"] for r in rows] == [True, False, True, True, False]
     assert rows[0]["published"] == 4.5 and rows[0]["interval"] == [4, 5] and rows[0]["untold"] == 0
     assert {"source", "where", "seen", "use", "miss", "statistic", "n", "given"} <= set(rows[0])
@@ -136,7 +159,9 @@ def test_inside_is_within_the_published_spread_ends_included(folder):
 
 def test_patients_in_whom_it_cannot_be_told_are_counted(folder):
     """A window of no length has no slope."""
-    [row] = compare_exposures(evidence(folder, {**ONCE, "what": "half_life", "to": "0 hour", "unit": "hour"}), n=20)
+    [row] = compare_exposures(
+        evidence(folder, {**ONCE, "what": "half_life", "to": "0 hour", "unit": "hour"}), n=20
+    )
     assert row["simulated"] is None and row["untold"] == 20 and row["inside"] is False
 
 
@@ -147,22 +172,42 @@ def test_covariates_of_a_cohort_are_held(folder):
 
 
 def test_a_regimen_gives_what_it_holds_of_the_drug(folder):
-    [course] = courses(evidence(folder, {"regimen": f"{folder}/regimen.toml", "what": "Cmax", "to": "1 day"}).figures)
+    [course] = courses(
+        evidence(folder, {"regimen": f"{folder}/regimen.toml", "what": "Cmax", "to": "1 day"}).figures
+    )
     assert [d.drug for d in course.regimen.doses] == ["owndrug"]
     model = load_model("fluorouracil")
-    ruled = read_regimen({"regimen": {"title": "t", "cycle": "14 day"}, "doses": [{"drug": "fluorouracil", "amount": "1 mg"}],
-                          "rules": [{"of": "anc", "below": "1.5 1/nL", "action": "hold", "wait": "7 day", "most": 2}]}, "t", "t")
+    ruled = read_regimen(
+        {
+            "regimen": {"title": "t", "cycle": "14 day"},
+            "doses": [{"drug": "fluorouracil", "amount": "1 mg"}],
+            "rules": [{"of": "anc", "below": "1.5 1/nL", "action": "hold", "wait": "7 day", "most": 2}],
+        },
+        "t",
+        "t",
+    )
     assert ruled.rules and alone(ruled, model, "t").rules == ()
     assert {d.drug for d in alone(load_regimen("folfox4"), model, "t").doses} == {"fluorouracil"}
 
 
 def test_figures_of_one_regimen_and_set_share_a_simulation(folder):
-    plan = courses(evidence(
-        folder, {**ONCE, "what": "Cmax", "to": "1 day"}, {**ONCE, "what": "AUC", "unit": "mg*hour/L"},
-        {**DAILY, "what": "Clast", "to": "1 day"}, {**DAILY, "doses": 2, "what": "Clast", "to": "2 day"},
-        {**DAILY, "doses": 3, "what": "accumulation_AUC", "unit": "1"},
-        {**DAILY, "doses": 2, "what": "AUC", "unit": "mg*hour/L"},  # to infinity: no third dose may follow
-        {**DAILY, "what": "Cmax", "to": "1 day", "patients": {"BSA": 1.5}}).figures)
+    plan = courses(
+        evidence(
+            folder,
+            {**ONCE, "what": "Cmax", "to": "1 day"},
+            {**ONCE, "what": "AUC", "unit": "mg*hour/L"},
+            {**DAILY, "what": "Clast", "to": "1 day"},
+            {**DAILY, "doses": 2, "what": "Clast", "to": "2 day"},
+            {**DAILY, "doses": 3, "what": "accumulation_AUC", "unit": "1"},
+            {
+                **DAILY,
+                "doses": 2,
+                "what": "AUC",
+                "unit": "mg*hour/L",
+            },  # to infinity: no third dose may follow
+            {**DAILY, "what": "Cmax", "to": "1 day", "patients": {"BSA": 1.5}},
+        ).figures
+    )
     assert [(len(c.figures), c.count) for c in plan] == [(2, 1), (3, 5), (1, 2), (1, 5)]
 
 
@@ -173,14 +218,33 @@ def test_the_typical_patient_comes_first_and_the_rest_are_the_same_in_every_run(
     assert len(set(run.population["CL"])) == 6
 
 
-@pytest.mark.parametrize(("entry", "where", "what"), [
-    ({**ONCE, "what": "Cmax", "to": "1 day", "of": "Cx"}, ".of", "has no 'Cx'"),
-    ({**ONCE, "what": "ratio", "of": "Cc", "to_of": "Cx", "unit": "1"}, ".to_of", "has no 'Cx'"),
-    ({**ONCE, "what": "AUC", "unit": "mg/L"}, ".unit", "AUC of Cc is in mg/L*hour, which cannot be converted to mg/L"),
-    ({**ONCE, "what": "Cmax", "to": "1 day", "unit": "umol/L"}, ".unit", "Cmax of Cc is in mg/L, which cannot be"),
-    ({**ONCE, "what": "half_life", "unit": "mg"}, ".unit", "half_life of Cc is in hour, which cannot be converted to mg"),
-    ({"regimen": "nivolumab_240_q2w", "what": "Cmax", "to": "1 day"}, ".regimen", "nivolumab_240_q2w gives nothing that"),
-])
+@pytest.mark.parametrize(
+    ("entry", "where", "what"),
+    [
+        ({**ONCE, "what": "Cmax", "to": "1 day", "of": "Cx"}, ".of", "has no 'Cx'"),
+        ({**ONCE, "what": "ratio", "of": "Cc", "to_of": "Cx", "unit": "1"}, ".to_of", "has no 'Cx'"),
+        (
+            {**ONCE, "what": "AUC", "unit": "mg/L"},
+            ".unit",
+            "AUC of Cc is in mg/L*hour, which cannot be converted to mg/L",
+        ),
+        (
+            {**ONCE, "what": "Cmax", "to": "1 day", "unit": "umol/L"},
+            ".unit",
+            "Cmax of Cc is in mg/L, which cannot be",
+        ),
+        (
+            {**ONCE, "what": "half_life", "unit": "mg"},
+            ".unit",
+            "half_life of Cc is in hour, which cannot be converted to mg",
+        ),
+        (
+            {"regimen": "nivolumab_240_q2w", "what": "Cmax", "to": "1 day"},
+            ".regimen",
+            "nivolumab_240_q2w gives nothing that",
+        ),
+    ],
+)
 def test_what_a_model_cannot_give_is_told(folder, entry, where, what):
     with pytest.raises(ContentError) as caught:
         courses(evidence(folder, entry).figures)

@@ -62,8 +62,8 @@ def test_every_fitted_figure_has_a_published_value():
 def test_an_unknown_line_offers_the_near_one(data):
     data["free"][0]["line"] = "occult.PRESENTT"
     assert (
-        "mine.toml: free: 'occult.PRESENTT' is not a line of crlm_resectable\n    remedy: did you mean 'occult.PRESENT'"
-        in message(data)
+        "mine.toml: free: 'occult.PRESENTT' is not a line of crlm_resectable\n    remedy: did you mean "
+        "'occult.PRESENT'" in message(data)
     )
 
 
@@ -107,23 +107,45 @@ def first_at_half(time, event):
 
 
 def test_the_joint_term_of_one_trial_is_what_it_was_before_there_could_be_several(fit, base, monkeypatch):
-    """Evaluated by the code of version 0.1.0, which knew one trial, at this point, with the medians that it read."""
+    """Evaluated by the code of version 0.1.0, which knew one trial, at this point, with the medians that it
+    read.
+    """
     monkeypatch.setattr(survival, "median", first_at_half)
     made = objective(fit, (load_trial("eortc_40983"),), base)
     target = made.settled(made.centre)
     at = target.centre + 0.3 * target.width
     assert target(at) == pytest.approx(4.206355112454036, abs=1e-6)
-    assert target.expected(at) == pytest.approx([-0.26030261136013566, 0.28534798534798594, 0.21678197037686975,
-                                                 3.055394807966638, 2.7990693771949284, 0.8220512820512814, 0.8440293040293037])
-    assert np.diag(target.terms[0].covariance)[:2] == pytest.approx([0.03319101505976753, 0.0034009302714834676])
+    assert target.expected(at) == pytest.approx(
+        [
+            -0.26030261136013566,
+            0.28534798534798594,
+            0.21678197037686975,
+            3.055394807966638,
+            2.7990693771949284,
+            0.8220512820512814,
+            0.8440293040293037,
+        ]
+    )
+    assert np.diag(target.terms[0].covariance)[:2] == pytest.approx(
+        [0.03319101505976753, 0.0034009302714834676]
+    )
 
 
 def test_the_median_in_the_middle_of_a_flat_moves_the_medians_and_nothing_else(target):
     """Expected log medians are 0.6 and 0.8 % later; what else the term expects stays."""
     at = target.centre + 0.3 * target.width
     assert target(at) == pytest.approx(3.389031750407577, abs=1e-6)
-    assert target.expected(at) == pytest.approx([-0.26030261136013566, 0.28534798534798594, 0.21678197037686975,
-                                                 3.0637532061232986, 2.805484525298563, 0.8220512820512814, 0.8440293040293037])
+    assert target.expected(at) == pytest.approx(
+        [
+            -0.26030261136013566,
+            0.28534798534798594,
+            0.21678197037686975,
+            3.0637532061232986,
+            2.805484525298563,
+            0.8220512820512814,
+            0.8440293040293037,
+        ]
+    )
 
 
 def test_the_covariance_of_the_figures_is_not_diagonal(target):
@@ -173,11 +195,14 @@ def test_a_result_is_a_parameter_file_that_reloads_by_its_draws(result, base, tm
     assert len(sets) == 5 and sets[0]["occult.N0"].value != sets[-1]["occult.N0"].value
 
 
-@pytest.mark.parametrize("stage, at", [
-    pytest.param("sampling", 14, id="while designing", marks=pytest.mark.slow),
-    pytest.param("sampling", 34, id="while weighing", marks=pytest.mark.slow),
-    pytest.param("profiling", 12, id="while profiling"),
-])
+@pytest.mark.parametrize(
+    "stage, at",
+    [
+        pytest.param("sampling", 14, id="while designing", marks=pytest.mark.slow),
+        pytest.param("sampling", 34, id="while weighing", marks=pytest.mark.slow),
+        pytest.param("profiling", 12, id="while profiling"),
+    ],
+)
 def test_an_interrupted_fit_goes_on_from_its_checkpoint(fit, result, monkeypatch, tmp_path, stage, at):
     """Stopped and resumed, it gives the very draws and profiles of an undisturbed run."""
     monkeypatch.setenv("PKPD_CACHE", str(tmp_path))

@@ -1,4 +1,6 @@
-"""Fits over several trials: exact and joint terms, a made-up problem with a known answer, values that contexts hold."""
+"""Fits over several trials: exact and joint terms, a made-up problem with a known answer, values that
+contexts hold.
+"""
 
 from dataclasses import replace
 
@@ -58,12 +60,28 @@ def test_the_exact_term_is_the_product_of_binomials(target, shares):
 
 @pytest.mark.parametrize("shares", [(0.4, 0.9), (0.01, 0.5), (0.5, 0.52)])
 def test_responders_among_the_controlled_are_a_multinomial(folder, made_up, shares):
-    """Responded, stable and worse are three kinds of one patient; the order in which a file tells them does not matter."""
-    told = [{"name": e, "kind": "count", "arm": "all", "endpoint": e, "value": k, "n": 80, "use": "fit", "seen": "user",
-             **({"at": "12 week"} if e == "control" else {})} for e, k in (("response", 31), ("control", 76))]
+    """Responded, stable and worse are three kinds of one patient; the order in which a file tells them does
+    not matter.
+    """
+    told = [
+        {
+            "name": e,
+            "kind": "count",
+            "arm": "all",
+            "endpoint": e,
+            "value": k,
+            "n": 80,
+            "use": "fit",
+            "seen": "user",
+            **({"at": "12 week"} if e == "control" else {}),
+        }
+        for e, k in (("response", 31), ("control", 76))
+    ]
     (folder / "nested.toml").write_text(tomli_w.dumps(made_up([{"name": "all", "n": 80}], told)))
     trial = load_trial("nested.toml")
-    want = float(multinomial.logpmf([31, 45, 4], 80, [shares[0], max(shares[1] - shares[0], 0), 1 - shares[1]]))
+    want = float(
+        multinomial.logpmf([31, 45, 4], 80, [shares[0], max(shares[1] - shares[0], 0), 1 - shares[1]])
+    )
     for order in (slice(None), slice(None, None, -1)):
         made = terms.term(trial, trial.figures[order], 1, 100)
         assert isinstance(made, Counts)
@@ -74,7 +92,9 @@ def test_responders_among_the_controlled_are_a_multinomial(folder, made_up, shar
 
 
 def test_where_none_is_controlled_none_need_have_responded(target):
-    """Half a patient of 2001 controlled and half responding is no sign that all who are controlled respond."""
+    """Half a patient of 2001 controlled and half responding is no sign that all who are
+    controlled respond.
+    """
     figures = target.terms[1].figures
     responds, controlled = (replace(f, value=k, n=18) for f, k in zip(figures, (0, 2), strict=True))
     found = terms.term(target.terms[1].trial, (responds, controlled), 1, 100)
@@ -123,11 +143,24 @@ def test_a_count_that_no_simulated_trial_has_is_as_wide_as_its_corrected_share(t
 
 
 def test_a_median_that_is_never_reached_is_refused_with_a_remedy(folder, fit, base, made_up):
-    figures = [{"name": "pfs", "kind": "median", "arm": "all", "endpoint": "pfs", "value": 4.0, "unit": "month", "n": 80,
-                "use": "fit", "seen": "user"}]
+    figures = [
+        {
+            "name": "pfs",
+            "kind": "median",
+            "arm": "all",
+            "endpoint": "pfs",
+            "value": 4.0,
+            "unit": "month",
+            "n": 80,
+            "use": "fit",
+            "seen": "user",
+        }
+    ]
     (folder / "three.toml").write_text(tomli_w.dumps(made_up([{"name": "all", "n": 80}], figures)))
     made = target_of(replace(fit, trials=("three.toml",), free=fit.free[:1]), base)
-    with pytest.raises(ContentError, match="three.toml/pfs:all: is the same in every simulated trial") as caught:
+    with pytest.raises(
+        ContentError, match="three.toml/pfs:all: is the same in every simulated trial"
+    ) as caught:
         made.settled(np.array([-0.05]))
     assert "remedy: leave it out of the fit (leave_out)" in str(caught.value)
 
@@ -161,7 +194,9 @@ def test_a_value_that_no_patient_has_is_ruled_out_not_an_error(fit, base):
     assert np.isfinite(made.expected(np.array([240.0]))).all()
     assert np.isnan(made.expected(np.array([270.0]))).all()
     assert made.settled(np.array([100.0]))(np.array([270.0])) == -np.inf
-    share = target_of(replace(fit, free=(Free("resistant", "hepatic.R0", "value", "linear", 0.5, 0.1),)), base)
+    share = target_of(
+        replace(fit, free=(Free("resistant", "hepatic.R0", "value", "linear", 0.5, 0.1),)), base
+    )
     for value in (0.5, 1.0, 1.01, -0.01):  # the lesion's model says that it is a share
         assert np.isfinite(share.expected(np.array([value]))).all() == (0 <= value <= 1), value
 
@@ -184,7 +219,9 @@ def log_likelihood(which, mean):
     return binom.logpmf(24, 60, share(RESPONDS, mean)) + multivariate_normal.logpdf(gap, cov=covariance)
 
 
-@pytest.mark.parametrize("which, prior", [(0, -0.005), (1, 0.0)], ids=["the disease's own value", "the value of a context"])
+@pytest.mark.parametrize(
+    "which, prior", [(0, -0.005), (1, 0.0)], ids=["the disease's own value", "the value of a context"]
+)
 def test_the_posterior_of_a_made_up_problem_is_that_of_the_closed_form(result, which, prior):
     grid = np.linspace(-0.04, 0.03, 4001)
     logs = log_likelihood(which, grid) + norm.logpdf(grid, prior, 0.01)
@@ -219,8 +256,15 @@ def test_each_trial_is_told_apart_at_the_best_point(result):
 def test_a_value_that_no_figure_depends_on_is_called_not_identified(fit):
     idle = Free("hazard exponent", "hazard.GAMMA", "value", "log", 1.0, 0.3)
     free = (fit.free[0], idle)
-    small = replace(fit, name="idle", trials=("one.toml",), free=free, leave_out=("one.toml/response:shifted",), patients=300,
-                    draws=30)
+    small = replace(
+        fit,
+        name="idle",
+        trials=("one.toml",),
+        free=free,
+        leave_out=("one.toml/response:shifted",),
+        patients=300,
+        draws=30,
+    )
     row = summary(run_fit(small))[1]
     assert row["says"] == "not identified: the data bound it on neither side (the data say little)"
     assert max(row["profile_drop"]) < 0.3 and abs(row["contraction"]) < 0.3
@@ -254,7 +298,10 @@ def test_a_result_names_its_trials_and_its_figures_by_trial(saved):
     assert told["trials"] == ["one.toml", "two.toml"] and "trial" not in told
     assert fitted(told, "two.toml") == ("response:all", "control:all") and fitted(told, "three.toml") == ()
     assert [t["kind"] for t in told["terms"]] == ["exact counts", "joint normal"]
-    assert all("identified" in row["says"] and len(row["profile_at"]) == len(row["profile_drop"]) for row in told["free"])
+    assert all(
+        "identified" in row["says"] and len(row["profile_at"]) == len(row["profile_drop"])
+        for row in told["free"]
+    )
 
 
 def test_a_result_of_one_trial_made_before_there_could_be_several_reads_as_one_of_several():
@@ -268,11 +315,15 @@ def test_draws_of_a_result_set_the_disease_and_its_contexts_together(saved, resu
     assert parameters["growth.RATE"].value == pytest.approx(np.median(result.draws.scores[:, 0]))
     first = points(parameters, 3)[0]
     assert first.parameters["growth.RATE"].value == pytest.approx(result.draws.scores[0, 0], rel=1e-5)
-    assert first.laid == (("shifted.toml", "growth.RATE", "value", pytest.approx(result.draws.scores[0, 1], rel=1e-5)),)
+    assert first.laid == (
+        ("shifted.toml", "growth.RATE", "value", pytest.approx(result.draws.scores[0, 1], rel=1e-5)),
+    )
 
 
 def test_a_trial_is_predicted_with_the_calibrated_context(saved, folder):
-    """Its own file says a growth of 0, of which 10 % respond; the fit found what 16 % of 50 and the prior say."""
+    """Its own file says a growth of 0, of which 10 % respond; the fit found what 16 % of 50 and the prior
+    say.
+    """
     trial, (parameters, told) = load_trial("one.toml"), load_result(saved)
     rows = {r["arm"]: r for r in predict(trial, parameters, 400, fitted=fitted(told, "one.toml"))["figures"]}
     assert rows["shifted"]["use"] == "fit" and rows["shifted"]["inside"] and rows["all"]["inside"]

@@ -22,7 +22,9 @@ RESPONDS = 3 * np.log(0.7) / 84
 
 @pytest.fixture
 def wide(folder, tables):
-    """A trial of the made-up problem whose patients are of a set of their own, in which growth varies twice as much."""
+    """A trial of the made-up problem whose patients are of a set of their own, in which growth varies twice
+    as much.
+    """
     own = tables["patients"]
     own["values"]["growth"]["RATE"]["spread"]["sd"] = SD
     (folder / "wide.toml").write_text(tomli_w.dumps(own))
@@ -51,10 +53,14 @@ def test_in_a_fit_a_trial_has_its_own_population_and_the_free_value(wide):
         assert response == pytest.approx(norm.cdf((RESPONDS - at) / SD), abs=0.03)
 
 
-RESULT = {"parameters": {"model": "one_lesion.toml", "include": ["patients.toml"]},
-          "values": {"growth": {"RATE": {"value": -0.012, "unit": "1/day", "spread": {"law": "normal", "sd": 0.01}}}},
-          "draws": {"growth.RATE": [-0.012] * 20},
-          "fit": {"name": "mine", "trials": ["one.toml"], "figures": []}}
+RESULT = {
+    "parameters": {"model": "one_lesion.toml", "include": ["patients.toml"]},
+    "values": {
+        "growth": {"RATE": {"value": -0.012, "unit": "1/day", "spread": {"law": "normal", "sd": 0.01}}}
+    },
+    "draws": {"growth.RATE": [-0.012] * 20},
+    "fit": {"name": "mine", "trials": ["one.toml"], "figures": []},
+}
 
 
 def test_under_a_result_a_trial_has_its_own_population_and_the_calibrated_value(wide, folder):
@@ -76,7 +82,9 @@ def test_a_trial_whose_set_has_draws_of_its_own_is_not_predicted_under_another_f
     (folder / "other.toml").write_text(tomli_w.dumps(other))
     tables["two"]["trial"]["parameters"] = "other.toml"
     (folder / "drawn.toml").write_text(tomli_w.dumps(tables["two"]))
-    with pytest.raises(ContentError, match=r"drawn.toml: trial.parameters: other.toml has draws of its own, and so has mine"):
+    with pytest.raises(
+        ContentError, match=r"drawn.toml: trial.parameters: other.toml has draws of its own, and so has mine"
+    ):
         run.predict_trial("drawn.toml", "mine.toml", 50, "", lambda *a: None)
     wide["fit"]["trials"] = ["one.toml", "drawn.toml"]
     assert "fit.trials: drawn.toml has other.toml, a set with draws of its own" in told(wide)
@@ -88,18 +96,24 @@ def test_a_set_without_the_spread_that_is_free_cannot_take_it(wide, folder, tabl
     (folder / "wide.toml").write_text(tomli_w.dumps(bare))
     wide["fit"]["trials"] = ["one.toml", "apart.toml"]
     wide["free"] = [wide["free"][0] | {"what": "sd", "scale": "log", "prior": {"at": 0.01, "sd": 0.5}}]
-    assert ("free: growth.RATE has another spread in wide.toml, where its sd is calibrated\n"
-            "    remedy: give growth.RATE there the spread that the fit has it with") in told(wide)
+    assert (
+        "free: growth.RATE has another spread in wide.toml, where its sd is calibrated\n"
+        "    remedy: give growth.RATE there the spread that the fit has it with"
+    ) in told(wide)
     drawn = RESULT | {"draws": {"growth.RATE:sd": [0.01, 0.02]}}
     (folder / "mine.toml").write_text(tomli_w.dumps(drawn))
-    with pytest.raises(ContentError, match=r"apart.toml: trial.parameters: growth.RATE has another spread in wide.toml"):
+    with pytest.raises(
+        ContentError, match=r"apart.toml: trial.parameters: growth.RATE has another spread in wide.toml"
+    ):
         laid_over(load_trial("apart.toml"), "mine.toml", load_result("mine.toml")[0])
 
 
 def test_a_fit_of_a_set_that_no_trial_has_is_refused(wide):
     wide["fit"]["trials"] = ["apart.toml"]
-    assert ("fit.parameters: 'patients.toml' is no trial's: apart.toml has wide.toml\n"
-            "    remedy: name the set of a trial here, or give this one to the trial") in told(wide)
+    assert (
+        "fit.parameters: 'patients.toml' is no trial's: apart.toml has wide.toml\n"
+        "    remedy: name the set of a trial here, or give this one to the trial"
+    ) in told(wide)
 
 
 def test_a_later_fit_is_not_built_on_draws_that_it_would_lose(wide, folder):

@@ -11,13 +11,28 @@ from pkpd.fit.page import figures, filled, published_text, quantities
 from pkpd.fit.result import result_for
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-ROW = {"figure": "response", "arm": "all", "kind": "count", "n": 40, "unit": "1", "use": "fit", "published": 4.0,
-       "interval": [1.1, 9.5], "interval_from": "exact binomial", "level": 0.95, "seen": "primary", "predicted": 12.0,
-       "predicted_interval": [8.0, 17.0], "inside": False}
+ROW = {
+    "figure": "response",
+    "arm": "all",
+    "kind": "count",
+    "n": 40,
+    "unit": "1",
+    "use": "fit",
+    "published": 4.0,
+    "interval": [1.1, 9.5],
+    "interval_from": "exact binomial",
+    "level": 0.95,
+    "seen": "primary",
+    "predicted": 12.0,
+    "predicted_interval": [8.0, 17.0],
+    "inside": False,
+}
 
 
-@pytest.mark.parametrize("trial, result", [("eortc_40983", "eortc_40983"), ("keynote_016", "immune"),
-                                           ("cercek_dostarlimab", "immune")])
+@pytest.mark.parametrize(
+    "trial, result",
+    [("eortc_40983", "eortc_40983"), ("keynote_016", "immune"), ("cercek_dostarlimab", "immune")],
+)
 def test_a_trial_is_predicted_by_the_fit_of_its_name_or_of_its_disease(trial, result):
     assert result_for(load_trial(trial)) == result
 
@@ -50,11 +65,12 @@ def test_a_derived_interval_is_marked_and_a_missing_figure_named():
 def test_blocks_are_filled_and_the_rest_stays():
     text = "before\n<!-- fit immune: terms -->\nold\n<!-- end -->\nafter"
     made = filled(text, [])
-    assert made.startswith("before\n<!-- fit immune: terms -->\n\n| trial |") and made.endswith("\n\n<!-- end -->\nafter")
+    assert made.startswith("before\n<!-- fit immune: terms -->\n\n| trial |") and made.endswith(
+        "\n\n<!-- end -->\nafter"
+    )
     assert "old" not in made and filled(made, []) == made
 
 
 def test_a_block_without_an_end_is_refused():
     with pytest.raises(ContentError, match="a block of a fit has no end"):
         filled("<!-- fit immune: terms -->\n", [])
-

@@ -86,8 +86,12 @@ def test_a_point_that_is_no_patient_s_has_no_weight():
 
 
 def test_the_best_point_is_the_highest_of_all_that_were_evaluated():
-    state = {"points": np.array([[0.0], [1.0], [2.0]]), "values": np.array([[3.0], [0.5], [-2.0]]),
-             "best": np.array([9.0]), "best_value": -1.0}
+    state = {
+        "points": np.array([[0.0], [1.0], [2.0]]),
+        "values": np.array([[3.0], [0.5], [-2.0]]),
+        "best": np.array([9.0]),
+        "best_value": -1.0,
+    }
     at, value = best_point(Normal(), state)
     assert at == 1.0 and value == pytest.approx(-0.5 * ((0.5 - MEAN) / SD) ** 2)
     at, value = best_point(Normal(), {**state, "best_value": 0.0})

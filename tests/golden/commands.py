@@ -15,11 +15,24 @@ from unittest.mock import patch
 from pkpd.commands import cli
 from tests.golden.rows import Rows, paths, tabled
 
-SHOWN = ("oxaliplatin", "oxaliplatin_yamada_2025", "patients_crc", "folfox4", "checkmate_142_combination",
-          "immune", "neoadjuvant_cycles")
-_LISTED = {"models": ("drugs/oxaliplatin", "systems/crlm"), "drugs": ("drugs/oxaliplatin", "drugs/cetuximab"),
-           "parameters": ("crlm_resectable",), "regimens": ("folfox4",), "trials": ("eortc_40983",),
-           "fits": ("immune",), "studies": ("platforms",)}
+SHOWN = (
+    "oxaliplatin",
+    "oxaliplatin_yamada_2025",
+    "patients_crc",
+    "folfox4",
+    "checkmate_142_combination",
+    "immune",
+    "neoadjuvant_cycles",
+)
+_LISTED = {
+    "models": ("drugs/oxaliplatin", "systems/crlm"),
+    "drugs": ("drugs/oxaliplatin", "drugs/cetuximab"),
+    "parameters": ("crlm_resectable",),
+    "regimens": ("folfox4",),
+    "trials": ("eortc_40983",),
+    "fits": ("immune",),
+    "studies": ("platforms",),
+}
 _BAD = """[model]
 title = "x"
 time = "hour"
@@ -102,8 +115,22 @@ def trial_told() -> Rows:
 
 def simulated() -> Rows:
     """`pkpd simulate`: the table of three patients."""
-    return _written("simulate", "crlm_folfox", "--regimen", "folfox4", "--cycles", "2", "--patients", "3",
-                    "--until", "20 day", "--every", "5 day", "--seed", "1")
+    return _written(
+        "simulate",
+        "crlm_folfox",
+        "--regimen",
+        "folfox4",
+        "--cycles",
+        "2",
+        "--patients",
+        "3",
+        "--until",
+        "20 day",
+        "--every",
+        "5 day",
+        "--seed",
+        "1",
+    )
 
 
 def recorded(*more: str) -> Rows:

@@ -34,7 +34,16 @@ from unittest.mock import patch
 
 import numpy as np
 
-from pkpd import compare_exposures, load_evidence, load_fit, load_parameters, load_study, load_trial, run_study, run_trial
+from pkpd import (
+    compare_exposures,
+    load_evidence,
+    load_fit,
+    load_parameters,
+    load_study,
+    load_trial,
+    run_study,
+    run_trial,
+)
 from pkpd.commands import run
 from pkpd.content.library import names
 from pkpd.fit import predict
@@ -114,8 +123,10 @@ def fit(name: str, patients: int = 60, replicates: int = 100) -> Rows:
         for key, value in zip(target.figures, values, strict=True):
             found[f"{place} | expected | {key}"] = {"scaled": value}
         for t, own in zip(target.terms, target.split(values), strict=True):
-            found[f"{place} | term | {t.trial.name}"] = {"log_likelihood": float(t.log_likelihood(own)),
-                                                         "distance": float(t.distance(own))}
+            found[f"{place} | term | {t.trial.name}"] = {
+                "log_likelihood": float(t.log_likelihood(own)),
+                "distance": float(t.distance(own)),
+            }
         found[f"{place} | log posterior"] = {"prior": float(target.log_prior(at)), "whole": target(at)}
     return found
 
@@ -127,8 +138,10 @@ def study(name: str) -> Rows:
     """A study's tables at few patients and draws."""
     own = load_study(name)
     found = result(run_study(_SMALL[own.kind](own)))
-    return {row: {k: v for k, v in numbers.items() if not (own.kind == "stability" and k.startswith(TIED))}
-            for row, numbers in found.items()}
+    return {
+        row: {k: v for k, v in numbers.items() if not (own.kind == "stability" and k.startswith(TIED))}
+        for row, numbers in found.items()
+    }
 
 
 def _neoadjuvant(own: Any) -> Any:
@@ -157,8 +170,13 @@ def _stability(own: Any) -> Any:
     return replace(own, patients=6, draws=2, groups=own.groups[:2])
 
 
-_SMALL = {"neoadjuvant": _neoadjuvant, "platforms": _platforms, "order": _order, "resistance": _resistance,
-          "stability": _stability}
+_SMALL = {
+    "neoadjuvant": _neoadjuvant,
+    "platforms": _platforms,
+    "order": _order,
+    "resistance": _resistance,
+    "stability": _stability,
+}
 
 
 # --- exposures ---------------------------------------------------------
@@ -185,7 +203,12 @@ def recipes() -> dict[str, Recipe]:
     found |= {f"fits/{n}": partial(fit, n) for n in names("fit")}
     found |= {f"studies/{n}": partial(study, n) for n in names("study")}
     found |= {f"commands/show_{n}": partial(shown, n) for n in SHOWN}
-    return found | {"exposures": exposures, "commands/list": listed, "commands/check": checked,
-                    "commands/trial": trial_told, "commands/simulate": simulated,
-                    "commands/simulate_data": recorded,
-                    "commands/simulate_data_typical": partial(recorded, "--typical")}
+    return found | {
+        "exposures": exposures,
+        "commands/list": listed,
+        "commands/check": checked,
+        "commands/trial": trial_told,
+        "commands/simulate": simulated,
+        "commands/simulate_data": recorded,
+        "commands/simulate_data_typical": partial(recorded, "--typical"),
+    }

@@ -8,8 +8,22 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 
 Rows = dict[str, dict[str, object]]
-PROSE = {"title", "text", "where", "source", "reference", "note", "miss", "label", "assumes", "population",
-         "remedy", "version", "hashes", "level"}
+PROSE = {
+    "title",
+    "text",
+    "where",
+    "source",
+    "reference",
+    "note",
+    "miss",
+    "label",
+    "assumes",
+    "population",
+    "remedy",
+    "version",
+    "hashes",
+    "level",
+}
 WORDS = {"unit", "class", "basis", "interval_from", "lies", "bounds", "seen", "use", "kind"}  # naming no row
 PLACES = {"dose", "gap", "read", "before", "after", "rank", "factor", "cycles"}  # numbers that name a row
 OWN_ERROR = {"apart", "off", "lowest", "highest", "margin"}  # of the solver

@@ -9,8 +9,10 @@ from tests.golden.tables import RELATIVE, differences, file_of, kept, parsed, te
 
 RECIPES = recipes()
 EXACT = os.environ.get("GOLDEN") == "exact"  # to the last digit, where recipes.py says so
-REMEDY = ("see what moved with `python -m tests.golden {0}`; if it is meant, keep it with "
-          "`python -m tests.golden {0} --write`")
+REMEDY = (
+    "see what moved with `python -m tests.golden {0}`; if it is meant, keep it with "
+    "`python -m tests.golden {0} --write`"
+)
 
 
 def compared(name, old, new):
@@ -87,8 +89,16 @@ def test_tables_come_back_as_they_were_written():
     row = {"value": 1 / 3, "basis": "trial, in part", "none": None, "so": True, "n": 7, "far": float("inf")}
     table = {"a | joint, both": row}
     back = parsed(written(table))
-    assert back == {"a | joint, both": {"value": "0.333333333333", "basis": "trial, in part", "none": "none",
-                                        "so": "yes", "n": "7", "far": "inf"}}
+    assert back == {
+        "a | joint, both": {
+            "value": "0.333333333333",
+            "basis": "trial, in part",
+            "none": "none",
+            "so": "yes",
+            "n": "7",
+            "far": "inf",
+        }
+    }
     assert not differences(table, back)
 
 

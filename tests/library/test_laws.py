@@ -104,7 +104,9 @@ def dosed(name: str, rtol: float = 1e-6) -> Simulation:
 
 def agrees(x: np.ndarray, other: np.ndarray, scale: np.ndarray) -> float:
     """The largest difference (time, state), relative, with a floor of a thousandth of each state's peak."""
-    return float(np.max(np.abs(x - other) / (np.abs(other) + 1e-3 * np.abs(other).max(axis=0) + 1e-9 * scale)))
+    return float(
+        np.max(np.abs(x - other) / (np.abs(other) + 1e-3 * np.abs(other).max(axis=0) + 1e-9 * scale))
+    )
 
 
 def scales(model: Model) -> np.ndarray:
@@ -147,8 +149,14 @@ def test_every_declared_parameter_changes_a_rate_a_variable_a_start_or_a_dose(na
         for v in model.variables:
             values[v.name] = evaluate(v.tree, values, np)
         starts = [evaluate(c.start, values, np) for c in model.compartments]
-        return np.array([*right_hand_side(model, state, p, np.zeros(len(state))),
-                         *(values[v.name] for v in model.variables), *starts], dtype=float)
+        return np.array(
+            [
+                *right_hand_side(model, state, p, np.zeros(len(state))),
+                *(values[v.name] for v in model.variables),
+                *starts,
+            ],
+            dtype=float,
+        )
 
     for i, parameter in enumerate(model.inputs):
         moved = inputs.copy()
@@ -175,14 +183,17 @@ def given(model: Model, people: Population) -> np.ndarray:
 
 
 def solved_closed(name: str, times: np.ndarray) -> np.ndarray:
-    """States (patient, time, state) of the closed model; a system's by the yardstick, which compiles nothing."""
+    """States (patient, time, state) of the closed model; a system's by the yardstick, which
+    compiles nothing.
+    """
     model, people = closed(MODELS[name]), patients(name)
     start = np.zeros((PATIENTS, len(model.states)))
     start[:, : len(MODELS[name].states)] = start_states(MODELS[name], people)
     schedule = events(name, people)
     if name in DRUGS:
-        out, status, *_ = solve_population(model, start, people.inputs, schedule, np.tile(times, (PATIENTS, 1)),
-                                          np.zeros(PATIENTS))
+        out, status, *_ = solve_population(
+            model, start, people.inputs, schedule, np.tile(times, (PATIENTS, 1)), np.zeros(PATIENTS)
+        )
         assert not status.any()
         return out
     return solve_patient(model, start[0], people.inputs[0], schedule, 0, times, rtol=1e-9)[None]
@@ -192,7 +203,10 @@ def solved_closed(name: str, times: np.ndarray) -> np.ndarray:
 def test_totals_of_the_closed_model_change_by_the_doses_alone(name):
     model = closed(MODELS[name])
     totals = weights(model)
-    days, done = np.array([0.0, 2.0, 9.0, 16.0, 30.0]), np.array([0, 1, 1, 2, 2])  # cycles whose infusions ended
+    days, done = (
+        np.array([0.0, 2.0, 9.0, 16.0, 30.0]),
+        np.array([0, 1, 1, 2, 2]),
+    )  # cycles whose infusions ended
     if name in SYSTEMS:
         days, done = days[:3], done[:3]
     out = solved_closed(name, days * float(units.ratio("day", model.time)))
@@ -227,7 +241,9 @@ def test_no_dose_means_no_drug_and_no_kill(name):
 
 
 def sizes(model: Model, names: tuple[str, ...], factor: float) -> np.ndarray:
-    """By what quantities change where masses and amounts of substance are counted in a unit so many times smaller."""
+    """By what quantities change where masses and amounts of substance are counted in a unit so many times
+    smaller.
+    """
     dims = [dict(units.parse_unit(model.unit(n)).dims) for n in names]
     return np.array([factor ** float(d.get("kilogram", 0) + d.get("mole", 0)) for d in dims])
 
@@ -240,8 +256,12 @@ def test_other_units_of_amount_change_nothing(name, factor):
     s = usual.schedule
     value = s.value * np.where(s.kind == SET, inputs[s.index % len(inputs)], states[s.index % len(states)])
     people = replace(usual.population, inputs=usual.population.inputs * inputs)
-    model = replace(model, compartments=tuple(replace(c, scale=c.scale and c.scale * x)
-                                              for c, x in zip(model.compartments, states, strict=True)))
+    model = replace(
+        model,
+        compartments=tuple(
+            replace(c, scale=c.scale and c.scale * x) for c, x in zip(model.compartments, states, strict=True)
+        ),
+    )
     other = simulate(model, people, replace(s, value=value), grid(name)).states / states
     size = np.abs(usual.states) + 1e-3 * np.abs(usual.states).max(axis=1, keepdims=True)
     assert np.max(np.abs(other - usual.states) / np.where(size > 0, size, 1.0)) < 1e-5
@@ -252,8 +272,9 @@ def test_both_engines_give_the_same_answer(name):
     model, solved = MODELS[name], dosed(name, 1e-7)
     start = start_states(model, solved.population)
     for i in range(PATIENTS if name in DRUGS else 1):
-        yardstick = solve_patient(model, start[i], solved.population.inputs[i], solved.schedule, i, solved.times[i],
-                                  rtol=1e-9)
+        yardstick = solve_patient(
+            model, start[i], solved.population.inputs[i], solved.schedule, i, solved.times[i], rtol=1e-9
+        )
         assert agrees(solved.states[i], yardstick, scales(model)) < 1e-5
 
 
@@ -273,7 +294,9 @@ def test_halving_the_tolerance_changes_nothing_seen(name):
     model, usual, finer = MODELS[name], dosed(name), dosed(name, 5e-7)
     for seen in (*model.states, *(v.name for v in model.variables)):
         a, b = usual[seen], finer[seen]
-        assert np.all(np.abs(a - b) <= 1e-4 * (np.abs(b) + 1e-3 * np.abs(b).max(axis=1, keepdims=True)) + 1e-9), seen
+        assert np.all(
+            np.abs(a - b) <= 1e-4 * (np.abs(b) + 1e-3 * np.abs(b).max(axis=1, keepdims=True)) + 1e-9
+        ), seen
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -311,7 +334,9 @@ def test_a_dose_moves_every_compartment(name):
 def test_twice_the_dose_is_twice_the_concentration_unless_elimination_saturates(name):
     once, twice = (course(name, f)["Cc"][0] for f in (1.0, 2.0))
     if SATURABLE & {n for n in MODELS[name].inputs if np.any(patients(name, 1)[n] > 0)}:
-        assert np.all(twice >= 2 * once - 1e-6 * once.max()) and np.any(twice > 2.02 * once + 1e-6 * once.max())
+        assert np.all(twice >= 2 * once - 1e-6 * once.max()) and np.any(
+            twice > 2.02 * once + 1e-6 * once.max()
+        )
     else:
         assert twice == pytest.approx(2 * once, rel=1e-6, abs=1e-9 * once.max())
 
@@ -358,13 +383,17 @@ def test_a_set_without_a_model_is_a_set_of_patients_who_can_be_drawn():
     assert own.covariates and not own.values and all(c.unit for c in own.covariates)
 
 
-@pytest.mark.parametrize("name", [s for s in SETS if s not in PATIENT_SETS and load_parameters(s).model in DRUGS])
+@pytest.mark.parametrize(
+    "name", [s for s in SETS if s not in PATIENT_SETS and load_parameters(s).model in DRUGS]
+)
 def test_every_drug_is_given_to_the_same_patients_but_for_what_is_a_matter_of_the_drug(name):
     home, own = load_parameters("patients_crc").covariates, load_parameters(name).covariates
     assert set(home) <= set(own) and {c.name for c in set(own) - set(home)} <= {"ADA"}
 
 
-@pytest.mark.parametrize("name", [n for n in NAMES if FILES[n].parameters and not n.startswith("structures/")])
+@pytest.mark.parametrize(
+    "name", [n for n in NAMES if FILES[n].parameters and not n.startswith("structures/")]
+)
 def test_every_model_with_parameters_has_a_set_that_fills_it(name):
     assert any(load_parameters(s).model == name for s in SETS)
 
@@ -379,9 +408,16 @@ def test_every_structure_is_what_a_drug_is_like(name):
 
 def received_by(drugs: tuple[str, ...]) -> list[str]:
     """The systems and drugs of the library that can receive a regimen's drugs."""
+
     def takes(name: str) -> bool:
-        return all(any(c.dose is not None and d in (c.name, c.name.rsplit(".", 1)[0]) for c in MODELS[name].compartments)
-                   or drugs == (name.removeprefix("drugs/"),) for d in drugs)
+        return all(
+            any(
+                c.dose is not None and d in (c.name, c.name.rsplit(".", 1)[0])
+                for c in MODELS[name].compartments
+            )
+            or drugs == (name.removeprefix("drugs/"),)
+            for d in drugs
+        )
 
     return [n for n in WHOLE if takes(n)]
 

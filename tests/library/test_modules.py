@@ -1,4 +1,6 @@
-"""Optional modules of the tumour-immune system: alone and in pairs they keep what the core keeps, and take nothing when off."""
+"""Optional modules of the tumour-immune system: alone and in pairs they keep what the core keeps, and take
+nothing when off.
+"""
 
 import json
 from functools import lru_cache
@@ -17,10 +19,15 @@ from pkpd.parameters.population import draw, typical
 from pkpd.parameters.sets import line_for, load_parameters
 from pkpd.simulation.simulation import simulate, start_states
 
-CORE, FULL = (library.read("model", f"systems/{n}").data["parts"] for n in ("crlm_immune", "crlm_immune_full"))
+CORE, FULL = (
+    library.read("model", f"systems/{n}").data["parts"] for n in ("crlm_immune", "crlm_immune_full")
+)
 ADDED = {name: part for name, part in FULL.items() if name not in CORE}
-LIGHT = {k: {**p, "n": 1} if "n" in p else p for k, p in CORE.items()
-         if k not in ("occult", "surveillance", "imaging", "hazard") and not k.startswith(("egfr", "release"))}
+LIGHT = {
+    k: {**p, "n": 1} if "n" in p else p
+    for k, p in CORE.items()
+    if k not in ("occult", "surveillance", "imaging", "hazard") and not k.startswith(("egfr", "release"))
+}
 
 
 def modules() -> dict[str, dict[str, dict]]:
@@ -30,7 +37,11 @@ def modules() -> dict[str, dict[str, dict]]:
         if not part["use"].startswith("couplings/"):
             found.setdefault(part["use"], {})[name] = part
     for lines in found.values():
-        joined = {n: p for n, p in ADDED.items() if p["use"].startswith("couplings/") and set(p.values()) & set(lines)}
+        joined = {
+            n: p
+            for n, p in ADDED.items()
+            if p["use"].startswith("couplings/") and set(p.values()) & set(lines)
+        }
         lines |= joined
     return found
 
@@ -76,8 +87,10 @@ def evaluated(model: Model, values: dict) -> tuple[dict, np.ndarray]:
 
 def with_and_without(model: Model, values: dict[str, float]) -> tuple[dict[str, float], dict[str, float]]:
     """The rates of the core's states in a larger system and in the core alone."""
-    both = [dict(zip(m.states, evaluated(m, {n: values[n] for n in names(m)})[1][:, 0].tolist(), strict=True))
-            for m in (model, core())]
+    both = [
+        dict(zip(m.states, evaluated(m, {n: values[n] for n in names(m)})[1][:, 0].tolist(), strict=True))
+        for m in (model, core())
+    ]
     return {n: both[0][n] for n in core().states}, both[1]
 
 
@@ -111,16 +124,22 @@ def test_a_module_of_no_strength_leaves_every_rate_of_the_core_as_it_is(use):
 @pytest.mark.parametrize("use", MODULES)
 def test_without_tumour_and_treatment_a_module_leaves_the_core_as_it_is(use):
     model = system(CORE, use)
-    values = point(model) | {n: 0.0 for n in names(model) if n.split(".")[0] in ("hepatic", "extrahepatic", "effect", "therapy")}
+    values = point(model) | {
+        n: 0.0 for n in names(model) if n.split(".")[0] in ("hepatic", "extrahepatic", "effect", "therapy")
+    }
     added = {n: defaults()[line_for(n)] for n in model.inputs if n not in core().inputs}
-    values |= added | {c.name: float(evaluate(c.start, added, np)) for c in model.compartments if c.name not in core().states}
+    values |= added | {
+        c.name: float(evaluate(c.start, added, np)) for c in model.compartments if c.name not in core().states
+    }
     own, alone = with_and_without(model, values)
     assert own == pytest.approx(alone, rel=1e-12, abs=1e-15)
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=" ".join)
 def test_two_modules_go_together(pair):
-    """Units fit, no rule finds an issue, every parameter changes something, no amount falls below zero, totals are kept."""
+    """Units fit, no rule finds an issue, every parameter changes something, no amount falls below zero,
+    totals are kept.
+    """
     model = system(LIGHT, *pair)
     assert [str(i) for i in check_model(model)] == []
     base, states, inputs = point(model), list(model.states), list(model.inputs)
@@ -149,7 +168,11 @@ def test_with_every_module_off_the_core_runs_its_course():
     for model in (alone, full):
         people = draw(model, load_parameters((), model), 8, seed=5, covariates={"ELSEWHERE": 2})
         off = {n: 0.0 for n in model.inputs if n.endswith(".STRENGTH")}
-        runs.append(simulate(model, people.with_inputs({**off, "therapy.PD1": 0.9}), None, [0.0, 90.0, 258.0], rtol=1e-8))
+        runs.append(
+            simulate(
+                model, people.with_inputs({**off, "therapy.PD1": 0.9}), None, [0.0, 90.0, 258.0], rtol=1e-8
+            )
+        )
     for name in alone.states:
         assert runs[1][name] == pytest.approx(runs[0][name], rel=1e-5, abs=1e-7), name
 
@@ -160,7 +183,9 @@ def test_every_state_of_a_module_starts_where_it_stays_without_tumour():
     one = typical(model, load_parameters((), model))
     start = start_states(model, one)[0]
     values = dict(zip(names(model), [*start, *one.inputs[0]], strict=True))
-    values |= {n: 0.0 for n in names(model) if n.split(".")[0] in ("hepatic", "extrahepatic")} | {"systemic.priming": 0.0}
+    values |= {n: 0.0 for n in names(model) if n.split(".")[0] in ("hepatic", "extrahepatic")} | {
+        "systemic.priming": 0.0
+    }
     _, rates = evaluated(model, values)
     own = {n: float(r[0]) for n, r in zip(model.states, rates, strict=True) if n not in core().states}
     assert own == pytest.approx(dict.fromkeys(own, 0.0), abs=1e-15)

@@ -599,7 +599,9 @@ def test_a_model_is_composed_once_and_then_kept(kept):
 def test_a_model_is_composed_again_when_a_file_of_it_changes(kept, file):
     before = load_model("pair.toml")
     text = Path(file).read_text()
-    Path(file).write_text(text.replace('title = "t"', 'title = "another"').replace("KD * dead", "2 * KD * dead"))
+    Path(file).write_text(
+        text.replace('title = "t"', 'title = "another"').replace("KD * dead", "2 * KD * dead")
+    )
     after = load_model("pair.toml")
     assert len(kept) == 2 and after != before
     assert (after.hash == before.hash) == (file == "pair.toml")
@@ -608,7 +610,11 @@ def test_a_model_is_composed_again_when_a_file_of_it_changes(kept, file):
 def test_a_swapped_model_is_kept_apart(kept):
     Path("other.toml").write_text(LESION.replace("KD * dead", "3 * KD * dead"))
     plain, swapped = load_model("pair.toml"), load_model("pair.toml", {"b": "other.toml"})
-    assert plain.hash != swapped.hash and load_model("pair.toml", {"b": "other.toml"}) == swapped and len(kept) == 2
+    assert (
+        plain.hash != swapped.hash
+        and load_model("pair.toml", {"b": "other.toml"}) == swapped
+        and len(kept) == 2
+    )
 
 
 @pytest.mark.parametrize("junk", [b"", b"junk", b"\x80\x05K\x07", b"\x80\x05"])
@@ -619,8 +625,16 @@ def test_a_kept_model_that_is_corrupt_is_composed_again(kept, tmp_path, junk):
     assert load_model("pair.toml") == first and len(kept) == 2
 
 
-@pytest.mark.parametrize("broken", [PAIR.replace("lesion.toml", "leson.toml", 1), PAIR.replace("{", "{ m = 3,", 1),
-                                    PAIR + "n = 3\n", HEAD + "parts = 3\n", PAIR.replace("[parts]", "[[parts]]")])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        PAIR.replace("lesion.toml", "leson.toml", 1),
+        PAIR.replace("{", "{ m = 3,", 1),
+        PAIR + "n = 3\n",
+        HEAD + "parts = 3\n",
+        PAIR.replace("[parts]", "[[parts]]"),
+    ],
+)
 def test_what_is_wrong_with_a_model_is_told_every_time(kept, tmp_path, broken):
     Path("pair.toml").write_text(broken)
     messages = set()
@@ -638,28 +652,37 @@ def test_a_model_is_composed_where_nothing_can_be_kept(kept, tmp_path, monkeypat
 
 
 def test_a_second_process_simulates_without_sympy_and_pint(tmp_path):
-    code = ("import sys, pkpd\nmodel = pkpd.load_model('drugs/fluorouracil')\n"
-            "people = pkpd.draw(model, pkpd.load_parameters((), model), 2)\n"
-            "pkpd.simulate(model, people, times=(0.0, 1.0))\n"
-            "print([m for m in ('sympy', 'pint', 'pandas') if m in sys.modules])")
+    code = (
+        "import sys, pkpd\nmodel = pkpd.load_model('drugs/fluorouracil')\n"
+        "people = pkpd.draw(model, pkpd.load_parameters((), model), 2)\n"
+        "pkpd.simulate(model, people, times=(0.0, 1.0))\n"
+        "print([m for m in ('sympy', 'pint', 'pandas') if m in sys.modules])"
+    )
     own = cache.folder()
     if own is not None and (own / "driver").is_dir():  # of no model, and long to compile
         shutil.copytree(own / "driver", tmp_path / "driver")
     env = {**os.environ, "PKPD_CACHE": str(tmp_path)}
-    out = [subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout
-           for _ in range(2)]
+    out = [
+        subprocess.run(
+            [sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True
+        ).stdout
+        for _ in range(2)
+    ]
     assert out[1].strip() == "[]"
 
 
 # --- like another model ------------------------------------------------------------
 
-ONE = HEAD + """[parameters]
+ONE = (
+    HEAD
+    + """[parameters]
 K = { unit = "1/day" }
 [compartments]
 central = { unit = "mg", dose = true }
 [flows]
 elimination = { from = "central", rate = "K * central" }
 """
+)
 
 
 def like(base: str, rest: str = "") -> str:
@@ -678,8 +701,13 @@ def test_a_model_like_another_has_its_lines(one):
 
 
 def test_own_lines_replace_and_add_to_those_of_the_model_that_it_is_like(one):
-    model = parse_model(like("one.toml", '[parameters]\nK2 = { unit = "1/day" }\n[flows]\n'
-                             'elimination = { from = "central", rate = "(K + K2) * central" }'))
+    model = parse_model(
+        like(
+            "one.toml",
+            '[parameters]\nK2 = { unit = "1/day" }\n[flows]\n'
+            'elimination = { from = "central", rate = "(K + K2) * central" }',
+        )
+    )
     assert model.title == "own" and model.inputs == ("K", "K2")
     assert [unparse(f.tree) for f in model.flows] == ["(K + K2) * central"]
 
@@ -696,12 +724,15 @@ def test_texts_do_not_change_what_is_computed(one):
     assert parse_model(other).hash == load_model("one.toml").hash
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    (like("nothing.toml"), "m: model.like: nothing.toml: no such file"),
-    ('[model]\ntitle = "own"\ntime = "day"\nlike = 3', "m: model.like: 3 is not the name of a model"),
-    (like("own.toml"), "own.toml: model.like: 'own.toml' leads back to itself"),
-    (like("systems/crlm"), "m: model.like: joins a system"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (like("nothing.toml"), "m: model.like: nothing.toml: no such file"),
+        ('[model]\ntitle = "own"\ntime = "day"\nlike = 3', "m: model.like: 3 is not the name of a model"),
+        (like("own.toml"), "own.toml: model.like: 'own.toml' leads back to itself"),
+        (like("systems/crlm"), "m: model.like: joins a system"),
+    ],
+)
 def test_a_like_that_cannot_be_followed_is_refused(one, text, message):
     Path("own.toml").write_text(like("own.toml"))
     with pytest.raises(ContentError) as caught:

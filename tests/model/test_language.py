@@ -59,7 +59,9 @@ def test_a_drug_reads_as_written():
 def test_an_unknown_name_has_no_unit():
     with pytest.raises(ContentError) as caught:
         parse_model(DRUG).unit("Cd")
-    assert [(i.where, i.what, i.remedy) for i in caught.value.issues] == [("model", "has no 'Cd'", "did you mean 'Cc' or 'CL'?")]
+    assert [(i.where, i.what, i.remedy) for i in caught.value.issues] == [
+        ("model", "has no 'Cd'", "did you mean 'Cc' or 'CL'?")
+    ]
 
 
 def test_a_misspelt_name_is_offered_the_near_one():

@@ -1,5 +1,6 @@
-"""python -m tests.mutated [COUNT] [SEED] [READER …]: how many damaged inputs each reader took, refused or stumbled over, and
-which single changed values it took, by place and kind of change."""
+"""python -m tests.mutated [COUNT] [SEED] [READER …]: how many damaged inputs each reader took, refused or
+stumbled over, and which single changed values it took, by place and kind of change.
+"""
 
 import random
 import re

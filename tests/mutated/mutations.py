@@ -1,4 +1,6 @@
-"""Random damage to an input: to its tables one value at a time, or to its bytes; and what a reader makes of it."""
+"""Random damage to an input: to its tables one value at a time, or to its bytes; and what a reader makes of
+it.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +19,127 @@ from pkpd.errors import PkpdError
 Path = tuple[str | int, ...]
 SECONDS = 60  # in which an input is read or refused
 ODD: tuple[Any, ...] = (
-    "", "x", "−1", "1e999", "nan", "../x", "../../etc", "a/b.toml", "\u0000", "é", "é" * 300, "a" * 5000, "9" * 5000, "ＣＬ",
-    "1 mg", "7 day", "-3 day", "1 furlong", "1e9 mg", "1e400 mg", "kg**99", "mg/0", "degC", "mg\n", "day",
-    "CL", "Cc", "K * central", "next.central", "hill(1, 0, 1)", "sqrt(-1)", "0/0", "1/0", "1/3", "exp(1000)",
-    "exp(exp(exp(10)))", "2**2**2**2**2", "9**9**9", "(" * 60, "[" * 500, "(" * 200 + "1" + ")" * 200, "__import__('os')",
-    "__class__", "drugs/oxaliplatin", "systems/crlm", "parameters/x",
-    0, 1, -1, 2, 65, 0.5, -0.0, 5e-324, 1e-300, 1e300, -1e300, 1e308, float("inf"), float("-inf"), float("nan"), 10**30,
-    10**400, -(10**400), True, False, [], [[]], {}, [1], ["x"], ["a", 1], {"a": 1}, [[1], [2]], [["x"]], [{}],
-    {"law": "lognormal", "sd": 1e9}, {"law": "lognormal", "cv": 1e200}, {"law": "normal", "sd": 1e300}, {"law": [], "sd": {}},
-    {"law": "uniform", "low": -1e300, "high": 1e300}, {"law": "categorical", "values": [], "weights": []},
-    {"is": "BSA", "reference": {"BSA": 1}}, {"is": "1/(BSA - 2)", "reference": {"BSA": 3}}, {"unit": "1"},
-    {"lag": "CL", "forms": {"": ""}}, date(2020, 1, 1), datetime(2020, 1, 1), clock(1, 2))
-NAMES = ("CL", "V", "BSA", "central", "unit", "value", "spread", "effect", "low", "high", "copies", "use", "n", "chain", "next",
-         "exp", "", "1", "é", "a" * 60, "K.L", "class", "model", "parameters", "parts", "like", "joins", "seen", "where")
+    "",
+    "x",
+    "−1",
+    "1e999",
+    "nan",
+    "../x",
+    "../../etc",
+    "a/b.toml",
+    "\u0000",
+    "é",
+    "é" * 300,
+    "a" * 5000,
+    "9" * 5000,
+    "ＣＬ",
+    "1 mg",
+    "7 day",
+    "-3 day",
+    "1 furlong",
+    "1e9 mg",
+    "1e400 mg",
+    "kg**99",
+    "mg/0",
+    "degC",
+    "mg\n",
+    "day",
+    "CL",
+    "Cc",
+    "K * central",
+    "next.central",
+    "hill(1, 0, 1)",
+    "sqrt(-1)",
+    "0/0",
+    "1/0",
+    "1/3",
+    "exp(1000)",
+    "exp(exp(exp(10)))",
+    "2**2**2**2**2",
+    "9**9**9",
+    "(" * 60,
+    "[" * 500,
+    "(" * 200 + "1" + ")" * 200,
+    "__import__('os')",
+    "__class__",
+    "drugs/oxaliplatin",
+    "systems/crlm",
+    "parameters/x",
+    0,
+    1,
+    -1,
+    2,
+    65,
+    0.5,
+    -0.0,
+    5e-324,
+    1e-300,
+    1e300,
+    -1e300,
+    1e308,
+    float("inf"),
+    float("-inf"),
+    float("nan"),
+    10**30,
+    10**400,
+    -(10**400),
+    True,
+    False,
+    [],
+    [[]],
+    {},
+    [1],
+    ["x"],
+    ["a", 1],
+    {"a": 1},
+    [[1], [2]],
+    [["x"]],
+    [{}],
+    {"law": "lognormal", "sd": 1e9},
+    {"law": "lognormal", "cv": 1e200},
+    {"law": "normal", "sd": 1e300},
+    {"law": [], "sd": {}},
+    {"law": "uniform", "low": -1e300, "high": 1e300},
+    {"law": "categorical", "values": [], "weights": []},
+    {"is": "BSA", "reference": {"BSA": 1}},
+    {"is": "1/(BSA - 2)", "reference": {"BSA": 3}},
+    {"unit": "1"},
+    {"lag": "CL", "forms": {"": ""}},
+    date(2020, 1, 1),
+    datetime(2020, 1, 1),
+    clock(1, 2),
+)
+NAMES = (
+    "CL",
+    "V",
+    "BSA",
+    "central",
+    "unit",
+    "value",
+    "spread",
+    "effect",
+    "low",
+    "high",
+    "copies",
+    "use",
+    "n",
+    "chain",
+    "next",
+    "exp",
+    "",
+    "1",
+    "é",
+    "a" * 60,
+    "K.L",
+    "class",
+    "model",
+    "parameters",
+    "parts",
+    "like",
+    "joins",
+    "seen",
+    "where",
+)
 
 
 @dataclass(frozen=True)
@@ -44,7 +154,9 @@ class Change:
 
 def values(tables: Any, above: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Every value of some tables with its path."""
-    pairs = tables.items() if isinstance(tables, dict) else enumerate(tables) if isinstance(tables, list) else ()
+    pairs = (
+        tables.items() if isinstance(tables, dict) else enumerate(tables) if isinstance(tables, list) else ()
+    )
     for key, value in pairs:
         yield (*above, key), value
         yield from values(value, (*above, key))
@@ -71,12 +183,18 @@ def changed(tables: dict, rng: random.Random) -> tuple[dict, Change]:
         at[name] = at.pop(last)
         return mine, Change(path, last, name, how)
     new = at[last] = _new(old, how, [v for _, v in values(mine)], rng)
-    return changed(tables, rng) if new == old and type(new) is type(old) else (mine, Change(path, old, new, how))
+    return (
+        changed(tables, rng) if new == old and type(new) is type(old) else (mine, Change(path, old, new, how))
+    )
 
 
 _NUMBER = ("odd", "gone", "renamed", "scaled", "negated", "zeroed", "other")
-_WAYS: dict[type, tuple[str, ...]] = {int: _NUMBER, float: _NUMBER, bool: ("odd", "gone", "renamed", "negated"),
-                                      str: ("odd", "gone", "renamed", "misspelt", "other", "misspelt")}
+_WAYS: dict[type, tuple[str, ...]] = {
+    int: _NUMBER,
+    float: _NUMBER,
+    bool: ("odd", "gone", "renamed", "negated"),
+    str: ("odd", "gone", "renamed", "misspelt", "other", "misspelt"),
+}
 
 
 def _new(old: Any, how: str, all_values: list, rng: random.Random) -> Any:
@@ -93,16 +211,34 @@ def _new(old: Any, how: str, all_values: list, rng: random.Random) -> Any:
 
 def _misspelt(text: str, rng: random.Random) -> str:
     k = rng.randrange(len(text)) if text else 0
-    return rng.choice([text[:k] + text[k + 1:], text[:k] + rng.choice("xX0._- é*") + text[k:], text.swapcase(), text + text])
+    return rng.choice(
+        [
+            text[:k] + text[k + 1 :],
+            text[:k] + rng.choice("xX0._- é*") + text[k:],
+            text.swapcase(),
+            text + text,
+        ]
+    )
 
 
 def damaged(raw: bytes, rng: random.Random) -> bytes:
     """Bytes cut, doubled, moved, or strewn with others."""
     a, b = sorted(rng.randrange(len(raw) + 1) for _ in range(2))
     b = min(b, a + rng.choice([1, 2, 8, 200]))
-    noise = bytes(rng.choice(b"\x00\xff\xfe\r\n\t \"'[]{}=,;.#-+0123456789eExX@") for _ in range(rng.choice([1, 1, 2, 6])))
-    return rng.choice([raw[:a] + raw[b:], raw[:a] + noise + raw[b:], raw[:a] + raw[a:b] * rng.choice([2, 3]) + raw[b:],
-                       raw[:a], raw[:a] + noise + raw[a:], raw[b:] + raw[a:b]])
+    noise = bytes(
+        rng.choice(b"\x00\xff\xfe\r\n\t \"'[]{}=,;.#-+0123456789eExX@")
+        for _ in range(rng.choice([1, 1, 2, 6]))
+    )
+    return rng.choice(
+        [
+            raw[:a] + raw[b:],
+            raw[:a] + noise + raw[b:],
+            raw[:a] + raw[a:b] * rng.choice([2, 3]) + raw[b:],
+            raw[:a],
+            raw[:a] + noise + raw[a:],
+            raw[b:] + raw[a:b],
+        ]
+    )
 
 
 @contextmanager

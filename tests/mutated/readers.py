@@ -1,4 +1,6 @@
-"""Every door that an input comes in by, each as a function of a random number generator that damages one and reads it."""
+"""Every door that an input comes in by, each as a function of a random number generator that damages one and
+reads it.
+"""
 
 from __future__ import annotations
 
@@ -105,7 +107,9 @@ def own_model(rng: random.Random, folder: Path) -> Told:
 
 
 def own_values(rng: random.Random, folder: Path) -> Told:
-    """Values, spreads and covariates of a small model, damaged; patients are drawn, and all that they have is finite."""
+    """Values, spreads and covariates of a small model, damaged; patients are drawn, and all that they have is
+    finite.
+    """
     from pkpd import draw, load_parameters, parse_model, typical
 
     held, change = written(tomllib.loads(VALUES), VALUES.encode(), folder / "values.toml", rng)
@@ -114,7 +118,9 @@ def own_values(rng: random.Random, folder: Path) -> Told:
         model = parse_model(ONE, "one")
         own = load_parameters(folder / "values.toml", model)
         with np.errstate(all="raise", under="ignore"):
-            assert all(np.isfinite(p.inputs).all() for p in (draw(model, own, 5, seed=1), typical(model, own)))
+            assert all(
+                np.isfinite(p.inputs).all() for p in (draw(model, own, 5, seed=1), typical(model, own))
+            )
 
     return outcome(read) if held else "refused", change
 
@@ -128,10 +134,58 @@ def _one(folder: Path) -> tuple:
 
 
 CELLS = [
-    "", ".", "NA", "-99", "x", "1e308", "-1e308", "-1", "-2", "0", "1", "2", "3", "9", "1e-320", "nan", "inf", "1,5", "#",
-    "@", "C", "ID", "TIME", "EVID", "AMT", "DATE", "RATE", "C,ID", "12:30", "1/1/24", '"', "'", "1e12", "0.5", "central",
-    "é", "²", "\0", "\ufeff", "x" * 5000, "TABLE NO. 1", "1e999999999", "9" * 5000, "0x1F", "1_0", "\t", ";", "\n", "\r",
-    " ", "\udcff"]
+    "",
+    ".",
+    "NA",
+    "-99",
+    "x",
+    "1e308",
+    "-1e308",
+    "-1",
+    "-2",
+    "0",
+    "1",
+    "2",
+    "3",
+    "9",
+    "1e-320",
+    "nan",
+    "inf",
+    "1,5",
+    "#",
+    "@",
+    "C",
+    "ID",
+    "TIME",
+    "EVID",
+    "AMT",
+    "DATE",
+    "RATE",
+    "C,ID",
+    "12:30",
+    "1/1/24",
+    '"',
+    "'",
+    "1e12",
+    "0.5",
+    "central",
+    "é",
+    "²",
+    "\0",
+    "\ufeff",
+    "x" * 5000,
+    "TABLE NO. 1",
+    "1e999999999",
+    "9" * 5000,
+    "0x1F",
+    "1_0",
+    "\t",
+    ";",
+    "\n",
+    "\r",
+    " ",
+    "\udcff",
+]
 
 
 def _run_records(path: Path, folder: Path, rng: random.Random) -> str:
@@ -143,7 +197,9 @@ def _run_records(path: Path, folder: Path, rng: random.Random) -> str:
 
 
 def records(rng: random.Random, folder: Path) -> Told:
-    """A table of records, damaged in some cells, in how cells are separated, or in its bytes; read and run."""
+    """A table of records, damaged in some cells, in how cells are separated, or in its bytes;
+    read and run.
+    """
     raw = TABLE
     if rng.random() < 0.7:
         tokens = re.split(r"([,\n])", TABLE.decode())  # cells, and between them what separates them
@@ -179,30 +235,55 @@ def parquet(rng: random.Random, folder: Path) -> Told:
 def _spoilt(column: pd.Series, rng: random.Random) -> pd.Series:
     """A column with one cell replaced, or all of it of another type."""
     n = len(column)
-    kinds: list = [[True, False], ["a", None], [b"x", b""], [[1], [2]], [1e308, -1e308], [float("inf"), 0.0], [{"a": 1}, None],
-                   pd.to_datetime(["2024-01-01", None]), pd.to_timedelta([1, 2], "h"), pd.Categorical(["x", "y"]), [None, None],
-                   [2**63 - 1, -(2**63)], [Decimal("1.5"), None], [date(2024, 1, 1), None]]
+    kinds: list = [
+        [True, False],
+        ["a", None],
+        [b"x", b""],
+        [[1], [2]],
+        [1e308, -1e308],
+        [float("inf"), 0.0],
+        [{"a": 1}, None],
+        pd.to_datetime(["2024-01-01", None]),
+        pd.to_timedelta([1, 2], "h"),
+        pd.Categorical(["x", "y"]),
+        [None, None],
+        [2**63 - 1, -(2**63)],
+        [Decimal("1.5"), None],
+        [date(2024, 1, 1), None],
+    ]
     if rng.random() < 0.3:
         return pd.Series([v for v in rng.choice(kinds) for _ in range(n)][:n])
     cells = list(column) if rng.random() < 0.5 else [str(v) for v in column]
-    cells[rng.randrange(n)] = rng.choice([*CELLS, None, 1e308, -1.0, 0.5, float("nan"), float("inf"), 10**12, -99])
+    cells[rng.randrange(n)] = rng.choice(
+        [*CELLS, None, 1e308, -1.0, 0.5, float("nan"), float("inf"), 10**12, -99]
+    )
     if not isinstance(cells[0], str) and any(isinstance(c, str) for c in cells):
         cells = [None if v is None else str(v) for v in cells]
     return pd.Series(cells)
 
 
 READERS: dict[str, Reader] = {
-    "model": content("model", "drugs/cetuximab"), "system": content("model", "systems/crlm_folfox"),
-    "parameters": content("parameters", "fluorouracil_terret_2000"), "patients": content("parameters", "patients_crc"),
-    "context": content("parameters", "context_pretreated"), "regimen": content("regimen", "folfox4"),
+    "model": content("model", "drugs/cetuximab"),
+    "system": content("model", "systems/crlm_folfox"),
+    "parameters": content("parameters", "fluorouracil_terret_2000"),
+    "patients": content("parameters", "patients_crc"),
+    "context": content("parameters", "context_pretreated"),
+    "regimen": content("regimen", "folfox4"),
     "regimen of courses": content("regimen", "folfox4_cetuximab_weekly"),
     "regimen with rules": content("regimen", "mfolfox6_neutrophil_rules"),
-    "trial around an operation": content("trial", "eortc_40983"), "trial followed by scans": content("trial", "keynote_177"),
-    "fit": content("fit", "eortc_40983"), "result": content("result", "eortc_40983"),
+    "trial around an operation": content("trial", "eortc_40983"),
+    "trial followed by scans": content("trial", "keynote_177"),
+    "fit": content("fit", "eortc_40983"),
+    "result": content("result", "eortc_40983"),
     "exposures": content("exposures", "exposures"),
     **{f"study {name}": content("study", name) for name in library.names("study")},
-    "any model": content("model", *library.names("model")), "any parameters": content("parameters", *library.names("parameters")),
-    "any regimen": content("regimen", *library.names("regimen")), "any trial": content("trial", *library.names("trial")),
-    "own model": own_model, "own values": own_values,
-    "records": records, "records in Parquet": parquet, "command line": command,
+    "any model": content("model", *library.names("model")),
+    "any parameters": content("parameters", *library.names("parameters")),
+    "any regimen": content("regimen", *library.names("regimen")),
+    "any trial": content("trial", *library.names("trial")),
+    "own model": own_model,
+    "own values": own_values,
+    "records": records,
+    "records in Parquet": parquet,
+    "command line": command,
 }

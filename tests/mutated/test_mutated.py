@@ -1,4 +1,6 @@
-"""Damaged inputs of every kind are read or refused in the library's own words, never with a traceback, never for ever."""
+"""Damaged inputs of every kind are read or refused in the library's own words, never with a traceback, never
+for ever.
+"""
 
 import random
 

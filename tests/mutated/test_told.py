@@ -9,7 +9,11 @@ from pkpd.commands.show import check
 from pkpd.content import library
 
 FIT, TRIAL, FOLLOWED = ("result", "eortc_40983"), ("trial", "eortc_40983"), ("trial", "keynote_177")
-MODEL, SET, CALIBRATION = ("model", "drugs/cetuximab"), ("parameters", "fluorouracil_terret_2000"), ("fit", "eortc_40983")
+MODEL, SET, CALIBRATION = (
+    ("model", "drugs/cetuximab"),
+    ("parameters", "fluorouracil_terret_2000"),
+    ("fit", "eortc_40983"),
+)
 
 
 def issues_of(kind, name, change, folder):
@@ -32,23 +36,53 @@ def put(*path_and_value):
     return change
 
 
-@pytest.mark.parametrize(("source", "change", "where", "what"), [
-    (MODEL, put("model", "reference", ["a"]), "model.reference", "['a'] is not text"),
-    (SET, put("parameters", "reference", 0), "parameters.reference", "0 is not text"),
-    (SET, put("parameters", "title", {"a": 1}), "parameters.title", "{'a': 1} is not text"),
-    (SET, put("parameters", "default", "false"), "parameters.default", "'false' is neither true nor false"),
-    (FIT, put("draws", "occult.PRESENT", 3, -0.6), "draws.occult.PRESENT", "PRESENT = -0.6 is below 0"),
-    (FIT, put("draws", "occult.N0", 3, -7.0), "draws.occult.N0", "N0 = -7 is below 0"),
-    (FIT, put("draws", "occult.SENS:mixture", 3, 1.5), "draws.occult.SENS:mixture",
-     "mixture of occult.SENS = 1.5 is no share from 0 to 1"),
-    (FIT, put("fit", "figures", 2, "pfs_3y:surgry"), "fit.figures", "eortc_40983 has no figure 'pfs_3y:surgry'"),
-    (TRIAL, put("figures", 0, "high", 810.0), "", ""),
-    (TRIAL, put("figures", 0, "high", 81000.0), "figures[1].high",
-     "81000 is no hazard ratio that a trial can see, 0.001 to 1000"),
-    (("study", "platforms"), put("study", "levels", [0, "x", 1]), "study.levels", "[0, 'x', 1] is not a range of doses"),
-    (CALIBRATION, put("free", 0, "prior", "sd", 350.0), "free[1].prior.sd",
-     "350 on the logit scale: one in three would be a million times off"),
-])
+@pytest.mark.parametrize(
+    ("source", "change", "where", "what"),
+    [
+        (MODEL, put("model", "reference", ["a"]), "model.reference", "['a'] is not text"),
+        (SET, put("parameters", "reference", 0), "parameters.reference", "0 is not text"),
+        (SET, put("parameters", "title", {"a": 1}), "parameters.title", "{'a': 1} is not text"),
+        (
+            SET,
+            put("parameters", "default", "false"),
+            "parameters.default",
+            "'false' is neither true nor false",
+        ),
+        (FIT, put("draws", "occult.PRESENT", 3, -0.6), "draws.occult.PRESENT", "PRESENT = -0.6 is below 0"),
+        (FIT, put("draws", "occult.N0", 3, -7.0), "draws.occult.N0", "N0 = -7 is below 0"),
+        (
+            FIT,
+            put("draws", "occult.SENS:mixture", 3, 1.5),
+            "draws.occult.SENS:mixture",
+            "mixture of occult.SENS = 1.5 is no share from 0 to 1",
+        ),
+        (
+            FIT,
+            put("fit", "figures", 2, "pfs_3y:surgry"),
+            "fit.figures",
+            "eortc_40983 has no figure 'pfs_3y:surgry'",
+        ),
+        (TRIAL, put("figures", 0, "high", 810.0), "", ""),
+        (
+            TRIAL,
+            put("figures", 0, "high", 81000.0),
+            "figures[1].high",
+            "81000 is no hazard ratio that a trial can see, 0.001 to 1000",
+        ),
+        (
+            ("study", "platforms"),
+            put("study", "levels", [0, "x", 1]),
+            "study.levels",
+            "[0, 'x', 1] is not a range of doses",
+        ),
+        (
+            CALIBRATION,
+            put("free", 0, "prior", "sd", 350.0),
+            "free[1].prior.sd",
+            "350 on the logit scale: one in three would be a million times off",
+        ),
+    ],
+)
 def test_a_single_change_is_told_at_its_place(source, change, where, what, tmp_path):
     assert [(w, t) for w, t, _ in issues_of(*source, change, tmp_path)] == ([(where, what)] if where else [])
 
@@ -63,9 +97,16 @@ def test_a_draw_told_says_how_many_more_there_are(tmp_path):
 
 
 def test_a_median_is_one_that_a_trial_can_see_in_its_own_unit(tmp_path):
-    k = next(k for k, f in enumerate(library.read(*FOLLOWED).data["figures"]) if f["kind"] == "median" and "high" in f)
+    k = next(
+        k
+        for k, f in enumerate(library.read(*FOLLOWED).data["figures"])
+        if f["kind"] == "median" and "high" in f
+    )
     [(where, what, remedy)] = issues_of(*FOLLOWED, put("figures", k, "high", 1e7), tmp_path)
-    assert (where, what) == (f"figures[{k + 1}].high", "1e+07 is no median that a trial can see, 0.001 to 1200")
+    assert (where, what) == (
+        f"figures[{k + 1}].high",
+        "1e+07 is no median that a trial can see, 0.001 to 1200",
+    )
     assert remedy == "mend it; an end that was not reached is left out, with the other end"
 
 

@@ -12,8 +12,9 @@ from pkpd.simulation.simulation import start_states
 from pkpd.solve.analytic import Response, one_compartment, three_compartments, two_compartments
 from pkpd.solve.reference import solve_patient
 
-DRUG = parse_model("""[model]
-title = "A depot, a central and two tissue compartments; the same lag, bioavailability, rate and duration for both doses"
+DRUG = parse_model(
+    """[model]
+title = "A depot, a central and two tissue compartments; lag, share, rate and duration of both doses"
 time = "hour"
 [parameters]
 K10 = { unit = "1/hour" }
@@ -36,7 +37,9 @@ absorption = { from = "depot", to = "central", rate = "KA * depot" }
 elimination = { from = "central", rate = "K10 * central" }
 to_shallow = { from = "central", to = "shallow", rate = "K12 * central - K21 * shallow" }
 to_deep = { from = "central", to = "deep", rate = "K13 * central - K31 * deep" }
-""", "drug")
+""",
+    "drug",
+)
 RATES = {"K10": 0.4, "K12": 0.7, "K21": 0.3, "K13": 0.09, "K31": 0.05, "KA": 1.5}
 ONE, TWO = one_compartment(0.4), two_compartments(0.4, 0.7, 0.3)
 FORMS = {1: ONE, 2: TWO, 3: three_compartments(0.4, 0.7, 0.3, 0.09, 0.05)}
@@ -45,7 +48,9 @@ TIMES = np.array([0.5, 1.0, 2.5, 4.0, 7.0, 11.0, 13.0, 20.0, 26.0])
 
 def values(**other: float) -> Parameters:
     numbers = {**RATES, "LAG": 0.0, "F": 1.0, "R": 8.0, "D": 2.5, **other}
-    return Parameters("values", DRUG.name, "", values=tuple(Value(n, float(v), DRUG.unit(n)) for n, v in numbers.items()))
+    return Parameters(
+        "values", DRUG.name, "", values=tuple(Value(n, float(v), DRUG.unit(n)) for n, v in numbers.items())
+    )
 
 
 def few(n: int, **other: float) -> Parameters:
@@ -54,11 +59,17 @@ def few(n: int, **other: float) -> Parameters:
 
 
 def table(*rows: dict, times=TIMES, of: Parameters | None = None) -> pd.DataFrame:
-    """Records of one patient: what is given, then an observation at each time, in order of time; first the values as set."""
+    """Records of one patient: what is given, then an observation at each time, in order of time; first the
+    values as set.
+    """
     seen = [{"TIME": t, "EVID": 0} for t in times]
-    frame = pd.DataFrame([{"EVID": 1, **r} for r in rows] + seen).sort_values("TIME", kind="stable", ignore_index=True)
+    frame = pd.DataFrame([{"EVID": 1, **r} for r in rows] + seen).sort_values(
+        "TIME", kind="stable", ignore_index=True
+    )
     for name in set(frame.columns) & set(DRUG.inputs):
-        frame.loc[0, name] = (of or values())[name].value if pd.isna(frame.loc[0, name]) else frame.loc[0, name]
+        frame.loc[0, name] = (
+            (of or values())[name].value if pd.isna(frame.loc[0, name]) else frame.loc[0, name]
+        )
     return frame.assign(ID=1)
 
 
@@ -80,7 +91,9 @@ def kind(form: Response, route: str) -> Response:
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_boluses_follow_their_closed_form(n, route):
     own = kind(FORMS[n], route)
-    assert central({"TIME": 0, "AMT": 80, "CMT": route}, of=few(n)) == pytest.approx(own.bolus(TIMES, 80), rel=1e-8)
+    assert central({"TIME": 0, "AMT": 80, "CMT": route}, of=few(n)) == pytest.approx(
+        own.bolus(TIMES, 80), rel=1e-8
+    )
     many = central({"TIME": 0.25, "AMT": 80, "CMT": route, "ADDL": 3, "II": 6}, of=few(n))
     assert many == pytest.approx(sum(own.bolus(TIMES - 0.25 - 6 * k, 80) for k in range(4)), rel=1e-8)
 
@@ -114,11 +127,16 @@ def test_a_steady_state_follows_its_closed_form_and_goes_on_with_additional_dose
 def test_a_modelled_rate_gives_the_duration_and_a_modelled_duration_the_rate(n):
     of = few(n, F=0.6, R=8, D=2.5)
     assert central({"TIME": 0, "AMT": 80, "RATE": -1, "CMT": 2}, of=of) == pytest.approx(
-        FORMS[n].infusion(TIMES, 8, 6.0), rel=1e-8)
+        FORMS[n].infusion(TIMES, 8, 6.0), rel=1e-8
+    )
     assert central({"TIME": 0, "AMT": 80, "RATE": -2, "CMT": 2}, of=of) == pytest.approx(
-        FORMS[n].infusion(TIMES, 48 / 2.5, 2.5), rel=1e-8)
+        FORMS[n].infusion(TIMES, 48 / 2.5, 2.5), rel=1e-8
+    )
     for rate, closed in ((-1, (8, 6.0)), (-2, (48 / 5.5, 5.5))):
-        often = central({"TIME": 0, "AMT": 80, "RATE": rate, "CMT": 2, "SS": 1, "II": 5, "ADDL": 9}, of=few(n, F=0.6, D=5.5))
+        often = central(
+            {"TIME": 0, "AMT": 80, "RATE": rate, "CMT": 2, "SS": 1, "II": 5, "ADDL": 9},
+            of=few(n, F=0.6, D=5.5),
+        )
         assert often == pytest.approx(FORMS[n].steady_infusion(TIMES % 5, *closed, 5), rel=1e-8)
     endless = central({"TIME": 0, "RATE": -1, "CMT": 2, "SS": 1}, of=of, times=[0.0])
     assert endless == pytest.approx(FORMS[n].steady_rate(8), rel=1e-9)
@@ -126,26 +144,44 @@ def test_a_modelled_rate_gives_the_duration_and_a_modelled_duration_the_rate(n):
 
 def test_bioavailability_shortens_an_infusion_of_given_rate_and_slows_one_of_given_duration():
     of, form = values(F=0.25), FORMS[3]
-    assert central({"TIME": 0, "AMT": 80, "RATE": 10, "CMT": 2}, of=of) == pytest.approx(form.infusion(TIMES, 10, 2), rel=1e-8)
-    assert central({"TIME": 0, "AMT": 80, "DUR": 8, "CMT": 2}, of=of) == pytest.approx(form.infusion(TIMES, 2.5, 8), rel=1e-8)
+    assert central({"TIME": 0, "AMT": 80, "RATE": 10, "CMT": 2}, of=of) == pytest.approx(
+        form.infusion(TIMES, 10, 2), rel=1e-8
+    )
+    assert central({"TIME": 0, "AMT": 80, "DUR": 8, "CMT": 2}, of=of) == pytest.approx(
+        form.infusion(TIMES, 2.5, 8), rel=1e-8
+    )
 
 
 def test_a_record_of_another_kind_changes_nothing_but_the_parameters_it_sets():
     dose, other = {"TIME": 0, "AMT": 80, "CMT": 2}, {"TIME": 2.0, "EVID": 2}
-    assert np.array_equal(central(dose, other, of=few(1), times=[2.0, 5.0]), central(dose, of=few(1), times=[2.0, 5.0]))
+    assert np.array_equal(
+        central(dose, other, of=few(1), times=[2.0, 5.0]), central(dose, of=few(1), times=[2.0, 5.0])
+    )
     seen = central({**dose, "K10": 0.4}, {**other, "K10": 0.9}, of=few(1), times=[1.0, 2.0, 5.0])
-    assert seen == pytest.approx([80 * np.exp(-0.4), 80 * np.exp(-0.8), 80 * np.exp(-0.8 - 0.9 * 3)], rel=1e-8)
+    assert seen == pytest.approx(
+        [80 * np.exp(-0.4), 80 * np.exp(-0.8), 80 * np.exp(-0.8 - 0.9 * 3)], rel=1e-8
+    )
 
 
 def test_a_parameter_that_changes_is_carried_on_and_holds_from_its_row():
-    rows = pd.DataFrame({"ID": 1, "TIME": [0, 1, 2, 3, 5], "AMT": [80, 0, 0, 0, 0], "CMT": 2, "K10": [0.2, None, 0.8, ".", 0.1]})
+    rows = pd.DataFrame(
+        {
+            "ID": 1,
+            "TIME": [0, 1, 2, 3, 5],
+            "AMT": [80, 0, 0, 0, 0],
+            "CMT": 2,
+            "K10": [0.2, None, 0.8, ".", 0.1],
+        }
+    )
     run = simulate_records(read_records(rows, DRUG, few(1)), rtol=1e-11)
-    assert run["central"].tolist() == pytest.approx([80, 80 * np.exp(-0.2), 80 * np.exp(-0.4), 80 * np.exp(-1.2),
-                                                     80 * np.exp(-2.8)], rel=1e-8)
+    assert run["central"].tolist() == pytest.approx(
+        [80, 80 * np.exp(-0.2), 80 * np.exp(-0.4), 80 * np.exp(-1.2), 80 * np.exp(-2.8)], rel=1e-8
+    )
 
 
 def test_what_a_dose_names_may_be_in_other_units_than_the_model_s():
-    other = parse_model("""[model]
+    other = parse_model(
+        """[model]
 title = "Minutes, percent and grams a day in a model of hours and milligrams"
 time = "hour"
 [parameters]
@@ -158,11 +194,16 @@ D = { unit = "min" }
 central = { unit = "mg", dose = { lag = "LAG", bioavailability = "F", rate = "R", duration = "D" } }
 [flows]
 out = { from = "central", rate = "K * central" }
-""", "other")
+""",
+        "other",
+    )
     numbers = {"K": 0.4, "LAG": 30, "F": 50, "R": 0.24, "D": 90}
     of = Parameters("p", "other", "", values=tuple(Value(n, v, other.unit(n)) for n, v in numbers.items()))
-    for rate, closed in ((0, ONE.bolus(TIMES - 0.5, 40)), (-1, ONE.infusion(TIMES - 0.5, 10, 4)),
-                         (-2, ONE.infusion(TIMES - 0.5, 40 / 1.5, 1.5))):
+    for rate, closed in (
+        (0, ONE.bolus(TIMES - 0.5, 40)),
+        (-1, ONE.infusion(TIMES - 0.5, 10, 4)),
+        (-2, ONE.infusion(TIMES - 0.5, 40 / 1.5, 1.5)),
+    ):
         frame = table({"TIME": 0, "AMT": 80, "RATE": rate})
         run = simulate_records(read_records(frame, other, of), rtol=1e-11)
         assert run["central"].to_numpy()[1:] == pytest.approx(closed, rel=1e-8)
@@ -202,7 +243,8 @@ def test_a_dose_and_then_a_reset_at_one_time_leave_nothing():
 
 
 def test_a_reset_brings_back_the_start_values_by_the_parameters_then():
-    model = parse_model("""[model]
+    model = parse_model(
+        """[model]
 title = "A marker with a baseline"
 time = "day"
 [parameters]
@@ -212,7 +254,9 @@ K = { unit = "1/day" }
 marker = { unit = "1", start = "2 * BASE" }
 [flows]
 loss = { from = "marker", rate = "K * marker" }
-""", "marker")
+""",
+        "marker",
+    )
     of = Parameters("p", "marker", "", values=(Value("BASE", 3, "1"), Value("K", 0.5, "1/day")))
     rows = pd.DataFrame({"ID": 1, "TIME": [0, 4, 4, 6], "EVID": [0, 0, 3, 0], "BASE": [3, 3, 5, 5]})
     run = simulate_records(read_records(rows, model, of), rtol=1e-10)
@@ -231,11 +275,19 @@ def test_a_dose_due_at_the_time_of_an_observation_is_in_it_however_times_round()
 
 
 def test_infusions_of_several_records_into_one_compartment_add_and_end_each_at_its_time():
-    rows = ({"TIME": 0, "AMT": 60, "RATE": 10, "CMT": 2}, {"TIME": 1.0, "AMT": 9, "RATE": 3, "CMT": 2},
-            {"TIME": 2.0, "AMT": 80, "RATE": -2, "CMT": 2}, {"TIME": 4.0, "AMT": 10, "CMT": 2})
+    rows = (
+        {"TIME": 0, "AMT": 60, "RATE": 10, "CMT": 2},
+        {"TIME": 1.0, "AMT": 9, "RATE": 3, "CMT": 2},
+        {"TIME": 2.0, "AMT": 80, "RATE": -2, "CMT": 2},
+        {"TIME": 4.0, "AMT": 10, "CMT": 2},
+    )
     own = FORMS[3]
-    expected = (own.infusion(TIMES, 10, 6) + own.infusion(TIMES - 1, 3, 3) + own.infusion(TIMES - 2, 32, 2.5)
-                + own.bolus(TIMES - 4, 10))
+    expected = (
+        own.infusion(TIMES, 10, 6)
+        + own.infusion(TIMES - 1, 3, 3)
+        + own.infusion(TIMES - 2, 32, 2.5)
+        + own.bolus(TIMES - 4, 10)
+    )
     assert central(*rows) == pytest.approx(expected, rel=1e-8)
 
 
@@ -247,14 +299,27 @@ def test_the_first_record_is_where_a_patient_begins():
 # --- steady state -----------------------------------------------------
 
 
-@pytest.mark.parametrize("dose", [{"AMT": 80}, {"AMT": 80, "RATE": 20}, {"AMT": 80, "RATE": 5}, {"AMT": 80, "RATE": 10},
-                                  {"AMT": 80, "RATE": -1}, {"AMT": 80, "RATE": -2}, {"AMT": 80, "DUR": 17}], ids=str)
+@pytest.mark.parametrize(
+    "dose",
+    [
+        {"AMT": 80},
+        {"AMT": 80, "RATE": 20},
+        {"AMT": 80, "RATE": 5},
+        {"AMT": 80, "RATE": 10},
+        {"AMT": 80, "RATE": -1},
+        {"AMT": 80, "RATE": -2},
+        {"AMT": 80, "DUR": 17},
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("lag", [0.0, 3.0, 8.0, 21.5])
 @pytest.mark.parametrize("route", ["central", "depot"])
 def test_a_steady_state_is_what_very_many_doses_lead_to(dose, lag, route):
     of, late = few(2, LAG=lag, F=0.7), 60 * 8
     steady = central({"TIME": 0, "CMT": route, "SS": 1, "II": 8, **dose}, of=of, times=[0.0, *TIMES])
-    run_in = central({"TIME": 0, "CMT": route, "II": 8, "ADDL": 60, **dose}, of=of, times=[late, *(TIMES + late)])
+    run_in = central(
+        {"TIME": 0, "CMT": route, "II": 8, "ADDL": 60, **dose}, of=of, times=[late, *(TIMES + late)]
+    )
     assert steady == pytest.approx(run_in, rel=1e-8)
 
 
@@ -270,7 +335,10 @@ def test_a_lag_longer_than_the_interval_leaves_doses_on_their_way_until_the_next
 
 
 def test_a_steady_state_that_is_set_ends_infusions_and_one_that_is_added_lets_them_run():
-    before = ({"TIME": 0, "AMT": 300, "RATE": 10, "CMT": 2}, {"TIME": 1.0, "AMT": 40, "CMT": 1, "LAG": 4.5, "ADDL": 2, "II": 6})
+    before = (
+        {"TIME": 0, "AMT": 300, "RATE": 10, "CMT": 2},
+        {"TIME": 1.0, "AMT": 40, "CMT": 1, "LAG": 4.5, "ADDL": 2, "II": 6},
+    )
     steady = {"TIME": 3.0, "AMT": 80, "RATE": 30, "CMT": 2, "SS": 1, "II": 8, "LAG": 0.0}
     set_, alone = central(*before, steady), central(steady)
     assert set_[TIMES > 3] == pytest.approx(alone[TIMES > 3], rel=1e-8)
@@ -285,8 +353,10 @@ def test_adding_a_steady_state_to_nothing_sets_it(dose):
 
 
 def test_morning_and_evening_doses_are_two_steady_states_added():
-    day = [{"TIME": 0, "AMT": 60, "CMT": 2, "SS": 1, "II": 24, "ADDL": 2}, {"TIME": 12.0, "AMT": 20, "CMT": 2, "SS": 2, "II": 24,
-                                                                        "ADDL": 1}]
+    day = [
+        {"TIME": 0, "AMT": 60, "CMT": 2, "SS": 1, "II": 24, "ADDL": 2},
+        {"TIME": 12.0, "AMT": 20, "CMT": 2, "SS": 2, "II": 24, "ADDL": 1},
+    ]
     own, late = FORMS[3], TIMES[TIMES > 12]
     expected = own.steady_bolus(late % 24, 60, 24) + own.steady_bolus((late - 12) % 24, 20, 24)
     assert central(*day)[TIMES > 12] == pytest.approx(expected, rel=1e-8)
@@ -311,12 +381,19 @@ def test_a_dose_of_which_nothing_arrives_is_none_even_at_steady_state():
 @pytest.mark.parametrize("route", ["central", "depot"])
 @pytest.mark.parametrize(("rate", "closed"), [(0, None), (7, 56 / 7), (-1, 56 / 8), (-2, 5.5)])
 @pytest.mark.parametrize("lag", [0.0, 2.0])
-def test_a_reset_to_a_steady_state_with_lag_and_bioavailability_leaves_nothing_of_before(rate, closed, lag, route):
+def test_a_reset_to_a_steady_state_with_lag_and_bioavailability_leaves_nothing_of_before(
+    rate, closed, lag, route
+):
     of, own = few(2, LAG=lag, F=0.7, D=5.5), kind(FORMS[2], route)  # 80 of which 56 arrive
-    before = ({"TIME": 0, "AMT": 90, "RATE": 3, "CMT": 2, "ADDL": 9, "II": 2}, {"TIME": 1.0, "AMT": 9, "CMT": 1})
+    before = (
+        {"TIME": 0, "AMT": 90, "RATE": 3, "CMT": 2, "ADDL": 9, "II": 2},
+        {"TIME": 1.0, "AMT": 9, "CMT": 1},
+    )
     reset = {"TIME": 2.5, "EVID": 4, "AMT": 80, "RATE": rate, "CMT": route, "SS": 1, "II": 5, "ADDL": 8}
     after, late = TIMES[TIMES > 2.5], (TIMES[TIMES > 2.5] - 2.5 - lag) % 5
-    expected = own.steady_bolus(late, 56, 5) if closed is None else own.steady_infusion(late, 56 / closed, closed, 5)
+    expected = (
+        own.steady_bolus(late, 56, 5) if closed is None else own.steady_infusion(late, 56 / closed, closed, 5)
+    )
     assert central(*before, reset, of=of)[TIMES > 2.5] == pytest.approx(expected, rel=1e-8) and len(after)
 
 
@@ -328,8 +405,12 @@ def test_an_added_steady_state_lies_over_doses_that_go_on_and_end_at_a_reset(rat
     added = {"TIME": 4.0, "AMT": 40, "RATE": rate, "CMT": 2, "SS": 2, "II": 6, "ADDL": 4}
     together = central(running, added, {"TIME": 13.0, "EVID": 3}, of=of)
     form, late = FORMS[3], (TIMES - 4.0 - lag) % 6
-    steady = {0: lambda: form.steady_bolus(late, 20, 6), 4: lambda: form.steady_infusion(late, 4, 5, 6),
-              -1: lambda: form.steady_infusion(late, 8, 2.5, 6), -2: lambda: form.steady_infusion(late, 20 / 9, 9, 6)}[rate]()
+    steady = {
+        0: lambda: form.steady_bolus(late, 20, 6),
+        4: lambda: form.steady_infusion(late, 4, 5, 6),
+        -1: lambda: form.steady_infusion(late, 8, 2.5, 6),
+        -2: lambda: form.steady_infusion(late, 20 / 9, 9, 6),
+    }[rate]()
     gone_on = sum(form.absorbed(1.5).infusion(TIMES - lag - 3 * k, 5, 6) for k in range(10))
     expected = np.where(TIMES >= 13, 0, gone_on + np.where(TIMES >= 4, steady, 0))
     assert together == pytest.approx(expected, rel=1e-7, abs=1e-12)
@@ -337,26 +418,47 @@ def test_an_added_steady_state_lies_over_doses_that_go_on_and_end_at_a_reset(rat
 
 # --- both engines, and what linear drugs must obey --------------------
 
-RICH = [{"TIME": 0, "AMT": 60, "RATE": 10, "CMT": 2, "ADDL": 2, "II": 5}, {"TIME": 1.0, "AMT": 40, "CMT": 1, "LAG": 4.5},
-        {"TIME": 3.0, "AMT": 80, "RATE": 30, "CMT": 2, "SS": 2, "II": 8, "LAG": 0.5}, {"TIME": 7.0, "EVID": 3},
-        {"TIME": 7.0, "AMT": 50, "RATE": -1, "CMT": 1, "F": 0.5},
-        {"TIME": 11.0, "AMT": 30, "CMT": 2, "SS": 1, "II": 3, "ADDL": 2},
-        {"TIME": 13.0, "EVID": 2, "K10": 0.9}, {"TIME": 14.0, "EVID": 4, "AMT": 5, "RATE": -2, "CMT": 2, "ADDL": 3, "II": 4}]
+RICH = [
+    {"TIME": 0, "AMT": 60, "RATE": 10, "CMT": 2, "ADDL": 2, "II": 5},
+    {"TIME": 1.0, "AMT": 40, "CMT": 1, "LAG": 4.5},
+    {"TIME": 3.0, "AMT": 80, "RATE": 30, "CMT": 2, "SS": 2, "II": 8, "LAG": 0.5},
+    {"TIME": 7.0, "EVID": 3},
+    {"TIME": 7.0, "AMT": 50, "RATE": -1, "CMT": 1, "F": 0.5},
+    {"TIME": 11.0, "AMT": 30, "CMT": 2, "SS": 1, "II": 3, "ADDL": 2},
+    {"TIME": 13.0, "EVID": 2, "K10": 0.9},
+    {"TIME": 14.0, "EVID": 4, "AMT": 5, "RATE": -2, "CMT": 2, "ADDL": 3, "II": 4},
+]
 
 
 def test_both_engines_agree_on_all_kinds_of_records():
     records = read_records(table(*RICH), DRUG, values())
     run = simulate_records(records, rtol=1e-10)
     start = start_states(DRUG, records.population)[0]
-    yardstick = solve_patient(DRUG, start, records.population.inputs[0], records.schedule, 0, records.times[0],
-                              records.times[0, 0], rtol=1e-11, places=records.places[0])
+    yardstick = solve_patient(
+        DRUG,
+        start,
+        records.population.inputs[0],
+        records.schedule,
+        0,
+        records.times[0],
+        records.times[0, 0],
+        rtol=1e-11,
+        places=records.places[0],
+    )
     assert run[list(DRUG.states)].to_numpy() == pytest.approx(yardstick, rel=1e-7, abs=1e-9)
 
 
-doses = st.fixed_dictionaries({
-    "TIME": st.floats(0, 12).map(lambda t: round(t, 2)), "AMT": st.floats(1, 100), "CMT": st.sampled_from([1, 2]),
-    "RATE": st.sampled_from([0, 0, 4, 30, -1, -2]), "ADDL": st.integers(0, 3), "II": st.sampled_from([0.5, 3, 7]),
-    "LAG": st.sampled_from([0, 0.25, 5])})
+doses = st.fixed_dictionaries(
+    {
+        "TIME": st.floats(0, 12).map(lambda t: round(t, 2)),
+        "AMT": st.floats(1, 100),
+        "CMT": st.sampled_from([1, 2]),
+        "RATE": st.sampled_from([0, 0, 4, 30, -1, -2]),
+        "ADDL": st.integers(0, 3),
+        "II": st.sampled_from([0.5, 3, 7]),
+        "LAG": st.sampled_from([0, 0.25, 5]),
+    }
+)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -6,7 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pkpd import draw, load_model, load_parameters, parse_model, read_records, removal, sensitivity, simulate, simulate_records
+from pkpd import (
+    draw,
+    load_model,
+    load_parameters,
+    parse_model,
+    read_records,
+    removal,
+    sensitivity,
+    simulate,
+    simulate_records,
+)
 from pkpd.errors import ContentError
 from pkpd.machine.executor import workers
 from pkpd.parameters.parameters import Effect, Parameters, Value
@@ -27,13 +37,20 @@ growth = { to = "x", rate = "K * x**2" }
 
 
 def table(**columns) -> pd.DataFrame:
-    rows = {"ID": 1, "TIME": [0.0, 4.0, 8.0, 12.0], "EVID": [1, 0, 0, 0], "AMT": [100.0, 0, 0, 0], "CMT": "central"}
+    rows = {
+        "ID": 1,
+        "TIME": [0.0, 4.0, 8.0, 12.0],
+        "EVID": [1, 0, 0, 0],
+        "AMT": [100.0, 0, 0, 0],
+        "CMT": "central",
+    }
     return pd.DataFrame(rows | columns)
 
 
 def slopes(table: pd.DataFrame, name: str, covariates: str = "forward") -> np.ndarray:
     """The derivative of the first variable by an input at each row."""
-    model = parse_model("""[model]
+    model = parse_model(
+        """[model]
 title = "One compartment"
 time = "hour"
 [parameters]
@@ -45,11 +62,15 @@ central = { unit = "mg", dose = true }
 cc = { unit = "mg/L", is = "central / V" }
 [flows]
 out = { from = "central", rate = "CL * central / V" }
-""", "one")
+""",
+        "one",
+    )
     effect = Effect(("/", ("name", "WT"), ("num", 70)), (("WT", 70.0),))
     lines = (Value("CL", 2.0, "L/hour", effect=effect), Value("V", 10.0, "L"))
     records = read_records(table, model, Parameters("own", "one", "", values=lines), covariates=covariates)
-    own = sensitivity(model, records.population, [name], records.dosing, records.times, places=records.places, rtol=1e-9)
+    own = sensitivity(
+        model, records.population, [name], records.dosing, records.times, places=records.places, rtol=1e-9
+    )
     return own["cc"][0, :, 0]
 
 
@@ -76,7 +97,9 @@ def test_a_column_of_an_input_ends_its_derivative_at_the_first_change_for_good()
 
 def test_a_patient_that_fails_is_named_in_the_table_and_the_others_are_not():
     model = parse_model(EXPLOSION, "explosion")
-    rows = pd.DataFrame({"ID": [1, 1, 2, 2], "TIME": [0.0, 3.0, 0.0, 3.0], "AMT": 0, "K": [0.5, 0.5, 0.0, 0.0]})
+    rows = pd.DataFrame(
+        {"ID": [1, 1, 2, 2], "TIME": [0.0, 3.0, 0.0, 3.0], "AMT": 0, "K": [0.5, 0.5, 0.0, 0.0]}
+    )
     values = Parameters("own", "explosion", "", values=(Value("K", 0.0, "1/day"),))
     frame = simulate_records(read_records(rows, model, values), strict=False)
     assert frame["FAILED"][0] == frame["FAILED"][1] and frame["FAILED"][0].startswith("day 2: ")
@@ -86,8 +109,12 @@ def test_a_patient_that_fails_is_named_in_the_table_and_the_others_are_not():
 def test_the_table_of_records_is_never_written_over(tmp_path, monkeypatch, capsys):
     own = tmp_path / "events.csv"
     own.write_text("ID,TIME,AMT,WT,BSA\n1,0,0,70,1.8\n")
-    code, _, said = run("simulate", "oxaliplatin", "--data", own, "--out", own, monkeypatch=monkeypatch, capsys=capsys)
-    assert code == 2 and "is the table of records itself" in said and own.read_text().startswith("ID,TIME,AMT")
+    code, _, said = run(
+        "simulate", "oxaliplatin", "--data", own, "--out", own, monkeypatch=monkeypatch, capsys=capsys
+    )
+    assert (
+        code == 2 and "is the table of records itself" in said and own.read_text().startswith("ID,TIME,AMT")
+    )
 
 
 def test_a_column_written_in_the_wrong_case_is_refused():
@@ -97,13 +124,23 @@ def test_a_column_written_in_the_wrong_case_is_refused():
 
 def test_a_covariate_that_nobody_gives_is_asked_for_as_a_column():
     bare = replace(SET, covariates=())
-    with pytest.raises(ContentError, match="which neither the table nor the parameters give\n.*add a column "):
+    with pytest.raises(
+        ContentError, match="which neither the table nor the parameters give\n.*add a column "
+    ):
         read_records(table(), DRUG, bare)
 
 
 def test_cycles_without_a_regimen_are_refused(tmp_path, monkeypatch, capsys):
-    code, _, said = run("simulate", "oxaliplatin", "--cycles", 3, "--out", tmp_path / "a.csv", monkeypatch=monkeypatch,
-                        capsys=capsys)
+    code, _, said = run(
+        "simulate",
+        "oxaliplatin",
+        "--cycles",
+        3,
+        "--out",
+        tmp_path / "a.csv",
+        monkeypatch=monkeypatch,
+        capsys=capsys,
+    )
     assert code == 2 and "--cycles: counts the cycles of a regimen, and none is given" in said
 
 

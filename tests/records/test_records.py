@@ -1,4 +1,6 @@
-"""A table of records as a population: who is drawn, what follows covariates, what a system's parts are to each other."""
+"""A table of records as a population: who is drawn, what follows covariates, what a system's parts are to
+each other.
+"""
 
 import csv
 import re
@@ -7,7 +9,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pkpd import Parameters, draw, load_model, load_parameters, parse_model, read_records, simulate_records, typical
+from pkpd import (
+    Parameters,
+    draw,
+    load_model,
+    load_parameters,
+    parse_model,
+    read_records,
+    simulate_records,
+    typical,
+)
 from pkpd.commands import cli
 from pkpd.errors import ContentError, SimulationError
 from pkpd.parameters.parameters import Value
@@ -44,13 +55,17 @@ def test_patients_are_those_that_the_other_way_to_simulate_draws():
 
 def test_a_typical_patient_is_the_typical_patient():
     records = read_records(visits([1, 2]), OXALIPLATIN, VALUES, typical=True)
-    assert np.array_equal(records.population.inputs, np.repeat(typical(OXALIPLATIN, VALUES).inputs, 2, axis=0))
+    assert np.array_equal(
+        records.population.inputs, np.repeat(typical(OXALIPLATIN, VALUES).inputs, 2, axis=0)
+    )
 
 
 def test_a_covariate_of_the_table_is_the_patient_s():
     records = read_records(visits([1, 2], BSA=1.6), OXALIPLATIN, VALUES, seed=5)
     drawn = draw(OXALIPLATIN, VALUES, 2, 5, covariates={"BSA": 1.6})
-    assert np.array_equal(records.population.inputs, drawn.inputs) and np.all(records.population["BSA"] == 1.6)
+    assert np.array_equal(records.population.inputs, drawn.inputs) and np.all(
+        records.population["BSA"] == 1.6
+    )
 
 
 def test_what_follows_a_covariate_of_the_table_follows_its_first_row():
@@ -110,7 +125,9 @@ def test_variables_of_a_row_are_by_the_parameters_of_that_row():
 
 
 def test_columns_that_mean_nothing_here_are_told_once():
-    assert read_records(visits([1], DV=3, MDV=0), OXALIPLATIN, VALUES).notices == ("columns left aside: DV, MDV",)
+    assert read_records(visits([1], DV=3, MDV=0), OXALIPLATIN, VALUES).notices == (
+        "columns left aside: DV, MDV",
+    )
     assert read_records(visits([1]), OXALIPLATIN, VALUES).notices == ()
 
 
@@ -131,17 +148,30 @@ def test_a_patient_that_cannot_be_solved_is_told_by_its_id_and_the_others_stay()
 
 
 def test_in_a_system_compartments_go_by_number_or_name_and_inputs_by_their_full_name():
-    rows = pd.DataFrame({"ID": 1, "TIME": [0, 0, 1], "AMT": [100, 50, 0], "CMT": ["oxaliplatin.central", 4, "."],
-                         "oxaliplatin.CL": [300, 300, 250]})
+    rows = pd.DataFrame(
+        {
+            "ID": 1,
+            "TIME": [0, 0, 1],
+            "AMT": [100, 50, 0],
+            "CMT": ["oxaliplatin.central", 4, "."],
+            "oxaliplatin.CL": [300, 300, 250],
+        }
+    )
     records = read_records(rows, SYSTEM, load_parameters(model=SYSTEM), typical=True)
     assert records.inputs[:, SYSTEM.inputs.index("oxaliplatin.CL")].tolist() == [300, 300, 250]
-    assert [SYSTEM.states[i] for i in records.schedule.index[:2]] == ["oxaliplatin.central", "fluorouracil.central"]
+    assert [SYSTEM.states[i] for i in records.schedule.index[:2]] == [
+        "oxaliplatin.central",
+        "fluorouracil.central",
+    ]
 
 
 def test_a_steady_state_is_that_of_the_dosed_drug_alone():
-    rows = [{"TIME": 0, "AMT": 3000, "RATE": 2000, "CMT": "fluorouracil.central"},
-            {"TIME": 0, "AMT": 80, "CMT": "leucovorin.central"},
-            {"TIME": 0.2, "AMT": 150, "CMT": "oxaliplatin.central", "SS": 1, "II": 14}, {"TIME": 0.3, "AMT": 0}]
+    rows = [
+        {"TIME": 0, "AMT": 3000, "RATE": 2000, "CMT": "fluorouracil.central"},
+        {"TIME": 0, "AMT": 80, "CMT": "leucovorin.central"},
+        {"TIME": 0.2, "AMT": 150, "CMT": "oxaliplatin.central", "SS": 1, "II": 14},
+        {"TIME": 0.3, "AMT": 0},
+    ]
     steady = pd.DataFrame(rows).assign(ID=1).fillna(".")
     single = steady.assign(SS=0, II=0)
     of = load_parameters(model=SYSTEM)
@@ -171,11 +201,17 @@ uptake = { from = "drug.central", rate = "UPTAKE * volume * drug.central" }
 def test_a_drug_that_depends_on_another_part_has_no_steady_state_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tumour.toml").write_text(COUPLED)
-    model = parse_model('[model]\ntitle = "s"\ntime = "day"\n[parts]\ndrug = { use = "drugs/oxaliplatin" }\n'
-                        'tumour = { use = "./tumour.toml", drug = "drug" }\n', "coupled")
+    model = parse_model(
+        '[model]\ntitle = "s"\ntime = "day"\n[parts]\ndrug = { use = "drugs/oxaliplatin" }\n'
+        'tumour = { use = "./tumour.toml", drug = "drug" }\n',
+        "coupled",
+    )
     of = Parameters("p", "coupled", "", values=tuple(Value(p.name, 1.0, p.unit) for p in model.parameters))
     rows = pd.DataFrame({"ID": 1, "TIME": [0, 1], "AMT": [100, 0], "SS": [1, 0], "II": [14, 0]})
-    with pytest.raises(ContentError, match="row 1: SS: drug has no steady state of its own: its rates depend on tumour.volume"):
+    with pytest.raises(
+        ContentError,
+        match="row 1: SS: drug has no steady state of its own: its rates depend on tumour.volume",
+    ):
         read_records(rows, model, of)
     assert simulate_records(read_records(rows.assign(SS=0, II=0), model, of))["drug.central"][1] > 0
 
@@ -207,7 +243,9 @@ def test_the_command_writes_one_row_a_record_as_csv_and_parquet(command):
         rows = list(csv.DictReader(file))
     assert [(r["ID"], r["TIME"]) for r in rows] == [(i, t) for i in ("101", "7") for t in ("0", "2", "24")]
     assert command("oxaliplatin", "--data", "events.csv", "--out", "out.parquet", "--seed", 3)[0] == 0
-    assert pd.read_parquet("out.parquet")["central"].to_numpy() == pytest.approx([float(r["central"]) for r in rows], rel=1e-7)
+    assert pd.read_parquet("out.parquet")["central"].to_numpy() == pytest.approx(
+        [float(r["central"]) for r in rows], rel=1e-7
+    )
     assert rows[1]["central"] != rows[4]["central"]
 
 
@@ -217,8 +255,16 @@ def test_the_command_can_leave_out_the_spread(command):
     assert rows["central"][:3].tolist() == rows["central"][3:].tolist()
 
 
-@pytest.mark.parametrize("option", [("--regimen", "folfox4"), ("--cycles", 6), ("--patients", 100), ("--until", "1 year"),
-                                    ("--every", "1 day")])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--regimen", "folfox4"),
+        ("--cycles", 6),
+        ("--patients", 100),
+        ("--until", "1 year"),
+        ("--every", "1 day"),
+    ],
+)
 def test_what_the_records_say_themselves_cannot_be_said_beside_them(command, option):
     code, _, err = command("oxaliplatin", "--data", "events.csv", "--out", "out.csv", *option)
     assert code == 2 and f"{option[0]}: has no place beside --data" in err
@@ -231,10 +277,14 @@ def test_leaving_out_the_spread_needs_records(command):
 
 def test_the_command_tells_a_failed_patient_and_writes_the_others(command, tmp_path):
     (tmp_path / "explosion.toml").write_text(EXPLOSION)
-    (tmp_path / "values.toml").write_text('[parameters]\nmodel = "./explosion.toml"\ntitle = "v"\n[values]\n'
-                                          'K = { value = 0, unit = "1/mg/day" }\n')
+    (tmp_path / "values.toml").write_text(
+        '[parameters]\nmodel = "./explosion.toml"\ntitle = "v"\n[values]\n'
+        'K = { value = 0, unit = "1/mg/day" }\n'
+    )
     visits([4, 12], times=(0.0, 0.5, 2.0), K=[0.01] * 3 + [0.0] * 3).to_csv("events.csv", index=False)
-    code, out, _ = command("./explosion.toml", "--data", "events.csv", "--parameters", "values.toml", "--out", "out.csv")
+    code, out, _ = command(
+        "./explosion.toml", "--data", "events.csv", "--parameters", "values.toml", "--out", "out.csv"
+    )
     assert code == 0 and "failed and kept, its later rows empty: ID 4, day 1" in out
     with open("out.csv") as file:
         assert [r["y"] != "" for r in csv.DictReader(file)] == [True, True, False, True, True, True]
@@ -243,4 +293,8 @@ def test_the_command_tells_a_failed_patient_and_writes_the_others(command, tmp_p
 def test_illegal_records_write_nothing(command, tmp_path):
     visits([1], SS=1).to_csv("events.csv", index=False)
     code, _, err = command("oxaliplatin", "--data", "events.csv", "--out", "out.csv")
-    assert code == 2 and "events.csv: row 2: II: SS without an interval" in err and not (tmp_path / "out.csv").exists()
+    assert (
+        code == 2
+        and "events.csv: row 2: II: SS without an interval" in err
+        and not (tmp_path / "out.csv").exists()
+    )

@@ -1,4 +1,6 @@
-"""NONMEM tables as they are: what is left out, how cells are separated, dates, occasions, what is carried to the results."""
+"""NONMEM tables as they are: what is left out, how cells are separated, dates, occasions, what is carried to
+the results.
+"""
 
 import re
 
@@ -180,7 +182,10 @@ def test_a_column_never_sets_a_parameter_named_as_a_data_item(tmp_path):
 # --- dates and clock times ----------------------------------------------
 
 # the example of NONMEM's own page on DATE: relative times 0, 5.42, 23.25 and 0, 50
-PAGE = "ID,DATE,TIME,AMT,CMT\n1,10-1-86,9:15,100,2\n1,10-1-86,14:40,.,2\n1,10-2-86,8:30,.,2\n2,10-12,8,100,2\n2,10-14,10,.,2\n"
+PAGE = (
+    "ID,DATE,TIME,AMT,CMT\n1,10-1-86,9:15,100,2\n1,10-1-86,14:40,.,2\n1,10-2-86,8:30,.,2\n"
+    "2,10-12,8,100,2\n2,10-14,10,.,2\n"
+)
 
 
 def test_dates_and_clock_times_are_hours_from_the_first_row_as_in_nonmem(tmp_path):
@@ -236,7 +241,8 @@ def test_a_table_of_hours_runs_in_a_model_of_days_with_its_intervals_and_rates(t
     assert inside["Cp"].tolist() == pytest.approx(seen(plain, tmp_path)["Cp"].tolist(), rel=1e-8)
     assert inside["TIME"].tolist() == pytest.approx([t / 24 for t in (0, 2.5, 25, 26, 39)])
     assert read(text, tmp_path, model=days, parameters=of).notices == (
-        "dates and clock times are read as hours from each patient's first row, and II, DUR and RATE in hours too; "
+        "dates and clock times are read as hours from each patient's first row, and II, DUR and RATE in "
+        "hours too; "
         "the model counts in days",
     )
 
@@ -269,7 +275,12 @@ def test_an_interval_may_be_a_clock_time_too(tmp_path):
         ),
         ("ID,DATE,TIME\n1,2/30/24,0\n", "row 2: DATE", "is no month day year", "or a day's number"),
         ("ID,DATE,TIME\n1,10.12,0\n", "row 2: DATE", "'10.12' is no month day year", "or a day's number"),
-        ("ID,DATE,TIME\n1,1,0\n1,2,26\n", "row 3: TIME", "26 is beyond a day, beside a date", "rename the column"),
+        (
+            "ID,DATE,TIME\n1,1,0\n1,2,26\n",
+            "row 3: TIME",
+            "26 is beyond a day, beside a date",
+            "rename the column",
+        ),
         ("ID,DATE,TIME\n1,.,0\n", "row 2: DATE", "is missing", "give every row a date"),
         (
             "ID,DATE,TIME\n1,1/1/24,0\n1,2,0\n",
@@ -368,7 +379,10 @@ def test_forward_a_row_s_covariate_holds_from_it_on_and_backward_up_to_it_as_in_
 
 
 def test_backward_a_missing_value_is_the_next_one_s_and_after_the_last_it_stays(tmp_path):
-    text = "ID,TIME,AMT,CMT,WT\n1,0,100,2,.\n1,4,0,2,140\n1,10,0,2,.\n1,16,0,2,105\n1,20,0,2,.\n2,0,100,2,70\n2,1,0,2,.\n"
+    text = (
+        "ID,TIME,AMT,CMT,WT\n1,0,100,2,.\n1,4,0,2,140\n1,10,0,2,.\n1,16,0,2,105\n1,20,0,2,.\n"
+        "2,0,100,2,70\n2,1,0,2,.\n"
+    )
     table = seen(text, tmp_path, parameters=WEIGHED, covariates="backward")
     assert table["Cp"].tolist() == pytest.approx(
         5 * np.exp(-K * np.array([0, 8, 8 + 1.5 * 6, 17 + 1.5 * 6, 26 + 1.5 * 4, 0, 1])), rel=1e-8
@@ -407,11 +421,13 @@ def test_a_way_of_covariates_that_is_none_is_told(tmp_path):
 @pytest.mark.parametrize("reset", ["3,0", "4,50"])
 def test_time_that_begins_again_at_a_reset_is_a_new_occasion(tmp_path, reset):
     occasions = (
-        "ID,TIME,EVID,AMT,CMT,II,ADDL\n1,0,1,100,1,6,9\n1,24,0,0,1,0,0\n1,0,{0},2,0,0\n1,1,1,30,1,4,2\n1,7,0,0,1,0,0\n"
+        "ID,TIME,EVID,AMT,CMT,II,ADDL\n1,0,1,100,1,6,9\n1,24,0,0,1,0,0\n1,0,{0},2,0,0\n1,1,1,30,1,4,2\n"
+        "1,7,0,0,1,0,0\n"
         "1,2,{0},2,0,0\n1,3,0,0,1,0,0\n2,0,1,100,1,0,0\n2,3,0,0,1,0,0\n"
     )
     shifted = (
-        "ID,TIME,EVID,AMT,CMT,II,ADDL\n1,0,1,100,1,6,9\n1,24,0,0,1,0,0\n1,24,{0},2,0,0\n1,25,1,30,1,4,2\n1,31,0,0,1,0,0\n"
+        "ID,TIME,EVID,AMT,CMT,II,ADDL\n1,0,1,100,1,6,9\n1,24,0,0,1,0,0\n1,24,{0},2,0,0\n1,25,1,30,1,4,2\n"
+        "1,31,0,0,1,0,0\n"
         "1,31,{0},2,0,0\n1,32,0,0,1,0,0\n2,0,1,100,1,0,0\n2,3,0,0,1,0,0\n"
     )
     a, b = (seen(t.format(reset), tmp_path) for t in (occasions, shifted))

@@ -1,14 +1,23 @@
-"""Antibodies against PD-1 and PD-L1: closed forms, published exposures, and what the forms of elimination imply."""
+"""Antibodies against PD-1 and PD-L1: closed forms, published exposures, and what the forms of elimination
+imply.
+"""
 
 import numpy as np
 import pytest
 
 from pkpd import cycles, draw, load_model, load_parameters, load_regimen, lower, simulate, typical
 
-LINEAR = [("pembrolizumab", "pembrolizumab_200_q3w"), ("atezolizumab", "atezolizumab_1200_q3w"),
-          ("bintrafusp", "bintrafusp_1200_q2w")]
-FALLING = [("nivolumab", "nivolumab_240_q2w"), ("dostarlimab", "dostarlimab_500_q3w"), ("durvalumab", "durvalumab_1500_q4w"),
-           ("balstilimab", "balstilimab_240_q2w")]
+LINEAR = [
+    ("pembrolizumab", "pembrolizumab_200_q3w"),
+    ("atezolizumab", "atezolizumab_1200_q3w"),
+    ("bintrafusp", "bintrafusp_1200_q2w"),
+]
+FALLING = [
+    ("nivolumab", "nivolumab_240_q2w"),
+    ("dostarlimab", "dostarlimab_500_q3w"),
+    ("durvalumab", "durvalumab_1500_q4w"),
+    ("balstilimab", "balstilimab_240_q2w"),
+]
 
 
 def patient(drug, parameters=(), **covariates):
@@ -36,7 +45,9 @@ def infusions(people, amount, length, interval, count, times):
         since = np.maximum(times - k * interval, 0.0)
         for rate, share in ((fast, (fast - q / vp) / (fast - slow)), (slow, (q / vp - slow) / (fast - slow))):
             given = np.minimum(since, length)
-            found += amount / length / vc * share / rate * (np.exp(rate * (given - since)) - np.exp(-rate * since))
+            found += (
+                amount / length / vc * share / rate * (np.exp(rate * (given - since)) - np.exp(-rate * since))
+            )
     return found
 
 
@@ -77,7 +88,7 @@ def test_atezolizumab_accumulates_as_its_label_says():
     interval = np.unique(np.concatenate([[1 / 24], np.linspace(0.0, 21.0, 1001)]))
     times = np.concatenate([interval, 189 + interval])
     level = course(patient("atezolizumab"), "atezolizumab", "atezolizumab_1200_q3w", 10, times)["Cc"][0]
-    first, last = level[: len(interval)], level[len(interval):]
+    first, last = level[: len(interval)], level[len(interval) :]
     assert np.trapezoid(last, interval) / np.trapezoid(first, interval) == pytest.approx(1.91, rel=0.1)
     assert last.max() / first.max() == pytest.approx(1.46, rel=0.1)
     assert last[-1] / first[-1] == pytest.approx(2.75, rel=0.2)
@@ -93,25 +104,33 @@ def test_bintrafusp_has_the_half_life_of_its_abstract_whatever_the_assumed_excha
 
 @pytest.mark.parametrize(("drug", "regimen"), [*LINEAR, *FALLING])
 def test_twice_the_dose_is_twice_the_concentration(drug, regimen):
-    once, twice = (course(patient(drug), drug, regimen, 2, np.linspace(0.1, 28, 8), dose=f)["Cc"] for f in (1.0, 2.0))
+    once, twice = (
+        course(patient(drug), drug, regimen, 2, np.linspace(0.1, 28, 8), dose=f)["Cc"] for f in (1.0, 2.0)
+    )
     assert twice == pytest.approx(2 * once, rel=1e-5)
 
 
 def test_saturable_elimination_shows_at_low_doses_of_durvalumab_and_hardly_at_clinical_ones():
     people = patient("durvalumab", "durvalumab_baverel_2018")
     times = np.linspace(0.1, 28, 8)
-    found = {d: course(people, "durvalumab", "durvalumab_1500_q4w", 1, times, dose=d)["Cc"][0] / d
-             for d in (0.005, 0.01, 1.0, 2.0)}
+    found = {
+        d: course(people, "durvalumab", "durvalumab_1500_q4w", 1, times, dose=d)["Cc"][0] / d
+        for d in (0.005, 0.01, 1.0, 2.0)
+    }
     assert found[0.01][-1] > 1.5 * found[0.005][-1]
     assert found[2.0] == pytest.approx(found[1.0], rel=0.03)
     assert np.all(found[1.0] > found[0.01])
 
 
 def test_the_two_analyses_of_durvalumab_agree_on_the_exposure_after_half_a_year():
-    """Two forms of elimination, fitted to overlapping patients, give areas and troughs within a fifth of one another."""
+    """Two forms of elimination, fitted to overlapping patients, give areas and troughs within a fifth of one
+    another.
+    """
     times = np.linspace(140.0, 168.0, 281)
-    levels = [course(patient("durvalumab", s), "durvalumab", "durvalumab_1500_q4w", 6, times)["Cc"][0]
-              for s in ("durvalumab_abegesah_2025", "durvalumab_baverel_2018")]
+    levels = [
+        course(patient("durvalumab", s), "durvalumab", "durvalumab_1500_q4w", 6, times)["Cc"][0]
+        for s in ("durvalumab_abegesah_2025", "durvalumab_baverel_2018")
+    ]
     area = [np.trapezoid(level, times) for level in levels]
     assert area[0] / area[1] == pytest.approx(1.0, abs=0.2)
     assert levels[0][-1] / levels[1][-1] == pytest.approx(1.0, abs=0.2)
@@ -136,7 +155,8 @@ def test_dostarlimab_is_given_every_three_weeks_four_times_and_then_twice_as_muc
 def test_nivolumab_is_cleared_faster_beside_ipilimumab_3_mg_per_kg_and_slower_beside_chemotherapy():
     alone, with_three, with_one, chemotherapy = (
         patient("nivolumab", f"nivolumab_zhang_2019{s}")
-        for s in ("", "_ipilimumab_3_q3w", "_ipilimumab_1_q3w", "_chemotherapy"))
+        for s in ("", "_ipilimumab_3_q3w", "_ipilimumab_1_q3w", "_chemotherapy")
+    )
     assert with_three["CL"][0] / alone["CL"][0] == pytest.approx(np.exp(0.227), rel=1e-3)
     assert chemotherapy["CL"][0] / alone["CL"][0] == pytest.approx(np.exp(-0.104), rel=1e-3)
     assert with_one["CL"][0] == alone["CL"][0]

@@ -6,8 +6,10 @@ import pytest
 from pkpd import load_fit, load_result, load_trial
 from pkpd.fit.predict import predict
 
-# Figures that the calibrated model misses, and that no fit was given: survival after progression is that of another series.
-# The first must be missed (if it starts to fit, it leaves the list); the second lies at the edge of its interval.
+# Figures that the calibrated model misses, and that no fit was given: survival after progression is that of
+# another series.
+# The first must be missed (if it starts to fit, it leaves the list); the second lies at the edge of its
+# interval.
 KNOWN_MISSES = {("deaths", "periop")}
 AT_THE_EDGE = {("deaths", "surgery")}
 

@@ -1,17 +1,34 @@
-"""Exposures of oxaliplatin, 5-FU and leucovorin that are more than one published figure; those are in fits/exposures.toml."""
+"""Exposures of oxaliplatin, 5-FU and leucovorin that are more than one published figure; those are in
+fits/exposures.toml.
+"""
 
 import numpy as np
 import pytest
 
-from pkpd import cycles, draw, load_model, load_parameters, load_regimen, lower, nca, sampling, simulate, typical
+from pkpd import (
+    cycles,
+    draw,
+    load_model,
+    load_parameters,
+    load_regimen,
+    lower,
+    nca,
+    sampling,
+    simulate,
+    typical,
+)
 from pkpd.regimen.reading import read_regimen
 
 REFERENCE = {"BSA": 1.75, "AGE": 60, "SEX": 0, "SCR": 80}
 
 
 def single(drug, amount, over=None, form=None):
-    dose = {"drug": drug, "amount": amount} | ({"over": over} if over else {}) | ({"form": form} if form else {})
-    return read_regimen({"regimen": {"title": "one dose", "cycle": "28 day"}, "doses": [dose]}, "one dose", "test")
+    dose = (
+        {"drug": drug, "amount": amount} | ({"over": over} if over else {}) | ({"form": form} if form else {})
+    )
+    return read_regimen(
+        {"regimen": {"title": "one dose", "cycle": "28 day"}, "doses": [dose]}, "one dose", "test"
+    )
 
 
 def course(drug, regimen, times, parameters=(), n=0, count=1):
@@ -77,7 +94,9 @@ def test_dpd_deficiency_raises_exposure_more_than_in_proportion():
     found = []
     for factor in (1.0, 0.5, 0.3):
         weak = people.with_inputs({"VMAX": people["VMAX"] * factor})
-        run = simulate(model, weak, lower(infusion, model, weak, cycles(infusion, model, 1)), np.linspace(0, 60, 601))
+        run = simulate(
+            model, weak, lower(infusion, model, weak, cycles(infusion, model, 1)), np.linspace(0, 60, 601)
+        )
         found.append(area(run, "Cc")[0])
     assert found == pytest.approx([18.0, 38.8, 71.8], rel=0.01)
 
@@ -93,5 +112,7 @@ def test_every_kill_link_gives_one_reference_cycle(link):
     model = load_model(f"systems/folfox_{link}")
     people = typical(model, load_parameters((), model), REFERENCE)
     regimen = load_regimen("folfox4")
-    run = simulate(model, people, lower(regimen, model, people, cycles(regimen, model, 1)), [120.0], rtol=1e-8)
+    run = simulate(
+        model, people, lower(regimen, model, people, cycles(regimen, model, 1)), [120.0], rtol=1e-8
+    )
     assert run["effect.given"][0, 0] == pytest.approx(1.0, abs=1e-3)

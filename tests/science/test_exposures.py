@@ -23,13 +23,18 @@ def rows() -> dict:
 
 
 def test_every_checked_figure_is_inside_or_says_why_not(rows):
-    outside = [f"{drug} {name}: simulated {r['simulated']:.4g}, published {r['interval']} {r['unit']}"
-               for (drug, name), r in rows.items() if r["use"] == "check" and not r["inside"] and not r["miss"]]
+    outside = [
+        f"{drug} {name}: simulated {r['simulated']:.4g}, published {r['interval']} {r['unit']}"
+        for (drug, name), r in rows.items()
+        if r["use"] == "check" and not r["inside"] and not r["miss"]
+    ]
     assert outside == []
 
 
 def test_no_explanation_is_out_of_date(rows):
-    """A figure that says why the model lies outside, and is inside, is told: mended models lose their excuses."""
+    """A figure that says why the model lies outside, and is inside, is told: mended models lose their
+    excuses.
+    """
     assert [key for key, r in rows.items() if r["miss"] and r["inside"]] == []
 
 
@@ -54,4 +59,8 @@ def test_the_list_of_drugs_counts_what_the_walk_finds(rows):
         missed = sum(x["use"] == "check" and not x["inside"] for x in own)
         found = r["exposures"]
         assert [found[k] for k in ("checked", "missed", "circular", "context")] == [
-            uses["check"], missed, uses["circular"], uses["context"]], r["name"]
+            uses["check"],
+            missed,
+            uses["circular"],
+            uses["context"],
+        ], r["name"]

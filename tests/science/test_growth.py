@@ -15,7 +15,9 @@ def crlm():
 def one_lesion(crlm, diameter, **inputs):
     model, parameters = crlm
     people = typical(model, parameters, {c.name: c.value for c in parameters.covariates} | {"KRAS": 0})
-    return people.with_inputs({"lesion.1.D0": diameter, **{f"lesion.{i}.D0": 0.0 for i in (2, 3, 4)}, **inputs})
+    return people.with_inputs(
+        {"lesion.1.D0": diameter, **{f"lesion.{i}.D0": 0.0 for i in (2, 3, 4)}, **inputs}
+    )
 
 
 @pytest.mark.parametrize("volume, published, error", [(0.5, 86, 12), (14.0, 155, 34)])
@@ -38,8 +40,17 @@ def test_age_from_one_cell_is_of_the_order_that_finlay_published(crlm):
 def test_extinction_agrees_with_the_closed_form_of_a_linear_birth_death_process(crlm):
     """With growth nearly constant, p(t) = d (e^(gt) - 1) / (b e^(gt) - d) for one founder."""
     growth, loss, t = 0.02, 0.9, 100.0
-    people = one_lesion(crlm, 20.0, **{"occult.1.ALPHA": growth / np.log(1e300), "occult.1.KCELL": 1e300,
-                                       "occult.1.LOSS": loss, "occult.1.N0": 1.0, "occult.1.PRESENT": 1.0})
+    people = one_lesion(
+        crlm,
+        20.0,
+        **{
+            "occult.1.ALPHA": growth / np.log(1e300),
+            "occult.1.KCELL": 1e300,
+            "occult.1.LOSS": loss,
+            "occult.1.N0": 1.0,
+            "occult.1.PRESENT": 1.0,
+        },
+    )
     birth, death = growth / (1 - loss), growth * loss / (1 - loss)
     expected = death * (np.exp(growth * t) - 1) / (birth * np.exp(growth * t) - death)
     run = simulate(crlm[0], people, times=[t], rtol=1e-8)
@@ -47,17 +58,24 @@ def test_extinction_agrees_with_the_closed_form_of_a_linear_birth_death_process(
 
 
 def test_extinction_agrees_with_a_simulated_birth_death_process(crlm):
-    """Twenty founders under kill: 4,000 histories by tau-leaping in small steps, within four standard errors."""
+    """Twenty founders under kill: 4,000 histories by tau-leaping in small steps, within four
+    standard errors.
+    """
     kill, sensitivity, t = 0.05, 1.0, 60.0
-    people = one_lesion(crlm, 20.0, **{"occult.1.N0": 20.0, "occult.1.PRESENT": 1.0, "occult.1.SENS": sensitivity,
-                                       "effect.RATE": kill})
+    people = one_lesion(
+        crlm,
+        20.0,
+        **{"occult.1.N0": 20.0, "occult.1.PRESENT": 1.0, "occult.1.SENS": sensitivity, "effect.RATE": kill},
+    )
     alpha, loss = people["occult.1.ALPHA"][0], people["occult.1.LOSS"][0]
     random = np.random.default_rng(5)
     cells, dt = np.full(4000, 20.0), 0.02
     for _ in range(int(t / dt)):
         growth = alpha * np.log(people["occult.1.KCELL"][0] / (np.mean(cells) + 1))
         rates = growth / (1 - loss), growth * loss / (1 - loss) + kill * sensitivity
-        cells = np.maximum(cells + random.poisson(cells * rates[0] * dt) - random.poisson(cells * rates[1] * dt), 0)
+        cells = np.maximum(
+            cells + random.poisson(cells * rates[0] * dt) - random.poisson(cells * rates[1] * dt), 0
+        )
     run = simulate(crlm[0], people, times=[t], rtol=1e-8)
     share = np.mean(cells == 0)
     assert abs(run["occult.1.extinct"][0, 0] - share) < 4 * np.sqrt(share * (1 - share) / 4000) + 0.01
@@ -68,8 +86,11 @@ def test_extinction_is_smooth_in_the_kill(crlm):
     steps = np.linspace(0.9, 1.1, 41)
     values = []
     for s in steps:
-        people = one_lesion(crlm, 20.0, **{"occult.1.N0": 1000.0, "occult.1.PRESENT": 1.0, "occult.1.SENS": 0.1 * s,
-                                           "effect.RATE": 1.0})
+        people = one_lesion(
+            crlm,
+            20.0,
+            **{"occult.1.N0": 1000.0, "occult.1.PRESENT": 1.0, "occult.1.SENS": 0.1 * s, "effect.RATE": 1.0},
+        )
         values.append(simulate(crlm[0], people, times=[84.0], rtol=1e-8)["occult.1.extinct"][0, 0])
     slope = np.diff(values)
     assert np.all(slope > 0) and slope.max() < 3 * slope.min() + 0.02

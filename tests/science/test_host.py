@@ -1,4 +1,5 @@
-"""What treatment does to neutrophils, sinusoids, hepatocytes and a liver remnant, against closed forms and published figures.
+"""What treatment does to neutrophils, sinusoids, hepatocytes and a liver remnant, against closed forms and
+published figures.
 
 A figure that set a value is circular and its test says so. What misses is tested as a miss, with its size.
 """
@@ -11,7 +12,18 @@ import numpy as np
 import pytest
 from scipy.special import expit, gammainc, logit
 
-from pkpd import cycles, draw, load_model, load_parameters, load_regimen, lower, removal, simulate, treat, typical
+from pkpd import (
+    cycles,
+    draw,
+    load_model,
+    load_parameters,
+    load_regimen,
+    lower,
+    removal,
+    simulate,
+    treat,
+    typical,
+)
 from pkpd.regimen.reading import read_regimen
 
 FOLFOX, BEVACIZUMAB, FOLFIRI = "mfolfox6_host", "folfox_bevacizumab_host", "folfiri_host"
@@ -58,10 +70,16 @@ def counts(who, schedule, times):
 
 @lru_cache
 def severe(arm):
-    """The share of 1,000 virtual patients below 1 1/nL at a weekly count, in 12 cycles as the rules decide."""
+    """The share of 1,000 virtual patients below 1 1/nL at a weekly count, in 12 cycles as the
+    rules decide.
+    """
     folfox4 = replace(load_regimen("folfox4"), rules=RULES.rules)
-    plan = {"mFOLFOX6": RULES, "no bolus": without(RULES, "fluorouracil", 400), "FOLFOX4": folfox4,
-            "LV5FU2": without(folfox4, "oxaliplatin")}[arm]
+    plan = {
+        "mFOLFOX6": RULES,
+        "no bolus": without(RULES, "fluorouracil", 400),
+        "FOLFOX4": folfox4,
+        "LV5FU2": without(folfox4, "oxaliplatin"),
+    }[arm]
     who = people(FOLFOX, 1000)
     given = treat(host(FOLFOX)[0], who, plan, 12)
     return np.mean(counts(who, given.schedule, np.arange(0, 14 * 12 + 43, 7)).min(axis=1) < 1)
@@ -81,16 +99,24 @@ def agrees(share, published, n):
 
 def test_without_a_drug_neutrophils_stay_at_baseline_and_nothing_is_injured():
     """Neutrophils to the last digits, injury exactly."""
-    for name, injured in ((FOLFOX, "sinusoids.injury"), (BEVACIZUMAB, "sinusoids.injury"), (FOLFIRI, "steatohepatitis.injury")):
+    for name, injured in (
+        (FOLFOX, "sinusoids.injury"),
+        (BEVACIZUMAB, "sinusoids.injury"),
+        (FOLFIRI, "steatohepatitis.injury"),
+    ):
         who = people(name, 20)
         run = simulate(host(name)[0], who, None, [0, 30, 400])
         for state in CHAIN:
-            assert run[f"neutrophils.{state}"] / who["neutrophils.CIRC0"][:, None] == pytest.approx(1, rel=1e-12)
+            assert run[f"neutrophils.{state}"] / who["neutrophils.CIRC0"][:, None] == pytest.approx(
+                1, rel=1e-12
+            )
         assert np.all(run[injured] == 0)
 
 
 def test_a_loss_of_proliferating_cells_reaches_the_blood_as_an_erlang_delay_of_four_stages():
-    """Without feedback, circ = CIRC0 (1 - half P(4, ktr t)) when half of the proliferating cells are lost at once."""
+    """Without feedback, circ = CIRC0 (1 - half P(4, ktr t)) when half of the proliferating cells are lost at
+    once.
+    """
     who = reference(FOLFOX).with_inputs({"neutrophils.GAMMA": 0.0})
     days, ktr = np.linspace(0.5, 20, 20), 4 / (88.7 / 24)
     run = counts(who, removal(host(FOLFOX)[0], 0.0, {"neutrophils.prol": 0.5}, 1), days)
@@ -98,14 +124,20 @@ def test_a_loss_of_proliferating_cells_reaches_the_blood_as_an_erlang_delay_of_f
 
 
 def test_the_losses_to_two_drugs_add():
-    """Without feedback the logarithm of proliferating cells falls by ktr (slope AUC + slope AUC), each AUC dose / clearance."""
+    """Without feedback the logarithm of proliferating cells falls by ktr (slope AUC + slope AUC), each AUC
+    dose / clearance.
+    """
     model = host(FOLFOX)[0]
-    who = reference(FOLFOX).with_inputs({"neutrophils.GAMMA": 0.0, "fluorouracil.VMAX": 0.0, "fluorouracil.CL": 249.0})
+    who = reference(FOLFOX).with_inputs(
+        {"neutrophils.GAMMA": 0.0, "fluorouracil.VMAX": 0.0, "fluorouracil.CL": 249.0}
+    )
     ox = {"drug": "oxaliplatin", "amount": "100 mg", "over": "2 hour"}
     fu = {"drug": "fluorouracil", "amount": "3000 mg", "over": "46 hour"}
 
     def fall(*doses):
-        run = simulate(model, who, planned(FOLFOX, who, regimen(*doses), 1), [0, 600], rtol=1e-9)["neutrophils.prol"][0]
+        run = simulate(model, who, planned(FOLFOX, who, regimen(*doses), 1), [0, 600], rtol=1e-9)[
+            "neutrophils.prol"
+        ][0]
         return np.log(run[0] / run[1])
 
     losses = [4 / 88.7 * 5.5 * 100 * 0.491 / 17.57, 4 / 88.7 * 0.76 * 3000 / 249]
@@ -139,20 +171,29 @@ def test_folfox4_has_the_neutropenia_of_another_trial():
 
 
 def test_mfolfox6_has_less_neutropenia_than_in_jcog0603_a_miss():
-    """Half of 151 Japanese patients after hepatectomy; the model, set to MOSAIC, gives two in five. Not used."""
+    """Half of 151 Japanese patients after hepatectomy; the model, set to MOSAIC, gives two in
+    five. Not used.
+    """
     assert 0.36 < severe("mFOLFOX6") < 0.45
     assert 0.5 - severe("mFOLFOX6") > 2 * np.sqrt(0.25 / 151)
 
 
 def test_leaving_the_bolus_out_spares_neutrophils_as_a_meta_analysis_found():
-    """Odds ratio 0.46 (0.37 to 0.57) of grade 3 or 4 without the bolus in regimens with an infusion; not used."""
+    """Odds ratio 0.46 (0.37 to 0.57) of grade 3 or 4 without the bolus in regimens with an infusion; not
+    used.
+    """
     assert 0.37 < odds(severe("no bolus")) / odds(severe("mFOLFOX6")) < 0.57
 
 
 def test_a_bolus_of_5_fu_is_more_toxic_than_an_infusion_though_its_exposure_is_less():
-    """31 % v 4 % (1,219 patients), an odds ratio of 11; regimens are assumed here, so half to twice of it passes. Not used."""
+    """31 % v 4 % (1,219 patients), an odds ratio of 11; regimens are assumed here, so half to twice of it
+    passes. Not used.
+    """
     who, one, low, area = people(FOLFOX, 1000), reference(FOLFOX), [], []
-    for dose in ({"amount": "425 mg/m^2", "days": [1, 2, 3, 4, 5]}, {"amount": "8400 mg/m^2", "over": "28 day"}):
+    for dose in (
+        {"amount": "425 mg/m^2", "days": [1, 2, 3, 4, 5]},
+        {"amount": "8400 mg/m^2", "over": "28 day"},
+    ):
         plan = regimen({"drug": "fluorouracil"} | dose)
         low.append(np.mean(counts(who, planned(FOLFOX, who, plan, 6), np.arange(0, 168, 7)).min(axis=1) < 1))
         fine = simulate(host(FOLFOX)[0], one, planned(FOLFOX, one, plan, 1), np.linspace(0, 28, 28 * 480 + 1))
@@ -162,7 +203,9 @@ def test_a_bolus_of_5_fu_is_more_toxic_than_an_infusion_though_its_exposure_is_l
 
 
 def test_counts_before_the_next_cycle_are_too_high_a_miss():
-    """Adjuvant FOLFOX given whatever the count, 1,074 cycles: mean 2.9 (2.8 to 3.0) 1/nL on the day before, 170 below 1.5."""
+    """Adjuvant FOLFOX given whatever the count, 1,074 cycles: mean 2.9 (2.8 to 3.0) 1/nL on the day before,
+    170 below 1.5.
+    """
     who = people(FOLFOX, 500)
     seen = counts(who, planned(FOLFOX, who, MFOLFOX6, 8), 13 + 14 * np.arange(8))
     assert 3.0 < seen.mean() < 3.5
@@ -173,7 +216,9 @@ def test_counts_before_the_next_cycle_are_too_high_a_miss():
 
 
 def test_a_low_count_holds_the_cycle_and_the_relative_dose_intensity_says_so():
-    """Neutrophils made half as sensitive again to oxaliplatin; doses as planned are given below 1.5 1/nL, those held are not."""
+    """Neutrophils made half as sensitive again to oxaliplatin; doses as planned are given below 1.5 1/nL,
+    those held are not.
+    """
     who = people(FOLFOX, 60)
     frail = who.with_inputs({SLOPES[1]: 1.5 * who[SLOPES[1]]})
     given = treat(host(FOLFOX)[0], frail, replace(RULES, rules=RULES.rules[:1]), 4)
@@ -194,7 +239,9 @@ def test_a_deep_nadir_lowers_the_next_doses_though_the_count_has_recovered():
     lowered = given.factors[:, 1].min(axis=1) < 1
     assert 0 < lowered.sum() < 300 and np.any(run[lowered, -1] > 1.5)
     assert run[lowered].min(axis=1).max() < 0.6 and run[~lowered].min() > 0.4
-    assert np.allclose(np.unique(given.factors[lowered, 1]), [0.8, 0.88, 1.0])  # 5-FU, oxaliplatin, leucovorin
+    assert np.allclose(
+        np.unique(given.factors[lowered, 1]), [0.8, 0.88, 1.0]
+    )  # 5-FU, oxaliplatin, leucovorin
 
 
 # --- sinusoids --------------------------------------------------------
@@ -209,7 +256,9 @@ def after(name, regimens, count, seen="sinusoids.grade2", who=None):
 
 def test_injury_of_one_is_that_of_the_reference_course_which_is_circular():
     assert after(FOLFOX, [MFOLFOX6], 6, "sinusoids.injury", reference(FOLFOX)) == pytest.approx(1, rel=1e-3)
-    assert after(FOLFIRI, [IRINOTECAN], 6, "steatohepatitis.injury", reference(FOLFIRI)) == pytest.approx(1, rel=1e-3)
+    assert after(FOLFIRI, [IRINOTECAN], 6, "steatohepatitis.injury", reference(FOLFIRI)) == pytest.approx(
+        1, rel=1e-3
+    )
 
 
 def test_without_repair_injury_is_exposure():
@@ -220,7 +269,9 @@ def test_without_repair_injury_is_exposure():
 
 
 def test_oxaliplatin_harms_one_patient_in_eight_and_bevacizumab_spares_two_of_three_which_is_circular():
-    """Meta-analysis: number needed to harm 8 (6.4 to 13.6), relative risk with bevacizumab 0.34 (0.15 to 0.75)."""
+    """Meta-analysis: number needed to harm 8 (6.4 to 13.6), relative risk with bevacizumab 0.34 (0.15 to
+    0.75).
+    """
     plain, spared = (after(BEVACIZUMAB, [MFOLFOX6, *more], 6).mean() for more in ((), (BEV,)))
     assert 1 / (plain - 0.05) == pytest.approx(8, rel=0.05)
     assert spared / plain == pytest.approx(0.34, rel=0.05)
@@ -228,7 +279,9 @@ def test_oxaliplatin_harms_one_patient_in_eight_and_bevacizumab_spares_two_of_th
 
 @pytest.mark.parametrize("a, n, b, m", [(22, 45, 5.5, 22), (14, 33, 11, 53), (18, 33, 4, 17)])
 def test_the_odds_ratio_of_injury_is_that_of_three_surgical_series(a, n, b, m):
-    """49 v 25 %, 42.4 v 20.8 %, 54.5 v 23.5 %, each by a scale of its own; not used. Two pairs of groups are derived."""
+    """49 v 25 %, 42.4 v 20.8 %, 54.5 v 23.5 %, each by a scale of its own; not used. Two pairs of groups are
+    derived.
+    """
     error = 1.96 * np.sqrt(1 / a + 1 / (n - a) + 1 / b + 1 / (m - b))
     ratio = logit(after(FOLFOX, [MFOLFOX6], 6).mean()) - logit(0.05)
     assert abs(ratio - (logit(a / n) - logit(b / m))) < error
@@ -256,24 +309,33 @@ def test_more_cycles_injure_more_and_injury_heals():
 
 
 def test_irinotecan_harms_one_patient_in_twelve_and_obesity_multiplies_the_odds_which_is_circular():
-    """Meta-analysis: number needed to harm 12 (7.8 to 26); odds ratio of body mass index 3.88 in another series."""
+    """Meta-analysis: number needed to harm 12 (7.8 to 26); odds ratio of body mass index 3.88 in another
+    series.
+    """
     slim, obese = (reference(FOLFIRI, BMI=b)["steatohepatitis.ODDS0"][0] for b in (25, 32))
     assert obese / slim == pytest.approx(3.88)
     who = people(FOLFIRI, 1000)
-    more = after(FOLFIRI, [IRINOTECAN], 6, "steatohepatitis.chance", who) - expit(np.log(who["steatohepatitis.ODDS0"]))
+    more = after(FOLFIRI, [IRINOTECAN], 6, "steatohepatitis.chance", who) - expit(
+        np.log(who["steatohepatitis.ODDS0"])
+    )
     assert 1 / more.mean() == pytest.approx(12, rel=0.05)
 
 
 def test_alleles_of_ugt1a1_deepen_the_nadir():
     patients = [reference(FOLFIRI, UGT1A1=alleles) for alleles in (0, 1, 2)]
-    runs = [simulate(host(FOLFIRI)[0], who, planned(FOLFIRI, who, IRINOTECAN, 1), np.linspace(0, 20, 81)) for who in patients]
+    runs = [
+        simulate(host(FOLFIRI)[0], who, planned(FOLFIRI, who, IRINOTECAN, 1), np.linspace(0, 20, 81))
+        for who in patients
+    ]
     nadir = [run["neutrophils.circ"].min() for run in runs]
     assert nadir[0] > nadir[1] > nadir[2]
 
 
 def test_a_value_is_the_same_in_every_system():
     assert len({reference(name)[SLOPES[0]][0] for name in (FOLFOX, BEVACIZUMAB, FOLFIRI)}) == 1
-    assert all(reference(FOLFOX)[value][0] == reference(BEVACIZUMAB)[value][0] for value in (SLOPES[1], "harm.KIN"))
+    assert all(
+        reference(FOLFOX)[value][0] == reference(BEVACIZUMAB)[value][0] for value in (SLOPES[1], "harm.KIN")
+    )
 
 
 # --- liver remnant ----------------------------------------------------
@@ -281,7 +343,9 @@ def test_a_value_is_the_same_in_every_system():
 
 def regrown(left, days):
     model = load_model("host/liver_remnant")
-    run = simulate(model, typical(model, load_parameters((), model)), removal(model, 0.0, {"volume": left}, 1), days)
+    run = simulate(
+        model, typical(model, load_parameters((), model)), removal(model, 0.0, {"volume": left}, 1), days
+    )
     return run["volume"][0] / left - 1
 
 

@@ -1,4 +1,6 @@
-"""Dosing records against what NONMEM computed from them. Run as a program, it prints the table of docs/dosing.md."""
+"""Dosing records against what NONMEM computed from them. Run as a program, it prints the table of
+docs/dosing.md.
+"""
 
 import csv
 import tempfile
@@ -24,7 +26,9 @@ DUR2 = { unit = "hour" }
 RAT2 = { unit = "mg/hour" }
 [compartments]
 depot = { unit = "mg", dose = true }
-central = { unit = "mg", dose = { lag = "LAGT", bioavailability = "BIOAV", duration = "DUR2", rate = "RAT2" } }
+[compartments.central]
+unit = "mg"
+dose = { lag = "LAGT", bioavailability = "BIOAV", duration = "DUR2", rate = "RAT2" }
 [variables]
 Cp = { unit = "ug/L", is = "central / V" }
 [flows]
@@ -50,13 +54,17 @@ SET = {"LAGT": 0, "BIOAV": 1, "DUR2": 2, "RAT2": 10}
 def rows(scenario: dict) -> list[dict]:
     """A scenario as records: what is given, and an observation each hour with its parameters carried on."""
     given = [{**USUAL, **SET, **r, "ID": scenario["number"]} for r in scenario["records"]]
-    seen = [{**USUAL, **dict.fromkeys(SET, "."), "ID": scenario["number"], "TIME": t, "CP": cp}
-            for t, cp in enumerate(scenario["hourly"])]
+    seen = [
+        {**USUAL, **dict.fromkeys(SET, "."), "ID": scenario["number"], "TIME": t, "CP": cp}
+        for t, cp in enumerate(scenario["hourly"])
+    ]
     return sorted(given + seen, key=lambda r: r["TIME"])
 
 
 def errors(folder: Path) -> list[tuple[dict, int, float]]:
-    """Each scenario with its number of rows and its largest relative error, by the command line from files to file."""
+    """Each scenario with its number of rows and its largest relative error, by the command line from files to
+    file.
+    """
     table = [r for s in SCENARIOS for r in rows(s)]
     with (folder / "events.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, ["ID", "TIME", *USUAL, *SET, "CP"])
@@ -64,14 +72,29 @@ def errors(folder: Path) -> list[tuple[dict, int, float]]:
         writer.writerows(table)
     (folder / "oral.toml").write_text(ORAL)
     (folder / "values.toml").write_text(VALUES.replace("oral.toml", str(folder / "oral.toml")))
-    cli.app(["simulate", str(folder / "oral.toml"), "--data", str(folder / "events.csv"), "--parameters",
-             str(folder / "values.toml"), "--out", str(folder / "out.csv")], standalone_mode=False)
+    cli.app(
+        [
+            "simulate",
+            str(folder / "oral.toml"),
+            "--data",
+            str(folder / "events.csv"),
+            "--parameters",
+            str(folder / "values.toml"),
+            "--out",
+            str(folder / "out.csv"),
+        ],
+        standalone_mode=False,
+    )
     with (folder / "out.csv").open() as file:
         out = list(csv.DictReader(file))
     assert [(int(a["ID"]), float(a["TIME"])) for a in out] == [(b["ID"], b["TIME"]) for b in table]
     told = []
     for s in SCENARIOS:
-        pairs = [(float(a["Cp"]), float(b["CP"])) for a, b in zip(out, table, strict=True) if b["ID"] == s["number"]]
+        pairs = [
+            (float(a["Cp"]), float(b["CP"]))
+            for a, b in zip(out, table, strict=True)
+            if b["ID"] == s["number"]
+        ]
         told.append((s, len(pairs), max(abs(x / cp - 1) if cp else abs(x) for x, cp in pairs)))
     return told
 
@@ -97,5 +120,12 @@ def test_the_page_on_dosing_shows_the_largest_error_of_each_scenario(found):
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as own:
-        print("\n".join(["| scenario | records | rows | largest relative error |", "|---|---|---|---|",
-                         *(line(*e) for e in errors(Path(own)))]))
+        print(
+            "\n".join(
+                [
+                    "| scenario | records | rows | largest relative error |",
+                    "|---|---|---|---|",
+                    *(line(*e) for e in errors(Path(own))),
+                ]
+            )
+        )

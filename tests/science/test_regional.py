@@ -1,6 +1,7 @@
 """Hepatic arterial infusion, depots, radioembolisation, stereotactic radiotherapy and ablation.
 
-Oracles are closed forms (Collins, Bateman, Lea and Catcheside, decay) and published figures that built no value.
+Oracles are closed forms (Collins, Bateman, Lea and Catcheside, decay) and published figures that built no
+value.
 """
 
 from functools import lru_cache
@@ -32,7 +33,9 @@ def given(name, doses, times, **inputs):
     people = typical(own, load_parameters((), own), REFERENCE)
     people = people.with_inputs({k.replace("__", "."): v for k, v in inputs.items()})
     entries = [doses] if isinstance(doses, dict) else doses
-    regimen = read_regimen({"regimen": {"title": "test", "cycle": "2000 day"}, "doses": entries}, "test", "test")
+    regimen = read_regimen(
+        {"regimen": {"title": "test", "cycle": "2000 day"}, "doses": entries}, "test", "test"
+    )
     return simulate(own, people, lower(regimen, own, people, cycles(regimen, own, 1)), times, rtol=1e-9)
 
 
@@ -43,12 +46,16 @@ def area(run, name):
 # --- hepatic arterial infusion ------------------------------------------------
 
 
-@pytest.mark.parametrize(("drug", "clearance", "extraction"),
-                         [("floxuridine", 104, 0.965), ("oxaliplatin", 17.57, 0.47), ("fluorouracil", 1390 / 5.57, 0.9)])
+@pytest.mark.parametrize(
+    ("drug", "clearance", "extraction"),
+    [("floxuridine", 104, 0.965), ("oxaliplatin", 17.57, 0.47), ("fluorouracil", 1390 / 5.57, 0.9)],
+)
 def test_the_plateau_has_the_advantage_of_collins(drug, clearance, extraction):
     """1 + CL / (Q (1 - E)); 5-FU so slowly that nothing saturates."""
     amount = "0.01 mg" if drug == "fluorouracil" else "100 mg"
-    run = given(f"hai_{drug}", {"drug": f"{drug}_artery", "amount": amount, "over": "1000 day"}, [0.0, 23999.0])
+    run = given(
+        f"hai_{drug}", {"drug": f"{drug}_artery", "amount": amount, "over": "1000 day"}, [0.0, 23999.0]
+    )
     ratio = run[f"{drug}_artery.Cart"][0, -1] / run[f"{drug}.Cc"][0, -1]
     assert ratio == pytest.approx(1 + clearance / (ARTERY * (1 - extraction)), rel=1e-4)
 
@@ -59,19 +66,29 @@ def test_a_bolus_into_the_artery_follows_the_closed_form_of_two_compartments():
     through, out = ARTERY / 0.5, 104 / 20
     expected = 10 * 0.035 * through / (through - out) * (np.exp(-out * times) - np.exp(-through * times)) / 20
     assert run["floxuridine.Cc"][0] == pytest.approx(expected, rel=1e-5)
-    assert run["floxuridine_artery.Cpass"][0] == pytest.approx(10 / 0.5 * np.exp(-through * times), rel=1e-5, abs=1e-12)
+    assert run["floxuridine_artery.Cpass"][0] == pytest.approx(
+        10 / 0.5 * np.exp(-through * times), rel=1e-5, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("extraction", [0.0, 0.3, 0.94])
 def test_what_the_liver_leaves_is_what_the_body_clears(extraction):
-    run = given("hai_floxuridine", {"drug": "floxuridine_artery", "amount": "10 mg", "over": "2 hour"}, SHORT,
-                floxuridine_artery__E=extraction)
+    run = given(
+        "hai_floxuridine",
+        {"drug": "floxuridine_artery", "amount": "10 mg", "over": "2 hour"},
+        SHORT,
+        floxuridine_artery__E=extraction,
+    )
     assert 104 * area(run, "floxuridine.Cc") == pytest.approx(10 * (1 - extraction), rel=1e-4)
 
 
 def test_a_liver_that_extracts_all_lets_no_drug_through():
-    run = given("hai_oxaliplatin", {"drug": "oxaliplatin_artery", "amount": "130 mg/m^2", "over": "2 hour"}, SHORT,
-                oxaliplatin_artery__E=1.0)
+    run = given(
+        "hai_oxaliplatin",
+        {"drug": "oxaliplatin_artery", "amount": "130 mg/m^2", "over": "2 hour"},
+        SHORT,
+        oxaliplatin_artery__E=1.0,
+    )
     assert np.all(run["oxaliplatin.Cc"] == 0) and run["oxaliplatin_artery.Cart"].max() > 1
 
 
@@ -79,7 +96,9 @@ def test_a_liver_that_extracts_all_lets_no_drug_through():
 def test_without_extraction_vein_and_artery_give_the_same_systemic_exposure(drug):
     dose = {"amount": "10 mg/m^2", "over": "2 hour"}
     open_liver = {f"{drug}_artery__E": 0.0}
-    artery, vein = (given(f"hai_{drug}", dose | {"drug": d}, SHORT, **open_liver) for d in (f"{drug}_artery", drug))
+    artery, vein = (
+        given(f"hai_{drug}", dose | {"drug": d}, SHORT, **open_liver) for d in (f"{drug}_artery", drug)
+    )
     assert area(artery, f"{drug}.Cc") == pytest.approx(area(vein, f"{drug}.Cc"), rel=2e-3)
 
 
@@ -90,34 +109,51 @@ def test_a_dose_by_vein_is_that_of_the_drug_alone():
 
 
 def test_the_liver_extracts_no_more_fluorouracil_than_its_published_capacity():
-    """48.0 umol/L x 90 L/hour x 130.08 g/mol = 562 mg/hour, whatever the pump gives; in a body that lets none come back."""
+    """48.0 umol/L x 90 L/hour x 130.08 g/mol = 562 mg/hour, whatever the pump gives; in a body that lets none
+    come back.
+    """
     capacity = 48.0e-3 * 90 * 130.08
     rate = 50_000.0
-    run = given("hai_fluorouracil", {"drug": "fluorouracil_artery", "amount": f"{10 * rate} mg", "over": "10 hour"}, [0.0, 9.9],
-                fluorouracil__CL=1e9)
+    run = given(
+        "hai_fluorouracil",
+        {"drug": "fluorouracil_artery", "amount": f"{10 * rate} mg", "over": "10 hour"},
+        [0.0, 9.9],
+        fluorouracil__CL=1e9,
+    )
     extracted = rate * run["fluorouracil_artery.share"][0, -1]
     assert 0.9 * capacity < extracted < capacity
 
 
 def test_a_slow_portal_infusion_of_fluorouracil_reaches_the_body_in_a_tenth_to_a_fifth():
-    """Gustavsson 1979: a tenth, at 15 mg/kg a day, a rate at which this set has begun to saturate: 0.16 (a miss)."""
+    """Gustavsson 1979: a tenth, at 15 mg/kg a day, a rate at which this set has begun to saturate: 0.16 (a
+    miss).
+    """
     dose = {"amount": "1050 mg", "over": "24 hour"}
-    artery, vein = (given("hai_fluorouracil", dose | {"drug": d}, SHORT) for d in ("fluorouracil_artery", "fluorouracil"))
+    artery, vein = (
+        given("hai_fluorouracil", dose | {"drug": d}, SHORT) for d in ("fluorouracil_artery", "fluorouracil")
+    )
     assert 0.1 < area(artery, "fluorouracil.Cc") / area(vein, "fluorouracil.Cc") < 0.2
 
 
-@pytest.mark.parametrize(("amount", "over", "inside"),
-                         [("1000 mg/m^2", "2 hour", True), ("5000 mg/m^2", "5 day", False)])
-def test_the_liver_sees_5_to_10_times_the_fluorouracil_of_a_vein_if_the_infusion_is_short(amount, over, inside):
+@pytest.mark.parametrize(
+    ("amount", "over", "inside"), [("1000 mg/m^2", "2 hour", True), ("5000 mg/m^2", "5 day", False)]
+)
+def test_the_liver_sees_5_to_10_times_the_fluorouracil_of_a_vein_if_the_infusion_is_short(
+    amount, over, inside
+):
     """The review's 5 to 10 times: 5.5 over 2 hours, 10.7 over 5 days, a little above."""
     dose = {"amount": amount, "over": over}
-    artery, vein = (given("hai_fluorouracil", dose | {"drug": d}, SHORT) for d in ("fluorouracil_artery", "fluorouracil"))
+    artery, vein = (
+        given("hai_fluorouracil", dose | {"drug": d}, SHORT) for d in ("fluorouracil_artery", "fluorouracil")
+    )
     gain = area(artery, "fluorouracil_artery.Cart") / area(vein, "fluorouracil.Cc")
     assert (5 <= gain <= 10) == inside and gain == pytest.approx(5.5 if inside else 10.7, rel=0.02)
 
 
 def test_the_liver_sees_100_to_400_times_the_floxuridine_of_the_body_but_not_of_a_vein():
-    """The review's 100 to 400 times: met against the body's blood, missed by far against the same dose by vein."""
+    """The review's 100 to 400 times: met against the body's blood, missed by far against the same dose by
+    vein.
+    """
     dose = {"amount": "2.1 mg/kg", "over": "14 day"}
     artery = given("hai_floxuridine", dose | {"drug": "floxuridine_artery"}, [0.0, 300.0])
     vein = given("hai_floxuridine", dose | {"drug": "floxuridine", "form": "intravenous"}, [0.0, 300.0])
@@ -137,8 +173,13 @@ def test_both_descriptions_of_the_floxuridine_pump_reach_the_body_alike():
 # --- depots -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "depot", "half_life"), [
-    ("tace_irinotecan", "irinotecan_beads", LN2 / 0.0866), ("depot_oxaliplatin", "oxaliplatin_gel", 24 * LN2 / 0.1)])
+@pytest.mark.parametrize(
+    ("name", "depot", "half_life"),
+    [
+        ("tace_irinotecan", "irinotecan_beads", LN2 / 0.0866),
+        ("depot_oxaliplatin", "oxaliplatin_gel", 24 * LN2 / 0.1),
+    ],
+)
 def test_half_of_a_depot_is_released_in_its_half_life(name, depot, half_life):
     run = given(name, {"drug": depot, "amount": "100 mg"}, half_life * np.arange(4))
     held = run[f"{depot}.held"][0]
@@ -156,7 +197,9 @@ def test_embolisation_to_a_tenth_of_the_flow_gives_the_tumour_ten_times_the_expo
 def test_a_depot_changes_when_the_body_meets_the_drug_not_how_much():
     dose = {"amount": "100 mg"}
     times = np.linspace(0, 600, 24001)
-    beads, vein = (given("tace_irinotecan", dose | {"drug": d}, times) for d in ("irinotecan_beads", "irinotecan"))
+    beads, vein = (
+        given("tace_irinotecan", dose | {"drug": d}, times) for d in ("irinotecan_beads", "irinotecan")
+    )
     assert area(beads, "irinotecan.Cc") == pytest.approx(area(vein, "irinotecan.Cc"), rel=2e-3)
     assert beads["irinotecan.Cc"].max() < 0.2 * vein["irinotecan.Cc"].max()
 
@@ -174,7 +217,9 @@ def test_a_gigabecquerel_in_a_kilogram_gives_its_energy():
 
 def test_activity_is_partitioned_without_loss_and_gives_half_its_dose_in_a_half_life():
     run = given("radioembolisation", {"drug": "yttrium90", "amount": "1.5 GBq"}, [0.0, 64.1, 3000.0])
-    tumour, liver, lung = (run[n][0] for n in ("tumour_dose.absorbed", "liver_dose.absorbed", "yttrium90.lung"))
+    tumour, liver, lung = (
+        run[n][0] for n in ("tumour_dose.absorbed", "liver_dose.absorbed", "yttrium90.lung")
+    )
     shares = run["yttrium90.in_tumour"][0, 0], run["yttrium90.in_liver"][0, 0], 0.03
     assert sum(shares) == pytest.approx(1, abs=1e-12)
     for dose, share, mass in zip((tumour, liver, lung), shares, (0.2, 1.6, 1.0), strict=True):
@@ -188,12 +233,16 @@ def test_the_biologically_effective_dose_of_a_decaying_source_is_the_closed_form
     repair, decay = LN2 / 1.5, LN2 / 64.1
     for tissue, ratio in (("tumour_dose", 10.0), ("liver_dose", 2.5)):
         dose = run[f"{tissue}.absorbed"][0, -1]
-        assert run[f"{tissue}.bed"][0, -1] == pytest.approx(dose * (1 + dose * decay / ((repair + decay) * ratio)), rel=1e-5)
+        assert run[f"{tissue}.bed"][0, -1] == pytest.approx(
+            dose * (1 + dose * decay / ((repair + decay) * ratio)), rel=1e-5
+        )
 
 
 def test_the_biologically_effective_dose_at_a_constant_rate_is_the_closed_form():
     hours, dose, repair = 8.0, 12.0, LN2 / 1.5
-    run = given("local/absorbed_dose", {"drug": "absorbed_dose", "amount": "12 Gy", "over": "8 hour"}, [0.0, 4.0, 8.0])
+    run = given(
+        "local/absorbed_dose", {"drug": "absorbed_dose", "amount": "12 Gy", "over": "8 hour"}, [0.0, 4.0, 8.0]
+    )
     for k, t in ((1, 4.0), (2, hours)):
         rate = dose / hours
         expected = rate * t * (1 + 2 * rate / (repair * 10) * (1 - (1 - np.exp(-repair * t)) / (repair * t)))
@@ -202,10 +251,15 @@ def test_the_biologically_effective_dose_at_a_constant_rate_is_the_closed_form()
 
 @pytest.mark.parametrize("gap", [0.5, 3.0, 48.0])
 def test_two_fractions_meet_as_far_as_repair_has_left_damage(gap):
-    doses = [{"drug": "absorbed_dose", "amount": "8 Gy"}, {"drug": "absorbed_dose", "amount": "5 Gy", "at": f"{gap} hour"}]
+    doses = [
+        {"drug": "absorbed_dose", "amount": "8 Gy"},
+        {"drug": "absorbed_dose", "amount": "5 Gy", "at": f"{gap} hour"},
+    ]
     run = given("local/absorbed_dose", doses, [0.0, 100.0])
     expected = 8 * (1 + 8 / 10) + 5 * (1 + 5 / 10) + 2 * 8 * 5 * 0.5 ** (gap / 1.5) / 10
-    assert run["bed"][0, 0] == pytest.approx(8 * 1.8, rel=1e-9) and run["bed"][0, -1] == pytest.approx(expected, rel=1e-6)
+    assert run["bed"][0, 0] == pytest.approx(8 * 1.8, rel=1e-9) and run["bed"][0, -1] == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def test_three_fractions_of_20_gy_are_180_gy_of_effect_and_150_in_fractions_of_2():
@@ -246,7 +300,9 @@ def test_tumour_is_left_as_often_as_the_lesion_s_size_says(technique, diameter):
 
 
 def test_the_randomised_trial_of_both_techniques_is_as_one_would_expect():
-    """No recurrence of 26 after microwave, 2 of 24 after radiofrequency, mean 16 mm: neither set was built on them."""
+    """No recurrence of 26 after microwave, 2 of 24 after radiofrequency, mean 16 mm: neither set was built on
+    them.
+    """
     for technique, k, n in (("ablation_mwa", 0, 26), ("ablation_rfa", 2, 24)):
         chance = lesions(16.0, 1, [technique])["ablation.1.chance"][0, 0]
         assert binom.cdf(k, n, chance) > 0.025 and binom.sf(k - 1, n, chance) > 0.025, technique
@@ -262,7 +318,9 @@ def test_ablation_leaves_the_stated_share_or_nothing_and_spares_the_others():
     schedule = ablation(run, ["lesion.1"])
     assert set(schedule.value) == {0.0, 0.02}
     after = simulate(run.model, run.population, schedule, [0.0])
-    assert after["lesion.1.volume"][:, 0] == pytest.approx(schedule.value[::3] * run["lesion.1.volume"][:, 0], abs=1e-12)
+    assert after["lesion.1.volume"][:, 0] == pytest.approx(
+        schedule.value[::3] * run["lesion.1.volume"][:, 0], abs=1e-12
+    )
     half = ablation(run, ["lesion.1"], np.arange(50) < 25)
     assert np.all(half.value[75:] == 1) and np.all(half.value[:75] == schedule.value[:75])
 
@@ -278,9 +336,14 @@ def test_a_patient_s_ablation_does_not_depend_on_who_is_beside_it_and_another_se
 
 def test_what_cannot_be_ablated_is_refused():
     run = lesions(20.0, 2)
-    with pytest.raises(ContentError, match=r"lesions: systems/crlm_ablation cannot ablate 'lesion.9'\n    remedy: did you mean"):
+    with pytest.raises(
+        ContentError,
+        match=r"lesions: systems/crlm_ablation cannot ablate 'lesion.9'\n    remedy: did you mean",
+    ):
         ablation(run, ["lesion.9"])
-    with pytest.raises(ContentError, match=r"chosen: is of shape \(3,\)\n    remedy: give \(2,\) or \(2, 1\)"):
+    with pytest.raises(
+        ContentError, match=r"chosen: is of shape \(3,\)\n    remedy: give \(2,\) or \(2, 1\)"
+    ):
         ablation(run, ["lesion.1"], np.ones(3, dtype=bool))
     other = given("sbrt", {"drug": "tumour_dose", "amount": "1 Gy"}, [0.0])
     with pytest.raises(ContentError, match="cannot ablate 'lesion.1'\n    remedy: add a part: ablation = "):

@@ -1,4 +1,5 @@
-"""Capecitabine, irinotecan, regorafenib, vactosertib, floxuridine, and the further sets of oxaliplatin and 5-FU.
+"""Capecitabine, irinotecan, regorafenib, vactosertib, floxuridine, and the further sets of oxaliplatin and
+5-FU.
 
 Oracles are closed forms and figures of other sources than the one that gave a set its values.
 """
@@ -16,7 +17,10 @@ from pkpd.regimen.reading import read_regimen
 BSA = 1.75
 DOSE = 1250 * BSA  # mg of capecitabine
 PUMP = {"amount": "2400 mg/m^2", "over": "46 hour"}
-TWO_DAYS, TEN_DAYS = np.linspace(0, 48, 2401), np.concatenate([np.linspace(0, 3, 1201), np.linspace(3.05, 1680, 20001)])
+TWO_DAYS, TEN_DAYS = (
+    np.linspace(0, 48, 2401),
+    np.concatenate([np.linspace(0, 3, 1201), np.linspace(3.05, 1680, 20001)]),
+)
 MOLAR = {"Cc": 359.35, "Cdfcr": 245.21, "Cdfur": 246.19, "Cfu": 130.08}  # g/mol
 
 
@@ -31,7 +35,9 @@ def course(name, dose, times, parameters=(), n=0, rtol=1e-6, **covariates):
     bound = load_parameters(parameters, model)
     covariates = {"BSA": BSA} | covariates
     people = draw(model, bound, n, seed=5, covariates=covariates) if n else typical(model, bound, covariates)
-    regimen = read_regimen({"regimen": {"title": "one dose", "cycle": "84 day"}, "doses": [{"drug": name} | dose]}, "one", "test")
+    regimen = read_regimen(
+        {"regimen": {"title": "one dose", "cycle": "84 day"}, "doses": [{"drug": name} | dose]}, "one", "test"
+    )
     return simulate(model, people, lower(regimen, model, people, cycles(regimen, model, 1)), times, rtol=rtol)
 
 
@@ -44,21 +50,27 @@ def capecitabine(times=TWO_DAYS, **covariates):
 
 
 def irinotecan(parameters=(), **covariates):
-    return course("irinotecan", {"amount": "180 mg/m^2", "over": "90 minute"}, TEN_DAYS, parameters, **covariates)
+    return course(
+        "irinotecan", {"amount": "180 mg/m^2", "over": "90 minute"}, TEN_DAYS, parameters, **covariates
+    )
 
 
 # --- capecitabine -------------------------------------------------------------
 
 
 def test_capecitabine_gives_the_exposure_to_fluorouracil_of_another_published_model():
-    """Blesch 2003, 505 patients, another structure: the apparent clearance of 5-FU is 1190 L/hour; 0.67 mg·h/L by either."""
+    """Blesch 2003, 505 patients, another structure: the apparent clearance of 5-FU is 1190 L/hour; 0.67
+    mg·h/L by either.
+    """
     blesch = DOSE * 130.08 / 359.35 / 1190
     assert area(capecitabine(), "Cfu")[0] == pytest.approx(blesch, rel=0.02)
     assert blesch == pytest.approx(0.67, abs=0.01)
 
 
 def test_as_many_molecules_leave_each_link_of_the_chain_as_entered_it():
-    """The share of Urien's clearances that makes 5'-DFCR, 12.9 of 230.9 L/hour, in moles, at every link (volumes are 1 L)."""
+    """The share of Urien's clearances that makes 5'-DFCR, 12.9 of 230.9 L/hour, in moles, at every link
+    (volumes are 1 L).
+    """
     run = capecitabine()
     made = DOSE / MOLAR["Cc"] * 12.9 / (218 + 12.9)
     for name, rate in (("Cdfcr", 10.7), ("Cdfur", 5.30), ("Cfu", 66)):
@@ -76,13 +88,18 @@ def test_capecitabine_itself_is_one_compartment_with_absorption_after_its_lag():
 def test_a_lag_delays_the_curve_and_changes_nothing_else(name, dose):
     model = drug(name)
     people = typical(model, load_parameters((), model))
-    regimen = read_regimen({"regimen": {"title": "one dose", "cycle": "28 day"}, "doses": [{"drug": name, "amount": dose}]},
-                           "one", "test")
+    regimen = read_regimen(
+        {"regimen": {"title": "one dose", "cycle": "28 day"}, "doses": [{"drug": name, "amount": dose}]},
+        "one",
+        "test",
+    )
     times = np.linspace(0, 12, 121)
 
     def after(lag, shift):
         late = people.with_inputs({"ALAG": lag})
-        return simulate(model, late, lower(regimen, model, late, cycles(regimen, model, 1)), times + shift, rtol=1e-8)["Cc"][0]
+        return simulate(
+            model, late, lower(regimen, model, late, cycles(regimen, model, 1)), times + shift, rtol=1e-8
+        )["Cc"][0]
 
     soon, later = after(0.5, 0.0), after(2.0, 1.5)
     assert np.all(after(2.0, 0.0)[times < 2.0] == 0) and np.all(after(2.0, 0.0)[times > 2.05] > 0)
@@ -103,7 +120,9 @@ def test_the_regimen_of_capecitabine_is_two_doses_a_day_for_fourteen_days():
     regimen = load_regimen("capecitabine_1250_q3w")
     given = lower(regimen, model, people, cycles(regimen, model, 2))
     hours = np.sort(given.time) - people["ALAG"][0]
-    assert hours == pytest.approx([c * 504 + d * 24 + h for c in (0, 1) for d in range(14) for h in (0, 12)], abs=1e-9)
+    assert hours == pytest.approx(
+        [c * 504 + d * 24 + h for c in (0, 1) for d in range(14) for h in (0, 12)], abs=1e-9
+    )
     assert given.value == pytest.approx(np.full(56, DOSE))
 
 
@@ -121,13 +140,21 @@ def test_less_dpd_raises_exposure_to_infused_fluorouracil_as_saturation_has_it(a
 
 def test_half_the_dpd_doubles_the_fluorouracil_of_capecitabine():
     """Proportional, as elimination is linear there; that it goes with DPD is assumed."""
-    assert area(capecitabine(DPD=0.5), "Cfu")[0] == pytest.approx(2 * area(capecitabine(), "Cfu")[0], rel=1e-3)
-    assert area(capecitabine(DPD=0.5), "Cdfur")[0] == pytest.approx(area(capecitabine(), "Cdfur")[0], rel=1e-4)
+    assert area(capecitabine(DPD=0.5), "Cfu")[0] == pytest.approx(
+        2 * area(capecitabine(), "Cfu")[0], rel=1e-3
+    )
+    assert area(capecitabine(DPD=0.5), "Cdfur")[0] == pytest.approx(
+        area(capecitabine(), "Cdfur")[0], rel=1e-4
+    )
 
 
 def test_a_liver_full_of_metastases_clears_fluorouracil_faster_but_not_by_much():
-    """Terret 2000 for the direction; Maring 2003 saw none, so the size is held below a quarter for half the liver."""
-    usual, full = (area(course("fluorouracil", PUMP, np.linspace(0, 60, 601), LIVER=x))[0] for x in (0.1, 0.5))
+    """Terret 2000 for the direction; Maring 2003 saw none, so the size is held below a quarter for half the
+    liver.
+    """
+    usual, full = (
+        area(course("fluorouracil", PUMP, np.linspace(0, 60, 601), LIVER=x))[0] for x in (0.1, 0.5)
+    )
     assert 0.75 * usual < full < 0.95 * usual
 
 
@@ -135,7 +162,9 @@ def test_patients_without_a_dpd_or_a_liver_set_are_at_the_reference():
     model = drug("fluorouracil")
     bound = load_parameters((), model)
     usual = draw(model, bound, 50, seed=1)
-    assert np.array_equal(usual.inputs, draw(model, bound, 50, seed=1, covariates={"DPD": 1.0, "LIVER": 0.1}).inputs)
+    assert np.array_equal(
+        usual.inputs, draw(model, bound, 50, seed=1, covariates={"DPD": 1.0, "LIVER": 0.1}).inputs
+    )
     assert np.all(draw(model, bound, 50, seed=1, covariates={"DPD": 0.5})["VMAX"] == 0.5 * usual["VMAX"])
 
 
@@ -161,8 +190,13 @@ def test_the_linear_set_of_fluorouracil_misses_the_exposure_of_a_bolus():
 
 
 def test_zhus_platinum_has_two_compartments_and_leaves_the_third_empty():
-    run = course("oxaliplatin", {"amount": "85 mg/m^2", "over": "2 hour"}, np.array([2.0, 200.0, 400.0]), "oxaliplatin_zhu_2023",
-                 rtol=1e-9)
+    run = course(
+        "oxaliplatin",
+        {"amount": "85 mg/m^2", "over": "2 hour"},
+        np.array([2.0, 200.0, 400.0]),
+        "oxaliplatin_zhu_2023",
+        rtol=1e-9,
+    )
     rates = np.linalg.eigvals([[-(5.96 + 49.3) / 49.9, 49.3 / 538], [49.3 / 49.9, -49.3 / 538]])
     assert np.log(run["Cc"][0, 1] / run["Cc"][0, 2]) / 200 == pytest.approx(np.min(np.abs(rates)), rel=1e-4)
     assert np.all(run["deep"] == 0)
@@ -205,11 +239,15 @@ def test_each_ugt1a1_allele_raises_sn38_and_leaves_irinotecan_alone():
 
 
 def test_unselected_patients_have_the_published_clearance_of_sn38_whatever_their_alleles():
-    """The effect is centred on the mean number of alleles, so that mixing genotypes moves the typical value by little."""
+    """The effect is centred on the mean number of alleles, so that mixing genotypes moves the typical value
+    by little.
+    """
     model = drug("irinotecan")
     people = draw(model, load_parameters((), model), 4000, seed=2)
     assert np.exp(np.mean(np.log(people["CLS"]))) == pytest.approx(712, rel=0.03)
-    assert np.bincount(people["UGT1A1"].astype(int)) / 4000 == pytest.approx(np.array([40, 45, 10]) / 95, abs=0.03)
+    assert np.bincount(people["UGT1A1"].astype(int)) / 4000 == pytest.approx(
+        np.array([40, 45, 10]) / 95, abs=0.03
+    )
 
 
 # --- regorafenib, vactosertib, floxuridine ------------------------------------
@@ -220,7 +258,9 @@ def test_regorafenib_at_steady_state_is_within_the_labels_variation():
     model = drug("regorafenib")
     people = draw(model, load_parameters((), model), 300, seed=4)
     regimen = load_regimen("regorafenib_160")
-    run = simulate(model, people, lower(regimen, model, people, cycles(regimen, model, 1)), np.linspace(480, 503.999, 97))
+    run = simulate(
+        model, people, lower(regimen, model, people, cycles(regimen, model, 1)), np.linspace(480, 503.999, 97)
+    )
     peak, exposure = (np.exp(np.mean(np.log(x))) for x in (run["Cc"].max(axis=1), area(run)))
     assert 3.9 / 1.41 < peak < 3.9 * 1.41
     assert 58.3 / 1.41 < exposure < 58.3 * 1.41
@@ -240,7 +280,9 @@ def test_vactosertib_does_not_accumulate_from_day_to_day():
 
 def test_the_liver_keeps_all_but_a_few_percent_of_floxuridine_given_into_its_artery():
     """A review: extraction of 94 to 99 % on the first pass, a half-life below 10 minutes."""
-    vein, artery = (course("floxuridine", {"amount": "10 mg", "form": form}, np.array([0.0, 10 / 60]))["Cc"][0]
-                    for form in ("intravenous", "hepatic_artery"))
+    vein, artery = (
+        course("floxuridine", {"amount": "10 mg", "form": form}, np.array([0.0, 10 / 60]))["Cc"][0]
+        for form in ("intravenous", "hepatic_artery")
+    )
     assert np.all((artery / vein >= 0.01) & (artery / vein <= 0.06))
     assert vein[1] < vein[0] / 2

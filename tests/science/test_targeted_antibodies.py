@@ -9,18 +9,33 @@ from pkpd.regimen.reading import read_regimen
 BUILD = {"BSA": 1.75, "WT": 70, "IBW": 64, "WBC": 6.8, "ALB": 39, "ALP": 109, "LDH": 217, "SEX": 1}
 DIRKS = "cetuximab_dirks_2008"
 ALONE = "tremelimumab_hwang_2022_alone"
-SETS = ("cetuximab_azzopardi_2011", DIRKS, "panitumumab_assumed", "bevacizumab_han_2016", "bevacizumab_lu_2008",
-        "ipilimumab_sanghavi_2020", "ipilimumab_sanghavi_2020_nivolumab", "ipilimumab_feng_2014",
-        "tremelimumab_hwang_2022", ALONE, "relatlimab_assumed", "botensilimab_assumed")
+SETS = (
+    "cetuximab_azzopardi_2011",
+    DIRKS,
+    "panitumumab_assumed",
+    "bevacizumab_han_2016",
+    "bevacizumab_lu_2008",
+    "ipilimumab_sanghavi_2020",
+    "ipilimumab_sanghavi_2020_nivolumab",
+    "ipilimumab_feng_2014",
+    "tremelimumab_hwang_2022",
+    ALONE,
+    "relatlimab_assumed",
+    "botensilimab_assumed",
+)
 
 
 def single(drug, amount, over="1 hour"):
     dose = {"drug": drug, "amount": amount, "over": over}
-    return read_regimen({"regimen": {"title": "one dose", "cycle": "365 day"}, "doses": [dose]}, "one dose", "test")
+    return read_regimen(
+        {"regimen": {"title": "one dose", "cycle": "365 day"}, "doses": [dose]}, "one dose", "test"
+    )
 
 
 def course(drug, regimen, times, parameters=(), count=1, n=0, **features):
-    """A reference patient (or virtual ones) under a regimen, at times in days; a time at a dose is just before it."""
+    """A reference patient (or virtual ones) under a regimen, at times in days; a time at a dose is just
+    before it.
+    """
     model = load_model(drug)
     values = load_parameters(parameters, model)
     known = {k: v for k, v in (BUILD | features).items() if k in {c.name for c in values.covariates}}
@@ -53,12 +68,17 @@ def test_the_first_week_of_cetuximab_is_400_per_m2_and_every_later_one_250():
     assert doses.value[starts] * lengths == pytest.approx([800, 500, 500, 500])
 
 
-@pytest.mark.parametrize(("parameters", "steady"), [
-    ("cetuximab_azzopardi_2011", (62.5 - 8.71) / 0.497),  # the constant rate, then the linear rest
-    (DIRKS, 74 * 62.5 / (24 * 4.38 - 62.5)),  # saturable elimination alone
-])
+@pytest.mark.parametrize(
+    ("parameters", "steady"),
+    [
+        ("cetuximab_azzopardi_2011", (62.5 - 8.71) / 0.497),  # the constant rate, then the linear rest
+        (DIRKS, 74 * 62.5 / (24 * 4.38 - 62.5)),  # saturable elimination alone
+    ],
+)
 def test_an_endless_infusion_comes_to_the_closed_form_of_each_cetuximab_set(parameters, steady):
-    """250 mg/m² a week in 1.75 m²; the first form leaves out that k0 fades below 1 mg/L, a part in a hundred."""
+    """250 mg/m² a week in 1.75 m²; the first form leaves out that k0 fades below 1 mg/L, a part
+    in a hundred.
+    """
     run = course("cetuximab", single("cetuximab", f"{62.5 * 400} mg", "400 day"), [399], parameters)
     assert run["Cc"][0, 0] == pytest.approx(steady, rel=0.002)
 
@@ -78,13 +98,19 @@ def test_the_saturable_elimination_of_cetuximab_is_nine_tenths_saturated_after_2
 
 
 def test_cetuximab_every_two_weeks_has_troughs_comparable_with_every_week():
-    weekly, other = trough("cetuximab", "cetuximab_weekly", 84, 12), trough("cetuximab", "cetuximab_500_q2w", 84, 6)
+    weekly, other = (
+        trough("cetuximab", "cetuximab_weekly", 84, 12),
+        trough("cetuximab", "cetuximab_500_q2w", 84, 6),
+    )
     assert 2 / 3 < other / weekly < 3 / 2
 
 
 def test_the_two_published_sets_of_cetuximab_agree_within_a_quarter_in_week_8():
     times = [49 + 1 / 24, 56]
-    one, other = (course("cetuximab", "cetuximab_weekly", times, p, 8)["Cc"][0] for p in ("cetuximab_azzopardi_2011", DIRKS))
+    one, other = (
+        course("cetuximab", "cetuximab_weekly", times, p, 8)["Cc"][0]
+        for p in ("cetuximab_azzopardi_2011", DIRKS)
+    )
     assert np.all(np.abs(np.log(one / other)) < np.log(1.25))
 
 
@@ -95,7 +121,9 @@ def test_week_8_troughs_of_cetuximab_are_within_a_quarter_of_the_published_mean(
 
 
 def test_panitumumab_clears_many_times_faster_at_low_dose_than_at_high():
-    """30.6 mL/day/kg at 0.75 mg/kg and 4.6 at 9 mg/kg in the label; the recalled set falls less, but falls."""
+    """30.6 mL/day/kg at 0.75 mg/kg and 4.6 at 9 mg/kg in the label; the recalled set falls less,
+    but falls.
+    """
     low, high = (1000 * clearance("panitumumab", f"{dose} mg/kg", dose, WT=80) for dose in (0.75, 9))
     assert low == pytest.approx(30.6, rel=0.2)
     assert low / high > 3
@@ -140,7 +168,9 @@ def test_ipilimumab_troughs_are_within_a_quarter_of_the_labels_and_in_proportion
 
 
 def test_ipilimumab_is_given_four_times_however_many_cycles_follow():
-    assert trough("ipilimumab", "ipilimumab_3_q3w", 105, 4) == pytest.approx(trough("ipilimumab", "ipilimumab_3_q3w", 105, 5))
+    assert trough("ipilimumab", "ipilimumab_3_q3w", 105, 4) == pytest.approx(
+        trough("ipilimumab", "ipilimumab_3_q3w", 105, 5)
+    )
 
 
 def test_botensilimab_is_ipilimumab_under_another_name_and_says_so():

@@ -17,7 +17,7 @@ def rows(*values: object, count: int = 0) -> np.ndarray:
     n = len(values) or count
     block = np.zeros(n * LANES + LANES)
     at = (-block.ctypes.data % ROW) // 8
-    made = block[at:at + n * LANES].reshape(n, LANES)
+    made = block[at : at + n * LANES].reshape(n, LANES)
     for i, value in enumerate(values):
         made[i] = value
     return made
@@ -46,7 +46,9 @@ class Machine:
 
 
 class ModelMachine(Machine):
-    """The kernels of a model with arrays of the right sizes: those that the engine uses, or with `inner` factor and solve too."""
+    """The kernels of a model with arrays of the right sizes: those that the engine uses, or with `inner`
+    factor and solve too.
+    """
 
     def __init__(self, model: Model, inner: bool = False) -> None:
         if inner:
@@ -54,7 +56,11 @@ class ModelMachine(Machine):
             super().__init__(text)
         else:
             self.program = kernels(model)
-            self.states, self.slots, self.factors = self.program.states, self.program.slots, self.program.factors
+            self.states, self.slots, self.factors = (
+                self.program.states,
+                self.program.slots,
+                self.program.factors,
+            )
             self.address = self.program.addresses.__getitem__
 
     def prepared(self, p: np.ndarray) -> np.ndarray:
@@ -75,12 +81,23 @@ class ModelMachine(Machine):
         self.run("solve", a, x)
         return x
 
-    def step(self, y: np.ndarray, p: np.ndarray, h: float | np.ndarray, rtol: float = 0.0,
-             atol: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    def step(
+        self, y: np.ndarray, p: np.ndarray, h: float | np.ndarray, rtol: float = 0.0, atol: float = 1.0
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The states after one step of h, and the error over the tolerance."""
         new, error = rows(count=self.states), rows(count=2)
-        self.run("step", y, self.prepared(p), rows(count=self.states), rows(h), rows(count=self.factors),
-                 rows(count=6 * self.states), rows(rtol, *[atol] * self.states), new, error)
+        self.run(
+            "step",
+            y,
+            self.prepared(p),
+            rows(count=self.states),
+            rows(h),
+            rows(count=self.factors),
+            rows(count=6 * self.states),
+            rows(rtol, *[atol] * self.states),
+            new,
+            error,
+        )
         return new, error
 
 

@@ -1,4 +1,6 @@
-"""The closed forms by what they must fulfil: their differential equations, their limits, the sum of their parts."""
+"""The closed forms by what they must fulfil: their differential equations, their limits, the sum of their
+parts.
+"""
 
 import numpy as np
 import pytest
@@ -8,7 +10,11 @@ from pkpd.solve.analytic import Response, one_compartment, three_compartments, t
 
 TIMES = np.array([0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 9.0, 20.0])
 K10, K12, K21, K13, K31 = 0.4, 0.7, 0.15, 0.09, 0.02
-FORMS = {1: one_compartment(K10), 2: two_compartments(K10, K12, K21), 3: three_compartments(K10, K12, K21, K13, K31)}
+FORMS = {
+    1: one_compartment(K10),
+    2: two_compartments(K10, K12, K21),
+    3: three_compartments(K10, K12, K21, K13, K31),
+}
 
 
 def flows(n: int) -> np.ndarray:
@@ -21,7 +27,9 @@ def flows(n: int) -> np.ndarray:
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_bolus_fulfils_its_differential_equation(n):
     a = flows(n)
-    solved = solve_ivp(lambda _, y: a @ y, (0, 20), np.eye(n)[0] * 80, t_eval=TIMES, rtol=1e-12, atol=1e-13, method="DOP853")
+    solved = solve_ivp(
+        lambda _, y: a @ y, (0, 20), np.eye(n)[0] * 80, t_eval=TIMES, rtol=1e-12, atol=1e-13, method="DOP853"
+    )
     assert FORMS[n].bolus(TIMES, 80) == pytest.approx(solved.y[0], rel=1e-9)
 
 
@@ -52,13 +60,17 @@ def test_absorption_of_one_compartment_is_the_bateman_function():
 def test_a_short_infusion_is_a_bolus_and_nothing_precedes_a_dose(n):
     late = TIMES[1:]
     assert FORMS[n].infusion(late, 80 / 1e-7, 1e-7) == pytest.approx(FORMS[n].bolus(late, 80), rel=1e-6)
-    assert FORMS[n].bolus(-late, 80) == pytest.approx(0) and FORMS[n].infusion(-late, 15, 2.0) == pytest.approx(0)
+    assert FORMS[n].bolus(-late, 80) == pytest.approx(0) and FORMS[n].infusion(
+        -late, 15, 2.0
+    ) == pytest.approx(0)
 
 
 @pytest.mark.parametrize("form", [FORMS[1], FORMS[2], FORMS[1].absorbed(1.5)], ids=["one", "two", "oral"])
 def test_a_steady_state_is_the_sum_of_very_many_doses(form: Response):
     phase, many = np.array([0.0, 1.0, 3.5, 6.0]), np.arange(4000)[:, None] * 6.0
-    assert form.steady_bolus(phase, 30, 6.0) == pytest.approx(form.bolus(phase + many, 30).sum(axis=0), rel=1e-10)
+    assert form.steady_bolus(phase, 30, 6.0) == pytest.approx(
+        form.bolus(phase + many, 30).sum(axis=0), rel=1e-10
+    )
     for duration in (2.0, 6.0, 15.0):
         expected = form.infusion(phase + many, 5, duration).sum(axis=0)
         assert form.steady_infusion(phase, 5, duration, 6.0) == pytest.approx(expected, rel=1e-10)

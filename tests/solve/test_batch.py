@@ -1,4 +1,6 @@
-"""The population engine against closed forms and the yardstick; what becomes of a patient that cannot be solved."""
+"""The population engine against closed forms and the yardstick; what becomes of a patient that cannot be
+solved.
+"""
 
 import numpy as np
 import pytest
@@ -88,12 +90,14 @@ def patient(model, n: int = 1, **other: float) -> Population:
 
 
 def dose(drug: str, amount: float, at: float = 0.0, over: float = 0.0) -> DoseLine:
-    return DoseLine(drug, amount, "mg", "", (1,), at / 24, over / 24)
+    return DoseLine(drug=drug, amount=amount, unit="mg", per="", days=(1,), at=at / 24, over=over / 24)
 
 
 def solve(model, *doses: DoseLine, times=TIMES, rtol: float = 1e-9, **other: float):
     people = patient(model, **other)
-    return simulate(model, people, lower(Regimen("r", "", 14.0, doses), model, people, np.zeros(1)), times, rtol=rtol)
+    return simulate(
+        model, people, lower(Regimen("r", "", 14.0, doses), model, people, np.zeros(1)), times, rtol=rtol
+    )
 
 
 def one_bolus(t: np.ndarray, amount: float, k: float) -> np.ndarray:
@@ -115,22 +119,32 @@ def two_rates() -> tuple[float, float]:
 def two_bolus(t: np.ndarray, amount: float) -> np.ndarray:
     a, b = two_rates()
     k21, late = VALUES["K21"], np.maximum(t, 0)
-    return np.where(t >= 0, amount * ((a - k21) * np.exp(-a * late) + (k21 - b) * np.exp(-b * late)) / (a - b), 0.0)
+    return np.where(
+        t >= 0, amount * ((a - k21) * np.exp(-a * late) + (k21 - b) * np.exp(-b * late)) / (a - b), 0.0
+    )
 
 
 def two_infusion(t: np.ndarray, amount: float, over: float) -> np.ndarray:
     a, b = two_rates()
     k21 = VALUES["K21"]
-    return amount / over / (a - b) * sum(
-        c / x * (1 - np.exp(-x * np.clip(t, 0, over))) * np.exp(-x * np.maximum(t - over, 0))
-        for c, x in ((a - k21, a), (k21 - b, b)))
+    return (
+        amount
+        / over
+        / (a - b)
+        * sum(
+            c / x * (1 - np.exp(-x * np.clip(t, 0, over))) * np.exp(-x * np.maximum(t - over, 0))
+            for c, x in ((a - k21, a), (k21 - b, b))
+        )
+    )
 
 
 # --- closed forms -----------------------------------------------------
 
 
 def test_a_bolus_into_one_compartment_decays_as_an_exponential(model):
-    assert solve(model, dose("one", 100))["one"][0] == pytest.approx(one_bolus(TIMES, 100, VALUES["K"]), rel=1e-6)
+    assert solve(model, dose("one", 100))["one"][0] == pytest.approx(
+        one_bolus(TIMES, 100, VALUES["K"]), rel=1e-6
+    )
 
 
 def test_an_infusion_into_one_compartment_rises_and_falls_by_its_closed_form(model):
@@ -147,12 +161,20 @@ def test_a_bolus_into_two_compartments_decays_as_two_exponentials(model):
 
 
 def test_an_infusion_into_two_compartments_follows_its_closed_form(model):
-    assert solve(model, dose("two", 80, over=2.0))["two"][0] == pytest.approx(two_infusion(TIMES, 80, 2.0), rel=1e-6)
+    assert solve(model, dose("two", 80, over=2.0))["two"][0] == pytest.approx(
+        two_infusion(TIMES, 80, 2.0), rel=1e-6
+    )
 
 
 def test_doses_of_a_linear_drug_superpose(model):
-    solved = solve(model, dose("two", 80), dose("two", 30, at=2.0, over=1.5), dose("two", 50, at=7.0), dose("one", 9, at=3.0),
-                   dose("one", 60, at=1.0, over=10.0))
+    solved = solve(
+        model,
+        dose("two", 80),
+        dose("two", 30, at=2.0, over=1.5),
+        dose("two", 50, at=7.0),
+        dose("one", 9, at=3.0),
+        dose("one", 60, at=1.0, over=10.0),
+    )
     two = two_bolus(TIMES, 80) + two_infusion(TIMES - 2, 30, 1.5) + two_bolus(TIMES - 7, 50)
     one = one_bolus(TIMES - 3, 9, VALUES["K"]) + one_infusion(TIMES - 1, 60, 10.0, VALUES["K"])
     assert solved["two"][0] == pytest.approx(two, rel=1e-6)
@@ -168,7 +190,9 @@ def test_two_infusions_of_one_drug_that_overlap_add(model):
 def test_a_saturable_bolus_follows_the_lambert_w_function(model):
     amount, v, km = 300.0, VALUES["VMAX"], VALUES["KM"]
     expected = km * lambertw(amount / km * np.exp((amount - v * TIMES) / km)).real
-    assert solve(model, dose("saturable", amount))["saturable"][0] == pytest.approx(expected, rel=1e-6, abs=1e-14 * amount)
+    assert solve(model, dose("saturable", amount))["saturable"][0] == pytest.approx(
+        expected, rel=1e-6, abs=1e-14 * amount
+    )
 
 
 def test_a_saturable_bolus_is_linear_far_below_km_and_of_zero_order_far_above(model):
@@ -186,9 +210,19 @@ def test_a_lag_delays_a_dose_and_a_bioavailability_shrinks_it(model):
 
 
 def test_both_engines_agree_on_every_kind_of_event(model):
-    rows = [(0.0, ADD, 0, 50.0), (0.0, RATE, 1, 20.0), (1.0, SCALE, 0, 0.25), (1.0, SET, 0, 1.1), (2.0, ADD, 3, 70.0),
-            (2.5, RATE, 1, 5.0), (3.0, SET, 4, 10.0), (4.0, RATE, 1, 0.0), (5.5, ASSIGN, 2, 9.0), (6.0, SCALE, 3, 0.0),
-            (6.0, SET, 0, 0.0)]
+    rows = [
+        (0.0, ADD, 0, 50.0),
+        (0.0, RATE, 1, 20.0),
+        (1.0, SCALE, 0, 0.25),
+        (1.0, SET, 0, 1.1),
+        (2.0, ADD, 3, 70.0),
+        (2.5, RATE, 1, 5.0),
+        (3.0, SET, 4, 10.0),
+        (4.0, RATE, 1, 0.0),
+        (5.5, ASSIGN, 2, 9.0),
+        (6.0, SCALE, 3, 0.0),
+        (6.0, SET, 0, 0.0),
+    ]
     time, kind, index, value = (np.array(x) for x in zip(*rows, strict=True))
     schedule = Schedule(np.array([0, len(rows)]), time, kind, index, value)
     people = patient(model)
@@ -206,8 +240,16 @@ def test_a_tighter_tolerance_gives_a_proportionally_smaller_error(model):
     times = np.array([2.0, 6.0, 8.0])
     exact = km * lambertw(amount / km * np.exp((amount - v * times) / km)).real
     tolerances = np.array([1e-4, 1e-6, 1e-8])
-    errors = np.array([np.max(np.abs(solve(model, dose("saturable", amount), times=times, rtol=r)["saturable"][0] / exact - 1))
-                       for r in tolerances])
+    errors = np.array(
+        [
+            np.max(
+                np.abs(
+                    solve(model, dose("saturable", amount), times=times, rtol=r)["saturable"][0] / exact - 1
+                )
+            )
+            for r in tolerances
+        ]
+    )
     assert np.all(errors < 30 * tolerances)
     slope = np.polyfit(np.log10(tolerances), np.log10(errors), 1)[0]
     assert 0.7 < slope < 1.3
@@ -218,7 +260,9 @@ def steps_needed(model, start: np.ndarray, inputs: np.ndarray, until: float, rto
     low, high = 1, 4096
     while high - low > 1:
         middle = (low + high) // 2
-        _, status, *_ = batch.solve_population(model, start, inputs, nothing(1), np.array([[until]]), np.zeros(1), rtol, middle)
+        _, status, *_ = batch.solve_population(
+            model, start, inputs, nothing(1), np.array([[until]]), np.zeros(1), rtol, middle
+        )
         low, high = (low, middle) if status[0] == batch.OK else (middle, high)
     return high
 
@@ -232,7 +276,10 @@ def test_ten_thousand_times_the_accuracy_costs_about_ten_times_the_steps(model):
 def test_what_has_decayed_to_nothing_is_nothing(model):
     """Below 1e-150 a new amount is exactly zero; lanes that do not move keep what they have."""
     machine = ModelMachine(model)
-    y, new = rows(*np.full(5, 7.0)), rows(*np.tile([1e-149, -1e-149, 1e-151, -1e-151, 5e-324, 0.0, 3.0, 1e-160], (5, 1)))
+    y, new = (
+        rows(*np.full(5, 7.0)),
+        rows(*np.tile([1e-149, -1e-149, 1e-151, -1e-151, 5e-324, 0.0, 3.0, 1e-160], (5, 1))),
+    )
     machine.run("accept", y, new, rows([1, 1, 1, 1, 1, 1, 0, 0]), rows(count=6), rows(count=5))
     assert np.array_equal(y, np.tile([1e-149, -1e-149, 0, 0, 0, 0, 7.0, 7.0], (5, 1)))
 
@@ -240,13 +287,17 @@ def test_what_has_decayed_to_nothing_is_nothing(model):
 def test_a_tolerance_grows_with_the_largest_its_state_has_been_and_where_the_lane_moves(model):
     y, tolerance = rows(3.0, 3.0, 3.0, 3.0, 3.0), rows(1e-6, 0.5, 0.5, 0.5, 5.0, 0.5)
     new = rows(-8.0, 2.0, 9.0, 9.0, 9.0)
-    ModelMachine(model).run("accept", y, new, rows([1, 1, 1, 1, 1, 1, 0, 0]), tolerance, rows(0.5, 0.5, 0.0, 0.5, 0.5))
+    ModelMachine(model).run(
+        "accept", y, new, rows([1, 1, 1, 1, 1, 1, 0, 0]), tolerance, rows(0.5, 0.5, 0.0, 0.5, 0.5)
+    )
     assert tolerance[:, 0].tolist() == [1e-6, 4.0, 1.5, 0.5, 5.0, 4.5]
     assert tolerance[:, 7].tolist() == [1e-6, 0.5, 0.5, 0.5, 5.0, 0.5]
 
 
 def test_no_state_is_ever_subnormal(model):
-    states = solve(model, dose("one", 100), dose("two", 50), dose("saturable", 40), times=np.linspace(0, 4000, 401)).states
+    states = solve(
+        model, dose("one", 100), dose("two", 50), dose("saturable", 40), times=np.linspace(0, 4000, 401)
+    ).states
     assert not np.any((states != 0) & (np.abs(states) < 1e-150))
     assert np.any(states[0, -1] == 0)
 
@@ -258,7 +309,9 @@ def test_a_patient_that_fails_is_kept_as_missing_and_its_neighbours_are_unharmed
     explosion = parse_model(EXPLOSION, "explosion")
     inputs = np.array([[0.5], [0.0], [-1.0]])
     start, times = np.ones((3, 1)), np.tile([0.0, 1.0, 3.0], (3, 1))
-    out, status, reached, _ = batch.solve_population(explosion, start, inputs, nothing(3), times, np.zeros(3), 1e-8)
+    out, status, reached, _ = batch.solve_population(
+        explosion, start, inputs, nothing(3), times, np.zeros(3), 1e-8
+    )
     assert status[0] in batch.REASONS and list(status[1:]) == [batch.OK, batch.OK]
     assert reached[0] == pytest.approx(2.0, rel=1e-6)
     assert out[0, :2, 0] == pytest.approx([1.0, 2.0]) and np.isnan(out[0, 2, 0])
@@ -267,20 +320,26 @@ def test_a_patient_that_fails_is_kept_as_missing_and_its_neighbours_are_unharmed
 
 def test_a_patient_that_runs_out_of_steps_is_named_so(model):
     start, inputs = np.array([[0.0, 40.0, 0.0, 60.0, 0.0]]), patient(model).inputs
-    _, status, reached, _ = batch.solve_population(model, start, inputs, nothing(1), np.array([[24.0]]), np.zeros(1), 1e-9, 10)
+    _, status, reached, _ = batch.solve_population(
+        model, start, inputs, nothing(1), np.array([[24.0]]), np.zeros(1), 1e-9, 10
+    )
     assert batch.REASONS[int(status[0])] == "took too many steps since its last event (more than most_steps)"
     assert 0 < reached[0] < 24
 
 
 def test_a_start_that_is_not_a_number_fails_as_such(model):
     start = np.array([[np.nan, 0.0, 0.0, 0.0, 0.0]])
-    out, status, *_ = batch.solve_population(model, start, patient(model).inputs, nothing(1), np.array([[1.0]]), np.zeros(1))
+    out, status, *_ = batch.solve_population(
+        model, start, patient(model).inputs, nothing(1), np.array([[1.0]]), np.zeros(1)
+    )
     assert batch.REASONS[int(status[0])] == "met a value that is not finite" and np.all(np.isnan(out))
 
 
 def test_a_patient_whose_input_goes_missing_fails_at_that_time_with_what_came_before_kept(model):
     inputs, start = np.tile(patient(model).inputs, (2, 1)), np.tile([10.0, 5.0, 0.0, 3.0, 0.0], (2, 1))
-    schedule = Schedule(np.array([0, 1, 1]), np.array([2.0]), np.array([SET]), np.array([0]), np.array([np.nan]))
+    schedule = Schedule(
+        np.array([0, 1, 1]), np.array([2.0]), np.array([SET]), np.array([0]), np.array([np.nan])
+    )
     times = np.tile([1.0, 2.0, 4.0], (2, 1))
     out, status, reached, _ = batch.solve_population(model, start, inputs, schedule, times, np.zeros(2))
     assert batch.REASONS[int(status[0])] == "met a value that is not finite" and reached[0] == 2.0
@@ -288,13 +347,21 @@ def test_a_patient_whose_input_goes_missing_fails_at_that_time_with_what_came_be
     assert status[1] == batch.OK and np.all(np.isfinite(out[1]))
 
 
-@pytest.mark.parametrize("effect", ["hill(DOSE, HALF, 1)", "hill(DOSE, HALF, 2)", "min(DOSE, HALF) / HALF",
-                                    "max(DOSE, HALF) / HALF"])
+@pytest.mark.parametrize(
+    "effect",
+    ["hill(DOSE, HALF, 1)", "hill(DOSE, HALF, 2)", "min(DOSE, HALF) / HALF", "max(DOSE, HALF) / HALF"],
+)
 def test_a_missing_input_is_never_taken_for_a_number(effect):
     model = parse_model(MISSING.replace("EFFECT", effect), "missing")
     assert model.inputs == ("K", "DOSE", "HALF")
-    out, status, *_ = batch.solve_population(model, np.ones((2, 1)), np.array([[1.0, np.nan, 2.0], [1.0, 2.0, 2.0]]), nothing(2),
-                                             np.array([[1.0]]), np.zeros(1))
+    out, status, *_ = batch.solve_population(
+        model,
+        np.ones((2, 1)),
+        np.array([[1.0, np.nan, 2.0], [1.0, 2.0, 2.0]]),
+        nothing(2),
+        np.array([[1.0]]),
+        np.zeros(1),
+    )
     assert batch.REASONS[int(status[0])] == "met a value that is not finite" and np.isnan(out[0, 0, 0])
     assert status[1] == batch.OK
 
@@ -302,8 +369,9 @@ def test_a_missing_input_is_never_taken_for_a_number(effect):
 def test_a_singular_point_is_not_stepped_over():
     """y^2 = 1 - 2 t ends at t = 1/2, where the slope has no bound."""
     singular = parse_model(EXPLOSION.replace("K * y**2", "-K / y"), "singular")
-    out, status, reached, _ = batch.solve_population(singular, np.ones((1, 1)), np.ones((1, 1)), nothing(1),
-                                                     np.array([[0.4, 3.0]]), np.zeros(1))
+    out, status, reached, _ = batch.solve_population(
+        singular, np.ones((1, 1)), np.ones((1, 1)), nothing(1), np.array([[0.4, 3.0]]), np.zeros(1)
+    )
     assert status[0] in batch.REASONS and reached[0] == pytest.approx(0.5, rel=1e-6)
     assert out[0, 0, 0] == pytest.approx(np.sqrt(0.2), rel=1e-6) and np.isnan(out[0, 1, 0])
 
@@ -312,8 +380,15 @@ def test_outputs_stand_between_the_events_of_one_time_where_places_say_so(model)
     rows = [(1.0, ADD, 0, 10.0), (1.0, SCALE, 0, 0.5), (1.0, ADD, 0, 1.0)]
     time, kind, index, value = (np.array(x) for x in zip(*rows, strict=True))
     schedule = Schedule(np.array([0, 3]), time, kind, index, value)
-    out, status, *_ = batch.solve_population(model, np.zeros((1, 5)), patient(model).inputs, schedule, np.ones((1, 4)),
-                                             np.zeros(1), places=np.array([[0, 1, 2, 3]]))
+    out, status, *_ = batch.solve_population(
+        model,
+        np.zeros((1, 5)),
+        patient(model).inputs,
+        schedule,
+        np.ones((1, 4)),
+        np.zeros(1),
+        places=np.array([[0, 1, 2, 3]]),
+    )
     assert status[0] == batch.OK and out[0, :, 0].tolist() == [0.0, 10.0, 5.0, 6.0]
 
 
@@ -321,16 +396,18 @@ def test_outputs_stand_between_the_events_of_one_time_where_places_say_so(model)
 def test_a_power_of_nothing_or_less_is_a_number_where_it_has_one(base, exponent):
     """A state that is zero, or a little below it by its tolerance, under an exponent that is an input."""
     model = parse_model(POWER, "power")
-    out, status, *_ = batch.solve_population(model, np.array([[base]]), np.array([[1.0, exponent]]), nothing(1),
-                                             np.array([[1.0]]), np.zeros(1))
+    out, status, *_ = batch.solve_population(
+        model, np.array([[base]]), np.array([[1.0, exponent]]), nothing(1), np.array([[1.0]]), np.zeros(1)
+    )
     assert status[0] == batch.OK
     exact = {2.0: base / (1 + base), 1.0: base * np.exp(-1.0), 0.67: 0.0}[exponent]
     assert out[0, 0, 0] == pytest.approx(exact, rel=1e-5)
 
 
 def test_start_states_are_those_of_the_model():
-    assert start_states(parse_model(EXPLOSION, "explosion"), Population(("K",), np.array([[1.0], [2.0]]), {})).tolist() == [
-        [1.0], [1.0]]
+    assert start_states(
+        parse_model(EXPLOSION, "explosion"), Population(("K",), np.array([[1.0], [2.0]]), {})
+    ).tolist() == [[1.0], [1.0]]
 
 
 def test_a_drug_of_another_model_is_refused(model):

@@ -1,4 +1,6 @@
-"""Generated kernels: the same rates and Jacobian as the model's own trees, an LU that solves, one text everywhere, a cache."""
+"""Generated kernels: the same rates and Jacobian as the model's own trees, an LU that solves, one text
+everywhere, a cache.
+"""
 
 import hashlib
 import os
@@ -48,8 +50,10 @@ def machine(name: str, inner: bool = False) -> ModelMachine:
 def point(name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """A random positive point a lane: states, and inputs below one, so that 1 - INPUT is positive too."""
     model, rng = LIBRARY[name], np.random.default_rng(seed)
-    return (rows(*rng.uniform(0.2, 0.8, (len(model.states), 8))),
-            rows(*rng.uniform(0.2, 0.8, (len(model.inputs), 8)), count=0 if model.inputs else 1))
+    return (
+        rows(*rng.uniform(0.2, 0.8, (len(model.states), 8))),
+        rows(*rng.uniform(0.2, 0.8, (len(model.inputs), 8)), count=0 if model.inputs else 1),
+    )
 
 
 def dense_jacobian(name: str, y: np.ndarray, p: np.ndarray) -> np.ndarray:
@@ -58,7 +62,9 @@ def dense_jacobian(name: str, y: np.ndarray, p: np.ndarray) -> np.ndarray:
     columns = []
     for j in range(len(y)):
         step = 1e-6 * np.eye(len(y))[j]
-        columns.append((right_hand_side(model, y + step, p, none) - right_hand_side(model, y - step, p, none)) / 2e-6)
+        columns.append(
+            (right_hand_side(model, y + step, p, none) - right_hand_side(model, y - step, p, none)) / 2e-6
+        )
     return np.array(columns).T
 
 
@@ -71,7 +77,7 @@ def test_compiled_rates_are_those_of_the_flows(name):
     y, p = point(name, 1)
     out = machine(name).rates(y, p)
     for lane in range(8):
-        expected = right_hand_side(model, y[:, lane], p[:len(model.inputs), lane], np.zeros(len(y)))
+        expected = right_hand_side(model, y[:, lane], p[: len(model.inputs), lane], np.zeros(len(y)))
         size = np.abs(expected).max()
         assert out[:, lane] == pytest.approx(expected, rel=1e-12, abs=1e-14 * size)
 
@@ -82,7 +88,8 @@ def test_an_infusion_enters_the_dosed_compartment_and_no_other(name):
     dosed = np.array([c.dose is not None for c in LIBRARY[name].compartments])
     everywhere = rows(*np.full(len(y), 3.0))
     assert machine(name).rates(y, p, everywhere) - machine(name).rates(y, p) == pytest.approx(
-        np.repeat(3.0 * dosed[:, None], 8, 1), abs=1e-12)
+        np.repeat(3.0 * dosed[:, None], 8, 1), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("name", FACTORED)
@@ -105,8 +112,11 @@ def joined(n: int, rate: str) -> Model:
     flows = "\n".join(f'f{i} = {{ from = "x{i}", rate = "{rate.format(i)}" }}' for i in range(n))
     sums = {f"part{k}": [f"x{i}" for i in range(k, min(k + 50, n))] for k in range(0, n, 50)}
     sums["total"] = list(sums)
-    total = "\n".join(f'{name} = {{ unit = "1", is = "{" + ".join(terms)}" }}' for name, terms in sums.items())
-    return parse_model(f"""[model]
+    total = "\n".join(
+        f'{name} = {{ unit = "1", is = "{" + ".join(terms)}" }}' for name, terms in sums.items()
+    )
+    return parse_model(
+        f"""[model]
 title = "Joined"
 time = "hour"
 [parameters]
@@ -117,7 +127,9 @@ K = {{ unit = "1/hour" }}
 {total}
 [flows]
 {flows}
-""", "joined")
+""",
+        "joined",
+    )
 
 
 def test_a_model_too_large_to_compile_is_told_so_before():
@@ -126,9 +138,13 @@ def test_a_model_too_large_to_compile_is_told_so_before():
         kernels(joined(200, "K * x{} * total"))
     assert time.perf_counter() - began < 20
     assert str(caught.value) == (
-        "joined: is too large to compile: 200 states, 40,000 of whose derivatives by each other are not 0, take more than "
-        "200,000 operations a step, and to compile a second for every 3,000\n    remedy: let fewer states depend on each other "
-        "(a sum of all in each rate joins all), or follow fewer parameters at once; PKPD_LARGEST sets another limit")
+        "joined: is too large to compile: 200 states, 40,000 of whose derivatives by each other are not 0, "
+        "take more than "
+        "200,000 operations a step, and to compile a second for every 3,000\n    remedy: let fewer states "
+        "depend on each other "
+        "(a sum of all in each rate joins all), or follow fewer parameters at once; PKPD_LARGEST sets "
+        "another limit"
+    )
 
 
 def test_as_many_states_that_do_not_depend_on_each_other_are_not_too_large():
@@ -144,7 +160,10 @@ def test_the_limit_is_settable(monkeypatch):
     monkeypatch.setenv("PKPD_LARGEST", "many")
     with pytest.raises(ContentError) as caught:
         generate(joined(12, "K * x{} * total"))
-    assert str(caught.value) == "PKPD_LARGEST: 'many' is not a number of operations\n    remedy: give 1 or more, or unset it"
+    assert (
+        str(caught.value)
+        == "PKPD_LARGEST: 'many' is not a number of operations\n    remedy: give 1 or more, or unset it"
+    )
 
 
 # --- the same code ----------------------------------------------------
@@ -188,22 +207,32 @@ compiler.compiled = lambda text: made.append(1) or make(text)
 own = compiler.kernels(load_model("drugs/oxaliplatin"))
 text = str(compiler.generate(load_model("systems/folfox_auc_linear")))
 code = hashlib.sha256(text.encode()).hexdigest()
-print(len(made), code, own.states, own.slots, own.factors, *own.addresses, all(own.addresses.values()), "numba" in sys.modules)
+places = (*own.addresses, all(own.addresses.values()))
+print(len(made), code, own.states, own.slots, own.factors, *places, "numba" in sys.modules)
 """
 
 
 def process(folder: Path, seed: str) -> list[str]:
     """What another process with this cache folder compiles, generates and has."""
-    done = subprocess.run([sys.executable, "-c", REPORT], capture_output=True, text=True,
-                          env={**os.environ, "PKPD_CACHE": str(folder), "PYTHONHASHSEED": seed})
+    done = subprocess.run(
+        [sys.executable, "-c", REPORT],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PKPD_CACHE": str(folder), "PYTHONHASHSEED": seed},
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.split(maxsplit=2)
 
 
 def test_every_process_generates_the_same_text_and_the_second_takes_kernels_from_the_cache(tmp_path):
     made, text, own = process(tmp_path, "1")
-    assert made == "1" and text == hashlib.sha256(str(generate(LIBRARY["systems/folfox_auc_linear"])).encode()).hexdigest()
-    assert own.startswith("3 ") and own.endswith("True False\n")  # every function has an address; numba was not needed
+    assert (
+        made == "1"
+        and text == hashlib.sha256(str(generate(LIBRARY["systems/folfox_auc_linear"])).encode()).hexdigest()
+    )
+    assert own.startswith("3 ") and own.endswith(
+        "True False\n"
+    )  # every function has an address; numba was not needed
     assert process(tmp_path, "2") == ["0", text, own]
 
 
@@ -218,16 +247,19 @@ def fresh(tmp_path, monkeypatch) -> Path:
 
 
 def halved(content: bytes) -> bytes:
-    return content[:len(content) // 2]
+    return content[: len(content) // 2]
 
 
 def flipped(content: bytes) -> bytes:
     middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 0x55]) + content[middle + 1:]
+    return content[:middle] + bytes([content[middle] ^ 0x55]) + content[middle + 1 :]
 
 
-@pytest.mark.parametrize("spoil", [lambda _: b"", halved, flipped, lambda _: pickle.dumps((1, 2)), lambda _: pickle.dumps("x")],
-                         ids=["empty", "half", "one byte", "two numbers", "text"])
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda _: b"", halved, flipped, lambda _: pickle.dumps((1, 2)), lambda _: pickle.dumps("x")],
+    ids=["empty", "half", "one byte", "two numbers", "text"],
+)
 def test_a_file_in_the_cache_that_is_not_what_was_written_is_made_again(fresh, monkeypatch, spoil):
     content = fresh.read_bytes()
     fresh.write_bytes(spoil(content))

@@ -1,4 +1,6 @@
-"""Crossings in the engine: the same bits for any neighbours, threads and chunks, and the times that SciPy finds."""
+"""Crossings in the engine: the same bits for any neighbours, threads and chunks, and the times that SciPy
+finds.
+"""
 
 import pickle
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,14 +9,26 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from pkpd import Crossing, Population, cycles, load_model, load_parameters, load_regimen, lower, parse_model, simulate, typical
+from pkpd import (
+    Crossing,
+    Population,
+    cycles,
+    load_model,
+    load_parameters,
+    load_regimen,
+    lower,
+    parse_model,
+    simulate,
+    typical,
+)
 from pkpd.regimen.schedule import ADD, ASSIGN, SCALE, SET, Schedule, nothing, packed
 from pkpd.simulation.simulation import Simulation, start_states
 from pkpd.solve import batch
 from pkpd.solve.batch import Watch, solve_population
 from pkpd.solve.rates import right_hand_side
 
-MODEL = parse_model("""[model]
+MODEL = parse_model(
+    """[model]
 title = "A drug that kills cells in part, and an oscillation"
 time = "hour"
 [parameters]
@@ -35,12 +49,19 @@ growth = { to = "cells", rate = "0.2 * KILL * cells" }
 kill = { from = "cells", rate = "KILL * cells * share" }
 to_x = { to = "x", rate = "W * y" }
 from_y = { from = "y", rate = "W * x" }
-""", "crossings")
+""",
+    "crossings",
+)
 N, TIMES = 60, np.array([0.0, 3.0, 9.0, 30.0])
 RNG = np.random.default_rng(5)
 PEOPLE = Population(MODEL.inputs, RNG.uniform([0.1, 0.8, 0.0, 0.1], [0.9, 9.0, 1.0, 3.0], (N, 4)), {})
-MANY = (Crossing("share", "0.9"), Crossing("cells", "0.5 mg", then={"cells": 0.0}), Crossing("x", "0"),
-        Crossing("cells", "4 mg", falls=False, then={"KILL": 0.0, "drug": 5.0}), Crossing("drug", "1 mg"))
+MANY = (
+    Crossing("share", "0.9"),
+    Crossing("cells", "0.5 mg", then={"cells": 0.0}),
+    Crossing("x", "0"),
+    Crossing("cells", "4 mg", falls=False, then={"KILL": 0.0, "drug": 5.0}),
+    Crossing("drug", "1 mg"),
+)
 
 
 def doses(n: int) -> Schedule:
@@ -91,7 +112,9 @@ class Elsewhere(ThreadPoolExecutor):
     """An executor that sees nothing of the caller's memory: what goes there is pickled."""
 
     def submit(self, fn, /, *args, **kwargs) -> Future:
-        return super().submit(lambda: pickle.loads(pickle.dumps(fn))(*pickle.loads(pickle.dumps(args)), **kwargs))
+        return super().submit(
+            lambda: pickle.loads(pickle.dumps(fn))(*pickle.loads(pickle.dumps(args)), **kwargs)
+        )
 
 
 def test_crossings_found_in_another_memory_come_back(crowd):
@@ -106,7 +129,8 @@ def test_watching_without_acting_changes_times_of_steps_but_not_the_answer(crowd
 
 
 def test_a_patient_that_fails_leaves_its_neighbours_their_crossings():
-    explosion = parse_model("""[model]
+    explosion = parse_model(
+        """[model]
 title = "A state that becomes infinite at 1 / K"
 time = "day"
 [parameters]
@@ -115,7 +139,9 @@ K = { unit = "1/day" }
 y = { unit = "1", start = 1 }
 [flows]
 growth = { to = "y", rate = "K * y**2" }
-""", "explosion")
+""",
+        "explosion",
+    )
     people = Population(explosion.inputs, np.array([[0.1], [0.5], [0.2]]), {})
     rise = [Crossing("y", "1.5", falls=False), Crossing("y", "8", falls=False)]
     run = simulate(explosion, people, None, np.array([0.0, 3.0]), crossings=rise, rtol=1e-9, strict=False)
@@ -129,15 +155,26 @@ growth = { to = "y", rate = "K * y**2" }
 # --- by the engine's own words ----------------------------------------
 
 
-def watched(watch: Watch, start: list[float], schedule: Schedule | None = None, rtol: float = 1e-9) -> np.ndarray:
+def watched(
+    watch: Watch, start: list[float], schedule: Schedule | None = None, rtol: float = 1e-9
+) -> np.ndarray:
     inputs = np.array([[0.3, 1.0, 0.0, 1.7]])
-    return solve_population(MODEL, np.array([start]), inputs, nothing(1) if schedule is None else schedule,
-                            np.array([[20.0]]), np.zeros(1), rtol, watch=watch)
+    return solve_population(
+        MODEL,
+        np.array([start]),
+        inputs,
+        nothing(1) if schedule is None else schedule,
+        np.array([[20.0]]),
+        np.zeros(1),
+        rtol,
+        watch=watch,
+    )
 
 
 def test_a_watch_gives_the_first_time_and_does_its_deeds():
-    watch = Watch(("drug", "x"), np.array([[10.0, 1.0], [0.5, -1.0]]),
-                  np.array([[0, ASSIGN, 1, 7.0], [0, SET, 0, 0.0]]))
+    watch = Watch(
+        ("drug", "x"), np.array([[10.0, 1.0], [0.5, -1.0]]), np.array([[0, ASSIGN, 1, 7.0], [0, SET, 0, 0.0]])
+    )
     found = watched(watch, [100.0, 1.0, 1.0, 0.0])
     assert found.crossed[0] == pytest.approx([np.log(10) / 0.3, 5 * np.pi / 3 / 1.7], rel=1e-8)
     assert found.states[0, 0, :2] == pytest.approx([10.0, 7.0], rel=1e-8)
@@ -145,7 +182,9 @@ def test_a_watch_gives_the_first_time_and_does_its_deeds():
 
 @pytest.mark.parametrize("rtol", [1e-3, 1e-6, 1e-9])
 def test_a_value_is_past_its_level_by_less_than_a_hundredth_of_the_tolerance(rtol):
-    """At a crossing the drug stops, and so shows by how much: of the level, or of where the last step began."""
+    """At a crossing the drug stops, and so shows by how much: of the level, or of where the last
+    step began.
+    """
     watch = Watch(("drug",), np.array([[10.0, 1.0]]), np.array([[0, SET, 0, 0.0]]))
     left = watched(watch, [100.0, 1.0, 1.0, 0.0], rtol=rtol).states[0, 0, 0]
     assert 0 <= 10 - left <= 0.01 * rtol * 100
@@ -156,8 +195,17 @@ def test_looking_for_a_crossing_costs_few_steps():
         low, high = 1, 4096
         while high - low > 1:
             middle = (low + high) // 2
-            status = solve_population(MODEL, np.array([[100.0, 1.0, 1.0, 0.0]]), np.array([[0.3, 1.0, 0.0, 0.2]]), nothing(1),
-                                      np.array([[20.0]]), np.zeros(1), 1e-6, middle, watch=watch).status
+            status = solve_population(
+                MODEL,
+                np.array([[100.0, 1.0, 1.0, 0.0]]),
+                np.array([[0.3, 1.0, 0.0, 0.2]]),
+                nothing(1),
+                np.array([[20.0]]),
+                np.zeros(1),
+                1e-6,
+                middle,
+                watch=watch,
+            ).status
             low, high = (low, middle) if status[0] == batch.OK else (middle, high)
         return high
 
@@ -169,14 +217,20 @@ def test_a_jump_over_a_level_is_a_crossing_at_its_time():
     cut = packed(1, np.zeros(1, int), np.ones(1), np.array([SCALE]), np.zeros(1), np.array([0.01]))
     rise = packed(1, np.zeros(1, int), np.ones(1), np.array([ADD]), np.zeros(1), np.array([100.0]))
     for schedule, sign in ((cut, 1.0), (rise, -1.0)):
-        found = watched(Watch(("drug",), np.array([[40.0 if sign > 0 else 90.0, sign]]), np.array([[0, ASSIGN, 1, 0.0]])),
-                        [60.0, 1.0, 1.0, 0.0], schedule)
+        found = watched(
+            Watch(("drug",), np.array([[40.0 if sign > 0 else 90.0, sign]]), np.array([[0, ASSIGN, 1, 0.0]])),
+            [60.0, 1.0, 1.0, 0.0],
+            schedule,
+        )
         assert found.crossed[0, 0] == 1.0 and found.states[0, 0, 1] == 0.0
 
 
 def test_what_one_crossing_does_may_be_another_s_jump():
-    watch = Watch(("x", "cells", "drug"), np.array([[0.0, 1.0], [2.0, 1.0], [50.0, -1.0]]),
-                  np.array([[0, ASSIGN, 1, 1.0], [1, ASSIGN, 0, 100.0], [2, SET, 0, 0.0]]))
+    watch = Watch(
+        ("x", "cells", "drug"),
+        np.array([[0.0, 1.0], [2.0, 1.0], [50.0, -1.0]]),
+        np.array([[0, ASSIGN, 1, 1.0], [1, ASSIGN, 0, 100.0], [2, SET, 0, 0.0]]),
+    )
     found = watched(watch, [1.0, 8.0, 1.0, 0.0])
     assert found.crossed[0] == pytest.approx([np.pi / 2 / 1.7] * 3, rel=1e-8)
     assert found.states[0, 0, :2].tolist() == [100, 1]
@@ -184,32 +238,50 @@ def test_what_one_crossing_does_may_be_another_s_jump():
 
 def test_doses_at_begin_are_part_of_the_start():
     rise = packed(1, np.zeros(1, int), np.zeros(1), np.array([ADD]), np.zeros(1), np.array([100.0]))
-    assert watched(Watch(("drug",), np.array([[90.0, -1.0]])), [0.0, 1.0, 1.0, 0.0], rise).crossed[0, 0] == np.inf
+    assert (
+        watched(Watch(("drug",), np.array([[90.0, -1.0]])), [0.0, 1.0, 1.0, 0.0], rise).crossed[0, 0]
+        == np.inf
+    )
 
 
 @pytest.mark.parametrize("rtol", [1e-3, 1e-6])
 @pytest.mark.parametrize("depth", [1e-3, 1e-2, 0.1])
 def test_a_value_that_crosses_and_comes_back_within_one_step_is_found(rtol, depth):
-    """x is cos 1.7 t: it is below -1 + depth for a short while, far shorter than a step; y, which follows, is above."""
+    """x is cos 1.7 t: it is below -1 + depth for a short while, far shorter than a step; y, which follows, is
+    above.
+    """
     low, high = np.arccos(depth - 1) / 1.7, np.arcsin(depth - 1) / 1.7
-    found = watched(Watch(("x", "y"), np.array([[depth - 1, 1.0], [depth - 1, 1.0]])), [0.0, 1.0, 1.0, 0.0], rtol=rtol)
+    found = watched(
+        Watch(("x", "y"), np.array([[depth - 1, 1.0], [depth - 1, 1.0]])), [0.0, 1.0, 1.0, 0.0], rtol=rtol
+    )
     assert found.crossed[0] == pytest.approx([low, -high], rel=3 * np.sqrt(rtol))
 
 
 def test_a_value_beyond_its_level_that_comes_back_for_less_than_a_step_crosses_then():
     rise = Watch(("x",), np.array([[0.99, 1.0]]))
     assert watched(rise, [0.0, 1.0, 0.0, -1.0], rtol=1e-3).crossed[0, 0] == pytest.approx(
-        (1.5 * np.pi + np.arccos(0.99)) / 1.7, rel=1e-3)
+        (1.5 * np.pi + np.arccos(0.99)) / 1.7, rel=1e-3
+    )
 
 
 def test_looking_for_turns_leaves_a_stiff_watched_value_its_steps():
     """The drug leaves in a thousandth of the time; its level is never met."""
+
     def steps(watch: Watch) -> int:
         low, high = 1, 4096
         while high - low > 1:
             middle = (low + high) // 2
-            status = solve_population(MODEL, np.array([[100.0, 1.0, 1.0, 0.0]]), np.array([[50.0, 1.0, 0.0, 0.2]]), nothing(1),
-                                      np.array([[20.0]]), np.zeros(1), 1e-6, middle, watch=watch).status
+            status = solve_population(
+                MODEL,
+                np.array([[100.0, 1.0, 1.0, 0.0]]),
+                np.array([[50.0, 1.0, 0.0, 0.2]]),
+                nothing(1),
+                np.array([[20.0]]),
+                np.zeros(1),
+                1e-6,
+                middle,
+                watch=watch,
+            ).status
             low, high = (low, middle) if status[0] == batch.OK else (middle, high)
         return high
 
@@ -229,15 +301,21 @@ def test_a_library_system_under_treatment_crosses_when_scipy_says_so():
     patient = typical(model, load_parameters(model=model), {"BSA": 1.8}).with_inputs({"kill.1.SENS": 5.0})
     regimen = load_regimen("folfox4")
     schedule = lower(regimen, model, patient, cycles(regimen, model, 1))
-    watched = [Crossing("lesion.1.viable", "10 mL"), Crossing("effect.rate", "0.35 1/day"),
-               Crossing("fluorouracil.Cc", "0.1 mg/L"), Crossing("oxaliplatin.Cc", "300 ug/L"),
-               Crossing("effect.ox", "0.02 mg/L", falls=False)]
+    watched = [
+        Crossing("lesion.1.viable", "10 mL"),
+        Crossing("effect.rate", "0.35 1/day"),
+        Crossing("fluorouracil.Cc", "0.1 mg/L"),
+        Crossing("oxaliplatin.Cc", "300 ug/L"),
+        Crossing("effect.ox", "0.02 mg/L", falls=False),
+    ]
     run = simulate(model, patient, schedule, np.array([0.0, 1.5]), rtol=1e-9, crossings=watched)
     expected = scipy_crossings(model, patient, schedule, watched, (10.0, 0.35, 0.1, 0.3, 0.02), 1.5)
     assert np.all(np.isfinite(expected)) and np.array(run.crossed)[0] == pytest.approx(expected, rel=1e-6)
 
 
-def scipy_crossings(model, patient: Population, schedule: Schedule, watched: list[Crossing], levels: tuple, last: float) -> list:
+def scipy_crossings(
+    model, patient: Population, schedule: Schedule, watched: list[Crossing], levels: tuple, last: float
+) -> list:
     """The first crossing of each level by SciPy's own events, from dose to dose."""
     y, p, infusion = start_states(model, patient)[0], patient.inputs[0], np.zeros(len(model.states))
     found, time = [np.inf] * len(watched), np.zeros((1, 1))
@@ -245,6 +323,7 @@ def scipy_crossings(model, patient: Population, schedule: Schedule, watched: lis
     def event(c: Crossing, level: float):
         def value(_, x):
             return Simulation(model, patient, nothing(1), time, x[None, None])[c.of][0, 0] - level
+
         value.direction = -1 if c.falls else 1
         return value
 
@@ -253,9 +332,17 @@ def scipy_crossings(model, patient: Population, schedule: Schedule, watched: lis
     for t, stop in zip(stops[:-1], stops[1:], strict=True):
         for row in np.flatnonzero(schedule.time == t):
             (y if schedule.kind[row] == ADD else infusion)[schedule.index[row]] = schedule.value[row] + (
-                y[schedule.index[row]] if schedule.kind[row] == ADD else 0.0)
-        done = solve_ivp(lambda _, x: right_hand_side(model, x, p, infusion), (t, stop), y, method="LSODA", rtol=1e-9,
-                         atol=1e-12, events=events)
+                y[schedule.index[row]] if schedule.kind[row] == ADD else 0.0
+            )
+        done = solve_ivp(
+            lambda _, x: right_hand_side(model, x, p, infusion),
+            (t, stop),
+            y,
+            method="LSODA",
+            rtol=1e-9,
+            atol=1e-12,
+            events=events,
+        )
         found = [min(f, *times) if len(times) else f for f, times in zip(found, done.t_events, strict=True)]
         y = done.y[:, -1].copy()
     return found

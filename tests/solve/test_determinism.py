@@ -55,7 +55,13 @@ def events(patient: int) -> list[tuple]:
     rows = []
     for _ in range(rng.choice([0, 1, 4, 25])):
         kind = rng.choice([ADD, RATE, SCALE, SET, ASSIGN])
-        low, high, index = {ADD: (1, 20, 0), RATE: (0, 9, 0), SCALE: (0, 1, 1), SET: (0.2, 3, 1), ASSIGN: (0.5, 2, 2)}[kind]
+        low, high, index = {
+            ADD: (1, 20, 0),
+            RATE: (0, 9, 0),
+            SCALE: (0, 1, 1),
+            SET: (0.2, 3, 1),
+            ASSIGN: (0.5, 2, 2),
+        }[kind]
         rows.append((rng.choice([rng.uniform(-1, 10), 1.1, 3.0]), kind, index, rng.uniform(low, high)))
     return sorted(rows, key=lambda r: r[0])
 
@@ -63,8 +69,13 @@ def events(patient: int) -> list[tuple]:
 def packed(patients: list[int]) -> Schedule:
     rows = [r for p in patients for r in events(p)]
     time, kind, index, value = (np.array([r[i] for r in rows]) for i in range(4))
-    return Schedule(np.cumsum([0, *(len(events(p)) for p in patients)]), time.astype(float), kind.astype(np.int64),
-                    index.astype(np.int64), value.astype(float))
+    return Schedule(
+        np.cumsum([0, *(len(events(p)) for p in patients)]),
+        time.astype(float),
+        kind.astype(np.int64),
+        index.astype(np.int64),
+        value.astype(float),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +84,15 @@ def motley():
 
 
 def solve(model, patients: list[int], watch: batch.Watch | None = None) -> batch.Solved:
-    """Some patients of the crowd: every fifth with a burst that ends it, every seventh with an input that is missing."""
-    inputs = np.array([[0.3 + 0.1 * (p % 9), 0.5, 1.0 + p % 4, (1.0, 2.5, 0.7)[p % 3], 0.3 if p % 5 == 4 else 0.0]
-                       for p in patients])
+    """Some patients of the crowd: every fifth with a burst that ends it, every seventh with an input that is
+    missing.
+    """
+    inputs = np.array(
+        [
+            [0.3 + 0.1 * (p % 9), 0.5, 1.0 + p % 4, (1.0, 2.5, 0.7)[p % 3], 0.3 if p % 5 == 4 else 0.0]
+            for p in patients
+        ]
+    )
     inputs[[p % 7 == 6 for p in patients], 0] = np.nan
     start = np.array([[5.0 * (p % 2), 0.0, 0.5 + 0.02 * p, 1.0] for p in patients])
     times = np.array([TIMES * (1 + 0.01 * (p % 3)) for p in patients])
@@ -106,9 +123,17 @@ def test_a_patient_alone_is_the_patient_in_a_crowd_whatever_its_neighbours_do(mo
         assert same(solve(motley, [p]), whole, [p]), p
 
 
-@pytest.mark.parametrize("order", [list(range(SIZE))[::-1], [*range(3, SIZE), 0, 1, 2], list(range(0, SIZE, 3)), [7] * 20,
-                                   [4, 1, 4, 4, 9, 14, 19, 24, 29]],
-                         ids=["backwards", "moved", "a third", "twenty times", "failing"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        list(range(SIZE))[::-1],
+        [*range(3, SIZE), 0, 1, 2],
+        list(range(0, SIZE, 3)),
+        [7] * 20,
+        [4, 1, 4, 4, 9, 14, 19, 24, 29],
+    ],
+    ids=["backwards", "moved", "a third", "twenty times", "failing"],
+)
 def test_any_order_and_company_gives_every_patient_the_same_bits(motley, whole, order):
     assert same(solve(motley, order), whole, order)
 
@@ -120,10 +145,16 @@ def test_the_size_of_chunks_changes_no_bit_of_the_crowd(motley, whole, size, mon
 
 
 def test_what_a_crossing_does_to_a_patient_changes_no_bit_of_another(motley):
-    watch = batch.Watch(("cells", "drug"), np.array([[1.2, -1.0], [2.0, 1.0]]),
-                        np.array([[0, SCALE, 2, 0.5], [1, ADD, 0, 6.0]]))
+    watch = batch.Watch(
+        ("cells", "drug"),
+        np.array([[1.2, -1.0], [2.0, 1.0]]),
+        np.array([[0, SCALE, 2, 0.5], [1, ADD, 0, 6.0]]),
+    )
     crowd = solve(motley, list(range(SIZE)), watch)
-    assert 5 < np.isfinite(crowd.crossed[:, 0]).sum() < SIZE and 5 < np.isfinite(crowd.crossed[:, 1]).sum() < SIZE
+    assert (
+        5 < np.isfinite(crowd.crossed[:, 0]).sum() < SIZE
+        and 5 < np.isfinite(crowd.crossed[:, 1]).sum() < SIZE
+    )
     for p in range(0, SIZE, 4):
         assert same(solve(motley, [p], watch), crowd, [p]), p
     assert same(solve(motley, list(range(SIZE))[::-1], watch), crowd, list(range(SIZE))[::-1])
@@ -163,7 +194,9 @@ class Elsewhere(ThreadPoolExecutor):
     """An executor that sees nothing of the caller's memory: what goes there is pickled."""
 
     def submit(self, fn, /, *args, **kwargs) -> Future:
-        return super().submit(lambda: pickle.loads(pickle.dumps(fn))(*pickle.loads(pickle.dumps(args)), **kwargs))
+        return super().submit(
+            lambda: pickle.loads(pickle.dumps(fn))(*pickle.loads(pickle.dumps(args)), **kwargs)
+        )
 
 
 def test_patients_solved_in_another_memory_come_back(folfox, crowd, monkeypatch):
@@ -196,8 +229,15 @@ def test_patients_drawn_in_pieces_are_the_patients_drawn_at_once(folfox, crowd):
 
 def test_a_neighbour_s_overlapping_infusions_change_no_bit_of_a_schedule(folfox):
     system, people, _, _ = folfox
-    pumps = Regimen("two pumps", "", 14.0, (DoseLine("fluorouracil", 600, "mg", "BSA", (1,), 0.0, 1.0),
-                                            DoseLine("fluorouracil", 371, "mg", "BSA", (1,), 0.37, 1.3)))
+    pumps = Regimen(
+        "two pumps",
+        "",
+        14.0,
+        (
+            DoseLine(drug="fluorouracil", amount=600, unit="mg", per="BSA", days=(1,), at=0.0, over=1.0),
+            DoseLine(drug="fluorouracil", amount=371, unit="mg", per="BSA", days=(1,), at=0.37, over=1.3),
+        ),
+    )
     starts = cycles(pumps, system, 3)
     whole = lower(pumps, system, people, starts)
     for i in (1, 17, 99):
@@ -219,13 +259,19 @@ print(hashlib.sha256(states.tobytes()).hexdigest())
 
 
 def test_another_process_finds_the_same_bits(crowd):
-    done = subprocess.run([sys.executable, "-c", ELSEWHERE], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONHASHSEED": "5", "PKPD_THREADS": "2"})
+    done = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONHASHSEED": "5", "PKPD_THREADS": "2"},
+    )
     assert done.stdout.strip() == hashlib.sha256(crowd.tobytes()).hexdigest(), done.stderr
 
 
 @pytest.mark.parametrize("processor, can", [("haswell", "+avx2,+fma"), ("nehalem", "")])
-def test_code_for_another_kind_of_processor_finds_the_same_to_a_billionth(folfox, crowd, processor, can, monkeypatch, tmp_path):
+def test_code_for_another_kind_of_processor_finds_the_same_to_a_billionth(
+    folfox, crowd, processor, can, monkeypatch, tmp_path
+):
     """Narrower registers, divisions instead of guesses, and no fused multiplications."""
     if not llvm.get_default_triple().startswith("x86_64") or not llvm.get_host_cpu_features().get("fma"):
         pytest.skip("this processor is of another make")
@@ -233,7 +279,9 @@ def test_code_for_another_kind_of_processor_finds_the_same_to_a_billionth(folfox
     def target():
         llvm.initialize_native_target()
         llvm.initialize_native_asmprinter()
-        return llvm.Target.from_default_triple().create_target_machine(cpu=processor, features=can, opt=3, jit=True)
+        return llvm.Target.from_default_triple().create_target_machine(
+            cpu=processor, features=can, opt=3, jit=True
+        )
 
     for module in (vector, functions):
         monkeypatch.setattr(module, "ESTIMATES", False)
@@ -242,4 +290,7 @@ def test_code_for_another_kind_of_processor_finds_the_same_to_a_billionth(folfox
     monkeypatch.setenv("PKPD_CACHE", str(tmp_path))
     other = simulate(*folfox).states
     assert not np.array_equal(other, crowd)
-    assert np.max(np.abs(other - crowd) / (np.abs(crowd) + 1e-9 * np.abs(crowd).max(axis=(0, 1)) + 1e-300)) < 1e-9
+    assert (
+        np.max(np.abs(other - crowd) / (np.abs(crowd) + 1e-9 * np.abs(crowd).max(axis=(0, 1)) + 1e-300))
+        < 1e-9
+    )

@@ -17,7 +17,7 @@ COUNT = 500
 EPS = 2.0**-52
 INF, NAN = float("inf"), float("nan")
 TINY, SUBNORMAL = 2.2250738585072014e-308, 1e-310
-CONTEXT = decimal.Context(prec=40, Emin=-10**6, Emax=10**6)
+CONTEXT = decimal.Context(prec=40, Emin=-(10**6), Emax=10**6)
 MACHINES: dict[tuple[str, bool], Machine] = {}
 
 
@@ -36,11 +36,13 @@ def apply(op: str, *arguments: np.ndarray) -> np.ndarray:
     if key not in MACHINES:
         graph = Graph()
         nodes = [graph.state(i) for i in range(len(arguments))]
-        MACHINES[key] = graph_machine(graph, [graph.inverse(nodes[0]) if op == "inverse" else graph.call(op, *nodes)])
+        MACHINES[key] = graph_machine(
+            graph, [graph.inverse(nodes[0]) if op == "inverse" else graph.call(op, *nodes)]
+        )
     x, out = lanes(*arguments), rows(count=-(-len(arguments[0]) // LANES))
     for row, point in enumerate(x):
-        MACHINES[key].run("values", point, point, out[row:row + 1])
-    return out.ravel()[:len(arguments[0])]
+        MACHINES[key].run("values", point, point, out[row : row + 1])
+    return out.ravel()[: len(arguments[0])]
 
 
 def lanes(*arguments: np.ndarray) -> list[np.ndarray]:
@@ -54,8 +56,12 @@ def ulps(found: np.ndarray, exact: list[Decimal]) -> np.ndarray:
     """The distance from the exact value in units of a double's last digit."""
     with decimal.localcontext(CONTEXT):
         spacing = np.spacing(np.abs([float(x) for x in exact]))
-        return np.array([float(abs(Decimal(f) - x) / Decimal(s)) if np.isfinite(f) else INF
-                         for f, x, s in zip(found.tolist(), exact, spacing.tolist(), strict=True)])
+        return np.array(
+            [
+                float(abs(Decimal(f) - x) / Decimal(s)) if np.isfinite(f) else INF
+                for f, x, s in zip(found.tolist(), exact, spacing.tolist(), strict=True)
+            ]
+        )
 
 
 def exactly(function: Callable, *arguments: np.ndarray) -> list[Decimal]:
@@ -86,17 +92,25 @@ def test_exp_is_right_to_two_units_of_the_last_digit(low, high):
     assert ulps(apply("exp", x), exactly(Decimal.exp, x)).max() < 2.0
 
 
-@pytest.mark.parametrize("points", [
-    lambda r: 1 + r.uniform(-1e-3, 1e-3, COUNT), lambda r: 1 + r.choice([-1, 1], COUNT) * 10.0**r.uniform(-15.6, -1, COUNT),
-    lambda r: r.uniform(0.3, 3, COUNT), lambda r: 10.0**r.uniform(-307.6, 308.2, COUNT)],
-    ids=["near one", "ever nearer one", "about one", "everywhere"])
+@pytest.mark.parametrize(
+    "points",
+    [
+        lambda r: 1 + r.uniform(-1e-3, 1e-3, COUNT),
+        lambda r: 1 + r.choice([-1, 1], COUNT) * 10.0 ** r.uniform(-15.6, -1, COUNT),
+        lambda r: r.uniform(0.3, 3, COUNT),
+        lambda r: 10.0 ** r.uniform(-307.6, 308.2, COUNT),
+    ],
+    ids=["near one", "ever nearer one", "about one", "everywhere"],
+)
 def test_log_is_right_to_a_unit_and_a_half_of_the_last_digit(points, way):
     x = points(np.random.default_rng(2))
     assert ulps(apply("log", x), exactly(Decimal.ln, x)).max() < 1.5
 
 
 def test_an_inverse_is_right_to_a_unit_of_the_last_digit(way):
-    x = 10.0**np.random.default_rng(3).uniform(-307, 307, COUNT) * np.random.default_rng(4).choice([-1, 1], COUNT)
+    x = 10.0 ** np.random.default_rng(3).uniform(-307, 307, COUNT) * np.random.default_rng(4).choice(
+        [-1, 1], COUNT
+    )
     assert ulps(apply("inverse", x), exactly(inverse, x)).max() < 1.0
 
 
@@ -104,17 +118,21 @@ def test_an_inverse_of_one_refinement_is_right_to_eight_digits(way):
     lines = Lines()
     lines.store(lines.inverse(lines.load("%x", 0), 1), "%out", 0)
     machine = lines_machine(lines, ("x", "out"), set())
-    x = lanes(10.0**np.random.default_rng(5).uniform(-300, 300, COUNT))
+    x = lanes(10.0 ** np.random.default_rng(5).uniform(-300, 300, COUNT))
     out = rows(count=1)
     for point in x:
         machine.run("values", point, out)
         assert out[0] * point[0] == pytest.approx(1.0, abs=1e-8)
 
 
-EDGES = np.array([0.0, -0.0, 1.0, -1.0, INF, -INF, NAN, TINY, 1.7e308, -1.7e308, 709.782712893384, 709.79, -708.0, -750.0])
+EDGES = np.array(
+    [0.0, -0.0, 1.0, -1.0, INF, -INF, NAN, TINY, 1.7e308, -1.7e308, 709.782712893384, 709.79, -708.0, -750.0]
+)
 
 
-@pytest.mark.parametrize("op, numpy", [("exp", np.exp), ("log", np.log), ("sqrt", np.sqrt), ("inverse", np.reciprocal)])
+@pytest.mark.parametrize(
+    "op, numpy", [("exp", np.exp), ("log", np.log), ("sqrt", np.sqrt), ("inverse", np.reciprocal)]
+)
 def test_the_edges_are_those_of_numpy(op, numpy, way):
     with np.errstate(all="ignore"):
         assert same(apply(op, EDGES), numpy(EDGES))
@@ -152,7 +170,7 @@ def power_y(x, y):
 def test_a_power_loses_no_more_digits_than_its_exponent_has(decades, steepest, way):
     """x^y = exp(y log x): the relative error is that of y log x, times its size."""
     rng = np.random.default_rng(6)
-    x, y = 10.0**rng.uniform(-decades, decades, COUNT), rng.uniform(-steepest, steepest, COUNT)
+    x, y = 10.0 ** rng.uniform(-decades, decades, COUNT), rng.uniform(-steepest, steepest, COUNT)
     size = 1 + np.abs(y * np.log(x))
     assert np.max(ulps(apply("power", x, y), exactly(pow, x, y)) / size) < 2.5
     for function, extra in {power_slope: 1, power_xx: 2, power_y: 1}.items():
@@ -174,8 +192,15 @@ def test_a_negative_number_has_powers_of_whole_exponents_alone():
     assert apply("power_slope", x[:4], y[:4]) == pytest.approx([-4, 12, -0.25, 1], rel=1e-14)
 
 
-@pytest.mark.parametrize("op, at_zero", [("power_slope", [0, 1, 0, 0, 0, 0]), ("power_xx", [0, 0, 0, 2, 0, 0]),
-                                         ("power_y", [0] * 6), ("power_xy", [0] * 6)])
+@pytest.mark.parametrize(
+    "op, at_zero",
+    [
+        ("power_slope", [0, 1, 0, 0, 0, 0]),
+        ("power_xx", [0, 0, 0, 2, 0, 0]),
+        ("power_y", [0] * 6),
+        ("power_xy", [0] * 6),
+    ],
+)
 def test_derivatives_of_a_power_at_zero_are_their_limits_or_nothing_where_they_have_none(op, at_zero):
     assert apply(op, np.zeros(6), np.array([0.67, 1, 1.5, 2, 2.5, 3])).tolist() == at_zero
 
@@ -186,14 +211,14 @@ def test_derivatives_of_a_power_at_zero_are_their_limits_or_nothing_where_they_h
 def points(exponent: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x within three decades of k, k within three of one."""
     rng = np.random.default_rng(7)
-    k = 10.0**rng.uniform(-3, 3, COUNT)
-    x = k * 10.0**rng.uniform(-3, 3, COUNT)
+    k = 10.0 ** rng.uniform(-3, 3, COUNT)
+    x = k * 10.0 ** rng.uniform(-3, 3, COUNT)
     return x, k, rng.uniform(0.3, 8, COUNT) if exponent is None else np.full(COUNT, exponent)
 
 
 def shares(x: Decimal, k: Decimal, n: Decimal) -> tuple[Decimal, Decimal, Decimal]:
     """u = hill, 1 - u and log(x / k)."""
-    ratio = (x / k)**n
+    ratio = (x / k) ** n
     return ratio / (1 + ratio), 1 / (1 + ratio), (x / k).ln()
 
 
@@ -222,9 +247,13 @@ def hill_xn(x, k, n):
 
 
 # the size of what is added up in each: what its error is measured by
-SIZES = {hill: hill, hill_x: hill_x, hill_n: lambda x, k, n: abs(hill_n(x, k, n)) + hill_x(x, k, n) * x / n,
-         hill_xx: lambda x, k, n: hill_x(x, k, n) * (n + 1) / x,
-         hill_xn: lambda x, k, n: hill_x(x, k, n) / n * (1 + n * abs(shares(x, k, n)[2]))}
+SIZES = {
+    hill: hill,
+    hill_x: hill_x,
+    hill_n: lambda x, k, n: abs(hill_n(x, k, n)) + hill_x(x, k, n) * x / n,
+    hill_xx: lambda x, k, n: hill_x(x, k, n) * (n + 1) / x,
+    hill_xn: lambda x, k, n: hill_x(x, k, n) / n * (1 + n * abs(shares(x, k, n)[2])),
+}
 
 
 @pytest.mark.parametrize("exponent", [None, 1.0, 2.0])
@@ -233,7 +262,9 @@ def test_a_hill_function_and_its_derivatives_lose_no_more_digits_than_its_power(
     x, k, n = points(exponent)
     found, exact = apply(function.__name__, x, k, n), exactly(function, x, k, n)
     size = np.array([float(s) for s in exactly(SIZES[function], x, k, n)])
-    error = np.array([float(abs(Decimal(f) - e)) for f, e in zip(found.tolist(), exact, strict=True)]) / (size * EPS)
+    error = np.array([float(abs(Decimal(f) - e)) for f, e in zip(found.tolist(), exact, strict=True)]) / (
+        size * EPS
+    )
     assert np.max(error / (1 + n * np.abs(np.log(x / k)))) < 6.0
 
 
@@ -247,7 +278,11 @@ def test_there_is_no_effect_of_nothing_and_a_slope_only_if_it_starts_straight(x)
 
 
 def test_far_above_its_middle_the_effect_is_whole_and_flat():
-    x, k, n = np.array([1e12, 1e100, 1e200, INF]), np.array([1e-12, 1.0, 1e-100, 1.0]), np.array([2.0, 5.0, 8.0, 1.0])
+    x, k, n = (
+        np.array([1e12, 1e100, 1e200, INF]),
+        np.array([1e-12, 1.0, 1e-100, 1.0]),
+        np.array([2.0, 5.0, 8.0, 1.0]),
+    )
     assert apply("hill", x, k, n).tolist() == [1.0] * 4
     assert np.all(np.abs(apply("hill_x", x, k, n)) < 1e-30)
     assert np.all(np.isfinite(apply("hill_xx", x, k, n)))

@@ -17,15 +17,22 @@ from pkpd.model.symbolic import Equations, hill, hill_slope, lower, step
 from pkpd.solve.graph import Graph, from_tree, jacobian, rates
 from tests.solve.machine import graph_machine, rows
 
-LIBRARY = ["drugs/fluorouracil", "systems/crlm_folfox", "systems/folfox_damage_transit", "systems/folfox_effect_site_emax"]
+LIBRARY = [
+    "drugs/fluorouracil",
+    "systems/crlm_folfox",
+    "systems/folfox_damage_transit",
+    "systems/folfox_effect_site_emax",
+]
 STATES, INPUTS = {"x": "0.7113", "y": "1.3472", "z": "2.2071"}, {"P": "0.9137", "Q": "1.8231"}
 POINT = {n: Decimal(v) for n, v in (STATES | INPUTS).items()}
-CONTEXT = decimal.Context(prec=80, Emin=-10**6, Emax=10**6)
+CONTEXT = decimal.Context(prec=80, Emin=-(10**6), Emax=10**6)
 STEP = Decimal("1e-25")
 
 
 def known(graph: Graph) -> dict[str, int]:
-    return {n: graph.state(i) for i, n in enumerate(STATES)} | {n: graph.input(i) for i, n in enumerate(INPUTS)}
+    return {n: graph.state(i) for i, n in enumerate(STATES)} | {
+        n: graph.input(i) for i, n in enumerate(INPUTS)
+    }
 
 
 def place(name: str) -> tuple[str, int]:
@@ -44,23 +51,58 @@ def compute(graph: Graph, nodes: list[int]) -> np.ndarray:
 # --- one node for equal expressions -----------------------------------
 
 
-@pytest.mark.parametrize("left, right", [
-    ("x + y", "y + x"), ("x * y * P", "P * y * x"), ("(x + 1) + 2", "x + 3"), ("2 * (3 * x)", "x * 6"), ("x - x", "0"),
-    ("x + x", "2 * x"), ("3 * x - x", "2 * x"), ("-(-x)", "x"), ("x / P * Q", "Q * x / P"), ("1 / (1 / x)", "x"),
-    ("x / 4", "0.25 * x"), ("0 * log(x)", "0"), ("x + 0", "x"), ("x * 1", "x"), ("x**3", "x * x * x"),
-    ("x**-2", "1 / (x * x)"), ("x**0.5", "sqrt(x)"), ("x**0", "1"), ("x**1", "x"), ("P * (x * Q)", "(P * Q) * x"),
-    ("(x + P) + (y + Q)", "(P + Q) + (x + y)")])
+@pytest.mark.parametrize(
+    "left, right",
+    [
+        ("x + y", "y + x"),
+        ("x * y * P", "P * y * x"),
+        ("(x + 1) + 2", "x + 3"),
+        ("2 * (3 * x)", "x * 6"),
+        ("x - x", "0"),
+        ("x + x", "2 * x"),
+        ("3 * x - x", "2 * x"),
+        ("-(-x)", "x"),
+        ("x / P * Q", "Q * x / P"),
+        ("1 / (1 / x)", "x"),
+        ("x / 4", "0.25 * x"),
+        ("0 * log(x)", "0"),
+        ("x + 0", "x"),
+        ("x * 1", "x"),
+        ("x**3", "x * x * x"),
+        ("x**-2", "1 / (x * x)"),
+        ("x**0.5", "sqrt(x)"),
+        ("x**0", "1"),
+        ("x**1", "x"),
+        ("P * (x * Q)", "(P * Q) * x"),
+        ("(x + P) + (y + Q)", "(P + Q) + (x + y)"),
+    ],
+)
 def test_equal_expressions_are_one_node(left, right):
     graph = Graph()
     assert from_tree(graph, parse(left, ""), known(graph)) == from_tree(graph, parse(right, ""), known(graph))
 
 
-@pytest.mark.parametrize("text, apart", [("CL / VC * x", 1), ("(CL / VC) * (x + y) * Q * 2", 1), ("exp(-CL) + x", 1),
-                                         ("x * y", 0), ("CL * x + VC * y", 2), ("VC + CL", 1)])
+@pytest.mark.parametrize(
+    "text, apart",
+    [
+        ("CL / VC * x", 1),
+        ("(CL / VC) * (x + y) * Q * 2", 1),
+        ("exp(-CL) + x", 1),
+        ("x * y", 0),
+        ("CL * x + VC * y", 2),
+        ("VC + CL", 1),
+    ],
+)
 def test_what_inputs_alone_give_is_taken_together(text, apart):
     """How many nodes of rank 1 are used by nodes that move with the states."""
     graph = Graph()
-    names = {"CL": graph.input(0), "VC": graph.input(1), "Q": graph.input(2), "x": graph.state(0), "y": graph.state(1)}
+    names = {
+        "CL": graph.input(0),
+        "VC": graph.input(1),
+        "Q": graph.input(2),
+        "x": graph.state(0),
+        "y": graph.state(1),
+    }
     found, todo = set(), [from_tree(graph, parse(text, ""), names)]
     while todo:
         node = todo.pop()
@@ -109,7 +151,13 @@ def exactly(tree: Tree, values: dict[str, Decimal]) -> Decimal:
             return call(*(exactly(a, values) for a in args))
     op, a, b = tree
     left, right = exactly(a, values), exactly(b, values)
-    return {"+": left.__add__, "-": left.__sub__, "*": left.__mul__, "/": left.__truediv__, "**": left.__pow__}[op](right)
+    return {
+        "+": left.__add__,
+        "-": left.__sub__,
+        "*": left.__mul__,
+        "/": left.__truediv__,
+        "**": left.__pow__,
+    }[op](right)
 
 
 def difference(tree: Tree, *by: str) -> Decimal:
@@ -132,13 +180,15 @@ def trees(exponents: tuple[str, ...]) -> st.SearchStrategy:
     def grown(inner: st.SearchStrategy) -> st.SearchStrategy:
         one = st.tuples(inner)
         return st.one_of(
-            st.tuples(st.sampled_from("+*/"), inner, inner), st.tuples(st.just("**"), inner, leaves),
-            st.tuples(st.just("call"), st.just("sqrt"), one), st.tuples(st.just("call"), st.sampled_from(["min", "max"]),
-                                                                       st.tuples(inner, inner)),
+            st.tuples(st.sampled_from("+*/"), inner, inner),
+            st.tuples(st.just("**"), inner, leaves),
+            st.tuples(st.just("call"), st.just("sqrt"), one),
+            st.tuples(st.just("call"), st.sampled_from(["min", "max"]), st.tuples(inner, inner)),
             one.map(lambda a: ("call", "exp", (("neg", a[0]),))),
             one.map(lambda a: ("call", "log", (("+", parse("1", ""), a[0]),))),
             st.tuples(inner, inner, raised).map(lambda a: ("call", "hill", a)),
-            st.tuples(inner, inner).map(lambda a: ("-", ("+", *a), ("call", "min", a))))
+            st.tuples(inner, inner).map(lambda a: ("-", ("+", *a), ("call", "min", a))),
+        )
 
     return st.recursive(leaves, grown, max_leaves=8)
 
@@ -179,8 +229,22 @@ def test_derivatives_of_derivatives_are_exact(tree):
             assert close(slope, difference(tree, a, b), float(value / POINT[a] / POINT[b])), (a, b)
 
 
-@pytest.mark.parametrize("text", ["hill(x, y, z)", "hill(x, P, Q)", "x**y", "P**x", "min(x, y)", "max(x * y, z)", "sqrt(x * z)",
-                                  "exp(-x * y)", "log(z / x)", "x / (x + y)", "x**Q * y**-3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hill(x, y, z)",
+        "hill(x, P, Q)",
+        "x**y",
+        "P**x",
+        "min(x, y)",
+        "max(x * y, z)",
+        "sqrt(x * z)",
+        "exp(-x * y)",
+        "log(z / x)",
+        "x / (x + y)",
+        "x**Q * y**-3",
+    ],
+)
 def test_each_operation_has_its_derivatives(text):
     with decimal.localcontext(CONTEXT):
         graph, tree = Graph(), parse(text, "")
@@ -192,19 +256,27 @@ def test_each_operation_has_its_derivatives(text):
 def test_what_does_not_depend_on_a_state_has_no_derivative_by_it():
     graph = Graph()
     node = from_tree(graph, parse("P * x + exp(z)", ""), known(graph))
-    assert graph.value(graph.slope(node, "state", 1)) == 0.0 and graph.value(graph.slope(node, "input", 1)) == 0.0
+    assert (
+        graph.value(graph.slope(node, "state", 1)) == 0.0
+        and graph.value(graph.slope(node, "input", 1)) == 0.0
+    )
 
 
 def test_the_slope_of_the_smaller_of_two_is_that_of_the_smaller():
     graph = Graph()
     node = from_tree(graph, parse("min(2 * x, 5 * y)", ""), known(graph))  # 1.42 against 6.74
-    assert compute(graph, [graph.slope(node, "state", 0), graph.slope(node, "state", 1)]).tolist() == [2.0, 0.0]
+    assert compute(graph, [graph.slope(node, "state", 0), graph.slope(node, "state", 1)]).tolist() == [
+        2.0,
+        0.0,
+    ]
 
 
 def test_a_derivative_that_is_not_known_is_refused_with_its_remedy():
     graph = Graph()
     node = from_tree(graph, parse("hill(x, P, y)", ""), known(graph))
-    with pytest.raises(ContentError, match=r"derivative of hill_n by its argument 3.*\n.*may not depend on a state"):
+    with pytest.raises(
+        ContentError, match=r"derivative of hill_n by its argument 3.*\n.*may not depend on a state"
+    ):
         graph.slope(graph.slope(node, "state", 1), "state", 1)
 
 
@@ -224,9 +296,15 @@ def test_the_jacobian_is_that_of_the_symbolic_equations(name):
     exact = symbolic(name).jacobian
     assert set(entries) == set(exact)
     symbols = [symbolic(name).symbols[n] for n in (*model.states, *model.inputs)]
-    python = {hill: lambda x, k, n: x**n / (k**n + x**n), lower: min, step: lambda a, b: float(a > b),
-              hill_slope: lambda x, k, n: n * x**(n - 1) * k**n / (k**n + x**n) ** 2}
-    function = sympy.lambdify(symbols, list(exact.values()), [{f.__name__: p for f, p in python.items()}, "math"])
+    python = {
+        hill: lambda x, k, n: x**n / (k**n + x**n),
+        lower: min,
+        step: lambda a, b: float(a > b),
+        hill_slope: lambda x, k, n: n * x ** (n - 1) * k**n / (k**n + x**n) ** 2,
+    }
+    function = sympy.lambdify(
+        symbols, list(exact.values()), [{f.__name__: p for f, p in python.items()}, "math"]
+    )
     y, p = rng.uniform(0.2, 0.8, (len(model.states), 8)), rng.uniform(0.2, 0.8, (len(model.inputs), 8))
     out = rows(count=len(entries))
     graph_machine(graph, [entries[k] for k in exact]).run("values", rows(*y), rows(*p), out)
@@ -239,12 +317,17 @@ def test_every_variable_and_rate_has_the_value_of_its_text(name):
     model, rng = load_model(name), np.random.default_rng(7)
     graph = Graph()
     values = {n: rng.uniform(0.2, 0.8) for n in (*model.states, *model.inputs)}
-    nodes = {n: graph.state(i) for i, n in enumerate(model.states)} | {n: graph.input(i) for i, n in enumerate(model.inputs)}
+    nodes = {n: graph.state(i) for i, n in enumerate(model.states)} | {
+        n: graph.input(i) for i, n in enumerate(model.inputs)
+    }
     y, p = rows(*(values[n] for n in model.states)), rows(*(values[n] for n in model.inputs))
     for v in model.variables:
         nodes[v.name], values[v.name] = from_tree(graph, v.tree, nodes), float(evaluate(v.tree, values, np))
     flows = [from_tree(graph, f.tree, nodes) for f in model.flows]
     out = rows(count=len(model.variables) + len(flows))
     graph_machine(graph, [*(nodes[v.name] for v in model.variables), *flows]).run("values", y, p, out)
-    expected = [*(values[v.name] for v in model.variables), *(float(evaluate(f.tree, values, np)) for f in model.flows)]
+    expected = [
+        *(values[v.name] for v in model.variables),
+        *(float(evaluate(f.tree, values, np)) for f in model.flows),
+    ]
     assert out[:, 3] == pytest.approx(expected, rel=2e-14)

@@ -19,8 +19,11 @@ TIMES = np.array([0.5, 1.0, 2.0, 4.0, 8.0, 16.0])
 
 
 def drug(unit: str, scale: str = "") -> Model:
-    """A depot, a central compartment that empties linearly or saturably, and an effect that follows the concentration."""
-    return parse_model(f"""[model]
+    """A depot, a central compartment that empties linearly or saturably, and an effect that follows the
+    concentration.
+    """
+    return parse_model(
+        f"""[model]
 title = "Absorption, elimination, effect"
 time = "hour"
 [parameters]
@@ -39,7 +42,9 @@ absorption = {{ from = "depot", to = "central", rate = "KA * depot" }}
 elimination = {{ from = "central", rate = "K * central + VMAX * central / (KM + central)" }}
 onset = {{ to = "early", rate = "K * (central / V - early)" }}
 delay = {{ to = "late", rate = "K * (early - late)" }}
-""", "drug")
+""",
+        "drug",
+    )
 
 
 def people(model: Model, size: float, k: float = 0.1, vmax: float = 0.0) -> Population:
@@ -47,7 +52,14 @@ def people(model: Model, size: float, k: float = 0.1, vmax: float = 0.0) -> Popu
 
 
 def given(model: Model, amount: float, into: str = "depot"):
-    return packed(1, np.zeros(1, int), np.zeros(1), np.full(1, ADD), np.array([model.states.index(into)]), np.array([amount]))
+    return packed(
+        1,
+        np.zeros(1, int),
+        np.zeros(1),
+        np.full(1, ADD),
+        np.array([model.states.index(into)]),
+        np.array([amount]),
+    )
 
 
 def run(unit: str, size: float, into: str = "depot", **values: float) -> pkpd.Simulation:
@@ -79,7 +91,7 @@ def test_an_effect_that_nothing_doses_is_as_exact_as_the_drug():
     found = run("mol", 1e-9, "central")
     exact = 10e-9 / 20 * np.exp(-0.1 * TIMES)
     assert found["early"][0] == pytest.approx(exact * 0.1 * TIMES, rel=1e-6)
-    assert found["late"][0] == pytest.approx(exact * (0.1 * TIMES)**2 / 2, rel=1e-6)
+    assert found["late"][0] == pytest.approx(exact * (0.1 * TIMES) ** 2 / 2, rel=1e-6)
 
 
 def test_derivatives_in_any_unit_are_those_of_the_closed_form():
@@ -93,25 +105,36 @@ def test_derivatives_in_any_unit_are_those_of_the_closed_form():
 def test_a_steady_state_in_any_unit_is_that_of_its_amounts(size, interval):
     model, one = drug("mol"), np.ones(1)
     rate = 0.0 if interval else 1.0
-    doses = Repeated(np.array([1]), 10 * size * one, rate * size * one, 0 * one, interval * one, interval * one)
+    doses = Repeated(
+        np.array([1]), 10 * size * one, rate * size * one, 0 * one, interval * one, interval * one
+    )
     found, reasons = steady_state(model, people(model, size, vmax=0.1).inputs, doses)
     assert reasons == [""]
-    unit, _ = steady_state(model, people(model, 1.0, vmax=0.1).inputs, Repeated(
-        np.array([1]), 10 * one, rate * one, 0 * one, interval * one, interval * one))
+    unit, _ = steady_state(
+        model,
+        people(model, 1.0, vmax=0.1).inputs,
+        Repeated(np.array([1]), 10 * one, rate * one, 0 * one, interval * one, interval * one),
+    )
     assert found / size == pytest.approx(unit, rel=1e-8)
 
 
 def test_the_reference_is_as_exact_in_any_unit():
     model = drug("mol")
-    found = solve_patient(model, np.zeros(4), people(model, 1e-9).inputs[0], given(model, 10e-9, "central"), 0, TIMES)
+    found = solve_patient(
+        model, np.zeros(4), people(model, 1e-9).inputs[0], given(model, 10e-9, "central"), 0, TIMES
+    )
     assert found[:, 1] == pytest.approx(10e-9 * np.exp(-0.1 * TIMES), rel=1e-8, abs=0)
 
 
 def test_reach_is_what_enters_a_compartment_or_what_its_loss_lets_the_others_bring():
     model = drug("mol")
-    found = magnitudes(model, np.zeros((1, 4)), people(model, 1e-9).inputs, given(model, 10e-9), np.array([100.0]))[0]
+    found = magnitudes(
+        model, np.zeros((1, 4)), people(model, 1e-9).inputs, given(model, 10e-9), np.array([100.0])
+    )[0]
     assert np.all(np.log2(found) == np.round(np.log2(found)))
-    assert np.all(found / [10e-9, 1e-7, 1e-8, 1e-8] < 20) and np.all(found / [10e-9, 1e-8, 1e-10, 1e-10] > 0.5)
+    assert np.all(found / [10e-9, 1e-7, 1e-8, 1e-8] < 20) and np.all(
+        found / [10e-9, 1e-8, 1e-10, 1e-10] > 0.5
+    )
 
 
 # --- what is stated ---------------------------------------------------
@@ -126,18 +149,30 @@ def test_a_tolerance_of_the_caller_outranks_the_model_s_scale():
     model = drug("mol", ", scale = 1e-3")
     assert tolerances(model, 1e-6, 1e-20).fixed == pytest.approx(1e-20)
     assert tolerances(model, 1e-6, {"central": 1e-20}).fixed == pytest.approx([1e-11, 1e-20, 1e-11, 1e-11])
-    loose, tight = (pkpd.simulate(model, people(model, 1e-9), given(model, 10e-9), TIMES, atol=a) for a in (1e-11, 1e-20))
+    loose, tight = (
+        pkpd.simulate(model, people(model, 1e-9), given(model, 10e-9), TIMES, atol=a) for a in (1e-11, 1e-20)
+    )
     exact = 10e-9 * 1.5 / 1.4 * (np.exp(-0.1 * TIMES) - np.exp(-1.5 * TIMES))
     assert tight["central"][0] == pytest.approx(exact, rel=1e-6, abs=0)
     assert np.abs(loose["central"][0] / exact - 1).max() > 1e-5
 
 
-@pytest.mark.parametrize(("atol", "message"), [
-    ({"centre": 1e-9}, "atol: drug has no compartment 'centre'\n    remedy: did you mean 'central'?"),
-    (0.0, "atol: 0.0 is not an absolute tolerance of depot\n    remedy: give a positive number of mg, or numbers by compartment"),
-    ("1e-9", "atol: '1e-9' is not an absolute tolerance of depot\n"
-             "    remedy: give a positive number of mg, or numbers by compartment"),
-])
+@pytest.mark.parametrize(
+    ("atol", "message"),
+    [
+        ({"centre": 1e-9}, "atol: drug has no compartment 'centre'\n    remedy: did you mean 'central'?"),
+        (
+            0.0,
+            "atol: 0.0 is not an absolute tolerance of depot\n    remedy: give a positive number of mg, or "
+            "numbers by compartment",
+        ),
+        (
+            "1e-9",
+            "atol: '1e-9' is not an absolute tolerance of depot\n"
+            "    remedy: give a positive number of mg, or numbers by compartment",
+        ),
+    ],
+)
 def test_a_tolerance_that_is_none_is_refused(atol, message):
     model = drug("mg")
     with pytest.raises(ContentError) as error:

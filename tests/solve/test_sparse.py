@@ -9,8 +9,11 @@ from pkpd import load_model
 from pkpd.solve.graph import Graph, jacobian, rates
 from pkpd.solve.sparse import elimination_order, symbolic_lu
 
-patterns = st.integers(1, 9).flatmap(lambda n: st.tuples(
-    st.just(n), st.sets(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=3 * n)))
+patterns = st.integers(1, 9).flatmap(
+    lambda n: st.tuples(
+        st.just(n), st.sets(st.tuples(st.integers(0, n - 1), st.integers(0, n - 1)), max_size=3 * n)
+    )
+)
 
 
 def eliminate(a: dict[int, float], steps: list[tuple]) -> None:
@@ -81,7 +84,9 @@ def test_an_arrow_is_eliminated_from_its_tail(hub):
 
 def test_what_only_flows_on_needs_no_elimination_but_scaling():
     n = 10
-    slots, steps = symbolic_lu(n, {(i + 1, i) for i in range(n - 1)}, elimination_order(n, {(i + 1, i) for i in range(n - 1)}))
+    slots, steps = symbolic_lu(
+        n, {(i + 1, i) for i in range(n - 1)}, elimination_order(n, {(i + 1, i) for i in range(n - 1)})
+    )
     assert len(slots) == 2 * n - 1 and not [s for s in steps if s[0] == "subtract"]
 
 

@@ -1,4 +1,6 @@
-"""Importance of mechanisms: indices that are known, releases that must equal a drug or a patient without, gains that add up."""
+"""Importance of mechanisms: indices that are known, releases that must equal a drug or a patient without,
+gains that add up.
+"""
 
 import copy
 import re
@@ -24,19 +26,52 @@ from pkpd.trial.run_in import settled
 
 SYSTEM = load_model("systems/crlm_immune")
 POINT = Point(load_parameters((), SYSTEM))
-NAMES = ("siphon", "deletion", "lag3", "regulatory", "ido", "exhaustion", "terminal", "pdl1", "antigen", "presentation")
-LINES = {"siphon": ["liver.SIGMA"], "deletion": ["liver.KDEL"], "lag3": ["liver.FGL"], "regulatory": ["liver.SG", "elsewhere.SG"],
-         "ido": ["liver.GIDO", "elsewhere.GIDO"], "exhaustion": ["liver.KEX", "elsewhere.KEX"],
-         "terminal": ["liver.TERMINAL", "elsewhere.TERMINAL"], "pdl1": ["biology.PDLONE"], "antigen": ["biology.ANTIGEN"],
-         "presentation": ["biology.MHC"]}
+NAMES = (
+    "siphon",
+    "deletion",
+    "lag3",
+    "regulatory",
+    "ido",
+    "exhaustion",
+    "terminal",
+    "pdl1",
+    "antigen",
+    "presentation",
+)
+LINES = {
+    "siphon": ["liver.SIGMA"],
+    "deletion": ["liver.KDEL"],
+    "lag3": ["liver.FGL"],
+    "regulatory": ["liver.SG", "elsewhere.SG"],
+    "ido": ["liver.GIDO", "elsewhere.GIDO"],
+    "exhaustion": ["liver.KEX", "elsewhere.KEX"],
+    "terminal": ["liver.TERMINAL", "elsewhere.TERMINAL"],
+    "pdl1": ["biology.PDLONE"],
+    "antigen": ["biology.ANTIGEN"],
+    "presentation": ["biology.MHC"],
+}
 RELEASED = {"exhaustion": 0.25, "antigen": {"as": "biology_msi_h"}, "presentation": {"to": 1}}
 TABLE = {
-    "title": "Which mechanism", "contexts": ["context_pretreated", "context_refractory"],
-    "covariates": {"LESIONS": 2, "ELSEWHERE": 1}, "run_in": "90 day", "visits": "8 week", "until": "24 week", "read": "24 week",
-    "patients": 30, "draws": 2, "samples": 2, "resamples": 20, "seed": 3,
-    "treatments": [{"name": "pd1", "title": "Anti-PD-1", "sets": {"therapy.PD1": 0.95}},
-                   {"name": "both", "title": "And anti-CTLA-4",
-                    "sets": {"therapy.PD1": 0.95, "therapy.CTLA4": 0.95, "therapy.DEPLETION": 2.375}}],
+    "title": "Which mechanism",
+    "contexts": ["context_pretreated", "context_refractory"],
+    "covariates": {"LESIONS": 2, "ELSEWHERE": 1},
+    "run_in": "90 day",
+    "visits": "8 week",
+    "until": "24 week",
+    "read": "24 week",
+    "patients": 30,
+    "draws": 2,
+    "samples": 2,
+    "resamples": 20,
+    "seed": 3,
+    "treatments": [
+        {"name": "pd1", "title": "Anti-PD-1", "sets": {"therapy.PD1": 0.95}},
+        {
+            "name": "both",
+            "title": "And anti-CTLA-4",
+            "sets": {"therapy.PD1": 0.95, "therapy.CTLA4": 0.95, "therapy.DEPLETION": 2.375},
+        },
+    ],
     "mechanisms": [{"name": n, "title": n, "lines": LINES[n], "released": RELEASED.get(n, 0)} for n in NAMES],
     "groups": [{"name": "liver", "title": "The liver's", "mechanisms": ["siphon", "deletion", "lag3"]}],
 }
@@ -73,12 +108,16 @@ def degrees(*names):
 
 
 def read(patients, *rows, given=0, sets=(), **inputs):
-    """Response and shrinkage of the patients, (degrees, patient, measure), mechanisms released and inputs set."""
+    """Response and shrinkage of the patients, (degrees, patient, measure), mechanisms released and inputs
+    set.
+    """
     who, start = patients
     own, rows = plan(), np.concatenate(rows) if rows else np.zeros((1, len(NAMES)))
     many = released(who.with_inputs(inputs), [ends(SYSTEM, m, who, POINT) for m in own.mechanisms], rows)
     treatment = own.treatments[given]
-    values, failed = scanned(own, replace(treatment, sets=(*treatment.sets, *sets)), many, np.tile(start, (len(rows), 1)))
+    values, failed = scanned(
+        own, replace(treatment, sets=(*treatment.sets, *sets)), many, np.tile(start, (len(rows), 1))
+    )
     assert not failed
     return values.reshape(len(rows), len(who), -1)
 
@@ -133,18 +172,34 @@ slow = { use = "couplings/growth_exponential", tumour = "lesion" }
 def test_the_whole_path_finds_the_indices_and_gains_of_a_model_that_has_a_formula():
     """Shrinkage is −(fast + slow) · days / 3: linear in each degree of release."""
     system, days, rates = parse_model(GROWTH), 56.0, {"fast": 0.02, "slow": 0.01}
-    lines = [Value("lesion.D0", 30, "mm"), Value("lesion.R0", 0.01, "1"), Value("lesion.KD", 0.03, "1/day"),
-             *(Value(f"{k}.KG", v, "1/day") for k, v in rates.items())]
-    table = TABLE | {"mechanisms": [{"name": k, "title": k, "lines": [f"{k}.KG"], "released": 0} for k in rates], "contexts": [],
-                     "covariates": {}, "groups": [], "until": "8 week", "read": "8 week", "samples": 256, "patients": 4,
-                     "treatments": [{"name": "none", "title": "None", "sets": {}}]}
+    lines = [
+        Value("lesion.D0", 30, "mm"),
+        Value("lesion.R0", 0.01, "1"),
+        Value("lesion.KD", 0.03, "1/day"),
+        *(Value(f"{k}.KG", v, "1/day") for k, v in rates.items()),
+    ]
+    table = TABLE | {
+        "mechanisms": [{"name": k, "title": k, "lines": [f"{k}.KG"], "released": 0} for k in rates],
+        "contexts": [],
+        "covariates": {},
+        "groups": [],
+        "until": "8 week",
+        "read": "8 week",
+        "samples": 256,
+        "patients": 4,
+        "treatments": [{"name": "none", "title": "None", "sets": {}}],
+    }
     del table["groups"]
     issues = []
     own = read_importance(table, "mine.toml", system, issues)
     assert not issues
     found = importance(own, [Point(Parameters("mine", system.name, "Mine", values=tuple(lines)))])
     for name, rate in rates.items():
-        values = {r["index"]: r["value"] for r in found.indices if (r["measure"], r["mechanism"]) == ("shrinkage", name)}
+        values = {
+            r["index"]: r["value"]
+            for r in found.indices
+            if (r["measure"], r["mechanism"]) == ("shrinkage", name)
+        }
         assert values == pytest.approx(dict.fromkeys(("first", "total"), rate**2 / 5e-4), abs=0.03)
         for r in found.effects:
             if (r["measure"], r["mechanism"]) == ("shrinkage", name):
@@ -179,21 +234,33 @@ def test_a_release_is_what_complete_blockade_does(patients, name, drug):
 
 @pytest.mark.parametrize("within, whole", [("ido", "regulatory"), ("exhaustion", "pdl1")])
 def test_what_acts_through_another_mechanism_adds_nothing_once_that_one_is_released(patients, within, whole):
-    as_is, alone, whole_alone, both = read(patients, degrees(), degrees(within), degrees(whole), degrees(within, whole))
+    as_is, alone, whole_alone, both = read(
+        patients, degrees(), degrees(within), degrees(whole), degrees(within, whole)
+    )
     np.testing.assert_allclose(both, whole_alone, atol=1e-5)
     assert np.abs(alone - as_is).max() > 1e-4
 
 
 def test_a_response_is_a_fall_of_targets_by_30_percent_before_progression(monkeypatch):
-    """Day 0, 56, 112 and 168; targets are of 10 mm or more; the first lesion of each organ follows a made-up course."""
-    liver = np.array([[30, 40, 15, 15], [30, 25, 20, 20], [30, 22, 22, 29], [8, 1, 1, 1], [30, 20, 26, 30], [9, 9, 9, 9]], float)
-    elsewhere = np.array([[0, 0, 0, 0], [9, 30, 30, 30], [0, 0, 0, 0], [20, 15, 15, 14], [0, 0, 0, 0], [9, 1, 1, 1]], float)
+    """Day 0, 56, 112 and 168; targets are of 10 mm or more; the first lesion of each organ follows a made-up
+    course.
+    """
+    liver = np.array(
+        [[30, 40, 15, 15], [30, 25, 20, 20], [30, 22, 22, 29], [8, 1, 1, 1], [30, 20, 26, 30], [9, 9, 9, 9]],
+        float,
+    )
+    elsewhere = np.array(
+        [[0, 0, 0, 0], [9, 30, 30, 30], [0, 0, 0, 0], [20, 15, 15, 14], [0, 0, 0, 0], [9, 1, 1, 1]], float
+    )
 
     class Run:
         model, failures = SYSTEM, ()
 
         def __getitem__(self, name):
-            return {"hepatic.1": liver, "extrahepatic.1": elsewhere}.get(name.removesuffix(".diameter"), 0 * liver)
+            return {"hepatic.1": liver, "extrahepatic.1": elsewhere}.get(
+                name.removesuffix(".diameter"), 0 * liver
+            )
+
     monkeypatch.setattr(study, "followed", lambda *given: Run())
     values, _ = scanned(plan(), plan().treatments[0], None, None)
     assert values[:5, 0].tolist() == [0, 100, 0, 100, 100]
@@ -205,14 +272,18 @@ def test_a_degree_of_nothing_is_the_patient_and_a_full_degree_the_end():
     own = plan()
     who = people(SYSTEM, POINT, own.contexts, own.covariates, 5, (1, "tests", "ends"))
     wholly = [ends(SYSTEM, m, who, POINT) for m in own.mechanisms]
-    none, half, full = np.split(released(who, wholly, np.array([[0.0], [0.5], [1.0]]) * np.ones(len(NAMES))).inputs, 3)
+    none, half, full = np.split(
+        released(who, wholly, np.array([[0.0], [0.5], [1.0]]) * np.ones(len(NAMES))).inputs, 3
+    )
     assert np.array_equal(none, who.inputs)
     assert np.array_equal(full[:, who.names.index("liver.KEX")], 0.25 * who["liver.KEX"])
     unstable = load_context("biology_msi_h", SYSTEM)["biology.ANTIGEN"].value
     assert np.array_equal(full[:, who.names.index("biology.ANTIGEN")], np.full(5, unstable))
     assert np.allclose(half, (none + full) / 2)
     touched = {n for w in wholly for n in w}
-    assert np.array_equal(none[:, [n not in touched for n in who.names]], full[:, [n not in touched for n in who.names]])
+    assert np.array_equal(
+        none[:, [n not in touched for n in who.names]], full[:, [n not in touched for n in who.names]]
+    )
 
 
 def test_what_another_biology_has_is_that_of_the_fits_draw():
@@ -242,7 +313,9 @@ def test_only_a_mechanism_that_these_patients_do_not_have_moves_nothing(result):
 
 def test_rows_are_there_for_every_treatment_and_measure(result):
     pairs = len(list(combinations(NAMES, 2)))
-    assert [len(getattr(result, t)) for t in study.TABLES] == [4 * x for x in (2, 2 * len(NAMES), 2 * len(NAMES), pairs, 1)]
+    assert [len(getattr(result, t)) for t in study.TABLES] == [
+        4 * x for x in (2, 2 * len(NAMES), 2 * len(NAMES), pairs, 1)
+    ]
     assert result.draws == 2 and result.failures == ()
     assert {r["unit"] for r in result.effects if r["measure"] == "response"} == {"points"}
 
@@ -250,20 +323,53 @@ def test_rows_are_there_for_every_treatment_and_measure(result):
 def test_gains_losses_and_pairs_are_those_of_simulations_of_their_own(result):
     """Read again from patients of the two draws, released by hand."""
     own, found = result.plan, []
-    wanted = (degrees(), degrees(*NAMES), degrees("deletion"), degrees(*(set(NAMES) - {"deletion"})), degrees("antigen"),
-              degrees("antigen", "deletion"), degrees("siphon"), degrees("lag3"), degrees("siphon", "deletion", "lag3"))
+    wanted = (
+        degrees(),
+        degrees(*NAMES),
+        degrees("deletion"),
+        degrees(*(set(NAMES) - {"deletion"})),
+        degrees("antigen"),
+        degrees("antigen", "deletion"),
+        degrees("siphon"),
+        degrees("lag3"),
+        degrees("siphon", "deletion", "lag3"),
+    )
     for k in (1, 2):
-        who = people(SYSTEM, POINT, own.contexts, own.covariates, own.patients, (own.seed, "importance", f"draw {k}"))
+        who = people(
+            SYSTEM, POINT, own.contexts, own.covariates, own.patients, (own.seed, "importance", f"draw {k}")
+        )
         start = settled(SYSTEM, who, own.run_in, 1e-4).states[:, 0]
-        none, every, one, without, antigen, both, siphon, lag, liver = read((who, start), *wanted, given=1).mean(axis=1)
-        found.append([one - none, every - without, both - antigen - one + none, liver - none, one + siphon + lag - 3 * none])
+        none, every, one, without, antigen, both, siphon, lag, liver = read(
+            (who, start), *wanted, given=1
+        ).mean(axis=1)
+        found.append(
+            [
+                one - none,
+                every - without,
+                both - antigen - one + none,
+                liver - none,
+                one + siphon + lag - 3 * none,
+            ]
+        )
     gain, loss, more, group, apart = np.median(found, axis=0)
     for j, measure in enumerate(MEASURES):
+
         def rows(table, measure=measure, **head):
-            return [r for r in getattr(result, table) if {**head, "treatment": "both", "measure": measure}.items() <= r.items()]
-        assert rows("effects", mechanism="deletion", what="gain")[0]["value"] == pytest.approx(gain[j], abs=1e-6)
-        assert rows("effects", mechanism="deletion", what="loss")[0]["value"] == pytest.approx(loss[j], abs=1e-6)
-        assert rows("pairs", first="deletion", second="antigen")[0]["value"] == pytest.approx(more[j], abs=1e-6)
+            return [
+                r
+                for r in getattr(result, table)
+                if {**head, "treatment": "both", "measure": measure}.items() <= r.items()
+            ]
+
+        assert rows("effects", mechanism="deletion", what="gain")[0]["value"] == pytest.approx(
+            gain[j], abs=1e-6
+        )
+        assert rows("effects", mechanism="deletion", what="loss")[0]["value"] == pytest.approx(
+            loss[j], abs=1e-6
+        )
+        assert rows("pairs", first="deletion", second="antigen")[0]["value"] == pytest.approx(
+            more[j], abs=1e-6
+        )
         [liver] = rows("groups", group="liver")
         assert (liver["value"], liver["sum"]["value"]) == pytest.approx((group[j], apart[j]), abs=1e-6)
     assert more[1] > 0.01
@@ -291,6 +397,7 @@ def test_a_patient_who_cannot_be_solved_is_named_and_left_out_everywhere(monkeyp
         values, _ = solved(own, given, many, start)
         values[0] = np.nan
         return values, ("patient 1, day 3: too many steps",)
+
     monkeypatch.setattr(study, "scanned", failing)
     monkeypatch.setattr(study, "_AT_ONCE", 10**6)
     other = importance(plan(), [POINT])
@@ -315,16 +422,26 @@ def test_figures_name_units_and_what_moves_nothing(result):
 
 
 def test_every_fault_of_the_table_is_told_at_once_with_a_remedy():
-    mechanisms = [{"name": "a", "title": "A", "lines": ["liver.SIGMAA"], "released": 0},
-                  {"name": "a", "title": "A", "lines": ["liver.KDEL"]},
-                  {"name": "b", "title": "B", "lines": ["liver.FGL"], "released": {"as": "biology_msi_h"}},
-                  {"name": "c", "title": "C", "lines": ["liver.SM"], "released": {"as": "biology_msi"}},
-                  {"name": "d", "title": "D", "lines": ["liver.SF"], "released": -1}]
-    found = told(mechanisms=mechanisms, samples=100, visits="8 weak", covariates={"LESION": 2, "ELSEWHERE": 99},
-                 treatments=[{"name": "pd1", "title": "Anti-PD-1", "sets": {"therapy.PD": 0.95}}],
-                 groups=[{"name": "g", "title": "G", "mechanisms": ["z"]}])
+    mechanisms = [
+        {"name": "a", "title": "A", "lines": ["liver.SIGMAA"], "released": 0},
+        {"name": "a", "title": "A", "lines": ["liver.KDEL"]},
+        {"name": "b", "title": "B", "lines": ["liver.FGL"], "released": {"as": "biology_msi_h"}},
+        {"name": "c", "title": "C", "lines": ["liver.SM"], "released": {"as": "biology_msi"}},
+        {"name": "d", "title": "D", "lines": ["liver.SF"], "released": -1},
+    ]
+    found = told(
+        mechanisms=mechanisms,
+        samples=100,
+        visits="8 weak",
+        covariates={"LESION": 2, "ELSEWHERE": 99},
+        treatments=[{"name": "pd1", "title": "Anti-PD-1", "sets": {"therapy.PD": 0.95}}],
+        groups=[{"name": "g", "title": "G", "mechanisms": ["z"]}],
+    )
     place = "mine.toml: importance."
-    assert "'liver.SIGMA'" in found[f"{place}mechanisms[1].lines"] or "liver.SIGMA" in found[f"{place}mechanisms[1].lines"]
+    assert (
+        "'liver.SIGMA'" in found[f"{place}mechanisms[1].lines"]
+        or "liver.SIGMA" in found[f"{place}mechanisms[1].lines"]
+    )
     assert "released = FACTOR" in found[f"{place}mechanisms[2].released"]
     assert "two are named 'a'" in found[f"{place}mechanisms"]
     assert "has no line 'liver.FGL'" in found[f"{place}mechanisms[3].released.as"]
@@ -343,8 +460,18 @@ def test_a_line_of_two_mechanisms_and_scans_that_end_too_early_are_refused():
     assert "before day 336" in told(read="48 week")["mine.toml: importance.until"]
 
 
-@pytest.mark.parametrize("value", [None, {}, [], 3, "x", {"title": 1, "mechanisms": {"a": 1}, "samples": "x", "run_in": 3},
-                                   {**TABLE, "contexts": "x", "covariates": [1], "treatments": [3], "groups": {"a": 1}}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        {},
+        [],
+        3,
+        "x",
+        {"title": 1, "mechanisms": {"a": 1}, "samples": "x", "run_in": 3},
+        {**TABLE, "contexts": "x", "covariates": [1], "treatments": [3], "groups": {"a": 1}},
+    ],
+)
 def test_what_is_no_plan_is_told_and_nothing_breaks(value):
     issues = []
     assert read_importance(value, "mine.toml", SYSTEM, issues) is None

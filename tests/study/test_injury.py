@@ -31,8 +31,10 @@ def hurt(crowd, dies, reach, injury):
     before = before.copy()
     before[:, column("local.injury")] = injury
     after = ablated(STUDY, people, before, (dies, reach), False)
-    alive = {k: before[:, column(f"hepatic.{k}.sensitive")] + before[:, column(f"hepatic.{k}.resistant")]
-             for k in sorted({n.split(".")[1] for n in STATES if n.startswith("hepatic.")})}
+    alive = {
+        k: before[:, column(f"hepatic.{k}.sensitive")] + before[:, column(f"hepatic.{k}.resistant")]
+        for k in sorted({n.split(".")[1] for n in STATES if n.startswith("hepatic.")})
+    }
     return after[:, column("local.injury")], dies * alive["2"] / sum(alive.values())
 
 

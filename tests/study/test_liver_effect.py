@@ -1,4 +1,6 @@
-"""The liver's effect on a lesion elsewhere: pairs that differ in the liver's terms alone, and splits that add up."""
+"""The liver's effect on a lesion elsewhere: pairs that differ in the liver's terms alone, and splits that add
+up.
+"""
 
 import copy
 from dataclasses import replace
@@ -24,13 +26,25 @@ SYSTEM = load_model("systems/crlm_immune")
 POINT = Point(load_parameters((), SYSTEM))
 TERMS = {"siphon": "liver.SIGMA", "deletion": "liver.KDEL", "lag3": "liver.FGL"}
 TABLE = {
-    "title": "What the liver does elsewhere", "run_in": "90 day", "visits": "8 week", "until": "24 week",
-    "patients": 30, "draws": 3, "seed": 3,
-    "biologies": [{"name": "mss", "title": "MSS", "contexts": ["context_pretreated", "context_refractory"]},
-                  {"name": "msi_h", "title": "MSI-H", "contexts": ["biology_msi_h"]}],
-    "treatments": [{"name": "none", "title": "None", "sets": {}},
-                   {"name": "both", "title": "Anti-PD-1 and anti-CTLA-4",
-                    "sets": {"therapy.PD1": 0.95, "therapy.CTLA4": 0.95, "therapy.DEPLETION": 0.95}}],
+    "title": "What the liver does elsewhere",
+    "run_in": "90 day",
+    "visits": "8 week",
+    "until": "24 week",
+    "patients": 30,
+    "draws": 3,
+    "seed": 3,
+    "biologies": [
+        {"name": "mss", "title": "MSS", "contexts": ["context_pretreated", "context_refractory"]},
+        {"name": "msi_h", "title": "MSI-H", "contexts": ["biology_msi_h"]},
+    ],
+    "treatments": [
+        {"name": "none", "title": "None", "sets": {}},
+        {
+            "name": "both",
+            "title": "Anti-PD-1 and anti-CTLA-4",
+            "sets": {"therapy.PD1": 0.95, "therapy.CTLA4": 0.95, "therapy.DEPLETION": 0.95},
+        },
+    ],
     "terms": [{"name": k, "title": k, "lines": [v]} for k, v in TERMS.items()],
 }
 
@@ -57,7 +71,14 @@ def result():
 
 def course(patients, given=1, days=None):
     start = settled(SYSTEM, patients, 90, 1e-8).states[:, 0]
-    return followed(SYSTEM, patients, plan().treatments[given], start, np.linspace(0, 168, 85) if days is None else days, 1e-8)
+    return followed(
+        SYSTEM,
+        patients,
+        plan().treatments[given],
+        start,
+        np.linspace(0, 168, 85) if days is None else days,
+        1e-8,
+    )
 
 
 def rows(result, table, **head):
@@ -81,12 +102,20 @@ def test_with_the_terms_the_pair_differs(arms):
 
 def test_the_two_of_a_pair_have_the_same_lesions_and_the_other_organ_is_the_readers_own(arms):
     for name, own in arms.items():
-        sizes = np.sort([own[f"{organ}.{k}.D0"] for organ in ("hepatic", "extrahepatic") for k in (1, 2)], axis=0)
-        assert np.array_equal(sizes, np.sort([arms["own"][f"{o}.1.D0"] for o in ("hepatic", "extrahepatic")] + [0 * sizes[0]] * 2,
-                                             axis=0)), name
+        sizes = np.sort(
+            [own[f"{organ}.{k}.D0"] for organ in ("hepatic", "extrahepatic") for k in (1, 2)], axis=0
+        )
+        assert np.array_equal(
+            sizes,
+            np.sort(
+                [arms["own"][f"{o}.1.D0"] for o in ("hepatic", "extrahepatic")] + [0 * sizes[0]] * 2, axis=0
+            ),
+        ), name
     apart = arms["apart"]
     site = [n for n in apart.names if n.startswith("liver.") and n != "liver.TOLERANCE"]
-    assert len(site) > 30 and all(np.array_equal(apart[n], apart[n.replace("liver.", "elsewhere.")]) for n in site)
+    assert len(site) > 30 and all(
+        np.array_equal(apart[n], apart[n.replace("liver.", "elsewhere.")]) for n in site
+    )
     assert np.array_equal(apart["growth.1.ALPHA"], apart["growth_elsewhere.1.ALPHA"])
     assert all(np.any(arms["own"][n] != apart[n]) for n in ("growth.1.ALPHA", "liver.KIN"))
 
@@ -119,7 +148,9 @@ def test_a_lesion_is_killed_down_to_one_cell_and_no_further():
 
 
 def test_log_kill_has_one_definition_for_platforms_and_for_pairs_of_lesions():
-    """Of a lesion killed far below one cell, of one that was never there, and of one that lives, in one patient."""
+    """Of a lesion killed far below one cell, of one that was never there, and of one that lives, in one
+    patient.
+    """
     days = np.array([0.0, 10, 20, 30])
     viable = np.stack([[1.0, 1e-5, 1e-10, 1e-30], [0.0] * 4, [1.0, 1.1, 1.2, 1.3]], axis=1)[None]
     found = log_kill(viable, np.full(viable.shape, 0.01), days)
@@ -134,9 +165,21 @@ def test_log_kill_has_one_definition_for_platforms_and_for_pairs_of_lesions():
 def table(means, count=3):
     """A table of three made-up terms, its means by which terms are left."""
     terms = tuple(Mechanism(n, n, ()) for n in list(TERMS)[:count])
-    own = study.LiverPlan(SYSTEM, (), (), terms, "", "", 90, 56, 168)
+    own = study.LiverPlan(
+        system=SYSTEM,
+        biologies=(),
+        treatments=(),
+        terms=terms,
+        title="",
+        text="",
+        run_in=90,
+        visits=56,
+        until=168,
+    )
     every = {lesion_pairs.arm(k, count): np.array([means(k), means(k)]) for k in subsets(count)}
-    return study._Table(own, plan().biologies[0], plan().treatments[0], "log_kill", every | {"apart": np.zeros(2)})
+    return study._Table(
+        own, plan().biologies[0], plan().treatments[0], "log_kill", every | {"apart": np.zeros(2)}
+    )
 
 
 def split(means):
@@ -181,9 +224,19 @@ def test_the_liver_leaves_a_lesion_elsewhere_less_killed_in_both_biologies_and_u
 
 
 def test_what_the_liver_takes_from_a_lesion_elsewhere_goes_through_the_siphon(result):
-    """Only circulating cells join the two sites: the other terms reach the lesion by the size of the other one alone."""
+    """Only circulating cells join the two sites: the other terms reach the lesion by the size of the other
+    one alone.
+    """
     for r in rows(result, "split", what="whole", measure="log_kill", biology="mss"):
-        [left] = rows(result, "split", what="left", term="siphon", measure="log_kill", biology="mss", treatment=r["treatment"])
+        [left] = rows(
+            result,
+            "split",
+            what="left",
+            term="siphon",
+            measure="log_kill",
+            biology="mss",
+            treatment=r["treatment"],
+        )
         assert abs(left["value"]) < 0.15 * abs(r["value"])
 
 
@@ -191,13 +244,23 @@ def test_terms_that_shield_the_livers_lesion_alone_help_the_one_elsewhere_by_its
     """A larger lesion primes more, and without the siphon nothing takes that away."""
     for term in ("deletion", "lag3"):
         for biology in ("mss", "msi_h"):
-            [alone] = rows(result, "split", what="alone", term=term, measure="log_kill", biology=biology, treatment="both")
+            [alone] = rows(
+                result,
+                "split",
+                what="alone",
+                term=term,
+                measure="log_kill",
+                biology=biology,
+                treatment="both",
+            )
             assert alone["low"] > 0
 
 
 def test_without_any_term_there_is_no_difference_in_any_measure(result):
     none = rows(result, "split", what="remainder")
-    assert len(none) == 4 * len(MEASURES) and all(abs(r[k]) < 1e-4 for r in none for k in ("value", "low", "high"))
+    assert len(none) == 4 * len(MEASURES) and all(
+        abs(r[k]) < 1e-4 for r in none for k in ("value", "low", "high")
+    )
 
 
 def test_differences_are_those_of_the_arms_and_the_ratio_that_of_their_logarithms(result):
@@ -229,6 +292,7 @@ def test_a_patient_who_cannot_be_solved_is_left_out_of_every_arm(monkeypatch):
         values = measured(run, scans, shrinks)
         values[0] = np.nan  # of the first arm alone
         return values
+
     monkeypatch.setattr(lesion_pairs, "measured", failing)
     other = liver_effect(plan(), [POINT])
     assert all(np.isfinite(r["value"]) for r in other.split)
@@ -238,8 +302,13 @@ def test_a_patient_who_cannot_be_solved_is_left_out_of_every_arm(monkeypatch):
 def test_the_figure_has_a_row_for_every_term_and_says_units(result):
     [(picture, caption)] = liver_pictures(result).values()
     labels = [x.get_text() for x in picture.axes[0].get_yticklabels()]
-    assert labels == [x for t in ("None", "Anti-PD-1 and anti-CTLA-4") for x in (t, "all terms", *TERMS, "none")]
-    assert all("natural log units" in a.get_xlabel() for a in picture.axes) and "50 % intervals over draws" in caption
+    assert labels == [
+        x for t in ("None", "Anti-PD-1 and anti-CTLA-4") for x in (t, "all terms", *TERMS, "none")
+    ]
+    assert (
+        all("natural log units" in a.get_xlabel() for a in picture.axes)
+        and "50 % intervals over draws" in caption
+    )
     assert "primes more T cells" in caption  # why some differences lie above 0
     plt.close("all")
 
@@ -272,8 +341,17 @@ def test_a_system_without_the_two_sites_is_refused():
     assert any("has no input 'liver.TOLERANCE'" in i.what for i in issues)
 
 
-@pytest.mark.parametrize("value", [None, {}, [], "x", {"title": 1, "terms": {"a": 1}, "seed": "x", "run_in": 3, "shrinks": "x"},
-                                   {**TABLE, "biologies": "x", "treatments": [3], "terms": None}])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        {},
+        [],
+        "x",
+        {"title": 1, "terms": {"a": 1}, "seed": "x", "run_in": 3, "shrinks": "x"},
+        {**TABLE, "biologies": "x", "treatments": [3], "terms": None},
+    ],
+)
 def test_what_is_no_plan_is_told_and_nothing_breaks(value):
     issues = []
     assert read_liver_effect(value, "mine.toml", SYSTEM, issues) is None

@@ -35,16 +35,23 @@ def test_patients_notice_an_order_whose_effect_is_a_tenth_of_the_volume_or_more(
     assert STUDY.least == 0.1 and noticed[:, 0, 0] == pytest.approx([1 / 5, 1 / 5])
 
 
-@pytest.mark.parametrize(("effect", "wanted"), [(np.log(0.899), [1, 0]), (np.log(0.901), [0, 0]),
-                                                (-np.log(0.901), [0, 0]), (-np.log(0.899), [0, 1])])
+@pytest.mark.parametrize(
+    ("effect", "wanted"),
+    [(np.log(0.899), [1, 0]), (np.log(0.901), [0, 0]), (-np.log(0.901), [0, 0]), (-np.log(0.899), [0, 1])],
+)
 def test_a_tenth_is_of_the_larger_volume_of_the_two(effect, wanted):
     assert means(orders(seen(effect), seen()))[1][:, 0, 0] == pytest.approx(wanted)
 
 
 def test_what_each_treatment_does_on_its_own_day_is_taken_out():
     """Logs: ablation alone takes 0.5 at once, 0.2 after twelve weeks; blockade 0.4, 0.1; both 1 and 0.8."""
-    own = orders(seen(-1.0), seen(-0.8), seen(0.0), blockade=(seen(-0.4), seen(-0.1)),
-                 ablation=(seen(-0.5), seen(-0.2)))
+    own = orders(
+        seen(-1.0),
+        seen(-0.8),
+        seen(0.0),
+        blockade=(seen(-0.4), seen(-0.1)),
+        ablation=(seen(-0.5), seen(-0.2)),
+    )
     difference, first, other, effect, immune = means(own)[0][:, 0, 0]
     assert difference == pytest.approx(-0.2)
     assert first == pytest.approx(-1.0 + 0.5 + 0.1) and other == pytest.approx(-0.8 + 0.2 + 0.4)

@@ -32,8 +32,15 @@ def measured(log_kill=0.0, progress=None, last=1.0, liver=1.0, apart=1.0, **immu
     """An arm of five subjects, all alike."""
     five = np.ones(5)
     own = {k: v * five for k, v in (dict.fromkeys((*IMMUNE, "circulating"), 1.0) | immune).items()}
-    return Measured(log_kill * five, five, last * five, liver * five, apart * five, own,
-                    None if progress is None else progress * five)
+    return Measured(
+        log_kill=log_kill * five,
+        first=five,
+        last=last * five,
+        liver=liver * five,
+        apart=apart * five,
+        immune=own,
+        progress=None if progress is None else progress * five,
+    )
 
 
 def seen(name, rates, gains=None, **untreated):
@@ -52,14 +59,17 @@ HUMAN = seen("human", (0.01, 0.02, 0.04), GAINS)
 # --- rankings -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("rates, score", [
-    ((0.1, 0.5, 0.9), 1.0),  # as patients rank
-    ((0.9, 0.5, 0.1), 0.0),  # backwards: all three pairs the other way round, which is no merit
-    ((0.5, 0.1, 0.9), 1 / 3),  # one pair of three
-    ((0.5, 0.9, 0.1), 0.0),  # two of three
-    ((0.5, 0.5, 0.9), 2 / 3),  # a tie is neither
-    ((0.0, 0.0, 0.0), 0.0),
-])
+@pytest.mark.parametrize(
+    "rates, score",
+    [
+        ((0.1, 0.5, 0.9), 1.0),  # as patients rank
+        ((0.9, 0.5, 0.1), 0.0),  # backwards: all three pairs the other way round, which is no merit
+        ((0.5, 0.1, 0.9), 1 / 3),  # one pair of three
+        ((0.5, 0.9, 0.1), 0.0),  # two of three
+        ((0.5, 0.5, 0.9), 2 / 3),  # a tie is neither
+        ((0.0, 0.0, 0.0), 0.0),
+    ],
+)
 def test_a_platform_scores_by_the_pairs_that_it_ranks_as_patients_do(rates, score):
     assert _endpoints(STUDY, seen("splenic", rates), HUMAN) == pytest.approx([score] * STUDY.draws)
 
@@ -121,7 +131,9 @@ def test_reproducibility_is_the_take_times_the_spread_between_subjects():
 
 def test_rows_say_the_share_of_the_full_dose_beside_the_level_of_their_interval():
     few = tuple(SHIPPED.platform(n) for n in ("human", "splenic"))
-    small = replace(STUDY, platforms=few, treatments=GIVEN[:1], patients=4, levels=(0.0, 0.25, 1.0), horizon=168.0)
+    small = replace(
+        STUDY, platforms=few, treatments=GIVEN[:1], patients=4, levels=(0.0, 0.25, 1.0), horizon=168.0
+    )
     own = run_platforms(small)
     curve = [r for r in own.doses if (r["platform"], r["measure"]) == ("splenic", "log_kill")]
     assert [r["dose"] for r in curve] == [0.0, 0.25, 1.0] and curve[0]["value"] == 0 < curve[2]["value"]

@@ -1,4 +1,6 @@
-"""Stability: a finder of equilibria that finds known ones, a reduction that is exact, and laws that are measured."""
+"""Stability: a finder of equilibria that finds known ones, a reduction that is exact, and laws that are
+measured.
+"""
 
 import copy
 import csv
@@ -35,7 +37,9 @@ from pkpd.study.stability.spectrum import at_treatment, in_play
 from pkpd.study.stability.subjects import average, central, people, scaled, treated
 
 SHIPPED = load_study("immune_stability")
-STUDY = replace(SHIPPED, fit="none")  # what is tested holds for the values before calibration, whatever a fit makes of them
+STUDY = replace(
+    SHIPPED, fit="none"
+)  # what is tested holds for the values before calibration, whatever a fit makes of them
 SYSTEM = STUDY.system
 FEW = replace(STUDY, patients=12, draws=2)
 AT, _ = central(STUDY)
@@ -87,7 +91,9 @@ def middle_of_fold(group, treatment="anti_pd1"):
 
 def found_in(model, inputs, starts_):
     linear = linearised(model)
-    return equilibria(lambda _, x: linear(x, np.tile(inputs, (len(x), 1))), starts_, np.ones(starts_.shape[1]))
+    return equilibria(
+        lambda _, x: linear(x, np.tile(inputs, (len(x), 1))), starts_, np.ones(starts_.shape[1])
+    )
 
 
 def test_the_finder_finds_both_stable_states_of_kuznetsovs_model():
@@ -105,7 +111,9 @@ def test_the_finder_finds_both_stable_states_of_kuznetsovs_model():
 
 def test_the_one_with_few_tumour_cells_is_approached_in_turns():
     around = np.exp(np.random.default_rng(4).uniform(np.log(1e-2), np.log(1e2), (60, 2)))
-    dormant = next(e for e in found_in(parse_model(KUZNETSOV), [*PUBLISHED, 1.0], around) if 1 < e.state[1] < 20)
+    dormant = next(
+        e for e in found_in(parse_model(KUZNETSOV), [*PUBLISHED, 1.0], around) if 1 < e.state[1] < 20
+    )
     assert np.abs(dormant.values.imag).min() > 0 and dormant.values.real.max() < 0
 
 
@@ -138,12 +146,16 @@ def test_a_chain_has_its_rates_as_eigenvalues_and_each_state_is_its_own_mode():
 def test_a_swing_has_its_frequency_and_both_states_half_of_each_mode():
     turn = np.array([[[-0.2, 3.0], [-3.0, -0.2]]])
     found = modes(turn)
-    assert sorted(found.values[0].imag) == pytest.approx([-3, 3]) and found.values[0].real == pytest.approx([-0.2, -0.2])
+    assert sorted(found.values[0].imag) == pytest.approx([-3, 3]) and found.values[0].real == pytest.approx(
+        [-0.2, -0.2]
+    )
     assert found.shares[0] == pytest.approx(np.full((2, 2), 0.5))
 
 
 def test_growth_by_a_constant_rate_is_no_divergence_of_logarithms():
-    """dy/dt = r y: the eigenvalue r in y is 0 in ln y; Gompertz growth has minus its constant at every size."""
+    """dy/dt = r y: the eigenvalue r in y is 0 in ln y; Gompertz growth has minus its constant at
+    every size.
+    """
     y, r, a, k = np.array([[2.0], [70.0]]), 0.3, 0.02, 900.0
     steady = in_logarithms(y, r * y, np.full((2, 1, 1), r), np.array([True]))
     gompertz = in_logarithms(y, a * np.log(k / y) * y, (a * np.log(k / y) - a)[:, :, None], np.array([True]))
@@ -155,7 +167,9 @@ def test_the_jacobian_agrees_with_differences_where_treatment_begins(group, trea
     patients = treated(people(replace(STUDY, patients=4), GROUPS[group], AT), GIVEN[treatment])
     y = at_treatment(STUDY, patients)
     rates, slopes = linearised(SYSTEM)(y, patients.inputs)
-    assert rates == pytest.approx(right_hand_side(SYSTEM, y.T, patients.inputs.T, np.zeros_like(y.T)).T, rel=1e-9, abs=1e-14)
+    assert rates == pytest.approx(
+        right_hand_side(SYSTEM, y.T, patients.inputs.T, np.zeros_like(y.T)).T, rel=1e-9, abs=1e-14
+    )
     for j in [SYSTEM.states.index(s) for s in in_play(STUDY, GROUPS[group])]:
         step = 1e-5 * np.maximum(np.abs(y[:, j]), 1e-2)
         ends = []
@@ -168,7 +182,9 @@ def test_the_jacobian_agrees_with_differences_where_treatment_begins(group, trea
 
 
 def test_growth_itself_is_an_eigenvalue():
-    """What no drug selects for: the share of resistant cells changes nothing, so the net growth rate is an eigenvalue."""
+    """What no drug selects for: the share of resistant cells changes nothing, so the net growth rate is an
+    eigenvalue.
+    """
     patient = treated(people(replace(STUDY, patients=4), GROUPS["mss_liver"], AT), GIVEN["anti_pd1"])
     y = at_treatment(STUDY, patient)
     run_ = simulate(SYSTEM, patient, None, (0.0,), start=y)
@@ -184,13 +200,28 @@ def test_growth_itself_is_an_eigenvalue():
 
 @pytest.mark.parametrize(("group", "treatment"), CORNERS)
 def test_what_the_reduction_says_immunity_settles_at_is_what_long_runs_settle_at(group, treatment):
-    """With growth, kill and clearance of tumour switched off the volume is held; twenty years from the model's own start."""
-    own, patients = GROUPS[group], treated(people(replace(STUDY, patients=6), GROUPS[group], AT), GIVEN[treatment])
+    """With growth, kill and clearance of tumour switched off the volume is held; twenty years from the
+    model's own start.
+    """
+    own, patients = (
+        GROUPS[group],
+        treated(people(replace(STUDY, patients=6), GROUPS[group], AT), GIVEN[treatment]),
+    )
     viable = np.geomspace(1e-2, 300, 6)
     tumour = (f"{own.place.growth}.", f"{own.place.lesions}.")
-    still = [n for n in SYSTEM.inputs if n.startswith(tumour) and n.endswith((".ALPHA", ".KD")) or n == f"{own.place.site}.KAPPA"]
-    settled = simulate(SYSTEM, patients.with_inputs(dict.fromkeys(still, 0.0)), None, (7305.0,), rtol=1e-9,
-                       start=starts(STUDY, own.place, patients, viable, np.full(6, 0.3))).states[:, 0]
+    still = [
+        n
+        for n in SYSTEM.inputs
+        if n.startswith(tumour) and n.endswith((".ALPHA", ".KD")) or n == f"{own.place.site}.KAPPA"
+    ]
+    settled = simulate(
+        SYSTEM,
+        patients.with_inputs(dict.fromkeys(still, 0.0)),
+        None,
+        (7305.0,),
+        rtol=1e-9,
+        start=starts(STUDY, own.place, patients, viable, np.full(6, 0.3)),
+    ).states[:, 0]
     expected = whole(SYSTEM, Reduction(patients, own.place), viable)
     block = [i for i, s in enumerate(SYSTEM.states) if s.startswith((f"{own.place.site}.", "systemic."))]
     assert settled[:, block] == pytest.approx(expected[:, block], rel=1e-6)
@@ -205,7 +236,9 @@ def test_an_equilibrium_of_the_reduction_is_one_of_the_whole_system_and_as_stabl
 
 
 def test_blockade_of_everything_immune_is_in_the_reduction_too():
-    blocked = {f"therapy.{k}": 0.5 for k in ("PD1", "CTLA4", "DEPLETION", "LAG3", "TIGIT", "TGFB", "VEGF", "CSF1R")}
+    blocked = {
+        f"therapy.{k}": 0.5 for k in ("PD1", "CTLA4", "DEPLETION", "LAG3", "TIGIT", "TGFB", "VEGF", "CSF1R")
+    }
     patients = people(replace(STUDY, patients=20), GROUPS["msi_liver"], AT).with_inputs(blocked)
     found, falls = resting_volumes(STUDY, GROUPS["msi_liver"], patients)
     assert confirmed(STUDY, GROUPS["msi_liver"], patients, found, falls)[2] == 0
@@ -226,7 +259,9 @@ def test_growth_without_kill_is_gompertz_growth_and_ends_at_the_capacity():
     patient = one("mss_elsewhere", "untreated").with_inputs({"biology.MHC": 0.0})
     alone = Reduction(patient, Place("extrahepatic", 1))
     v = np.array([[1e-3, 1.0, 100.0]])
-    expected = alone["growth.ALPHA"] * np.log(alone["growth.K"] / (v + 1e-9)) * (1 - v / alone["growth.KSITE"])
+    expected = (
+        alone["growth.ALPHA"] * np.log(alone["growth.K"] / (v + 1e-9)) * (1 - v / alone["growth.KSITE"])
+    )
     assert alone.at(v).growth == pytest.approx(expected) and np.all(alone.at(v).kill == 0)
     group = replace(GROUPS["mss_elsewhere"], place=Place("extrahepatic", 1))
     assert resting_volumes(STUDY, group, patient)[0][0] == pytest.approx(alone["growth.K"][0], rel=1e-6)
@@ -254,8 +289,10 @@ def test_at_a_held_volume_there_is_one_immune_state_whatever_the_strengths(group
 def test_at_a_held_volume_the_strength_of_kill_changes_no_immune_state(line):
     patient = one("msi_liver", "anti_pd1")
     v = np.geomspace(1e-3, 1e3, 7)[None]
-    weak, strong = (Reduction(scaled(patient, GROUPS["msi_liver"], f"site.{line}", f), GROUPS["msi_liver"].place).at(v)
-                    for f in (0.5, 2.0))
+    weak, strong = (
+        Reduction(scaled(patient, GROUPS["msi_liver"], f"site.{line}", f), GROUPS["msi_liver"].place).at(v)
+        for f in (0.5, 2.0)
+    )
     assert all(np.array_equal(weak.states[k], strong.states[k]) for k in weak.states)
     assert np.all(weak.kill != strong.kill)
 
@@ -280,8 +317,10 @@ def test_the_branch_counts_equilibria_as_the_search_does(group):
     """Below, within and above the fold: one, three and one."""
     ends = fold(branch(STUDY, GROUPS[group], GIVEN["anti_pd1"], AT))
     assert ends is not None
-    counts = [int((~np.isnan(resting_volumes(STUDY, GROUPS[group], one(group, "anti_pd1", f))[0])).sum())
-              for f in (0.97 * ends[0], 1.03 * ends[0], 0.97 * ends[1], 1.03 * ends[1])]
+    counts = [
+        int((~np.isnan(resting_volumes(STUDY, GROUPS[group], one(group, "anti_pd1", f))[0])).sum())
+        for f in (0.97 * ends[0], 1.03 * ends[0], 0.97 * ends[1], 1.03 * ends[1])
+    ]
     assert counts == [1, 3, 3, 1]
 
 
@@ -296,12 +335,19 @@ def test_between_two_stable_states_the_size_at_the_start_decides():
 
 
 def test_bisection_finds_the_volume_that_parts_two_ends():
-    """From settled immunity it would be the parting state; from the model's start, whose effectors are few, it lies near."""
+    """From settled immunity it would be the parting state; from the model's start, whose effectors are few,
+    it lies near.
+    """
     own, patient = GROUPS["msi_liver"], middle_of_fold("msi_liver")
     found, _ = resting_volumes(STUDY, own, patient)
     parts = critical(STUDY, own.place, patient, found, np.array([0.3]))
     two = patient.take(np.zeros(2, dtype=int))
-    ends = run(STUDY, own.place, two, starts(STUDY, own.place, two, parts[0] * np.array([0.99, 1.01]), np.full(2, 0.3)))
+    ends = run(
+        STUDY,
+        own.place,
+        two,
+        starts(STUDY, own.place, two, parts[0] * np.array([0.99, 1.01]), np.full(2, 0.3)),
+    )
     assert ends.last[0] < found[0, 1] < ends.last[1]
     assert 1 < parts[0] / found[0, 1] < 2
 
@@ -309,7 +355,9 @@ def test_bisection_finds_the_volume_that_parts_two_ends():
 def test_one_cell_met_by_many_effectors_is_eliminated_and_grows_when_met_by_few():
     own, patient = GROUPS["msi_elsewhere"], one("msi_elsewhere", "anti_pd1")
     two = patient.take(np.zeros(2, dtype=int))
-    ends = run(STUDY, own.place, two, starts(STUDY, own.place, two, np.full(2, 1e-9), np.array([0.01, 100.0])))
+    ends = run(
+        STUDY, own.place, two, starts(STUDY, own.place, two, np.full(2, 1e-9), np.array([0.01, 100.0]))
+    )
     assert ends.outcome.tolist() == [1, 0]
 
 
@@ -341,8 +389,16 @@ def test_every_law_holds_over_groups_and_treatments():
 def test_a_law_that_is_broken_is_told(monkeypatch):
     """Half of the capacity that the system has is a bound that tumour passes."""
     grown = replace(FEW, groups=FEW.groups[:1], treatments=FEW.treatments[:1], followed=20000.0)
-    monkeypatch.setattr("pkpd.study.stability.conservation._BOUNDS", (
-        ("tumour in half of the site", "0 to KSITE / 2", lambda r, g: r["liver.volume"] / (0.5 * r["growth.1.KSITE"])),))
+    monkeypatch.setattr(
+        "pkpd.study.stability.conservation._BOUNDS",
+        (
+            (
+                "tumour in half of the site",
+                "0 to KSITE / 2",
+                lambda r, g: r["liver.volume"] / (0.5 * r["growth.1.KSITE"]),
+            ),
+        ),
+    )
     broken = [r for r in laws(grown, AT) if not r["holds"]]
     assert [r["item"] for r in broken] == ["tumour in half of the site"] and broken[0]["highest"] > 1
 
@@ -368,9 +424,15 @@ def test_beyond_both_bounds_growth_turns_positive_again():
 
 @lru_cache
 def result():
-    small = replace(FEW, groups=(GROUPS["msi_liver"], GROUPS["mss_elsewhere"]), treatments=STUDY.treatments[:2],
-                    strengths=tuple(replace(s, times=s.times[:1]) for s in STUDY.strengths), terms=STUDY.terms[:2],
-                    volumes=(1e-6, 1.0, 100.0), effectors=(0.01, 30.0))
+    small = replace(
+        FEW,
+        groups=(GROUPS["msi_liver"], GROUPS["mss_elsewhere"]),
+        treatments=STUDY.treatments[:2],
+        strengths=tuple(replace(s, times=s.times[:1]) for s in STUDY.strengths),
+        terms=STUDY.terms[:2],
+        volumes=(1e-6, 1.0, 100.0),
+        effectors=(0.01, 30.0),
+    )
     return run_stability(small)
 
 
@@ -379,15 +441,22 @@ def test_the_whole_system_and_the_reduction_agree_on_who_has_two_ends():
     for group in ("msi_liver", "mss_elsewhere"):
         for given in ("untreated", "anti_pd1"):
             assert rows[group, given, "both say the same"]["value"] >= 90
-            outcomes = [rows[group, given, f"{o} from their own start"]["value"]
-                        for o in ("eliminated", "controlled", "held", "escaped")]
+            outcomes = [
+                rows[group, given, f"{o} from their own start"]["value"]
+                for o in ("eliminated", "controlled", "held", "escaped")
+            ]
             assert sum(outcomes) == pytest.approx(100)
 
 
 def test_the_page_stands_alone_and_its_rows_are_the_results(tmp_path):
     page = write_stability(result(), tmp_path).read_text(encoding="utf-8")
-    assert page.count("src=\"data:image/svg+xml;base64,") == 4 and "http" not in page.split("</style>")[-1].split("<img")[0]
-    assert "not advice on any patient" in page and not re.search(r">\s*(None|nan|inf)\b", page.replace("None was", ""))
+    assert (
+        page.count('src="data:image/svg+xml;base64,') == 4
+        and "http" not in page.split("</style>")[-1].split("<img")[0]
+    )
+    assert "not advice on any patient" in page and not re.search(
+        r">\s*(None|nan|inf)\b", page.replace("None was", "")
+    )
     rows = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text(encoding="utf-8"))))
     assert list(rows[0]) == list(COLUMNS)
     data = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))
@@ -397,8 +466,10 @@ def test_the_page_stands_alone_and_its_rows_are_the_results(tmp_path):
 
 def test_the_opening_says_presence_or_absence_from_the_numbers():
     def changed(value):
-        rows = tuple({**r, "value": value, "high": value} if r["measure"] == "two stable states, over draws" else r
-                     for r in result().basins)
+        rows = tuple(
+            {**r, "value": value, "high": value} if r["measure"] == "two stable states, over draws" else r
+            for r in result().basins
+        )
         return opening(replace(result(), basins=rows))
 
     assert changed(0.0).startswith("No virtual patient has two stable states")
@@ -407,7 +478,14 @@ def test_the_opening_says_presence_or_absence_from_the_numbers():
 
 def test_numbers_are_told_without_powers_and_shares_in_whole_per_cent():
     assert [short(x) for x in (124.0, 99.7, 97.0, 0.0775, -0.876, 1379.4, 0.0)] == [
-        "124", "100", "97", "0.077", "−0.88", "1,379", "0"]
+        "124",
+        "100",
+        "97",
+        "0.077",
+        "−0.88",
+        "1,379",
+        "0",
+    ]
     assert short(3e-15) == "3×10⁻¹⁵"
     assert [whole_per_cent(x) for x in (0.0, 0.5, 21.7, 99.5, 100.0)] == ["0", "<1", "22", ">99", "100"]
 
@@ -431,8 +509,12 @@ model = "systems/crlm_immune"
 title = "a result"
 reference = "assumption"
 include = ["crlm_immune_advanced"]
-[values]
-liver.KAPPA = { value = 0.05, unit = "1/day", where = "here", seen = "fitted", spread = { law = "lognormal", sd = 0.6 } }
+[values.liver.KAPPA]
+value = 0.05
+unit = "1/day"
+where = "here"
+seen = "fitted"
+spread = { law = "lognormal", sd = 0.6 }
 [draws]
 "liver.KAPPA" = [0.04, 0.05, 0.09]
 "biology_msi_h/biology.ANTIGEN" = [3.0, 5.0, 11.0]
@@ -460,37 +542,63 @@ def test_the_shipped_study_has_one_typical_patient_of_every_group():
     at, account = central(SHIPPED)
     assert account.get("name", "none") == SHIPPED.fit
     for group in SHIPPED.groups:
-        found, falls = resting_volumes(SHIPPED, group, treated(average(SHIPPED, group, at), SHIPPED.treatments[1]))
+        found, falls = resting_volumes(
+            SHIPPED, group, treated(average(SHIPPED, group, at), SHIPPED.treatments[1])
+        )
         assert falls[0, 0] and found[0, 0] > 0
 
 
 # --- its file -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("change", "told"), [
-    (lambda d: d["study"].update(system="drugs/cetuximab"), "study.system: drugs/cetuximab has no 'systemic.priming'"),
-    (lambda d: d["study"].update(fit="nothing"), "study.fit"),
-    (lambda d: d["study"].update(parameters="cetuximab"), "study.parameters"),
-    (lambda d: d["study"].update(horizon="long"), "study.horizon"),
-    (lambda d: d["study"].update(held="200 year"), "study.held: is not below horizon"),
-    (lambda d: d["study"].update(below="5 day"), "study.below"),
-    (lambda d: d["study"].update(volumes=["1 mL"]), "study.volumes: ['1 mL'] is not a range of starts"),
-    (lambda d: d["study"].update(effectors=[1, "many"]), "study.effectors"),
-    (lambda d: d["study"].update(expected=[1]), "study.expected: [1] is not two rates (1/day)"),
-    (lambda d: d["study"].update(patients=2), "study.patients: 2 is not a whole number of at least 4"),
-    (lambda d: d["groups"][0].update(contexts=["biology_msi"]), "groups[1].contexts"),
-    (lambda d: d["groups"][0].update(covariates={"LESIONS": 2, "ELSEWHERE": 1}), "groups[1].covariates"),
-    (lambda d: d["groups"][0].update(covariates={"LESIONS": 3, "ELSEWHERE": 0}), "groups[1].covariates"),
-    (lambda d: d["groups"][0]["covariates"].update(SIZE=2), "groups[1].covariates.SIZE: is not in the register"),
-    (lambda d: d["treatments"][1].update(sets={"therapy.PD2": 1}), "treatments[2].sets.therapy.PD2: systems/crlm_immune has no"),
-    (lambda d: d["treatments"][3].pop("laws_only"), "treatments[4].sets.effect.RATE: kills or selects tumour by itself"),
-    (lambda d: d["treatments"][1].update(laws_only="yes"), "treatments[2].laws_only: 'yes' is neither true nor false"),
-    (lambda d: d["strengths"][0].update(line="site.KAPA"), "strengths[1].line: 'site.KAPA' is not a line"),
-    (lambda d: d["strengths"][0].update(times=[0]), "strengths[1].times: [0] is not a list of factors"),
-    (lambda d: d["terms"][0].update(lines="site.SIGMA"), "terms[1].lines: 'site.SIGMA' is not a list of lines"),
-    (lambda d: d["groups"].append(d["groups"][0]), "groups: two are named 'mss_liver'"),
-    (lambda d: d.pop("terms"), "terms: is empty"),
-])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda d: d["study"].update(system="drugs/cetuximab"),
+            "study.system: drugs/cetuximab has no 'systemic.priming'",
+        ),
+        (lambda d: d["study"].update(fit="nothing"), "study.fit"),
+        (lambda d: d["study"].update(parameters="cetuximab"), "study.parameters"),
+        (lambda d: d["study"].update(horizon="long"), "study.horizon"),
+        (lambda d: d["study"].update(held="200 year"), "study.held: is not below horizon"),
+        (lambda d: d["study"].update(below="5 day"), "study.below"),
+        (lambda d: d["study"].update(volumes=["1 mL"]), "study.volumes: ['1 mL'] is not a range of starts"),
+        (lambda d: d["study"].update(effectors=[1, "many"]), "study.effectors"),
+        (lambda d: d["study"].update(expected=[1]), "study.expected: [1] is not two rates (1/day)"),
+        (lambda d: d["study"].update(patients=2), "study.patients: 2 is not a whole number of at least 4"),
+        (lambda d: d["groups"][0].update(contexts=["biology_msi"]), "groups[1].contexts"),
+        (lambda d: d["groups"][0].update(covariates={"LESIONS": 2, "ELSEWHERE": 1}), "groups[1].covariates"),
+        (lambda d: d["groups"][0].update(covariates={"LESIONS": 3, "ELSEWHERE": 0}), "groups[1].covariates"),
+        (
+            lambda d: d["groups"][0]["covariates"].update(SIZE=2),
+            "groups[1].covariates.SIZE: is not in the register",
+        ),
+        (
+            lambda d: d["treatments"][1].update(sets={"therapy.PD2": 1}),
+            "treatments[2].sets.therapy.PD2: systems/crlm_immune has no",
+        ),
+        (
+            lambda d: d["treatments"][3].pop("laws_only"),
+            "treatments[4].sets.effect.RATE: kills or selects tumour by itself",
+        ),
+        (
+            lambda d: d["treatments"][1].update(laws_only="yes"),
+            "treatments[2].laws_only: 'yes' is neither true nor false",
+        ),
+        (
+            lambda d: d["strengths"][0].update(line="site.KAPA"),
+            "strengths[1].line: 'site.KAPA' is not a line",
+        ),
+        (lambda d: d["strengths"][0].update(times=[0]), "strengths[1].times: [0] is not a list of factors"),
+        (
+            lambda d: d["terms"][0].update(lines="site.SIGMA"),
+            "terms[1].lines: 'site.SIGMA' is not a list of lines",
+        ),
+        (lambda d: d["groups"].append(d["groups"][0]), "groups: two are named 'mss_liver'"),
+        (lambda d: d.pop("terms"), "terms: is empty"),
+    ],
+)
 def test_a_fault_of_the_file_is_told_with_its_place(change, told):
     data = copy.deepcopy(read("study", "immune_stability").data)
     data["groups"], data["study"]["fit"] = data["groups"][:1], "none"

@@ -80,8 +80,11 @@ def test_the_reference_arm_differs_from_itself_by_nothing(result):
 
 
 def test_six_cycles_before_delay_the_operation_by_about_ten_weeks(result):
-    rows = {(r["before"], r["link"]): r["value"] for r in result.rows
-            if r["figure"] == "time_to_surgery" and r["sweep"] == "six_after"}
+    rows = {
+        (r["before"], r["link"]): r["value"]
+        for r in result.rows
+        if r["figure"] == "time_to_surgery" and r["sweep"] == "six_after"
+    }
     for link in {link for _, link in rows}:
         assert 50 < rows[6, link] - rows[0, link] < 90
 
@@ -93,9 +96,21 @@ def test_no_lesion_vanishes_without_chemotherapy(result):
 def test_a_share_of_no_lesions_is_undefined_and_not_none():
     """No small lesion, or no lesion at all: there is no share of them that vanished."""
     nobody = np.zeros((3, 2), dtype=bool)
-    arm_ = Readout("periop", np.array([100.0, 200, 300]), np.ones(3, bool), np.full(3, 400.0), np.zeros(3, bool),
-                   np.ones(3, bool), np.ones(3, bool), np.array(["SD"] * 3), np.zeros(3), np.full(3, 90.0),
-                   np.array([[40.0, np.nan]] * 3), nobody, np.full(3, 40.0))
+    arm_ = Readout(
+        arm="periop",
+        pfs_time=np.array([100.0, 200, 300]),
+        pfs_event=np.ones(3, bool),
+        os_time=np.full(3, 400.0),
+        os_event=np.zeros(3, bool),
+        resected=np.ones(3, bool),
+        started_after=np.ones(3, bool),
+        response=np.array(["SD"] * 3),
+        shrinkage=np.zeros(3),
+        operation=np.full(3, 90.0),
+        lesions=np.array([[40.0, np.nan]] * 3),
+        vanished=nobody,
+        largest=np.full(3, 40.0),
+    )
     found = metrics(arm_, (10.0, 15.0))
     assert found["vanished_all"] == 0 and np.isnan(found["vanished_small"])
     assert np.isnan(metrics(replace(arm_, lesions=np.full((3, 2), np.nan)), (10.0, 15.0))["vanished_all"])
@@ -105,8 +120,14 @@ def test_a_share_of_no_lesions_is_undefined_and_not_none():
 def test_patients_who_fail_are_named(monkeypatch):
     """A study without a word of a failure has none."""
     study = load_study("neoadjuvant_cycles")
-    tiny = replace(study, patients=4, repeats=1, draws=2, draws_other_links=1,
-                   sweeps=(replace(study.sweeps[0], before=(6,)),))
+    tiny = replace(
+        study,
+        patients=4,
+        repeats=1,
+        draws=2,
+        draws_other_links=1,
+        sweeps=(replace(study.sweeps[0], before=(6,)),),
+    )
     whole = run.run_arm
     told = "patient 2, day 3: the steps became too small"
     monkeypatch.setattr(run, "run_arm", lambda *a: replace(whole(*a), failures=(told,)))

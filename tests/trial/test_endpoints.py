@@ -70,8 +70,15 @@ def test_a_patient_without_targets_is_not_evaluable():
 
 def test_vanished_lesions_are_left_searched_for_or_resected_as_the_protocol_says():
     diameter, scan, search = np.array([[20.0, 6.0, 2.0]]), np.full((1, 3), 8.0), np.full((1, 3), 4.0)
-    taken = {v: removed(diameter, scan, search, np.array([True]), v).tolist()[0] for v in ("left", "searched", "resected")}
-    assert taken == {"left": [True, False, False], "searched": [True, True, False], "resected": [True, True, True]}
+    taken = {
+        v: removed(diameter, scan, search, np.array([True]), v).tolist()[0]
+        for v in ("left", "searched", "resected")
+    }
+    assert taken == {
+        "left": [True, False, False],
+        "searched": [True, True, False],
+        "resected": [True, True, True],
+    }
     assert not removed(diameter, scan, search, np.array([False]), "resected").any()
 
 
@@ -91,8 +98,15 @@ def test_an_event_after_the_cut_is_censored_at_the_cut():
 
 def test_death_has_no_cause_but_those_of_the_model():
     n = 20000
-    rates = {"background": np.full(n, 1e-3), "after_progression": np.full(n, 1e-2), "postoperative_death": np.zeros(n)}
-    u = {k: np.random.default_rng(i).random(n) for i, k in enumerate(("background", "after progression", "operation"))}
+    rates = {
+        "background": np.full(n, 1e-3),
+        "after_progression": np.full(n, 1e-2),
+        "postoperative_death": np.zeros(n),
+    }
+    u = {
+        k: np.random.default_rng(i).random(n)
+        for i, k in enumerate(("background", "after progression", "operation"))
+    }
     never = death_times(np.full(n, np.inf), np.zeros(n), np.ones(n, bool), rates, u)
     assert np.mean(never) == pytest.approx(1000, rel=0.03)
     early = death_times(np.zeros(n), np.zeros(n), np.ones(n, bool), rates, u)

@@ -35,7 +35,9 @@ def arm(name, which):
     return trial, run_arm(prepare(trial, trial.arm(which), own, N), own)
 
 
-@pytest.mark.parametrize(("name", "which", "at"), [("pd1_mss_liver", "liver", followed), ("eortc_40983", "periop", run)])
+@pytest.mark.parametrize(
+    ("name", "which", "at"), [("pd1_mss_liver", "liver", followed), ("eortc_40983", "periop", run)]
+)
 def test_who_fails_counts_in_no_figure(monkeypatch, name, which, at):
     trial, whole = arm(name, which)
     monkeypatch.setattr(at, "simulate", breaking)
@@ -43,8 +45,11 @@ def test_who_fails_counts_in_no_figure(monkeypatch, name, which, at):
     assert list(np.flatnonzero(broken.failed)) == LOST and not whole.failed.any() and len(broken) == N
     figures = tuple(f for f in trial.figures if f.arm == which and f.kind != "hazard ratio")
     kept = whole.take(np.setdiff1d(np.arange(N), LOST))
-    assert np.array_equal(figure_values(trial, {which: broken}, figures), figure_values(trial, {which: kept}, figures),
-                          equal_nan=True)
+    assert np.array_equal(
+        figure_values(trial, {which: broken}, figures),
+        figure_values(trial, {which: kept}, figures),
+        equal_nan=True,
+    )
     assert any(f.endpoint == "control" for f in figures) or name == "eortc_40983"
     one, other = (replicates(trial, {which: r}, 20)[which] for r in (broken, kept))
     assert not one.failed.any() and np.array_equal(one.pfs_time, other.pfs_time)
@@ -55,7 +60,9 @@ def test_who_fails_before_a_local_treatment_has_no_outcome_though_what_follows_c
         if np.shape(times)[-1] == 2:  # up to the day of the local treatment
             return breaking(model, people, schedule, times, **more)
         done = simulate(model, people, schedule, times, **more)
-        return replace(done, states=np.where(np.isnan(done.states), done.states[:1], done.states), failures=())
+        return replace(
+            done, states=np.where(np.isnan(done.states), done.states[:1], done.states), failures=()
+        )
 
     monkeypatch.setattr(followed, "simulate", breaking_early)
     _, broken = arm("eortc_1560", "local")
@@ -65,8 +72,11 @@ def test_who_fails_before_a_local_treatment_has_no_outcome_though_what_follows_c
 def test_an_arm_in_which_all_fail_is_an_error():
     _, whole = arm("pd1_mss_liver", "liver")
     lost = replace(whole, failed=np.ones(N, dtype=bool), failures=("patient 1: stiff",))
-    with pytest.raises(ContentError, match="arm liver: no patient could be solved\n    remedy: mend the values; the first "
-                                           "failure: patient 1: stiff"):
+    with pytest.raises(
+        ContentError,
+        match="arm liver: no patient could be solved\n    remedy: mend the values; the first "
+        "failure: patient 1: stiff",
+    ):
         lost.evaluable()
 
 

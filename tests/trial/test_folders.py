@@ -128,7 +128,9 @@ def test_quantiles_are_those_of_the_values_and_a_bound_that_is_not_reached_is_no
     values = np.arange(1.0, 200)  # ranks p (n + 1) of 199 numbers
     found = _quantiles(values)
     assert {k: [pytest.approx(x) for x in v] for k, v in found.items()} == {
-        "50": [50, 150], "80": [20, 180], "95": [5, 195]
+        "50": [50, 150],
+        "80": [20, 180],
+        "95": [5, 195],
     }
     found = _quantiles(np.where(values > 170, np.inf, values))
     assert [v[1] for v in found.values()] == [pytest.approx(150), None, None]

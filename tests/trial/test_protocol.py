@@ -45,7 +45,10 @@ def test_every_line_of_the_protocol_says_where_it_was_seen():
 
 def test_a_misspelt_choice_offers_the_near_one(data):
     data["protocol"]["criteria"]["is"] = "RECIST 1"
-    assert "mine.toml: protocol.criteria: 'RECIST 1' is not one of them\n    remedy: did you mean 'RECIST 1.1'" in message(data)
+    assert (
+        "mine.toml: protocol.criteria: 'RECIST 1' is not one of them\n    remedy: did you mean 'RECIST 1.1'"
+        in message(data)
+    )
 
 
 def test_every_issue_is_told_at_once(data):

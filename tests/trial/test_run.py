@@ -33,7 +33,10 @@ def readouts(trial, parameters):
 def with_value(parameters, name, value):
     """One line set to a value for every patient, its spread and the correlations with it dropped."""
     fixed = parameters.with_value(name, Value(name, value, parameters[name].unit))
-    return replace(fixed, correlations=tuple(c for c in fixed.correlations if name not in {x.split(":")[0] for x in c.of}))
+    return replace(
+        fixed,
+        correlations=tuple(c for c in fixed.correlations if name not in {x.split(":")[0] for x in c.of}),
+    )
 
 
 def test_every_patient_has_a_time_and_no_one_failed(readouts):
@@ -54,22 +57,35 @@ def test_an_unresected_patient_is_an_event_at_the_operation_by_this_protocol(tri
 
 
 def test_the_convention_on_unresected_patients_moves_the_median(trial, parameters, readouts):
-    other = run_arm(prepare(replace(trial, unresected="follow"), trial.arm("surgery"), parameters, N, seed=2), parameters)
+    other = run_arm(
+        prepare(replace(trial, unresected="follow"), trial.arm("surgery"), parameters, N, seed=2), parameters
+    )
     out = ~other.resected
-    assert np.median(other.pfs_time[out]) > np.median(readouts["surgery"].pfs_time[~readouts["surgery"].resected])
+    assert np.median(other.pfs_time[out]) > np.median(
+        readouts["surgery"].pfs_time[~readouts["surgery"].resected]
+    )
 
 
 def test_without_occult_disease_and_with_all_resected_nothing_recurs(trial, parameters):
-    clean = with_value(with_value(with_value(with_value(parameters, "occult.PRESENT", 0.0), "course.PUNRES", 0.0),
-                                  "course.HBG", 0.0), "course.PPOST", 0.0)
+    clean = with_value(
+        with_value(
+            with_value(with_value(parameters, "occult.PRESENT", 0.0), "course.PUNRES", 0.0), "course.HBG", 0.0
+        ),
+        "course.PPOST",
+        0.0,
+    )
     r = run_arm(prepare(trial, trial.arm("surgery"), clean, N), clean)
     assert r.resected.all() and not r.pfs_event.any()
 
 
 def test_chemotherapy_that_kills_nothing_leaves_occult_disease_to_itself(trial, parameters):
-    """Same patients in both arms, occult kill zero: recurrence after the operation is the surgery arm's, later dated."""
+    """Same patients in both arms, occult kill zero: recurrence after the operation is the surgery arm's,
+    later dated.
+    """
     inert = with_value(with_value(parameters, "occult.SENS", 0.0), "kill.SENS", 0.0)
-    treated, control = (run_arm(prepare(trial, trial.arm(a), inert, N, stream="same"), inert) for a in ("periop", "surgery"))
+    treated, control = (
+        run_arm(prepare(trial, trial.arm(a), inert, N, stream="same"), inert) for a in ("periop", "surgery")
+    )
     assert np.mean(treated.pfs_event) >= np.mean(control.pfs_event) - 0.03
     assert not np.isin(treated.response, ("CR", "PR")).sum() > 0.05 * N
 
@@ -87,7 +103,10 @@ def test_only_resected_patients_start_again_after_the_operation(readouts):
 
 
 def test_patients_of_one_stream_are_the_same_in_every_arm(trial, parameters):
-    a, b = (run_arm(prepare(trial, trial.arm(x), parameters, 50, stream="same"), parameters) for x in ("periop", "surgery"))
+    a, b = (
+        run_arm(prepare(trial, trial.arm(x), parameters, 50, stream="same"), parameters)
+        for x in ("periop", "surgery")
+    )
     assert np.array_equal(a.lesions, b.lesions, equal_nan=True)
 
 
@@ -97,7 +116,9 @@ def test_a_patients_course_does_not_depend_on_how_many_there_are(trial, paramete
 
 
 def test_the_kill_handed_to_the_disease_is_the_kill_of_the_whole_system(trial):
-    """Drugs solved apart, kill averaged between records, against everything in one system: lesions to one percent."""
+    """Drugs solved apart, kill averaged between records, against everything in one system: lesions to one
+    percent.
+    """
     from pkpd import cycles, draw, load_model, load_regimen, lower
 
     whole, part = load_model("crlm_folfox"), daily_model("systems/crlm")
@@ -108,7 +129,12 @@ def test_the_kill_handed_to_the_disease_is_the_kill_of_the_whole_system(trial):
     one = simulate(whole, people, lower(regimen, whole, people, starts), times)
     sick = draw(part, load_parameters((), part), 20, seed=4)
     key = ("4", "", "")
-    given = kill_rates(drugs("systems/folfox_effect_site_emax", "folfox4"), np.repeat(starts, 20, axis=0), sick.covariates, key)
+    given = kill_rates(
+        drugs("systems/folfox_effect_site_emax", "folfox4"),
+        np.repeat(starts, 20, axis=0),
+        sick.covariates,
+        key,
+    )
     two = simulate(part, sick, given.schedule(part), times)
     assert np.allclose(two["lesion.1.volume"][:, -1], one["lesion.1.volume"][:, -1], rtol=1e-2)
     assert np.allclose(two["effect.given"][:, -1], one["effect.given"][:, -1], rtol=1e-3)

@@ -23,10 +23,15 @@ def test_tumours_are_at_baseline_on_the_first_day(people):
 
 
 def test_immunity_settles_beside_them(people):
-    """Twice the run-in changes little, where one changes much; stroma alone, which turns over in months, is slower."""
+    """Twice the run-in changes little, where one changes much; stroma alone, which turns over in months, is
+    slower.
+    """
     model, patients = people
-    rest = [i for i, s in enumerate(model.states) if i not in tumours(model) and s.startswith(("liver.", "systemic."))
-            and s != "liver.stroma"]
+    rest = [
+        i
+        for i, s in enumerate(model.states)
+        if i not in tumours(model) and s.startswith(("liver.", "systemic.")) and s != "liver.stroma"
+    ]
     start, one, two = (settled(model, patients, days, 1e-6).states[:, 0, rest] for days in (0, 90, 180))
     moved, left = np.abs(one - start).max(axis=1), np.abs(two - one).max(axis=1)
     assert np.all(left < 0.5 * moved)
@@ -34,7 +39,9 @@ def test_immunity_settles_beside_them(people):
 
 def test_no_run_in_is_the_start(people):
     model, patients = people
-    assert np.array_equal(settled(model, patients, 0, 1e-6).states, simulate(model, patients, times=(0.0,)).states)
+    assert np.array_equal(
+        settled(model, patients, 0, 1e-6).states, simulate(model, patients, times=(0.0,)).states
+    )
 
 
 def test_a_patient_that_cannot_be_solved_stays_missing(people):

@@ -110,8 +110,16 @@ def test_who_has_no_event_is_censored_on_the_last_day_of_the_own_follow_up(name)
 def only_lesions(**values):
     """The trial's parameters without occult disease, deaths and failed operations; scans see from 11 mm."""
     own = load_parameters(trial().parameters, daily_model(trial().disease))
-    fixed = {"occult.PRESENT": 0.0, "course.PUNRES": 0.0, "course.HBG": 0.0, "course.PPOST": 0.0,
-             "imaging.SCT": 1e-6, "imaging.ERR": 0.0, "lesion.R0": 0.0, **values}
+    fixed = {
+        "occult.PRESENT": 0.0,
+        "course.PUNRES": 0.0,
+        "course.HBG": 0.0,
+        "course.PPOST": 0.0,
+        "imaging.SCT": 1e-6,
+        "imaging.ERR": 0.0,
+        "lesion.R0": 0.0,
+        **values,
+    }
     for name, value in fixed.items():
         own = own.with_value(name, Value(name, value, own[name].unit))
     kept = tuple(c for c in own.correlations if not {x.split(":")[0] for x in c.of} & set(fixed))
@@ -180,8 +188,11 @@ def test_an_operation_kills_the_share_stated_evenly_within_ninety_days_and_only_
 
 def test_deaths_after_progression_and_of_other_causes_come_at_their_rates():
     u = {k: uniform(("deaths", k), N) for k in ("background", "after progression", "operation")}
-    rates = {"background": np.full(N, 1e-12), "after_progression": np.full(N, 0.01),
-             "postoperative_death": np.zeros(N)}
+    rates = {
+        "background": np.full(N, 1e-12),
+        "after_progression": np.full(N, 0.01),
+        "postoperative_death": np.zeros(N),
+    }
     after = death_times(np.full(N, 300.0), np.full(N, 90.0), np.ones(N, dtype=bool), rates, u)
     assert kstest(after - 300, "expon", args=(0, 100)).pvalue > RARE
     rates = rates | {"background": np.full(N, 0.002)}

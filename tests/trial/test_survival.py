@@ -121,7 +121,9 @@ def as_survfit(time, event):
 def test_median_of_uncensored_times_is_their_ordinary_median(n):
     """Of 1, 2, 3, 4 it is 2.5; over samples its mean is that of the median, not a step below it."""
     times = np.random.default_rng(n).exponential(100, (200, n))
-    np.testing.assert_allclose(median(times, np.ones_like(times, dtype=bool)), np.median(times, axis=1), rtol=1e-12)
+    np.testing.assert_allclose(
+        median(times, np.ones_like(times, dtype=bool)), np.median(times, axis=1), rtol=1e-12
+    )
     assert median([1, 2, 3, 4], [1, 1, 1, 1]) == 2.5
 
 

@@ -16,9 +16,17 @@ BLOCK = re.compile(r"(<!-- equations: ([\w/]+) -->\n).*?(<!-- end -->)", re.S)
 
 
 def with_equations(page: str) -> str:
-    """A page with each of its blocks `<!-- equations: immune/site --> … <!-- end -->` filled from the model file it names."""
-    if page.count("<!-- equations:") != page.count("<!-- end -->") or page.count("<!-- end -->") != len(BLOCK.findall(page)):
-        raise fail("page", "a block of equations has no end", "write <!-- equations: immune/site --> and <!-- end -->")
+    """A page with each of its blocks `<!-- equations: immune/site --> … <!-- end -->` filled from the model
+    file it names.
+    """
+    if page.count("<!-- equations:") != page.count("<!-- end -->") or page.count("<!-- end -->") != len(
+        BLOCK.findall(page)
+    ):
+        raise fail(
+            "page",
+            "a block of equations has no end",
+            "write <!-- equations: immune/site --> and <!-- end -->",
+        )
     return BLOCK.sub(lambda m: m[1] + "\n".join(_block(m[2])) + "\n" + m[3], page)
 
 
@@ -35,7 +43,9 @@ def _flows(file: ModelFile) -> list[str]:
     if not file.flows:
         return []
     lines = ["| flow | from | to | rate |", "|---|---|---|---|"]
-    lines += [f"| `{f.name}` | {_end(f.source)} | {_end(f.target)} | `{write(f.tree, _name)}` |" for f in file.flows]
+    lines += [
+        f"| `{f.name}` | {_end(f.source)} | {_end(f.target)} | `{write(f.tree, _name)}` |" for f in file.flows
+    ]
     return [*lines, ""]
 
 
@@ -47,16 +57,27 @@ def _variables(file: ModelFile) -> list[str]:
     if not file.variables:
         return []
     lines = ["| variable | is | unit | what |", "|---|---|---|---|"]
-    lines += [f"| `{v.name}` | `{write(v.tree, _name)}` | {pretty(v.unit)} | {v.text} |" for v in file.variables]
+    lines += [
+        f"| `{v.name}` | `{write(v.tree, _name)}` | {pretty(v.unit)} | {v.text} |" for v in file.variables
+    ]
     return [*lines, ""]
 
 
 def _values(file: ModelFile, given: Parameters) -> list[str]:
     """A value a line: unit, spread, how it was seen and where."""
-    lines = [f"Values of `parameters/{given.name}`:", "", "| parameter | value | what | how sure |", "|---|---|---|---|"]
+    lines = [
+        f"Values of `parameters/{given.name}`:",
+        "",
+        "| parameter | value | what | how sure |",
+        "|---|---|---|---|",
+    ]
     for p in file.parameters:
         v = given[p.name]
-        varies = "; ".join(filter(None, (spread_text(v.spread) if v.spread else "", effect_text(v.effect) if v.effect else "")))
+        varies = "; ".join(
+            filter(
+                None, (spread_text(v.spread) if v.spread else "", effect_text(v.effect) if v.effect else "")
+            )
+        )
         unit = "" if v.unit == "1" else f" {pretty(v.unit)}"
         sure = "; ".join(filter(None, (_seen(v), varies, v.text)))
         lines.append(f"| `{p.name}` | {number(v.value)}{unit} | {p.text} | {sure.replace('|', '/')} |")

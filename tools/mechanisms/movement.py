@@ -28,7 +28,9 @@ SITES = ("hepatic", "extrahepatic")
 
 @dataclass(frozen=True)
 class Movement:
-    """What a switch did: the change of its readout (relative; of ORR the difference), and ORR without and with it."""
+    """What a switch did: the change of its readout (relative; of ORR the difference), and ORR without and
+    with it.
+    """
 
     entry: Entry
     change: float
@@ -59,8 +61,11 @@ def response_rates(mechanisms: Map, system: str) -> dict[str, float]:
     """ORR in a system, the core or the full one, of each context that it has the inputs for."""
     model = load_model(system)
     lines = {line_for(p) for p in model.inputs}
-    return {c.name: _orr(_run(model, c, [None])[0]) for c in mechanisms.contexts
-            if lines >= {x.line for x in (*c.always, *c.treated)}}
+    return {
+        c.name: _orr(_run(model, c, [None])[0])
+        for c in mechanisms.contexts
+        if lines >= {x.line for x in (*c.always, *c.treated)}
+    }
 
 
 def _run(model: Model, context: Context, entries: Sequence[Entry | None]) -> list[Simulation]:
@@ -71,16 +76,22 @@ def _run(model: Model, context: Context, entries: Sequence[Entry | None]) -> lis
     crowd = Population(model.inputs, inputs, {}, rows=np.arange(len(inputs)))
     run = simulate(model, crowd, _joined([s for _, s in arms]), TIMES)
     cuts = [slice(i * PATIENTS, (i + 1) * PATIENTS) for i in range(len(arms))]
-    return [Simulation(model, a, s, run.times[c], run.states[c]) for (a, s), c in zip(arms, cuts, strict=True)]
+    return [
+        Simulation(model, a, s, run.times[c], run.states[c]) for (a, s), c in zip(arms, cuts, strict=True)
+    ]
 
 
 def _drawn(model: Model, context: Context, sets: tuple[str, ...]) -> Population:
-    """The patients of a context, under parameter sets that an entry lays on top: each quantity is drawn under its own key."""
+    """The patients of a context, under parameter sets that an entry lays on top: each quantity is drawn under
+    its own key.
+    """
     parameters = load_parameters([default_for(model.name), *context.sets, *sets], model)
     return draw(model, parameters, PATIENTS, SEED, "mechanisms", covariates=dict(context.patients))
 
 
-def _arm(model: Model, people: Population, context: Context, entry: Entry | None) -> tuple[Population, Schedule]:
+def _arm(
+    model: Model, people: Population, context: Context, entry: Entry | None
+) -> tuple[Population, Schedule]:
     """The patients of one arm with what holds from the start, and the schedule of what treatment sets."""
     own = _changed(people, (*context.always, *(entry.always if entry else ())))
     schedule = _set(model, own, context.treated)
@@ -139,4 +150,3 @@ def _orr(run: Simulation) -> float:
     worse = progressed(total, criteria)
     best = best_response(total, np.ones(total.shape, dtype=int), worse, criteria)
     return float(np.mean(np.isin(best, ("CR", "PR"))))
-

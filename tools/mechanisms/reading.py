@@ -29,7 +29,9 @@ _KEYS = (*_TEXTS, "reviews", "home", "sets", "always", "treated", "removed", "we
 
 @dataclass(frozen=True)
 class Change:
-    """What a switch does to one line of inputs: sets it, or multiplies what each patient has; for some days or for good."""
+    """What a switch does to one line of inputs: sets it, or multiplies what each patient has; for some days
+    or for good.
+    """
 
     line: str
     value: float
@@ -39,7 +41,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Context:
-    """Patients in whom switches are looked at: covariates, parameter sets laid on top, settings from the start, treatment."""
+    """Patients in whom switches are looked at: covariates, parameter sets laid on top, settings from the
+    start, treatment.
+    """
 
     name: str
     text: str
@@ -53,8 +57,8 @@ class Context:
 class Entry:
     """One mechanism or therapy that a review names.
 
-    home      terms of `system` (inputs, compartments, variables, flows, parts) or a context, `parameters/NAME`; empty where there
-              is none, and `why` says so
+    home      terms of `system` (inputs, compartments, variables, flows, parts) or a context,
+              `parameters/NAME`; empty where there is none, and `why` says so
     sets      parameter sets laid on top
     always    changes from the start of the run-in; treated: from the start of treatment
     removed   shares of compartments that are left when treatment starts
@@ -118,7 +122,11 @@ def read_map(data: dict, name: str, where: str) -> Map:
     words = {k: text(head, k, f"{where}: mechanisms", issues) for k in ("title", "text")}
     models = _Models(issues)
     given = data.get("contexts", {})
-    contexts = [_context(k, v, f"{where}: contexts.{k}", models) for k, v in given.items()] if isinstance(given, dict) else []
+    contexts = (
+        [_context(k, v, f"{where}: contexts.{k}", models) for k, v in given.items()]
+        if isinstance(given, dict)
+        else []
+    )
     entries: dict[str, Entry] = {}
     for place, row in library.rows(data.get("entries"), f"{where}: entries", _KEYS, issues):
         entry = _entry(row, place, {c.name for c in contexts}, models)
@@ -169,10 +177,13 @@ def _context(name: str, row: object, place: str, models: _Models) -> Context:
     for key, value in patients.items():
         if not is_number(value):
             models.add(f"{place}.patients.{key}", f"{shown(value)} is not a number", f"write {key} = 2")
-    return Context(name, text(own, "text", place, models.issues, need=True),
-                   tuple((k, float(v)) for k, v in patients.items() if is_number(v)),
-                   _sets(own.get("sets", []), f"{place}.sets", models),
-                   *(_changes(own.get(k), f"{place}.{k}", SYSTEM, models) for k in ("always", "treated")))
+    return Context(
+        name,
+        text(own, "text", place, models.issues, need=True),
+        tuple((k, float(v)) for k, v in patients.items() if is_number(v)),
+        _sets(own.get("sets", []), f"{place}.sets", models),
+        *(_changes(own.get(k), f"{place}.{k}", SYSTEM, models) for k in ("always", "treated")),
+    )
 
 
 def _sets(names: object, place: str, models: _Models) -> tuple[str, ...]:
@@ -191,38 +202,85 @@ def _changes(row: object, place: str, system: str, models: _Models) -> tuple[Cha
     for line, value in table(row, place, row if isinstance(row, dict) else (), models.issues).items():
         given = value if isinstance(value, dict) else {"to": value}
         check_keys(given, ("to", "times", "days"), f"{place}.{line}", models.issues)
-        if not all(map(is_number, given.values())) or ("to" in given) == ("times" in given) or given.get("days", 1) <= 0:
-            models.add(f"{place}.{line}", f"{shown(value)} is no setting", "write 0.5, { times = 0.5 } or { to = 1, days = 3 }")
+        if (
+            not all(map(is_number, given.values()))
+            or ("to" in given) == ("times" in given)
+            or given.get("days", 1) <= 0
+        ):
+            models.add(
+                f"{place}.{line}",
+                f"{shown(value)} is no setting",
+                "write 0.5, { times = 0.5 } or { to = 1, days = 3 }",
+            )
         elif model:
             models.among(line, lines, f"input of {system}", f"{place}.{line}")
             times = "times" in given
-            found.append(Change(line, float(given["times" if times else "to"]), times, float(given.get("days", float("inf")))))
+            found.append(
+                Change(
+                    line,
+                    float(given["times" if times else "to"]),
+                    times,
+                    float(given.get("days", float("inf"))),
+                )
+            )
     return tuple(found)
 
 
 def _entry(row: dict, place: str, contexts: set[str], models: _Models) -> Entry:
     """One entry from its table; faults are added to the issues."""
-    words = {k: text(row, k, place, models.issues, k in ("name", "kind", "group", "grade", "source")) for k in _TEXTS}
+    words = {
+        k: text(row, k, place, models.issues, k in ("name", "kind", "group", "grade", "source"))
+        for k in _TEXTS
+    }
     for key, options in (("kind", KINDS), ("grade", GRADES)):
         models.among(words[key], options, key, f"{place}.{key}")
     reviews = row.get("reviews", [])
     if not isinstance(reviews, list) or not reviews or not set(reviews) <= set(REVIEWS):
-        models.add(f"{place}.reviews", f"{shown(reviews)} is no list of reviews", 'write reviews = ["001", "002"]')
+        models.add(
+            f"{place}.reviews", f"{shown(reviews)} is no list of reviews", 'write reviews = ["001", "002"]'
+        )
         reviews = []
     system, week, inert = words["system"] or SYSTEM, row.get("week", WEEKS[-1]), row.get("inert")
     home = _home(row.get("home", []), f"{place}.home", system, models)
     if bool(home) == bool(words["why"]):
-        models.add(place, "has neither a home nor a reason why not, or both", 'home = ["therapy.PD1"], or why = "…"')
+        models.add(
+            place, "has neither a home nor a reason why not, or both", 'home = ["therapy.PD1"], or why = "…"'
+        )
     if week not in WEEKS:
         models.add(f"{place}.week", f"{shown(week)} is not looked at", "one of " + ", ".join(map(str, WEEKS)))
     if inert is not None and (not is_number(inert) or words["against"]):
-        models.add(f"{place}.inert", f"{shown(inert)} is no change, or has no place beside against", "write inert = -0.004")
+        models.add(
+            f"{place}.inert",
+            f"{shown(inert)} is no change, or has no place beside against",
+            "write inert = -0.004",
+        )
     always, treated = (_changes(row.get(k), f"{place}.{k}", system, models) for k in ("always", "treated"))
     removed = _shares(row.get("removed"), f"{place}.removed", models)
-    entry = Entry(words["name"], words["kind"], words["group"], tuple(reviews), words["grade"], words["source"], home, system,
-                  words["text"], words["why"], words["in"], words["of"] or BURDEN, words["goes"],
-                  _sets(row.get("sets", []), f"{place}.sets", models), always, treated, removed, week, inert, words["against"])
-    if entry.switched or not any(row.get(k) for k in ("sets", "always", "treated", "removed")):  # else its faults were told
+    entry = Entry(
+        words["name"],
+        words["kind"],
+        words["group"],
+        tuple(reviews),
+        words["grade"],
+        words["source"],
+        home,
+        system,
+        words["text"],
+        words["why"],
+        words["in"],
+        words["of"] or BURDEN,
+        words["goes"],
+        _sets(row.get("sets", []), f"{place}.sets", models),
+        always,
+        treated,
+        removed,
+        week,
+        inert,
+        words["against"],
+    )
+    if entry.switched or not any(
+        row.get(k) for k in ("sets", "always", "treated", "removed")
+    ):  # else its faults were told
         _switch(entry, place, contexts, models)
     return entry
 
@@ -232,27 +290,43 @@ def _shares(row: object, place: str, models: _Models) -> tuple[tuple[str, float]
     own = table(row, place, row if isinstance(row, dict) else (), models.issues)
     for name, share in own.items():
         if not is_number(share) or not 0 <= share <= 1:
-            models.add(f"{place}.{name}", f"{shown(share)} is not a share from 0 to 1", "give what is left, 0 for all removed")
+            models.add(
+                f"{place}.{name}",
+                f"{shown(share)} is not a share from 0 to 1",
+                "give what is left, 0 for all removed",
+            )
     return tuple((k, float(v)) for k, v in own.items() if is_number(v))
 
 
 def _home(names: object, place: str, system: str, models: _Models) -> tuple[str, ...]:
     model = models.get(system, place)
     if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
-        models.add(place, f"{shown(names)} is not a list of terms", 'write home = ["liver.TOLERANCE", "liver.siphon"]')
+        models.add(
+            place,
+            f"{shown(names)} is not a list of terms",
+            'write home = ["liver.TOLERANCE", "liver.siphon"]',
+        )
         return ()
-    known = {**terms(model), **{f"parameters/{n}": "context" for n in library.names("parameters")}} if model else {}
+    known = (
+        {**terms(model), **{f"parameters/{n}": "context" for n in library.names("parameters")}}
+        if model
+        else {}
+    )
     for name in names if model else ():
         models.among(name, known, f"term of {system}", place)
     return tuple(names)
 
 
 def _switch(entry: Entry, place: str, contexts: set[str], models: _Models) -> None:
-    """A switch says where it is measured and which way what should move; an entry without one says neither."""
+    """A switch says where it is measured and which way what should move; an entry without one
+    says neither.
+    """
     if not entry.switched:
         for key, value in (("in", entry.context), ("goes", entry.goes)):
             if value:
-                models.add(f"{place}.{key}", "has no place without a switch", "add sets, always, treated or removed")
+                models.add(
+                    f"{place}.{key}", "has no place without a switch", "add sets, always, treated or removed"
+                )
         return
     if entry.system != SYSTEM:
         models.add(f"{place}.system", f"only {SYSTEM} is switched", "leave the switch out")

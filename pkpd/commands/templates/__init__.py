@@ -43,7 +43,12 @@ def write_new(kind: str, name: str, model: str | None = None, folder: Path = Pat
             f"has no place in a {kind}",
             "it says which model values are for: `pkpd new parameters`",
         )
-    text = files("pkpd.commands.templates").joinpath(f"{kind}.toml").read_text(encoding="utf-8").replace("NAME", name)
+    text = (
+        files("pkpd.commands.templates")
+        .joinpath(f"{kind}.toml")
+        .read_text(encoding="utf-8")
+        .replace("NAME", name)
+    )
     path, told = folder / f"{name}.toml", ""
     if kind == "parameters":
         own = load_model(model or _near(folder))

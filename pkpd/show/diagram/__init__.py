@@ -14,12 +14,17 @@ from pkpd.show.diagram.parts import system_scheme
 from pkpd.show.diagram.picture import draw
 
 _STYLE: Any = {"svg.fonttype": "path", "svg.hashsalt": "pkpd", "pdf.fonttype": 42}
-_NO_DATE: dict[str, dict] = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None},
-                             ".pdf": {"Creator": None, "Producer": None, "CreationDate": None}}
+_NO_DATE: dict[str, dict] = {
+    ".svg": {"Date": None, "Creator": None},
+    ".png": {"Software": None},
+    ".pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+}
 
 
 def diagram(model: Model) -> Figure:
-    """A model as a picture: a system's parts and how they depend on one another, or a single model's compartments and flows."""
+    """A model as a picture: a system's parts and how they depend on one another, or a single model's
+    compartments and flows.
+    """
     return draw(system_scheme(model) if model.parts else model_scheme(model))
 
 

@@ -1,11 +1,20 @@
-"""Which box stands in which column: by role, and where boxes of one role lead to one another, by how far along they lie."""
+"""Which box stands in which column: by role, and where boxes of one role lead to one another, by how far
+along they lie.
+"""
 
 from __future__ import annotations
 
 from pkpd.show.diagram.scheme import Box, Scheme
 
 INPUTS, DRUGS, LOCAL, EFFECT, IMMUNE, TUMOUR, HOST = (
-    "Inputs", "Drugs", "Local treatment", "Drug effect", "Immune system", "Tumour", "Host")
+    "Inputs",
+    "Drugs",
+    "Local treatment",
+    "Drug effect",
+    "Immune system",
+    "Tumour",
+    "Host",
+)
 _GROUPS = ((INPUTS, DRUGS, LOCAL), ("",), (EFFECT,), (IMMUNE,), (TUMOUR,), (HOST,))
 
 
@@ -14,7 +23,9 @@ def columns_of(scheme: Scheme) -> list[tuple[str, list[Box]]]:
     found = []
     for roles in _GROUPS:
         boxes = [b for b in scheme.boxes.values() if b.role in roles]
-        depth = _around(scheme, boxes) if {b.name for b in boxes} & set(scheme.sites) else _depth(scheme, boxes)
+        depth = (
+            _around(scheme, boxes) if {b.name for b in boxes} & set(scheme.sites) else _depth(scheme, boxes)
+        )
         for d in sorted(set(depth.values())):
             here = [b for b in boxes if depth[b.name] == d]
             found.append((", ".join(dict.fromkeys(b.role for b in here if b.role)), here))
@@ -30,17 +41,30 @@ def _depth(scheme: Scheme, boxes: list[Box]) -> dict[str, int]:
 
 
 def _around(scheme: Scheme, boxes: list[Box]) -> dict[str, int]:
-    """Parts of no site at 0, the core of each site at 2, its modules at 1 or 3: those that meet a tumour at 3."""
+    """Parts of no site at 0, the core of each site at 2, its modules at 1 or 3: those that meet a tumour at
+    3.
+    """
     depth = {b.name: 2 if b.name in scheme.sites else 0 for b in boxes}
     modules = [b for b in boxes if b.site == scheme.sites[0] and not depth[b.name]]
-    near = {b.name: [scheme.boxes[n] for a in scheme.arrows if b.name in (a.source, a.target) for n in (a.source, a.target)]
-            for b in modules}
+    near = {
+        b.name: [
+            scheme.boxes[n]
+            for a in scheme.arrows
+            if b.name in (a.source, a.target)
+            for n in (a.source, a.target)
+        ]
+        for b in modules
+    }
     behind = [b for b in modules if any(n.role == TUMOUR for n in near[b.name])]
-    before = [b for b in modules if b not in behind and any(n.role == IMMUNE and not n.site for n in near[b.name])]
+    before = [
+        b for b in modules if b not in behind and any(n.role == IMMUNE and not n.site for n in near[b.name])
+    ]
     for b in (b for b in modules if b not in behind + before):
         min(before, behind, key=len).append(b)
     side = {b.use: 1 if b in before else 3 for b in modules}
-    return depth | {b.name: side[b.use] for b in boxes if b.name not in scheme.sites and b.site and b.use in side}
+    return depth | {
+        b.name: side[b.use] for b in boxes if b.name not in scheme.sites and b.site and b.use in side
+    }
 
 
 def depths(names: list, edges: list[tuple]) -> dict:

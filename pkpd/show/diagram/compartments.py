@@ -1,4 +1,6 @@
-"""What a picture of a single model shows: its compartments, the flows between them and to outside, and doses."""
+"""What a picture of a single model shows: its compartments, the flows between them and to
+outside, and doses.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ def model_scheme(model: Model) -> Scheme:
         label = own_name(f.name)
         arrows.append(Arrow(f.source, f.target, "flow", (label,)))
         moved = f.source or f.target
-        arrows += [Arrow(s, moved, "read", (label,)) for s in _states(model, f.tree) if s not in (f.source, f.target)]
+        arrows += [
+            Arrow(s, moved, "read", (label,)) for s in _states(model, f.tree) if s not in (f.source, f.target)
+        ]
     return Scheme(model.title or model.name, boxes, tuple(arrows), alone=True)
 
 

@@ -1,4 +1,6 @@
-"""Boxes in columns by role, lines that pass a column as thin nodes, and their order, in which few lines cross."""
+"""Boxes in columns by role, lines that pass a column as thin nodes, and their order, in which few lines
+cross.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,10 @@ from statistics import mean
 from pkpd.show.diagram.columns import columns_of
 from pkpd.show.diagram.scheme import Arrow, Box, Scheme
 
-_SWEEPS, _MOST = 12, 6  # a part that nothing acts on and more than so many parts read is named there, its line left out
+_SWEEPS, _MOST = (
+    12,
+    6,
+)  # a part that nothing acts on and more than so many parts read is named there, its line left out
 
 
 @dataclass(eq=False)
@@ -36,9 +41,11 @@ class Net:
 
 @dataclass(eq=False)
 class Link:
-    """A step of a net from one column to the next (or back, or within a column); the last ends in an arrowhead.
+    """A step of a net from one column to the next (or back, or within a column); the last ends in an
+    arrowhead.
 
-    Where either end is missing it is a stub: it comes from outside or from the box `named`, or goes to outside.
+    Where either end is missing it is a stub: it comes from outside or from the box `named`, or goes to
+    outside.
     """
 
     net: Net | None
@@ -69,7 +76,9 @@ class Link:
 
 @dataclass(eq=False)
 class Layers:
-    """Nodes by column from top to bottom, their links, the columns that are cut into bands (a site each, the rest last)."""
+    """Nodes by column from top to bottom, their links, the columns that are cut into bands (a site each, the
+    rest last).
+    """
 
     columns: list[list[Node]]
     headings: list[str]
@@ -94,7 +103,9 @@ class Layers:
 def layers_of(scheme: Scheme) -> Layers:
     """The nodes of a scheme in their columns and order."""
     held = columns_of(scheme)
-    found = Layers([[Node(c, b) for b in boxes] for c, (_, boxes) in enumerate(held)], [heading for heading, _ in held])
+    found = Layers(
+        [[Node(c, b) for b in boxes] for c, (_, boxes) in enumerate(held)], [heading for heading, _ in held]
+    )
     nodes = {n.box.name: n for n in found.nodes() if n.box}
     found.bands = len(scheme.sites) + 1
     found.banded = {n.column for n in nodes.values() if n.box and n.box.site}
@@ -124,7 +135,9 @@ def _band(n: Node, scheme: Scheme) -> int:
     return scheme.sites.index(n.box.site) if n.box and n.box.site else len(scheme.sites)
 
 
-def _run(found: Layers, scheme: Scheme, net: Net, arrow: Arrow, start: Node, end: Node, passing: dict) -> None:
+def _run(
+    found: Layers, scheme: Scheme, net: Net, arrow: Arrow, start: Node, end: Node, passing: dict
+) -> None:
     """Leads an arrow through the columns between its ends, sharing what its net has there already."""
     home = _band(end, scheme) if end.box and end.box.site else _band(start, scheme)
     step = 1 if end.column > start.column else -1
@@ -140,7 +153,9 @@ def _run(found: Layers, scheme: Scheme, net: Net, arrow: Arrow, start: Node, end
 
 
 def _order(found: Layers) -> None:
-    """Orders every column by its neighbours' mean places, from the left and from the right in turn; keeps the best."""
+    """Orders every column by its neighbours' mean places, from the left and from the right in turn; keeps the
+    best.
+    """
     near = found.near()
     best, kept = _crossings(found), [list(c) for c in found.columns]
     for sweep in range(_SWEEPS):
@@ -158,7 +173,9 @@ def _sort(found: Layers, c: int, forth: bool, near: dict[Node, list[Node]]) -> N
     wanted: dict[Node, float] = {}
     for n in found.columns[c]:
         side = [m for m in near[n] if m.column != c and (m.column < c) == forth] or near[n]
-        same = [m for m in side if c in found.banded and m.column in found.banded and m.band == n.band] or side
+        same = [
+            m for m in side if c in found.banded and m.column in found.banded and m.band == n.band
+        ] or side
         wanted[n] = mean(place[m] for m in same) if same else place[n]
     for group in found.sisters:
         if group[0].column == c:
@@ -187,4 +204,9 @@ def _crossings(found: Layers) -> int:
         if k.start and k.end and k.start.column != k.end.column:
             left, right = sorted((k.start, k.end), key=lambda n: n.column)
             ends.setdefault(k.gutter, []).append((row[left], row[right]))
-    return sum((a - c) * (b - d) < 0 for pairs in ends.values() for i, (a, b) in enumerate(pairs) for c, d in pairs[:i])
+    return sum(
+        (a - c) * (b - d) < 0
+        for pairs in ends.values()
+        for i, (a, b) in enumerate(pairs)
+        for c, d in pairs[:i]
+    )

@@ -1,4 +1,6 @@
-"""Marks on a page that is measured in points: letters, lines, arrowheads, panels, and the samples of a legend."""
+"""Marks on a page that is measured in points: letters, lines, arrowheads, panels, and the samples of a
+legend.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Page:
-    """A figure, and what brings points to its pixels: x from the left edge, y downwards from below the title."""
+    """A figure, and what brings points to its pixels: x from the left edge, y downwards from
+    below the title.
+    """
 
     figure: Figure
     pixels: Transform
@@ -36,39 +40,104 @@ def page(title: str, width: float, foot: float) -> Page:
     return found
 
 
-def write(page: Page, x: float, y: float, text: str, size: float = SMALL, color: str = INK, ha: str = "left",
-          weight: str = "normal", va: str = "center_baseline", gid: str = "") -> None:
-    page.figure.text(x, y, text, fontsize=size, color=color, ha=ha, va=va, weight=weight, family=FONT, parse_math=False,
-                     gid=gid, zorder=5, transform=page.pixels)
+def write(
+    page: Page,
+    x: float,
+    y: float,
+    text: str,
+    size: float = SMALL,
+    color: str = INK,
+    ha: str = "left",
+    weight: str = "normal",
+    va: str = "center_baseline",
+    gid: str = "",
+) -> None:
+    page.figure.text(
+        x,
+        y,
+        text,
+        fontsize=size,
+        color=color,
+        ha=ha,
+        va=va,
+        weight=weight,
+        family=FONT,
+        parse_math=False,
+        gid=gid,
+        zorder=5,
+        transform=page.pixels,
+    )
 
 
-def line(page: Page, points: list[Point], color: str, solid: bool = True, width: float = 1.0, gid: str = "") -> None:
-    page.figure.add_artist(Line2D([p[0] for p in points], [p[1] for p in points], color=color, linewidth=width,
-                                  linestyle="-" if solid else _DASH, solid_capstyle="projecting", dash_capstyle="butt", gid=gid,
-                                  zorder=2, transform=page.pixels))
+def line(
+    page: Page, points: list[Point], color: str, solid: bool = True, width: float = 1.0, gid: str = ""
+) -> None:
+    page.figure.add_artist(
+        Line2D(
+            [p[0] for p in points],
+            [p[1] for p in points],
+            color=color,
+            linewidth=width,
+            linestyle="-" if solid else _DASH,
+            solid_capstyle="projecting",
+            dash_capstyle="butt",
+            gid=gid,
+            zorder=2,
+            transform=page.pixels,
+        )
+    )
 
 
 def head(page: Page, x: float, y: float, way: int, color: str, length: float = HEAD_LENGTH) -> None:
     """An arrowhead with its tip at (x, y), pointing right (1) or left (-1)."""
     back, half = x - way * length, length * 0.42
     corners = [(x, y), (back, y - half), (back, y + half)]
-    page.figure.add_artist(Polygon(corners, closed=True, facecolor=color, edgecolor="none", zorder=3, transform=page.pixels))
+    page.figure.add_artist(
+        Polygon(corners, closed=True, facecolor=color, edgecolor="none", zorder=3, transform=page.pixels)
+    )
 
 
 def ring(page: Page, x: float, y: float, color: str) -> None:
     """Where a line begins or ends that goes no further."""
-    page.figure.add_artist(Circle((x, y), 2.6, facecolor="white", edgecolor=color, linewidth=1, zorder=3, transform=page.pixels))
+    page.figure.add_artist(
+        Circle((x, y), 2.6, facecolor="white", edgecolor=color, linewidth=1, zorder=3, transform=page.pixels)
+    )
 
 
 def dot(page: Page, x: float, y: float, color: str) -> None:
     """Where a line branches."""
-    page.figure.add_artist(Circle((x, y), 1.9, facecolor=color, edgecolor="none", zorder=3, transform=page.pixels))
+    page.figure.add_artist(
+        Circle((x, y), 1.9, facecolor=color, edgecolor="none", zorder=3, transform=page.pixels)
+    )
 
 
-def panel(page: Page, x: float, y: float, w: float, h: float, edge: str, fill: str = "white", radius: float = 5.0,
-          width: float = 1.1, gid: str = "", zorder: float = 1.5) -> None:
-    page.figure.add_artist(FancyBboxPatch((x, y), w, h, boxstyle=f"round,pad=0,rounding_size={radius}", facecolor=fill,
-                                          edgecolor=edge, linewidth=width, gid=gid, zorder=zorder, transform=page.pixels))
+def panel(
+    page: Page,
+    x: float,
+    y: float,
+    w: float,
+    h: float,
+    edge: str,
+    fill: str = "white",
+    radius: float = 5.0,
+    width: float = 1.1,
+    gid: str = "",
+    zorder: float = 1.5,
+) -> None:
+    page.figure.add_artist(
+        FancyBboxPatch(
+            (x, y),
+            w,
+            h,
+            boxstyle=f"round,pad=0,rounding_size={radius}",
+            facecolor=fill,
+            edgecolor=edge,
+            linewidth=width,
+            gid=gid,
+            zorder=zorder,
+            transform=page.pixels,
+        )
+    )
 
 
 def legend_lines(items: list[tuple[str, str]], width: float) -> list[list[tuple[float, str, str]]]:

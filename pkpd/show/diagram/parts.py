@@ -13,11 +13,27 @@ from pkpd.show.diagram.columns import DRUGS, EFFECT, HOST, IMMUNE, INPUTS, LOCAL
 from pkpd.show.diagram.scheme import Arrow, Box, Row, Scheme, described, first_copies, own_name, part_of
 from pkpd.show.text import copy_number
 
-_ROLES = {"drugs": DRUGS, "structures": DRUGS, "couplings": DRUGS, "local": LOCAL, "links": EFFECT, "immune": IMMUNE,
-          "tumours": TUMOUR, "host": HOST}
-_WORDS = {"kill": "chemotherapy kill", "egfr_kill": "EGFR antibody kill", "occult_surveillance": "immune surveillance",
-          "growth_site": "growth", "growth_gompertz": "Gompertz growth", "growth_exponential": "exponential growth",
-          "neutropenia_sn38": "neutropenia", "sinusoidal_injury_protected": "sinusoidal injury", "damage_input": "damage"}
+_ROLES = {
+    "drugs": DRUGS,
+    "structures": DRUGS,
+    "couplings": DRUGS,
+    "local": LOCAL,
+    "links": EFFECT,
+    "immune": IMMUNE,
+    "tumours": TUMOUR,
+    "host": HOST,
+}
+_WORDS = {
+    "kill": "chemotherapy kill",
+    "egfr_kill": "EGFR antibody kill",
+    "occult_surveillance": "immune surveillance",
+    "growth_site": "growth",
+    "growth_gompertz": "Gompertz growth",
+    "growth_exponential": "exponential growth",
+    "neutropenia_sn38": "neutropenia",
+    "sinusoidal_injury_protected": "sinusoidal injury",
+    "damage_input": "damage",
+}
 
 
 def system_scheme(model: Model) -> Scheme:
@@ -48,10 +64,24 @@ def _boxes(model: Model) -> dict[str, Box]:
             own = [r for r in first_copies(rows) if part_of(r.name) == part.name]
             copies = max((copy_number(r.name) or 1 for r in rows if part_of(r.name) == part.name), default=1)
             many = f", chain of {part.chain}" if part.chain > 1 else f" × {copies}" if copies > 1 else ""
-            lines = [Row(described(r.name, r.text), pretty(r.unit), getattr(r, "dose", None) is not None,
-                         part.name not in held) for r in own]
-            boxes[part.name] = Box(part.name, part.name.replace("_", " ") + many, lines, _use(part),
-                                   _ROLES.get(_folder(part), ""), many=bool(many), holds=part.name in held)
+            lines = [
+                Row(
+                    described(r.name, r.text),
+                    pretty(r.unit),
+                    getattr(r, "dose", None) is not None,
+                    part.name not in held,
+                )
+                for r in own
+            ]
+            boxes[part.name] = Box(
+                part.name,
+                part.name.replace("_", " ") + many,
+                lines,
+                _use(part),
+                _ROLES.get(_folder(part), ""),
+                many=bool(many),
+                holds=part.name in held,
+            )
             if part.name in held:
                 boxes[part.name].inner = _inner(model, [line_for(r.name) for r in own])
     return boxes
@@ -78,7 +108,9 @@ def _arrows(model: Model, boxes: dict[str, Box]) -> list[Arrow]:
     """Every arrow once for each pair of parts and kind, with all that it stands for."""
     labels: dict[tuple[str, str, str], dict[str, None]] = {}
     uses = {p.name: Path(p.use).stem for p in model.parts}
-    known: dict[str, Tree] = dict.fromkeys(model.states, ("num", 0)) | {v.name: v.tree for v in model.variables}
+    known: dict[str, Tree] = dict.fromkeys(model.states, ("num", 0)) | {
+        v.name: v.tree for v in model.variables
+    }
 
     def add(source: str, target: str, kind: str, label: str) -> None:
         labels.setdefault((source, target, kind), {})[label] = None
@@ -104,7 +136,9 @@ def _arrows(model: Model, boxes: dict[str, Box]) -> list[Arrow]:
             boxes[part_of(name)].taken.add(line_for(name))
             add(part_of(name), part_of(variable.name), "read", read_words(model, name))
     order = {own_name(n): i for i, n in enumerate(known)}
-    return [Arrow(*key, tuple(sorted(words, key=lambda w: order.get(w, -1)))) for key, words in labels.items()]
+    return [
+        Arrow(*key, tuple(sorted(words, key=lambda w: order.get(w, -1)))) for key, words in labels.items()
+    ]
 
 
 def coupling_words(stem: str) -> str:
@@ -124,7 +158,9 @@ def _homes(flow: Flow, boxes: dict[str, Box]) -> list[str]:
     return list(dict.fromkeys(part_of(end) for end in (flow.source, flow.target) if part_of(end) in boxes))
 
 
-def _sources(known: dict[str, Tree], tree: Tree, reader: str, homes: Iterable[str], boxes: dict[str, Box]) -> list[str]:
+def _sources(
+    known: dict[str, Tree], tree: Tree, reader: str, homes: Iterable[str], boxes: dict[str, Box]
+) -> list[str]:
     """What an expression of `reader` takes from other boxes but `homes`, seen through its variables.
 
     known  states and variables, each with what it is computed from; inputs do not count
@@ -144,7 +180,9 @@ def _sources(known: dict[str, Tree], tree: Tree, reader: str, homes: Iterable[st
 
 
 def _sites(model: Model, boxes: dict[str, Box]) -> tuple[str, ...]:
-    """Marks the boxes of each site: the first immune part of one tumour alone, that tumour, and what joins no other site."""
+    """Marks the boxes of each site: the first immune part of one tumour alone, that tumour, and what joins no
+    other site.
+    """
     joins = {p.name: {v for _, v in p.joins if v in boxes} for p in model.parts}
     tumours = {b.name for b in boxes.values() if b.role == TUMOUR and b.holds}
     immune = [b.name for b in boxes.values() if b.role == IMMUNE]

@@ -25,13 +25,38 @@ from pkpd.show.diagram.marks import (
 )
 from pkpd.show.diagram.positions import Ports, height_at, settle
 from pkpd.show.diagram.scheme import Box, Scheme
-from pkpd.show.diagram.sizes import ARC, DOSE_WIDTH, PAD, RULE, arcs, is_ruled, label_lines, margin, row_height, row_lines, top_of
+from pkpd.show.diagram.sizes import (
+    ARC,
+    DOSE_WIDTH,
+    PAD,
+    RULE,
+    arcs,
+    is_ruled,
+    label_lines,
+    margin,
+    row_height,
+    row_lines,
+    top_of,
+)
 from pkpd.show.diagram.tracks import HEAD_LENGTH, STUB_PAD, Track, across, tracks_of
 
 _NARROWEST, _SHEET, _SHADE = 430.0, 3.0, "#f1f5f9"
-_COLOURS = ("#0b6bab", "#b4430a", "#047857", "#86198f", "#92650a", "#1e40af", "#be123c", "#0f766e", "#6d28d9", "#4d7c0f")
+_COLOURS = (
+    "#0b6bab",
+    "#b4430a",
+    "#047857",
+    "#86198f",
+    "#92650a",
+    "#1e40af",
+    "#be123c",
+    "#0f766e",
+    "#6d28d9",
+    "#4d7c0f",
+)
 Colours = dict[str, str]
-Lines = dict[tuple[Net, bool, float], list[tuple[float, float]]]  # of each net, lying or upright, and where: their spans
+Lines = dict[
+    tuple[Net, bool, float], list[tuple[float, float]]
+]  # of each net, lying or upright, and where: their spans
 
 
 def draw(scheme: Scheme) -> Figure:
@@ -59,7 +84,9 @@ def draw(scheme: Scheme) -> Figure:
 
 
 def _colours(g: Layers, scheme: Scheme) -> Colours:
-    """A colour for each box and what leaves it, the same for sisters; a single model's compartments need none."""
+    """A colour for each box and what leaves it, the same for sisters; a single model's compartments need
+    none.
+    """
     first = {b.name: group[0].name for group in scheme.sisters() for b in group}
     own = dict.fromkeys(first.get(n.box.name, n.box.name) for n in g.nodes() if n.box)
     found = {name: INK if scheme.alone else _COLOURS[i % len(_COLOURS)] for i, name in enumerate(own)}
@@ -122,7 +149,16 @@ def _stub(page: Page, k: Link, ports: Ports, colours: Colours) -> None:
 def _words(page: Page, k: Link, x: float, y: float, ha: str, color: str) -> None:
     lines = label_lines(k)
     for i, text in enumerate(lines):
-        write(page, x, y - 2.5 - LINE * (len(lines) - 1 - i), text, color=color, ha=ha, va="baseline", gid="label")
+        write(
+            page,
+            x,
+            y - 2.5 - LINE * (len(lines) - 1 - i),
+            text,
+            color=color,
+            ha=ha,
+            va="baseline",
+            gid="label",
+        )
 
 
 def _draw_lines(page: Page, lines: Lines, colours: Colours) -> None:
@@ -190,10 +226,16 @@ def _legend(scheme: Scheme, g: Layers) -> list[tuple[str, str]]:
     if scheme.alone:
         items = [("box", "compartment, with its unit")]
         items += [("flow", "mass moves")] if "flow" in kinds else []
-        items += [("outside", "from or to outside the model")] if any(not k.net and k.kind == "flow" for k in g.links) else []
+        items += (
+            [("outside", "from or to outside the model")]
+            if any(not k.net and k.kind == "flow" for k in g.links)
+            else []
+        )
         items += [("read", "the rate of the flow named depends on it, too")] if "read" in kinds else []
         return items + ([("dose", "doses go in")] if "dose" in kinds else [])
-    items = [("box", "part: its compartments, in grey what others take from it; units (– where there is none)")]
+    items = [
+        ("box", "part: its compartments, in grey what others take from it; units (– where there is none)")
+    ]
     reads = "the second part depends on the first: on what is named, or by the process named"
     items += [("read", reads)] if "read" in kinds else []
     items += [("flow", "mass moves from part to part")] if "flow" in kinds else []
@@ -202,4 +244,6 @@ def _legend(scheme: Scheme, g: Layers) -> list[tuple[str, str]]:
     items += [("copies", "copies, or a chain, drawn once")] if any(b.many for b in boxes) else []
     branched = max(Counter(k.net for k in g.links if k.net and k.label).values(), default=0) > 1
     items += [("dot", "a line branches; without a dot lines only cross")] if branched else []
-    return items + ([("named", "from the part named; its line is left out")] if any(k.named for k in g.links) else [])
+    return items + (
+        [("named", "from the part named; its line is left out")] if any(k.named for k in g.links) else []
+    )

@@ -93,7 +93,9 @@ def _bands(g: Layers, top: float) -> list[tuple[float, float]]:
 
 
 def _levelled(g: Layers, c: int) -> list[Node]:
-    """A column whose site bands hold as many lines between the same boxes, room standing in for those that lack."""
+    """A column whose site bands hold as many lines between the same boxes, room standing in for those that
+    lack.
+    """
     runs = {}
     for band in range(g.bands - 1):
         runs[band] = [[]]
@@ -123,14 +125,20 @@ def _free(g: Layers, top: float, foot: float) -> None:
     for sweep in range(6):
         for c in free if sweep % 2 == 0 else reversed(free):
             nodes = g.columns[c]
-            wanted = [mean(m.y + m.height / 2 for m in near[n]) if near[n] else n.y + n.height / 2 for n in nodes]
+            wanted = [
+                mean(m.y + m.height / 2 for m in near[n]) if near[n] else n.y + n.height / 2 for n in nodes
+            ]
             gaps = [_gap(a, b) for a, b in zip(nodes, nodes[1:], strict=False)]
             for n, y in zip(nodes, spread(wanted, [n.height for n in nodes], gaps, top, foot), strict=True):
                 n.y = y - n.height / 2
 
 
-def spread(wanted: list[float], sizes: list[float], gaps: list[float], low: float, high: float) -> list[float]:
-    """Middles of things in their order, without overlap, within bounds, and by least squares nearest to where they want to be."""
+def spread(
+    wanted: list[float], sizes: list[float], gaps: list[float], low: float, high: float
+) -> list[float]:
+    """Middles of things in their order, without overlap, within bounds, and by least squares nearest to where
+    they want to be.
+    """
     offsets, at = [], 0.0
     for size, gap in zip(sizes, [0.0, *gaps], strict=True):
         offsets.append(at + gap + size / 2)

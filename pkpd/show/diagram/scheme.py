@@ -21,7 +21,9 @@ class Row:
 
 @dataclass(eq=False)
 class Box:
-    """A part or a compartment: its rows, flows between them as pairs of rows, and couplings that act on it alone."""
+    """A part or a compartment: its rows, flows between them as pairs of rows, and couplings that act on it
+    alone.
+    """
 
     name: str
     title: str
@@ -38,7 +40,9 @@ class Box:
 
 @dataclass(frozen=True)
 class Arrow:
-    """From box to box, an end that is empty lying outside: a `flow` of mass, a `dose`, or what rates `read`."""
+    """From box to box, an end that is empty lying outside: a `flow` of mass, a `dose`, or what
+    rates `read`.
+    """
 
     source: str
     target: str

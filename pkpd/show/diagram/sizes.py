@@ -35,7 +35,9 @@ def is_ruled(box: Box, i: int) -> bool:
 
 
 def box_height(box: Box) -> float:
-    rows = sum(row_height(r.text) for r in box.rows) + RULE * any(is_ruled(box, i) for i in range(len(box.rows)))
+    rows = sum(row_height(r.text) for r in box.rows) + RULE * any(
+        is_ruled(box, i) for i in range(len(box.rows))
+    )
     return top_of(box) + rows + LINE * len(box.notes) + PAD - 3
 
 
@@ -53,12 +55,21 @@ def margin(box: Box) -> float:
 
 
 def arcs(box: Box) -> list[tuple[int, int, int]]:
-    """Flows between rows, each with a lane; flows from or to one row, and a flow and its reverse, share theirs."""
+    """Flows between rows, each with a lane; flows from or to one row, and a flow and its reverse, share
+    theirs.
+    """
     found: list[tuple[int, int, int]] = []
     for a, b in sorted(box.inner, key=lambda pair: (abs(pair[0] - pair[1]), pair)):
         lane = 0
-        while any(at == lane and min(a, b) < max(c, d) and min(c, d) < max(a, b) and a != c and b != d and (a, b) != (d, c)
-                  for c, d, at in found):
+        while any(
+            at == lane
+            and min(a, b) < max(c, d)
+            and min(c, d) < max(a, b)
+            and a != c
+            and b != d
+            and (a, b) != (d, c)
+            for c, d, at in found
+        ):
             lane += 1
         found.append((a, b, lane))
     return found

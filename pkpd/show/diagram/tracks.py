@@ -1,4 +1,6 @@
-"""Lines in the gutters between columns: an upright for each net, in the order in which the fewest lines cross."""
+"""Lines in the gutters between columns: an upright for each net, in the order in which the fewest lines
+cross.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,19 @@ from pkpd.show.diagram.lettering import widest
 from pkpd.show.diagram.positions import Ports, height_at
 from pkpd.show.diagram.sizes import label_lines
 
-STEP, HEAD_LENGTH, STUB_PAD = 6.0, 7.0, 20.0  # points: between uprights, an arrowhead, a stub beyond its words
+STEP, HEAD_LENGTH, STUB_PAD = (
+    6.0,
+    7.0,
+    20.0,
+)  # points: between uprights, an arrowhead, a stub beyond its words
 _STUB, _CLOSE, _LABEL_PAD = 10.0, 4.0, 13.0
 
 
 @dataclass(eq=False)
 class Track:
-    """A net's upright in one gutter: heights at which lines meet it from the left and from the right, and its x."""
+    """A net's upright in one gutter: heights at which lines meet it from the left and from the right, and its
+    x.
+    """
 
     net: Net
     links: list[Link] = field(default_factory=list)
@@ -91,7 +99,11 @@ def _label_room(g: Layers, gutter: int, side: str) -> float:
     here = [k for k in g.links if k.gutter == gutter]
     if not here and gutter in (0, len(g.columns)):
         return 0.0
-    ends = [k for k in here if k.label and ((k.end or k.start).column == gutter) == (side == "right")]  # type: ignore[union-attr]
+    ends = [
+        k
+        for k in here
+        if k.label and ((k.end or k.start).column == gutter) == (side == "right")  # type: ignore[union-attr]
+    ]
     return max([_STUB, *(widest(label_lines(k)) + (_LABEL_PAD if k.net else STUB_PAD) for k in ends)])
 
 

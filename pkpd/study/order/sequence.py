@@ -1,4 +1,6 @@
-"""Ablation of one lesion and PD-1 blockade in both orders, simulated: neither, each alone from its day, and both, gap by gap."""
+"""Ablation of one lesion and PD-1 blockade in both orders, simulated: neither, each alone from its day, and
+both, gap by gap.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,8 @@ class Modality:
 
 @dataclass(frozen=True)
 class Ablation:
-    """An event at one lesion; `dies` is the share of its viable volume that dies, `injury` the part that holds its site's injury.
+    """An event at one lesion; `dies` is the share of its viable volume that dies, `injury` the part that
+    holds its site's injury.
 
     reach  share of the injury that the other lesions of the site feel: 1 where the site is one tissue
     """
@@ -128,8 +131,10 @@ class OrderStudy:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is read of untreated lesions: ln mL (patient, read, site), days to progression and response before it (patient,), and
-    whether the lesions of a site are at some scan smaller by 30 % in diameter, as a share of them (patient, site)."""
+    """What is read of untreated lesions: ln mL (patient, read, site), days to progression and response before
+    it (patient,), and whether the lesions of a site are at some scan smaller by 30 % in diameter, as a share
+    of them (patient, site).
+    """
 
     volume: np.ndarray
     progress: np.ndarray
@@ -139,8 +144,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class Orders:
-    """What is seen under no treatment, PD-1 blockade alone from each gap's day, and of each modality, (modality, gap): ablation
-    alone on that day, ablation and then blockade, blockade and then ablation."""
+    """What is seen under no treatment, PD-1 blockade alone from each gap's day, and of each modality,
+    (modality, gap): ablation alone on that day, ablation and then blockade, blockade and then ablation.
+    """
 
     neither: Seen
     blockade: list[Seen]
@@ -149,19 +155,28 @@ class Orders:
     blockade_first: list[list[Seen]]
 
     def four(self, modality: int, gap: int, measure: str) -> tuple[np.ndarray, ...]:
-        """A measure under ablation first, blockade first, and what is left of each when its treatments' own effects are out."""
+        """A measure under ablation first, blockade first, and what is left of each when its treatments' own
+        effects are out.
+        """
+
         def of(seen: Seen) -> np.ndarray:
             return getattr(seen, measure)
 
         one, other = of(self.ablation_first[modality][gap]), of(self.blockade_first[modality][gap])
         neither, alone = of(self.neither), self.ablation[modality]
-        return (one, other, one - of(alone[0]) - of(self.blockade[gap]) + neither,
-                other - of(alone[gap]) - of(self.blockade[0]) + neither)
+        return (
+            one,
+            other,
+            one - of(alone[0]) - of(self.blockade[gap]) + neither,
+            other - of(alone[gap]) - of(self.blockade[0]) + neither,
+        )
 
 
 @dataclass(frozen=True)
 class Branch:
-    """Patients who change treatment on a day, from the states they are in; `before` is their course until then."""
+    """Patients who change treatment on a day, from the states they are in; `before` is their course until
+    then.
+    """
 
     people: Population
     start: np.ndarray
@@ -173,8 +188,15 @@ def drawn_patients(study: OrderStudy, biology: Biology, number: int) -> Populati
     """The patients of one draw: no two draws have the same, and every modality and order treats the same."""
     point = study.points[number % len(study.points)]
     contexts = (point.within(name, own) for name, own in biology.contexts)
-    people = draw(study.system, reduce(merge, contexts, point.parameters), study.patients, study.seed, "order",
-                  first=number * study.patients, covariates=dict(study.covariates))
+    people = draw(
+        study.system,
+        reduce(merge, contexts, point.parameters),
+        study.patients,
+        study.seed,
+        "order",
+        first=number * study.patients,
+        covariates=dict(study.covariates),
+    )
     factors = np.ones(len(people.names))
     for u in study.uncertain:
         times = drawn(study, u.name, u.times, number)
@@ -188,10 +210,17 @@ def drawn(study: OrderStudy, name: str, between: tuple[float, float], number: in
     return between[0] * (between[1] / between[0]) ** u
 
 
-def orders(study: OrderStudy, people: Population, number: int, gaps: Sequence[float], spares: bool = False) -> Orders:
-    """Every course of some patients; `spares`: the lesion keeps its tumour, and all else happens as if it had not."""
+def orders(
+    study: OrderStudy, people: Population, number: int, gaps: Sequence[float], spares: bool = False
+) -> Orders:
+    """Every course of some patients; `spares`: the lesion keeps its tumour, and all else happens as if it had
+    not.
+    """
     ablation = study.ablation
-    shares = [drawn(study, k, (s.low, s.high), number) for k, s in (("dies", ablation.dies), ("reach", ablation.reach))]
+    shares = [
+        drawn(study, k, (s.low, s.high), number)
+        for k, s in (("dies", ablation.dies), ("reach", ablation.reach))
+    ]
     on = people.with_inputs(dict(study.blockade))
     start = run_in(study, people)
     neither, blocked = followed(study, [Branch(people, start, 0.0), Branch(on, start, 0.0)])
@@ -200,13 +229,22 @@ def orders(study: OrderStudy, people: Population, number: int, gaps: Sequence[fl
     for m in study.modalities:
         for own, before in ((people, neither), (on, blocked)):
             own = own.with_inputs(dict(m.sets))
-            second += [Branch(own, ablated(study, own, before[:, i], shares, spares), g, before) for g, i in at.items()]
+            second += [
+                Branch(own, ablated(study, own, before[:, i], shares, spares), g, before)
+                for g, i in at.items()
+            ]
     blockade, *rest = _each(followed(study, second), len(gaps))
-    third = [Branch(on.with_inputs(dict(m.sets)), alone[0][:, i], g, alone[0])
-             for m, alone in zip(study.modalities, rest[::2], strict=True) for g, i in at.items()]
+    third = [
+        Branch(on.with_inputs(dict(m.sets)), alone[0][:, i], g, alone[0])
+        for m, alone in zip(study.modalities, rest[::2], strict=True)
+        for g, i in at.items()
+    ]
     firsts, read = _each(followed(study, third), len(gaps)), _reader(study, people)
-    return Orders(read(neither), [read(x) for x in blockade],
-                  *([[read(x) for x in own] for own in some] for some in (rest[::2], firsts, rest[1::2])))
+    return Orders(
+        read(neither),
+        [read(x) for x in blockade],
+        *([[read(x) for x in own] for own in some] for some in (rest[::2], firsts, rest[1::2])),
+    )
 
 
 def run_in(study: OrderStudy, people: Population) -> np.ndarray:
@@ -215,7 +253,7 @@ def run_in(study: OrderStudy, people: Population) -> np.ndarray:
 
 
 def _each(found: list[np.ndarray], count: int) -> list[list[np.ndarray]]:
-    return [found[i: i + count] for i in range(0, len(found), count)]
+    return [found[i : i + count] for i in range(0, len(found), count)]
 
 
 def followed(study: OrderStudy, branches: Sequence[Branch]) -> list[np.ndarray]:
@@ -224,24 +262,41 @@ def followed(study: OrderStudy, branches: Sequence[Branch]) -> list[np.ndarray]:
     inputs = np.concatenate([b.people.inputs for b in branches])
     since = np.repeat([b.since for b in branches], counts)
     crowd = Population(study.system.inputs, inputs, {}, rows=np.arange(len(inputs)))
-    run = simulate(study.system, crowd, None, np.maximum(days, since[:, None]), begin=since,
-                   start=np.concatenate([b.start for b in branches]), rtol=_RTOL)
+    run = simulate(
+        study.system,
+        crowd,
+        None,
+        np.maximum(days, since[:, None]),
+        begin=since,
+        start=np.concatenate([b.start for b in branches]),
+        rtol=_RTOL,
+    )
     found = np.split(run.states, np.cumsum(counts)[:-1])
-    return [own if b.before is None else np.where((days < b.since - 1e-6)[:, None], b.before, own)
-            for b, own in zip(branches, found, strict=True)]
+    return [
+        own if b.before is None else np.where((days < b.since - 1e-6)[:, None], b.before, own)
+        for b, own in zip(branches, found, strict=True)
+    ]
 
 
-def ablated(study: OrderStudy, people: Population, states: np.ndarray, shares: Sequence[float], spares: bool) -> np.ndarray:
-    """The states after the ablation: a share of the lesion is dead, and what was destroyed primes T cells and injures its site.
+def ablated(
+    study: OrderStudy, people: Population, states: np.ndarray, shares: Sequence[float], spares: bool
+) -> np.ndarray:
+    """The states after the ablation: a share of the lesion is dead, and what was destroyed primes T cells and
+    injures its site.
 
-    Injury rises by the share of the site's viable tumour that was destroyed, as it does where all of a site is treated.
+    Injury rises by the share of the site's viable tumour that was destroyed, as it does where all of a site
+    is treated.
     """
     model, states, (dies, reach) = study.system, states.copy(), shares
     lesion, part = study.ablation.lesion, study.ablation.injury
     joins = next(dict(p.joins) for p in model.parts if p.name == part)
     index = {n: i for i, n in enumerate(model.states)}
     cells = [index[f"{lesion}.sensitive"], index[f"{lesion}.resistant"]]
-    site = [i for n, i in index.items() if n.split(".")[0] == lesion.split(".")[0] and n.endswith((".sensitive", ".resistant"))]
+    site = [
+        i
+        for n, i in index.items()
+        if n.split(".")[0] == lesion.split(".")[0] and n.endswith((".sensitive", ".resistant"))
+    ]
     destroyed = dies * states[:, cells].sum(axis=1)
     share = destroyed / np.maximum(states[:, site].sum(axis=1), CELL)
     injury = index[f"{part}.injury"]
@@ -264,22 +319,33 @@ def _reader(study: OrderStudy, people: Population) -> Callable[[np.ndarray], See
         run = Simulation(study.system, people, none, np.tile(days, (len(people), 1)), states)
         left = {s: _untreated(study, s) for s in study.sites}
         size = {s: copies(run, s, "diameter")[:, visits][:, :, left[s]] for s in study.sites}
-        volume = np.stack([copies(run, s, "viable")[:, reads][:, :, left[s]].sum(axis=2) for s in study.sites], axis=2)
+        volume = np.stack(
+            [copies(run, s, "viable")[:, reads][:, :, left[s]].sum(axis=2) for s in study.sites], axis=2
+        )
         total = np.sum([target_sum(d, d[:, 0], criteria) for d in size.values()], axis=0)
         worse = progressed(total, criteria)
         progress = first_time(np.tile(study.scans, (len(total), 1)), worse)
         response = standing(total, np.ones(total.shape), criteria)[0] & ~np.maximum.accumulate(worse, axis=1)
         smallest = {s: (d.min(axis=1), d[:, 0]) for s, d in size.items()}
-        shrunk = [((low <= _SHRUNK * first) & (first > 0)).sum(axis=1) / np.maximum((first > 0).sum(axis=1), 1)
-                  for low, first in smallest.values()]
-        return Seen(np.log(np.maximum(volume, CELL)), np.minimum(progress, study.horizon),
-                    np.where(response.any(axis=1), 1.0, 0.0), np.stack(shrunk, axis=1))
+        shrunk = [
+            ((low <= _SHRUNK * first) & (first > 0)).sum(axis=1) / np.maximum((first > 0).sum(axis=1), 1)
+            for low, first in smallest.values()
+        ]
+        return Seen(
+            np.log(np.maximum(volume, CELL)),
+            np.minimum(progress, study.horizon),
+            np.where(response.any(axis=1), 1.0, 0.0),
+            np.stack(shrunk, axis=1),
+        )
 
     return read
 
 
 def _untreated(study: OrderStudy, site: str) -> np.ndarray:
     """Which lesions of a site are read: not the one that is ablated."""
-    names = [v.name.removesuffix(".viable") for v in study.system.variables
-             if v.name.startswith(f"{site}.") and v.name.endswith(".viable")]
+    names = [
+        v.name.removesuffix(".viable")
+        for v in study.system.variables
+        if v.name.startswith(f"{site}.") and v.name.endswith(".viable")
+    ]
     return np.array([n != study.ablation.lesion for n in names])

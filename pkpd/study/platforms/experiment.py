@@ -1,4 +1,6 @@
-"""One platform, simulated: the same subjects without treatment, at every dose of each, and under every draw."""
+"""One platform, simulated: the same subjects without treatment, at every dose of each, and under
+every draw.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ from pkpd.trial.lesions import copies, log_kill
 from pkpd.trial.response import CRITERIA, progressed, target_sum
 from pkpd.trial.run_in import settled
 
-PLACES = {"hepatic": ("liver", "growth", "kill"), "extrahepatic": ("elsewhere", "growth_elsewhere", "kill_elsewhere")}
+PLACES = {
+    "hepatic": ("liver", "growth", "kill"),
+    "extrahepatic": ("elsewhere", "growth_elsewhere", "kill_elsewhere"),
+}
 IMMUNE = ("effector", "exhausted", "regulatory", "myeloid", "stroma", "inhibition", "lag")
 _NONE = 1e-4  # log-kill over all of treatment: less than this is the solver's error, and no effect
 _STEPS = 21  # outputs of treatment, between which growth is integrated
@@ -27,7 +32,9 @@ _RTOL = 1e-7
 
 @dataclass(frozen=True)
 class Arm:
-    """Subjects under one treatment (none: untreated) at a share of its full dose; draw -1 is the central one."""
+    """Subjects under one treatment (none: untreated) at a share of its full dose; draw -1 is the
+    central one.
+    """
 
     treatment: Treatment | None
     level: float = 1.0
@@ -36,7 +43,8 @@ class Arm:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one arm shows, each (subject,): log-kill over treatment, viable volumes (mL) at its begin and end in the site read.
+    """What one arm shows, each (subject,): log-kill over treatment, viable volumes (mL) at its begin and end
+    in the site read.
 
     liver     share of all tumour at the begin that is in the liver
     apart     spread of lesion sizes within a subject, SD of ln mL
@@ -60,16 +68,18 @@ def arms(study: PlatformStudy) -> list[Arm]:
 
 
 def measure(study: PlatformStudy, platform: Platform, wanted: Sequence[Arm]) -> list[Measured]:
-    """The arms of a platform; its subjects are the same in all of them, and keyed as those of other platforms."""
+    """The arms of a platform; its subjects are the same in all of them, and keyed as those of other
+    platforms.
+    """
     people = draw(study.system, platform.parameters, study.patients, study.seed, "platforms")
     untreated = {a.draw: None for a in wanted}
     every = [*(Arm(None, 1.0, k) for k in untreated), *wanted]
     found: list[Measured] = []
     size = max(1, _AT_ONCE // study.patients)
     for i in range(0, len(every), size):
-        found += _measured(study, platform, people, every[i: i + size])
+        found += _measured(study, platform, people, every[i : i + size])
     base = dict(zip(untreated, found, strict=False))
-    return [_against(base[a.draw], m) for a, m in zip(wanted, found[len(untreated):], strict=True)]
+    return [_against(base[a.draw], m) for a, m in zip(wanted, found[len(untreated) :], strict=True)]
 
 
 def _against(base: Measured, own: Measured) -> Measured:
@@ -78,15 +88,22 @@ def _against(base: Measured, own: Measured) -> Measured:
     return replace(own, log_kill=np.where(np.abs(added) < _NONE, 0.0, added))
 
 
-def _measured(study: PlatformStudy, platform: Platform, people: Population, some: Sequence[Arm]) -> list[Measured]:
+def _measured(
+    study: PlatformStudy, platform: Platform, people: Population, some: Sequence[Arm]
+) -> list[Measured]:
     n, model = len(people), study.system
     given = [_arm(study, platform, people, arm) for arm in some]
     inputs = np.concatenate([p.inputs for p, _ in given])
     crowd = Population(model.inputs, inputs, {}, rows=np.arange(len(inputs)))
     start = settled(model, crowd, platform.run_in, _RTOL, strict=True).states[:, 0]
-    run = simulate(model, crowd, _joined([s for _, s in given]), _days(study, platform), start=start, rtol=_RTOL)
-    return [_read(study, platform, Simulation(model, p, s, run.times[c], run.states[c]))
-            for i, (p, s) in enumerate(given) for c in [slice(i * n, (i + 1) * n)]]
+    run = simulate(
+        model, crowd, _joined([s for _, s in given]), _days(study, platform), start=start, rtol=_RTOL
+    )
+    return [
+        _read(study, platform, Simulation(model, p, s, run.times[c], run.states[c]))
+        for i, (p, s) in enumerate(given)
+        for c in [slice(i * n, (i + 1) * n)]
+    ]
 
 
 def _days(study: PlatformStudy, platform: Platform) -> np.ndarray:
@@ -97,7 +114,9 @@ def _days(study: PlatformStudy, platform: Platform) -> np.ndarray:
     return np.unique(np.concatenate([days, np.arange(0, study.horizon + 1e-9, study.visits)]).round(9))
 
 
-def _arm(study: PlatformStudy, platform: Platform, people: Population, arm: Arm) -> tuple[Population, Schedule]:
+def _arm(
+    study: PlatformStudy, platform: Platform, people: Population, arm: Arm
+) -> tuple[Population, Schedule]:
     """The subjects of an arm and what their treatment sets."""
     own = replace(people, inputs=people.inputs * _factors(study, platform, people.names, arm.draw))
     if arm.treatment is None:
@@ -105,8 +124,16 @@ def _arm(study: PlatformStudy, platform: Platform, people: Population, arm: Arm)
     if arm.treatment.release:
         own = own.with_inputs(dict.fromkeys(_out_of_reach(platform, own.names), 0.0))
     times, shares = _course(study, platform, arm.treatment)
-    share = arm.level * (_drawn(study, platform.delivery, f"delivery {platform.delivery.low:g} {platform.delivery.high:g}",
-                                arm.draw) if arm.treatment.delivered else 1.0)
+    share = arm.level * (
+        _drawn(
+            study,
+            platform.delivery,
+            f"delivery {platform.delivery.low:g} {platform.delivery.high:g}",
+            arm.draw,
+        )
+        if arm.treatment.delivered
+        else 1.0
+    )
     schedule = nothing(len(own))
     for name, value in arm.treatment.sets:
         rows = (np.tile(x, (len(own), 1)) for x in (times, value * share * shares))
@@ -165,13 +192,22 @@ def _read(study: PlatformStudy, platform: Platform, run: Simulation) -> Measured
     end = int(np.searchsorted(days, platform.until - 1e-6))
     viable = {name: copies(run, name, "viable") for name in PLACES}
     own = viable[platform.reads]
-    immune = {k: run[f"{site}.{k}"][:, end] for k in IMMUNE} | {"circulating": run["systemic.circulating"][:, end]}
+    immune = {k: run[f"{site}.{k}"][:, end] for k in IMMUNE} | {
+        "circulating": run["systemic.circulating"][:, end]
+    }
     sizes = np.concatenate([v[:, 0] for v in viable.values()], axis=1)
     killed = log_kill(own[:, : end + 1], copies(run, growth, "rate")[:, : end + 1], days[: end + 1])
     killed = (killed * own[:, 0]).sum(axis=1) / own[:, 0].sum(axis=1)  # lesions count by their size
     liver = viable["hepatic"][:, 0].sum(axis=1) / sizes.sum(axis=1)
-    return Measured(killed, own[:, 0].sum(axis=1), own[:, end].sum(axis=1), liver,
-                    _apart(sizes), immune, _progress(study, run, days) if platform.name == study.human else None)
+    return Measured(
+        log_kill=killed,
+        first=own[:, 0].sum(axis=1),
+        last=own[:, end].sum(axis=1),
+        liver=liver,
+        apart=_apart(sizes),
+        immune=immune,
+        progress=_progress(study, run, days) if platform.name == study.human else None,
+    )
 
 
 def _apart(sizes: np.ndarray) -> np.ndarray:
@@ -185,6 +221,12 @@ def _progress(study: PlatformStudy, run: Simulation, days: np.ndarray) -> np.nda
     """Days to progression at the study's visits, seen without error; its horizon where there is none."""
     visits = np.isin(days.round(6), np.arange(0, study.horizon + 1e-9, study.visits).round(6))
     criteria = CRITERIA["RECIST 1.1"]
-    sums = [target_sum(d, d[:, 0], criteria) for name in PLACES for d in [copies(run, name, "diameter")[:, visits]]]
+    sums = [
+        target_sum(d, d[:, 0], criteria)
+        for name in PLACES
+        for d in [copies(run, name, "diameter")[:, visits]]
+    ]
     total = np.sum(sums, axis=0)
-    return np.minimum(first_time(np.tile(days[visits], (len(total), 1)), progressed(total, criteria)), study.horizon)
+    return np.minimum(
+        first_time(np.tile(days[visits], (len(total), 1)), progressed(total, criteria)), study.horizon
+    )

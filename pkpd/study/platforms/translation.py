@@ -1,4 +1,6 @@
-"""run_platforms: what each platform makes of each treatment, beside what patients make of it, and five scores."""
+"""run_platforms: what each platform makes of each treatment, beside what patients make of it, and five
+scores.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +20,30 @@ Rows = tuple[dict, ...]
 
 # axis: its name for a reader, and what is computed
 AXES = {
-    "anatomy": ("Anatomy", "mean of two: share of tumour that is in the liver at treatment; spread of lesion sizes within a "
-                "subject over that of patients, at most 1"),
-    "immunity": ("Immune competence and liver", "T cells of the site over those of patients, at most 1, times the mean "
-                 "likeness of six other immune variables, untreated, at the end"),
-    "reproducibility": ("Reproducibility", "share of subjects that have a tumour to read, times exp(−SD of the log of "
-                        "untreated volume between subjects)"),
-    "alignment": ("Clinical alignment", "mean over treatments of the likeness of log-kill a day to that of patients"),
-    "endpoints": ("Endpoint relevance", "pairs of treatments that the platform’s log-kill a day ranks as the time to progression "
-                  "gained in patients does, less those it ranks otherwise, over all pairs (Kendall’s τ-a), at least 0"),
+    "anatomy": (
+        "Anatomy",
+        "mean of two: share of tumour that is in the liver at treatment; spread of lesion sizes within a "
+        "subject over that of patients, at most 1",
+    ),
+    "immunity": (
+        "Immune competence and liver",
+        "T cells of the site over those of patients, at most 1, times the mean "
+        "likeness of six other immune variables, untreated, at the end",
+    ),
+    "reproducibility": (
+        "Reproducibility",
+        "share of subjects that have a tumour to read, times exp(−SD of the log of "
+        "untreated volume between subjects)",
+    ),
+    "alignment": (
+        "Clinical alignment",
+        "mean over treatments of the likeness of log-kill a day to that of patients",
+    ),
+    "endpoints": (
+        "Endpoint relevance",
+        "pairs of treatments that the platform’s log-kill a day ranks as the time to progression "
+        "gained in patients does, less those it ranks otherwise, over all pairs (Kendall’s τ-a), at least 0",
+    ),
 }
 T_CELLS = ("effector", "exhausted")
 
@@ -36,8 +53,8 @@ class PlatformResult:
     """The tables of a study of platforms, rows of plain data.
 
     doses    log-kill a day and growth at each dose: medians over subjects and the middle 80 % of them
-    effects  at full dose: medians over draws with intervals; bias is ln(platform / patients), None where one of
-             the two shows no effect
+    effects  at full dose: medians over draws with intervals; bias is ln(platform / patients), None where one
+             of the two shows no effect
     windows  the least share of the full dose that holds the tumour at its size, and one over it
     scores   the five axes, medians over draws with central intervals (pkpd.fit.intervals)
     """
@@ -51,7 +68,9 @@ class PlatformResult:
 
 @dataclass(frozen=True)
 class _Seen:
-    """One platform: its central arms by treatment and level, and those of each draw by treatment ("" is none)."""
+    """One platform: its central arms by treatment and level, and those of each draw by treatment ("" is
+    none).
+    """
 
     platform: Platform
     central: dict[tuple[str, float], Measured]
@@ -63,7 +82,9 @@ class _Seen:
 
 
 def run_platforms(study: PlatformStudy, tell: Tell = lambda what, done, of: None) -> PlatformResult:
-    """Runs a study of platforms; subjects of the same number are at the same quantiles of what varies on every platform."""
+    """Runs a study of platforms; subjects of the same number are at the same quantiles of what varies on
+    every platform.
+    """
     from pkpd.solve.compile import kernels
 
     kernels(study.system)
@@ -73,8 +94,13 @@ def run_platforms(study: PlatformStudy, tell: Tell = lambda what, done, of: None
         seen[found.platform.name] = found
         tell("simulating", done, len(study.platforms))
     human = seen[study.human]
-    rows = [(_doses(study, s), _effects(study, s, human), _windows(study, s), _scores(study, s, human)) for s in seen.values()]
-    return PlatformResult(study, *(tuple(r for part in column for r in part) for column in zip(*rows, strict=True)))
+    rows = [
+        (_doses(study, s), _effects(study, s, human), _windows(study, s), _scores(study, s, human))
+        for s in seen.values()
+    ]
+    return PlatformResult(
+        study, *(tuple(r for part in column for r in part) for column in zip(*rows, strict=True))
+    )
 
 
 def _simulated(study: PlatformStudy, platform: Platform) -> _Seen:
@@ -98,7 +124,12 @@ def _of(study: PlatformStudy, seen: _Seen, treatment: Treatment, level: float) -
 
 
 def _head(seen: _Seen, treatment: Treatment) -> dict:
-    return {"platform": seen.platform.name, "host": seen.platform.host, "treatment": treatment.name, "class": treatment.group}
+    return {
+        "platform": seen.platform.name,
+        "host": seen.platform.host,
+        "treatment": treatment.name,
+        "class": treatment.group,
+    }
 
 
 def _doses(study: PlatformStudy, seen: _Seen) -> list[dict]:
@@ -108,8 +139,15 @@ def _doses(study: PlatformStudy, seen: _Seen) -> list[dict]:
         for level in study.levels:
             own = _of(study, seen, treatment, level)
             for measure_, values in (("log_kill", own.log_kill), ("growth", np.log(own.last / own.first))):
-                found.append({**_head(seen, treatment), "dose": level, "measure": measure_, "unit": "1/day",
-                              **interval(values / seen.platform.until, 0.8)})
+                found.append(
+                    {
+                        **_head(seen, treatment),
+                        "dose": level,
+                        "measure": measure_,
+                        "unit": "1/day",
+                        **interval(values / seen.platform.until, 0.8),
+                    }
+                )
     return found
 
 
@@ -132,22 +170,43 @@ def _bias(seen: _Seen, human: _Seen, treatment: Treatment) -> np.ndarray:
     """ln(platform / patients) of log-kill a day in each draw; undefined where patients show no effect."""
     own, theirs = seen.rate(treatment.name), human.rate(treatment.name)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(theirs > 0, np.log(np.maximum(own, 0)) - np.log(np.where(theirs > 0, theirs, 1.0)), np.nan)
+        return np.where(
+            theirs > 0, np.log(np.maximum(own, 0)) - np.log(np.where(theirs > 0, theirs, 1.0)), np.nan
+        )
 
 
 def _windows(study: PlatformStudy, seen: _Seen) -> list[dict]:
-    """The dose that holds the tumour, where one up to the full dose does, and the window between it and the full dose."""
+    """The dose that holds the tumour, where one up to the full dose does, and the window between it and the
+    full dose.
+    """
     found = []
     for treatment in study.treatments:
-        growth = np.array([np.median(np.log(m.last / m.first)) for x in study.levels for m in [_of(study, seen, treatment, x)]])
+        growth = np.array(
+            [
+                np.median(np.log(m.last / m.first))
+                for x in study.levels
+                for m in [_of(study, seen, treatment, x)]
+            ]
+        )
         dose = _crossing(np.array(study.levels), growth)
         for measure_, value in (("holding_dose", dose), ("window", 1 / dose if dose else None)):
-            found.append({**_head(seen, treatment), "measure": measure_, "unit": "1", "value": value, "low": None, "high": None})
+            found.append(
+                {
+                    **_head(seen, treatment),
+                    "measure": measure_,
+                    "unit": "1",
+                    "value": value,
+                    "low": None,
+                    "high": None,
+                }
+            )
     return found
 
 
 def _crossing(level: np.ndarray, growth: np.ndarray) -> float | None:
-    """The least level at which growth is over, between doses by a straight line; None where none does it, or none is needed."""
+    """The least level at which growth is over, between doses by a straight line; None where none does it, or
+    none is needed.
+    """
     over = np.flatnonzero(growth <= 0)
     if not len(over) or over[0] == 0:
         return None
@@ -157,15 +216,31 @@ def _crossing(level: np.ndarray, growth: np.ndarray) -> float | None:
 
 def _scores(study: PlatformStudy, seen: _Seen, human: _Seen) -> list[dict]:
     """The five axes, draw by draw."""
-    values = {"anatomy": _anatomy(seen, human), "immunity": _immunity(seen, human), "reproducibility": _reproducibility(seen),
-              "alignment": _alignment(study, seen, human), "endpoints": _endpoints(study, seen, human)}
-    return [{"platform": seen.platform.name, "host": seen.platform.host, "axis": axis, "measure": "score", "unit": "1",
-             **interval(values[axis])} for axis in AXES]
+    values = {
+        "anatomy": _anatomy(seen, human),
+        "immunity": _immunity(seen, human),
+        "reproducibility": _reproducibility(seen),
+        "alignment": _alignment(study, seen, human),
+        "endpoints": _endpoints(study, seen, human),
+    }
+    return [
+        {
+            "platform": seen.platform.name,
+            "host": seen.platform.host,
+            "axis": axis,
+            "measure": "score",
+            "unit": "1",
+            **interval(values[axis]),
+        }
+        for axis in AXES
+    ]
 
 
 def _anatomy(seen: _Seen, human: _Seen) -> np.ndarray:
     pairs = zip(seen.drawn[""], human.drawn[""], strict=True)
-    return np.array([(np.median(m.liver) + min(1.0, np.median(m.apart) / np.median(h.apart))) / 2 for m, h in pairs])
+    return np.array(
+        [(np.median(m.liver) + min(1.0, np.median(m.apart) / np.median(h.apart))) / 2 for m, h in pairs]
+    )
 
 
 def _likeness(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -200,7 +275,9 @@ def _endpoints(study: PlatformStudy, seen: _Seen, human: _Seen) -> np.ndarray:
 
 
 def _agreement(one: np.ndarray, other: np.ndarray) -> float:
-    """Pairs that both put in one order less those that they put in opposite ones, over all; a tie is neither (Kendall's τ-a)."""
+    """Pairs that both put in one order less those that they put in opposite ones, over all; a tie is neither
+    (Kendall's τ-a).
+    """
     i, j = np.triu_indices(len(one), 1)
     return float(np.mean(np.sign(one[i] - one[j]) * np.sign(other[i] - other[j]))) if len(i) else 0.0
 
@@ -208,5 +285,10 @@ def _agreement(one: np.ndarray, other: np.ndarray) -> float:
 def _gain(human: _Seen, treatment: str) -> np.ndarray:
     """Days that a treatment adds to the mean time to progression within the horizon, in each draw."""
     pairs = zip(human.drawn[treatment], human.drawn[""], strict=True)
-    return np.array([m.progress.mean() - base.progress.mean() for m, base in pairs
-                     if m.progress is not None and base.progress is not None])
+    return np.array(
+        [
+            m.progress.mean() - base.progress.mean()
+            for m, base in pairs
+            if m.progress is not None and base.progress is not None
+        ]
+    )

@@ -1,7 +1,7 @@
 """Importance of mechanisms of resistance: what releasing each would gain, in the same virtual patients.
 
-A mechanism is released by a degree, 0 as it is, 1 fully, from the first day of treatment on; the run-in before it is that of
-patients in whom none is released.
+A mechanism is released by a degree, 0 as it is, 1 fully, from the first day of treatment on; the run-in
+before it is that of patients in whom none is released.
 """
 
 from __future__ import annotations
@@ -58,7 +58,13 @@ TABLES = ("levels", "effects", "indices", "pairs", "groups")
 _INERT = 1e-4  # of shrinkage: less than this is the solver's error
 _AT_ONCE = 6000  # patients solved together: memory does not grow with the number of points
 _RTOL = 1e-4
-_LIMITS = {"patients": (4, 100_000), "draws": (2, 10_000), "samples": (2, 2**20), "resamples": (10, 100_000), "seed": (0, 2**31)}
+_LIMITS = {
+    "patients": (4, 100_000),
+    "draws": (2, 10_000),
+    "samples": (2, 2**20),
+    "resamples": (10, 100_000),
+    "seed": (0, 2**31),
+}
 _TIMES = ("run_in", "visits", "until", "read")
 _TABLES = ("mechanisms", "groups", "treatments", "contexts", "covariates")
 
@@ -68,7 +74,8 @@ class ImportancePlan:
     """Which mechanisms are released, in whom, under which treatments; times in days.
 
     contexts, covariates  what is laid on the parameters, and what all patients have
-    visits, until         scans, how often and until when; `read` is the day of the scan at which shrinkage is read
+    visits, until         scans, how often and until when; `read` is the day of the scan at which shrinkage is
+                          read
     patients, draws       virtual patients under each draw, and draws, of single, withheld and joint releases
     samples, resamples    of the Sobol design, a power of two, and of its bootstrap
     """
@@ -101,15 +108,17 @@ class ImportancePlan:
 class ImportanceResult:
     """Rows of plain data: treatment, measure ("response", "shrinkage"), unit, value, low, high in every row.
 
-    Values are medians over draws with their intervals; a draw has patients of its own, the same ones at every point.
-    Those of indices are at the middle of the posterior, with SALib's 95 % intervals. More of both measures is better.
+    Values are medians over draws with their intervals; a draw has patients of its own, the same ones at every
+    point. Those of indices are at the middle of the posterior, with SALib's 95 % intervals. More of both
+    measures is better.
 
     levels   state: "as_is", none released; "released", all of them
-    effects  mechanism, what ("gain" of releasing it alone; "loss" of withholding it when all others are released), acts
+    effects  mechanism, what ("gain" of releasing it alone; "loss" of withholding it when all others are
+             released), acts
     indices  mechanism, index ("first", "total"): shares of variance when every degree is even between 0 and 1
     groups   group: what releasing its mechanisms together gains; sum, of the gains of each alone
-    pairs    first, second: what releasing both gains beyond the sum of the two gains (value); joint, the gain of both;
-             best, the share of draws in which no other pair has more
+    pairs    first, second: what releasing both gains beyond the sum of the two gains (value); joint, the gain
+             of both; best, the share of draws in which no other pair has more
     """
 
     plan: ImportancePlan
@@ -123,20 +132,31 @@ class ImportanceResult:
 
 
 def read_importance(data: object, where: str, system: Model, issues: list[Issue]) -> ImportancePlan | None:
-    """The plan of a file's table [importance], the file's place being `where`; none where the table has issues."""
+    """The plan of a file's table [importance], the file's place being `where`; none where the table has
+    issues.
+    """
     reader, before = Reader(where, issues), len(issues)
     head, numbers = read_head(reader, data, "importance", _TABLES, _TIMES, _LIMITS)
     if not head:
         return None
     mechanisms = read_all(reader, head, "importance", "mechanisms", mechanism_reader(system))
-    groups = read_all(reader, head, "importance", "groups", together_reader(head.get("mechanisms"))) if "groups" in head else ()
+    groups = (
+        read_all(reader, head, "importance", "groups", together_reader(head.get("mechanisms")))
+        if "groups" in head
+        else ()
+    )
     treatments = read_all(reader, head, "importance", "treatments", given_reader(system))
-    covariates = read_numbers(reader, head.get("covariates", {}), "importance.covariates", REGISTER, "{ LESIONS = 2 }")
+    covariates = read_numbers(
+        reader, head.get("covariates", {}), "importance.covariates", REGISTER, "{ LESIONS = 2 }"
+    )
     contexts = biology_reader(system)(reader, head, "importance").contexts if head.get("contexts") else ()
     for key, value in covariates:
         if key in REGISTER and not REGISTER[key].low <= value <= REGISTER[key].high:
-            reader.add(f"importance.covariates.{key}", f"{value:g} {REGISTER[key].unit} is not plausible",
-                       f"from {REGISTER[key].low:g} to {REGISTER[key].high:g}")
+            reader.add(
+                f"importance.covariates.{key}",
+                f"{value:g} {REGISTER[key].unit} is not plausible",
+                f"from {REGISTER[key].low:g} to {REGISTER[key].high:g}",
+            )
     _check(reader, head, mechanisms, numbers)
     if len(issues) > before:
         return None
@@ -149,16 +169,26 @@ def _check(reader: Reader, head: dict, mechanisms: tuple[Mechanism, ...], number
         reader.add("importance.mechanisms", f"{twice} is named twice", "a line belongs to one mechanism")
     samples = numbers.get("samples", 2)
     if whole(samples, *_LIMITS["samples"]) and samples & (samples - 1):
-        reader.add("importance.samples", f"{samples} is not a power of two", "write 64, 128, 256 …: others spoil the design")
+        reader.add(
+            "importance.samples",
+            f"{samples} is not a power of two",
+            "write 64, 128, 256 …: others spoil the design",
+        )
     visits, until, read = (numbers[k] for k in ("visits", "until", "read"))
     if {"visits", "until", "read"} <= set(head) and (visits > until or read > until):
-        reader.add("importance.until", f"scans end on day {until:g}, before day {max(visits, read):g}",
-                   "let them end after the first one and after the day of reading")
+        reader.add(
+            "importance.until",
+            f"scans end on day {until:g}, before day {max(visits, read):g}",
+            "let them end after the first one and after the day of reading",
+        )
 
 
-def importance(plan: ImportancePlan, points: Sequence[Point],
-               tell: Tell = lambda what, done, of: None) -> ImportanceResult:
-    """Runs a plan at draws of the parameters (see `pkpd.fit.result.points`); of one point, at patients drawn anew each time."""
+def importance(
+    plan: ImportancePlan, points: Sequence[Point], tell: Tell = lambda what, done, of: None
+) -> ImportanceResult:
+    """Runs a plan at draws of the parameters (see `pkpd.fit.result.points`); of one point, at patients drawn
+    anew each time.
+    """
     from pkpd.solve.compile import kernels
 
     kernels(plan.system)
@@ -178,8 +208,11 @@ def importance(plan: ImportancePlan, points: Sequence[Point],
     sampled = np.concatenate(found[:split]).reshape(len(plan.treatments), len(design), -1)
     drawn = np.array(found[split:]).reshape(len(plan.treatments), len(sets), len(single), -1)
     acts = _acting(drawn[..., list(MEASURES).index("shrinkage")], len(plan.mechanisms))
-    tables = [_Table(plan, t, m, drawn[i, :, :, j], sampled[i, :, j], acts)
-              for i, t in enumerate(plan.treatments) for j, m in enumerate(MEASURES)]
+    tables = [
+        _Table(plan, t, m, drawn[i, :, :, j], sampled[i, :, j], acts)
+        for i, t in enumerate(plan.treatments)
+        for j, m in enumerate(MEASURES)
+    ]
     rows = {name: tuple(x for t in tables for x in getattr(t, name)()) for name in TABLES}
     return ImportanceResult(plan, **rows, draws=len(sets), failures=tuple(dict.fromkeys(failures)))
 
@@ -197,13 +230,17 @@ def releases(plan: ImportancePlan) -> np.ndarray:
 def _task(plan: ImportancePlan, task: tuple[Point, str, Given, np.ndarray]) -> tuple[np.ndarray, list[str]]:
     """Means of the measures over patients (point, measure), and failures."""
     at, key, given, degrees = task
-    patients = people(plan.system, at, plan.contexts, plan.covariates, plan.patients, (plan.seed, "importance", key))
+    patients = people(
+        plan.system, at, plan.contexts, plan.covariates, plan.patients, (plan.seed, "importance", key)
+    )
     start = settled(plan.system, patients, plan.run_in, _RTOL)
     wholly = [ends(plan.system, m, patients, at) for m in plan.mechanisms]
     parts, failures = [], [f"importance, {key}, {f}" for f in start.failures]
     size = max(1, _AT_ONCE // len(patients))
-    for piece in (degrees[i: i + size] for i in range(0, len(degrees), size)):
-        values, failed = scanned(plan, given, released(patients, wholly, piece), np.tile(start.states[:, 0], (len(piece), 1)))
+    for piece in (degrees[i : i + size] for i in range(0, len(degrees), size)):
+        values, failed = scanned(
+            plan, given, released(patients, wholly, piece), np.tile(start.states[:, 0], (len(piece), 1))
+        )
         parts.append(values.reshape(len(piece), len(patients), -1))
         failures += [f"importance, {key}, {given.name}, {f}" for f in failed]
     values = np.concatenate(parts)
@@ -211,16 +248,21 @@ def _task(plan: ImportancePlan, task: tuple[Point, str, Given, np.ndarray]) -> t
     return values[:, known].mean(axis=1), failures
 
 
-def scanned(plan: ImportancePlan, given: Given, patients: Population, start: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Response (% of one patient: 0 or 100) and shrinkage of each patient, (patient, measure), and who failed.
+def scanned(
+    plan: ImportancePlan, given: Given, patients: Population, start: np.ndarray
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Response (% of one patient: 0 or 100) and shrinkage of each patient, (patient, measure), and who
+    failed.
 
-    Scans are read without error, no new lesion is looked for, no response is confirmed. Missing in a patient who failed or has
-    no measurable lesion.
+    Scans are read without error, no new lesion is looked for, no response is confirmed. Missing in a patient
+    who failed or has no measurable lesion.
     """
     run = followed(plan.system, patients, given, start, plan.days, _RTOL)
     criteria = CRITERIA["RECIST 1.1"]
     organs = [p.name for p in plan.system.parts if p.use == "tumours/lesion"]
-    total = np.sum([target_sum(d, d[:, 0], criteria) for o in organs for d in [copies(run, o, "diameter")]], axis=0)
+    total = np.sum(
+        [target_sum(d, d[:, 0], criteria) for o in organs for d in [copies(run, o, "diameter")]], axis=0
+    )
     scans = np.isin(plan.days, np.arange(0, plan.until + 1e-6, plan.visits).round(6))
     partial_response, _ = standing(total[:, scans], np.ones((len(total), scans.sum())), criteria)
     worse = np.maximum.accumulate(progressed(total[:, scans], criteria), axis=1)
@@ -232,12 +274,12 @@ def scanned(plan: ImportancePlan, given: Given, patients: Population, start: np.
 
 def _gains(values: np.ndarray, count: int) -> np.ndarray:
     """What releasing each mechanism alone gains (…, mechanism), of values at `releases` (…, point)."""
-    return values[..., 2: 2 + count] - values[..., :1]
+    return values[..., 2 : 2 + count] - values[..., :1]
 
 
 def _losses(values: np.ndarray, count: int) -> np.ndarray:
     """What withholding each mechanism loses when all others are released."""
-    return values[..., 1:2] - values[..., 2 + count: 2 + 2 * count]
+    return values[..., 1:2] - values[..., 2 + count : 2 + 2 * count]
 
 
 def _acting(shrinkage: np.ndarray, count: int) -> np.ndarray:
@@ -258,28 +300,40 @@ class _Table:
     acts: np.ndarray
 
     def _row(self, draws: np.ndarray, difference: bool = True, **head: object) -> dict:
-        return {"treatment": self.given.name, **head, "measure": self.measure, "unit": MEASURES[self.measure][1 + difference],
-                **interval(draws)}
+        return {
+            "treatment": self.given.name,
+            **head,
+            "measure": self.measure,
+            "unit": MEASURES[self.measure][1 + difference],
+            **interval(draws),
+        }
 
     def levels(self) -> list[dict]:
-        return [self._row(self.drawn[:, i], False, state=state) for i, state in enumerate(("as_is", "released"))]
+        return [
+            self._row(self.drawn[:, i], False, state=state) for i, state in enumerate(("as_is", "released"))
+        ]
 
     def effects(self) -> list[dict]:
         n = len(self.plan.mechanisms)
         columns = [("gain", _gains(self.drawn, n)), ("loss", _losses(self.drawn, n))]
-        return [self._row(values[:, i], mechanism=m.name, what=what, acts=bool(self.acts[i]))
-                for i, m in enumerate(self.plan.mechanisms) for what, values in columns]
+        return [
+            self._row(values[:, i], mechanism=m.name, what=what, acts=bool(self.acts[i]))
+            for i, m in enumerate(self.plan.mechanisms)
+            for what, values in columns
+        ]
 
     def pairs(self) -> list[dict]:
         names = [m.name for m in self.plan.mechanisms]
         gains = _gains(self.drawn, len(names))
         pairs = list(combinations(range(len(names)), 2))
         first = 2 + 2 * len(names)
-        joint = self.drawn[:, first: first + len(pairs)] - self.drawn[:, :1]
+        joint = self.drawn[:, first : first + len(pairs)] - self.drawn[:, :1]
         more = joint - np.stack([gains[:, i] + gains[:, j] for i, j in pairs], axis=1) if pairs else joint
         best = (more == more.max(axis=1, keepdims=True)) & (more > 0) if pairs else more > 0
-        return [self._row(own, first=names[i], second=names[j], joint=interval(both), best=float(share))
-                for (i, j), own, both, share in zip(pairs, more.T, joint.T, best.mean(axis=0), strict=True)]
+        return [
+            self._row(own, first=names[i], second=names[j], joint=interval(both), best=float(share))
+            for (i, j), own, both, share in zip(pairs, more.T, joint.T, best.mean(axis=0), strict=True)
+        ]
 
     def groups(self) -> list[dict]:
         names, rows = [m.name for m in self.plan.mechanisms], []
@@ -293,8 +347,20 @@ class _Table:
         found, rows = variance.indices(names, self.sampled, self.plan.resamples, self.plan.seed), []
         for i, m in enumerate(self.plan.mechanisms):
             for index, key in (("first", "S1"), ("total", "ST")):
-                value, half = (None, 0.0) if found is None else (float(found[key][i]), float(found[f"{key}_conf"][i]))
+                value, half = (
+                    (None, 0.0) if found is None else (float(found[key][i]), float(found[f"{key}_conf"][i]))
+                )
                 low, high = (None, None) if value is None else (value - half, value + half)
-                rows.append({"treatment": self.given.name, "mechanism": m.name, "index": index, "measure": self.measure,
-                             "unit": "1", "value": value, "low": low, "high": high})
+                rows.append(
+                    {
+                        "treatment": self.given.name,
+                        "mechanism": m.name,
+                        "index": index,
+                        "measure": self.measure,
+                        "unit": "1",
+                        "value": value,
+                        "low": low,
+                        "high": high,
+                    }
+                )
         return rows

@@ -1,8 +1,9 @@
-"""The liver's effect on a lesion elsewhere, in paired virtual patients, split by the terms of the liver's tolerance.
+"""The liver's effect on a lesion elsewhere, in paired virtual patients, split by the terms of the liver's
+tolerance.
 
-Both patients of a pair have the same two lesions. The one that is read lies outside the liver in both; the other lies in the
-liver of one, and in an organ of its own outside it in the other. All else is equal: with the terms of tolerance at zero the two
-patients do not differ.
+Both patients of a pair have the same two lesions. The one that is read lies outside the liver in both; the
+other lies in the liver of one, and in an organ of its own outside it in the other. All else is equal: with
+the terms of tolerance at zero the two patients do not differ.
 """
 
 from __future__ import annotations
@@ -92,13 +93,17 @@ class LiverPlan:
 class LiverResult:
     """Rows of plain data: biology, treatment, measure, unit, value, low, high in every row.
 
-    Values are medians over draws with their intervals; a draw has patients of its own, the same ones in every arm.
+    Values are medians over draws with their intervals; a draw has patients of its own, the same ones in every
+    arm.
 
-    arms         arm (of lesion_pairs.ARMS): the mean of each measure, of patients whose other lesion lies there
-    differences  kept (names of terms): the liver, with these terms of its tolerance alone, less the organ apart
-    split        what, term: the whole difference ("whole"), what is left without a term ("left"), with it alone ("alone"), each
-                 term's part averaged over the orders in which terms can be taken out ("part"), what is left without any
-                 ("remainder"), the whole less remainder and what terms add alone ("interaction")
+    arms         arm (of lesion_pairs.ARMS): the mean of each measure, of patients whose other lesion lies
+                 there
+    differences  kept (names of terms): the liver, with these terms of its tolerance alone, less the organ
+                 apart
+    split        what, term: the whole difference ("whole"), what is left without a term ("left"), with it
+                 alone ("alone"), each term's part averaged over the orders in which terms can be taken out
+                 ("part"), what is left without any ("remainder"), the whole less remainder and what terms add
+                 alone ("interaction")
     ratios       kept: circulating CD8 cells with the liver over those without, geometric means
     steps        step (of lesion_pairs.STEPS): one arm less another; "all" is the sum of the others
     """
@@ -114,9 +119,13 @@ class LiverResult:
 
 
 def read_liver_effect(data: object, where: str, system: Model, issues: list[Issue]) -> LiverPlan | None:
-    """The plan of a file's table [liver_effect], the file's place being `where`; none where the table has issues."""
+    """The plan of a file's table [liver_effect], the file's place being `where`; none where the table has
+    issues.
+    """
     reader, before = Reader(where, issues), len(issues)
-    head, numbers = read_head(reader, data, "liver_effect", ("biologies", "treatments", "terms", "shrinks"), _TIMES, _LIMITS)
+    head, numbers = read_head(
+        reader, data, "liver_effect", ("biologies", "treatments", "terms", "shrinks"), _TIMES, _LIMITS
+    )
     if not head:
         return None
     biologies = read_all(reader, head, "liver_effect", "biologies", biology_reader(system))
@@ -126,17 +135,33 @@ def read_liver_effect(data: object, where: str, system: Model, issues: list[Issu
     if not is_number(shrinks) or not 0 < shrinks < 1:
         reader.add("liver_effect.shrinks", f"{shown(shrinks)} is not a share", "write shrinks = 0.3")
     if len(terms) > 4:
-        reader.add("liver_effect.terms", f"{len(terms)} terms make {2 ** len(terms)} combinations", "name four at most")
+        reader.add(
+            "liver_effect.terms",
+            f"{len(terms)} terms make {2 ** len(terms)} combinations",
+            "name four at most",
+        )
     missing = [x for x in pairs.INPUTS if x not in system.inputs]
     if missing:
-        reader.add("liver_effect", f"{system.name} has no input {missing[0]!r}", "use systems/crlm_immune, or one with its parts")
+        reader.add(
+            "liver_effect",
+            f"{system.name} has no input {missing[0]!r}",
+            "use systems/crlm_immune, or one with its parts",
+        )
     if {"visits", "until"} <= set(head) and numbers["until"] < numbers["visits"]:
         reader.add("liver_effect.until", "comes before the first scan", "let it be the day of a scan")
-    return None if len(issues) > before else LiverPlan(system, biologies, treatments, terms, shrinks=float(shrinks), **numbers)
+    return (
+        None
+        if len(issues) > before
+        else LiverPlan(system, biologies, treatments, terms, shrinks=float(shrinks), **numbers)
+    )
 
 
-def liver_effect(plan: LiverPlan, points: Sequence[Point], tell: Tell = lambda what, done, of: None) -> LiverResult:
-    """Runs a plan at draws of the parameters (see `pkpd.fit.result.points`); of one point, at patients drawn anew each time."""
+def liver_effect(
+    plan: LiverPlan, points: Sequence[Point], tell: Tell = lambda what, done, of: None
+) -> LiverResult:
+    """Runs a plan at draws of the parameters (see `pkpd.fit.result.points`); of one point, at patients drawn
+    anew each time.
+    """
     from pkpd.solve.compile import kernels
 
     kernels(plan.system)
@@ -150,9 +175,12 @@ def liver_effect(plan: LiverPlan, points: Sequence[Point], tell: Tell = lambda w
         tell("pairing lesions", len(found), len(tasks))
     tables = []
     for i, biology in enumerate(plan.biologies):
-        own = found[i * len(sets): (i + 1) * len(sets)]
-        tables += [_Table(plan, biology, t, m, {arm: np.array([f[arm][j, k] for f in own]) for arm in own[0]})
-                   for j, t in enumerate(plan.treatments) for k, m in enumerate(MEASURES)]
+        own = found[i * len(sets) : (i + 1) * len(sets)]
+        tables += [
+            _Table(plan, biology, t, m, {arm: np.array([f[arm][j, k] for f in own]) for arm in own[0]})
+            for j, t in enumerate(plan.treatments)
+            for k, m in enumerate(MEASURES)
+        ]
     rows = {name: tuple(row for t in tables for row in getattr(t, name)()) for name in TABLES}
     return LiverResult(plan, **rows, draws=len(sets), failures=tuple(dict.fromkeys(failures)))
 
@@ -165,7 +193,7 @@ def _task(plan: LiverPlan, task: tuple[Point, int, Biology]) -> tuple[dict[str, 
     arms = pairs.placed(plan.system, plan.terms, patients, at)
     values, failures = [], []
     size = max(1, _AT_ONCE // plan.patients)
-    for some in (list(arms.values())[i: i + size] for i in range(0, len(arms), size)):
+    for some in (list(arms.values())[i : i + size] for i in range(0, len(arms), size)):
         own, failed = _measured(plan, some)
         values += own
         failures += [f"liver effect, {biology.name}, draw {k + 1}, {f}" for f in failed]
@@ -196,8 +224,14 @@ class _Table:
     means: dict[str, np.ndarray]
 
     def _row(self, draws: np.ndarray, difference: bool = True, **head: object) -> dict:
-        return {"biology": self.biology.name, "treatment": self.given.name, **head, "measure": self.measure,
-                "unit": MEASURES[self.measure][1 + difference], **interval(draws)}
+        return {
+            "biology": self.biology.name,
+            "treatment": self.given.name,
+            **head,
+            "measure": self.measure,
+            "unit": MEASURES[self.measure][1 + difference],
+            **interval(draws),
+        }
 
     def _with(self, kept: Kept) -> np.ndarray:
         return self.means[pairs.arm(kept, len(self.plan.terms))] - self.means["apart"]
@@ -214,10 +248,16 @@ class _Table:
     def ratios(self) -> list[dict]:
         if self.measure != "circulating":
             return []
-        return [{**self._row(np.exp(self._with(kept)), kept=self._names(kept)), "measure": "ratio"} for kept in self.plan.subsets]
+        return [
+            {**self._row(np.exp(self._with(kept)), kept=self._names(kept)), "measure": "ratio"}
+            for kept in self.plan.subsets
+        ]
 
     def steps(self) -> list[dict]:
-        return [self._row(self.means[one] - self.means[other], step=step) for step, (one, other) in pairs.STEPS.items()]
+        return [
+            self._row(self.means[one] - self.means[other], step=step)
+            for step, (one, other) in pairs.STEPS.items()
+        ]
 
     def split(self) -> list[dict]:
         every = self.plan.subsets[-1]
@@ -226,14 +266,21 @@ class _Table:
         rows = [self._row(whole, what="whole", term="")]
         for i in every:
             left = self._with(tuple(j for j in every if j != i))
-            rows += [self._row(x, what=what, term=self.plan.terms[i].name)
-                     for what, x in (("left", left), ("alone", alone[i]), ("part", self._part(i)))]
+            rows += [
+                self._row(x, what=what, term=self.plan.terms[i].name)
+                for what, x in (("left", left), ("alone", alone[i]), ("part", self._part(i)))
+            ]
         together = sum((a - remainder for a in alone), np.zeros(len(whole)))
-        return [*rows, self._row(remainder, what="remainder", term=""),
-                self._row(whole - remainder - together, what="interaction", term="")]
+        return [
+            *rows,
+            self._row(remainder, what="remainder", term=""),
+            self._row(whole - remainder - together, what="interaction", term=""),
+        ]
 
     def _part(self, i: int) -> np.ndarray:
-        """Shapley's value of a term: what it adds to those before it, averaged over all orders; the parts add up."""
+        """Shapley's value of a term: what it adds to those before it, averaged over all orders; the parts add
+        up.
+        """
         count, found = len(self.plan.terms), np.zeros(len(self.means["apart"]))
         for kept in self.plan.subsets:
             if i not in kept:

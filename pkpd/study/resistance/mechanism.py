@@ -1,4 +1,6 @@
-"""Mechanisms of resistance, biologies and treatments as a study's file names them, and patients in whom they are released."""
+"""Mechanisms of resistance, biologies and treatments as a study's file names them, and patients in whom they
+are released.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,13 @@ from pkpd.trial.therapies import check_blocked
 
 T = TypeVar("T")
 Context = tuple[str, Parameters]
-_KEYS = {"treatments": ("name", "title", "sets"), "biologies": ("name", "title", "contexts"), "terms": ("name", "title", "lines"),
-         "mechanisms": ("name", "title", "lines", "released"), "groups": ("name", "title", "mechanisms")}
+_KEYS = {
+    "treatments": ("name", "title", "sets"),
+    "biologies": ("name", "title", "contexts"),
+    "terms": ("name", "title", "lines"),
+    "mechanisms": ("name", "title", "lines", "released"),
+    "groups": ("name", "title", "mechanisms"),
+}
 _RELEASED = "write released = FACTOR, { to = VALUE } in the model's unit, or { as = CONTEXT }"
 
 
@@ -65,10 +72,14 @@ class Together:
     mechanisms: tuple[str, ...]
 
 
-def read_all(reader: Reader, data: dict, section: str, key: str, read: Callable[[Reader, dict, str], T | None]) -> tuple[T, ...]:
+def read_all(
+    reader: Reader, data: dict, section: str, key: str, read: Callable[[Reader, dict, str], T | None]
+) -> tuple[T, ...]:
     """The entries of a list of tables, at least one, each with a name of its own and a title."""
     found, names = [], []
-    for at, entry in rows(data.get(key), f"{reader.where}: {section}.{key}", (*_KEYS[key], "where", "seen"), reader.issues):
+    for at, entry in rows(
+        data.get(key), f"{reader.where}: {section}.{key}", (*_KEYS[key], "where", "seen"), reader.issues
+    ):
         place, before = at.removeprefix(f"{reader.where}: "), len(reader.issues)
         names.append(text(entry, "name", at, reader.issues, need=True))
         text(entry, "title", at, reader.issues, need=True)
@@ -84,32 +95,47 @@ def read_all(reader: Reader, data: dict, section: str, key: str, read: Callable[
 
 def given_reader(system: Model) -> Callable[[Reader, dict, str], Given]:
     """Reads a treatment: inputs of the system at constant values, none if untreated."""
+
     def read(reader: Reader, entry: dict, place: str) -> Given:
-        sets = read_numbers(reader, entry.get("sets", {}), f"{place}.sets", system.inputs, '{ "therapy.PD1" = 0.95 }')
+        sets = read_numbers(
+            reader, entry.get("sets", {}), f"{place}.sets", system.inputs, '{ "therapy.PD1" = 0.95 }'
+        )
         check_blocked(dict(sets), system, f"{reader.where}: {place}.sets", reader.issues)
         return Given(str(entry.get("name")), str(entry.get("title")), sets)
+
     return read
 
 
 def biology_reader(system: Model) -> Callable[[Reader, dict, str], Biology]:
     """Reads a biology: contexts by name."""
+
     def read(reader: Reader, entry: dict, place: str) -> Biology:
         names = _texts(reader, entry.get("contexts", []), f"{place}.contexts")
         found = (read_context(reader, name, f"{place}.contexts", system) for name in names)
-        return Biology(str(entry.get("name")), str(entry.get("title")), tuple(c for c in found if c is not None))
+        return Biology(
+            str(entry.get("name")), str(entry.get("title")), tuple(c for c in found if c is not None)
+        )
+
     return read
 
 
 def together_reader(mechanisms: object) -> Callable[[Reader, dict, str], Together]:
     """Reads a group of the mechanisms that a file's list of tables names."""
-    known = [str(m.get("name")) for m in (mechanisms if isinstance(mechanisms, list) else ()) if isinstance(m, dict)]
+    known = [
+        str(m.get("name"))
+        for m in (mechanisms if isinstance(mechanisms, list) else ())
+        if isinstance(m, dict)
+    ]
 
     def read(reader: Reader, entry: dict, place: str) -> Together:
         names = _texts(reader, entry.get("mechanisms"), f"{place}.mechanisms")
         for name in names:
             if known and name not in known:
-                reader.add(f"{place}.mechanisms", f"{name!r} is not a mechanism of the plan", nearest(name, known))
+                reader.add(
+                    f"{place}.mechanisms", f"{name!r} is not a mechanism of the plan", nearest(name, known)
+                )
         return Together(str(entry.get("name")), str(entry.get("title")), names)
+
     return read
 
 
@@ -121,6 +147,7 @@ def term_reader(system: Model) -> Callable[[Reader, dict, str], Mechanism | None
 
 def mechanism_reader(system: Model) -> Callable[[Reader, dict, str], Mechanism | None]:
     """Reads a mechanism: its lines, and what they are when it is released."""
+
     def read(reader: Reader, entry: dict, place: str) -> Mechanism | None:
         lines = _texts(reader, entry.get("lines"), f"{place}.lines")
         known = {line_for(i) for i in system.inputs}
@@ -129,7 +156,12 @@ def mechanism_reader(system: Model) -> Callable[[Reader, dict, str], Mechanism |
                 reader.add(f"{place}.lines", f"{line!r} is not a line of {system.name}", nearest(line, known))
         ends = _ends(reader, entry.get("released"), f"{place}.released", lines, system)
         plain = Mechanism(str(entry.get("name")), str(entry.get("title")), lines)
-        return None if ends is None else replace(plain, where=entry.get("where", ""), seen=entry.get("seen", "user"), **ends)
+        return (
+            None
+            if ends is None
+            else replace(plain, where=entry.get("where", ""), seen=entry.get("seen", "user"), **ends)
+        )
+
     return read
 
 
@@ -140,7 +172,9 @@ def _ends(reader: Reader, value: object, place: str, lines: tuple[str, ...], sys
     if is_number(entry.get("to")):
         return {"to": float(entry["to"])}
     if not isinstance(entry.get("as"), str):
-        reader.add(place, "is missing" if value is None else f"{shown(value)} does not say what is left", _RELEASED)
+        reader.add(
+            place, "is missing" if value is None else f"{shown(value)} does not say what is left", _RELEASED
+        )
         return None
     context = read_context(reader, entry["as"], f"{place}.as", system)
     own = {v.name for v in context[1].values} if context else set(lines)
@@ -161,7 +195,9 @@ def read_context(reader: Reader, name: str, place: str, system: Model) -> Contex
     return None
 
 
-def read_numbers(reader: Reader, value: object, place: str, known: Iterable[str], like: str) -> tuple[tuple[str, float], ...]:
+def read_numbers(
+    reader: Reader, value: object, place: str, known: Iterable[str], like: str
+) -> tuple[tuple[str, float], ...]:
     """Names that are known, each with a number."""
     if not isinstance(value, dict) or not all(map(is_number, value.values())):
         reader.add(place, f"{shown(value)} does not give numbers", f"write {like}")
@@ -174,13 +210,21 @@ def read_numbers(reader: Reader, value: object, place: str, known: Iterable[str]
 
 def _texts(reader: Reader, value: object, place: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value or not all(isinstance(x, str) and x for x in value):
-        reader.add(place, "is missing" if value is None else f"{shown(value)} is not a list of names", 'write ["…"]')
+        reader.add(
+            place, "is missing" if value is None else f"{shown(value)} is not a list of names", 'write ["…"]'
+        )
         return ()
     return tuple(value)
 
 
-def read_head(reader: Reader, data: object, section: str, tables: Iterable[str], times: Iterable[str],
-              limits: dict[str, tuple[int, int]]) -> tuple[dict, dict]:
+def read_head(
+    reader: Reader,
+    data: object,
+    section: str,
+    tables: Iterable[str],
+    times: Iterable[str],
+    limits: dict[str, tuple[int, int]],
+) -> tuple[dict, dict]:
     """A table with its keys checked; its title, text, times (days) and whole numbers."""
     place = f"{reader.where}: {section}"
     head = table(data, place, ("title", "text", *times, *limits, *tables), reader.issues)
@@ -206,7 +250,9 @@ def thinned(points: Sequence[Point], count: int) -> list[Point]:
     """So many of the points, evenly taken; of one point as many times, for patients drawn anew each time."""
     if len(points) == 1:
         return [points[0]] * count
-    return [points[i] for i in np.unique(np.linspace(0, len(points) - 1, min(count, len(points))).astype(int))]
+    return [
+        points[i] for i in np.unique(np.linspace(0, len(points) - 1, min(count, len(points))).astype(int))
+    ]
 
 
 def laid(at: Point, contexts: Sequence[Context]) -> Parameters:
@@ -214,9 +260,17 @@ def laid(at: Point, contexts: Sequence[Context]) -> Parameters:
     return reduce(merge, (at.within(name, own) for name, own in contexts), at.parameters)
 
 
-def people(system: Model, at: Point, contexts: Sequence[Context], covariates: Sequence[tuple[str, float]], n: int,
-           key: tuple[int, str, str]) -> Population:
-    """Patients of one biology under a point; those of one number and key are at the same quantiles in every biology."""
+def people(
+    system: Model,
+    at: Point,
+    contexts: Sequence[Context],
+    covariates: Sequence[tuple[str, float]],
+    n: int,
+    key: tuple[int, str, str],
+) -> Population:
+    """Patients of one biology under a point; those of one number and key are at the same quantiles in every
+    biology.
+    """
     return draw(system, laid(at, contexts), n, *key, covariates=dict(covariates))
 
 
@@ -237,10 +291,13 @@ def ends(system: Model, mechanism: Mechanism, patients: Population, at: Point) -
     return {n: patients[n] * mechanism.times for n in names}
 
 
-def released(patients: Population, wholly: Sequence[dict[str, np.ndarray]], degrees: np.ndarray) -> Population:
+def released(
+    patients: Population, wholly: Sequence[dict[str, np.ndarray]], degrees: np.ndarray
+) -> Population:
     """The patients again and again, each time with mechanisms released by other degrees.
 
-    wholly   what the inputs of each mechanism are at a degree of 1 (see `ends`); degrees (time, mechanism), from 0 to 1
+    wholly   what the inputs of each mechanism are at a degree of 1 (see `ends`); degrees (time, mechanism),
+             from 0 to 1
     """
     times, n = len(degrees), len(patients)
     inputs = np.tile(patients.inputs, (times, 1))
@@ -248,7 +305,9 @@ def released(patients: Population, wholly: Sequence[dict[str, np.ndarray]], degr
         part = np.repeat(degrees[:, j], n)
         for name, end in values.items():
             column = patients.names.index(name)
-            inputs[:, column] = inputs[:, column] * (1 - part) + np.tile(end, times) * part  # exact at both ends
+            inputs[:, column] = (
+                inputs[:, column] * (1 - part) + np.tile(end, times) * part
+            )  # exact at both ends
     return crowd(patients.names, inputs)
 
 
@@ -257,8 +316,12 @@ def crowd(names: tuple[str, ...], inputs: np.ndarray) -> Population:
     return Population(names, inputs, {}, rows=np.arange(len(inputs)))
 
 
-def followed(system: Model, patients: Population, given: Given, start: np.ndarray, days: np.ndarray, rtol: float) -> Simulation:
-    """Patients under a treatment that is constant from day 0, from states of that day; one who fails has missing states."""
+def followed(
+    system: Model, patients: Population, given: Given, start: np.ndarray, days: np.ndarray, rtol: float
+) -> Simulation:
+    """Patients under a treatment that is constant from day 0, from states of that day; one who fails has
+    missing states.
+    """
     treated = patients.with_inputs(dict(given.sets))
     run = simulate(system, treated, None, days, start=np.nan_to_num(start), rtol=rtol, strict=False)
     lost = np.any(np.isnan(start), axis=1, keepdims=True)

@@ -1,4 +1,6 @@
-"""Published figures beside the arms of a study of resistance: which are of an arm’s population, what is predicted of those."""
+"""Published figures beside the arms of a study of resistance: which are of an arm’s population, what is
+predicted of those.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +32,8 @@ _PUBLISHED = ("figure", "cohorts", "drugs", "label")
 class Shown:
     """A published figure, the arms it is drawn beside, and what it is measured as.
 
-    `apart` says why the figure is not that of the arm: it is compared only where there is no reason. `besides` is what else
-    differs in how patients were read.
+    `apart` says why the figure is not that of the arm: it is compared only where there is no reason.
+    `besides` is what else differs in how patients were read.
     """
 
     trial: Trial
@@ -55,30 +57,58 @@ def measured_as(figure: Figure) -> str:
 def read_published(data: dict, where: str, grid: Grid, issues: list[Issue]) -> tuple[Shown, ...]:
     """The published figures that are drawn beside the arms."""
     trials: dict[str, Trial] = {}
-    found = [_shown(entry, place, grid, trials, issues)
-             for place, entry in rows(data.get("published"), f"{where}: published", _PUBLISHED, issues)]
+    found = [
+        _shown(entry, place, grid, trials, issues)
+        for place, entry in rows(data.get("published"), f"{where}: published", _PUBLISHED, issues)
+    ]
     return tuple(s for s in found if s is not None)
 
 
-def _shown(entry: dict, place: str, grid: Grid, trials: dict[str, Trial], issues: list[Issue]) -> Shown | None:
+def _shown(
+    entry: dict, place: str, grid: Grid, trials: dict[str, Trial], issues: list[Issue]
+) -> Shown | None:
     before = len(issues)
-    key, drugs, label = (text(entry, k, place, issues, need=k != "label") for k in ("figure", "drugs", "label"))
-    cohorts, known, combinations = entry.get("cohorts"), [c.name for c in grid.cohorts], [d.name for d in grid.drugs]
+    key, drugs, label = (
+        text(entry, k, place, issues, need=k != "label") for k in ("figure", "drugs", "label")
+    )
+    cohorts, known, combinations = (
+        entry.get("cohorts"),
+        [c.name for c in grid.cohorts],
+        [d.name for d in grid.drugs],
+    )
     for name in cohorts if isinstance(cohorts, list) and cohorts else [cohorts]:
         if name not in known:
-            issues.append(Issue(f"{place}.cohorts", f"{shown(name)} is not a cohort of the file", nearest(str(name), known)))
+            issues.append(
+                Issue(
+                    f"{place}.cohorts",
+                    f"{shown(name)} is not a cohort of the file",
+                    nearest(str(name), known),
+                )
+            )
     if drugs and drugs not in combinations:
-        issues.append(Issue(f"{place}.drugs", f"{drugs!r} is not one of the file's", nearest(drugs, combinations)))
+        issues.append(
+            Issue(f"{place}.drugs", f"{drugs!r} is not one of the file's", nearest(drugs, combinations))
+        )
     found = _published(key, f"{place}.figure", trials, issues) if key else None
     if found is None or len(issues) > before or not isinstance(cohorts, list):
         return None
     trial, figure = found
     own = tuple(dict.fromkeys(cohorts))
-    return Shown(trial, figure, own, drugs, measured_as(figure), label or trial.title.partition(":")[0],
-                 _apart(grid, own, drugs, trial, figure), _besides(grid.trial, trial))
+    return Shown(
+        trial=trial,
+        figure=figure,
+        cohorts=own,
+        drugs=drugs,
+        measure=measured_as(figure),
+        label=label or trial.title.partition(":")[0],
+        apart=_apart(grid, own, drugs, trial, figure),
+        besides=_besides(grid.trial, trial),
+    )
 
 
-def _published(key: str, place: str, trials: dict[str, Trial], issues: list[Issue]) -> tuple[Trial, Figure] | None:
+def _published(
+    key: str, place: str, trials: dict[str, Trial], issues: list[Issue]
+) -> tuple[Trial, Figure] | None:
     """A figure of a trial of the library by `TRIAL/FIGURE:ARM`; each trial is read once."""
     name, _, own = key.rpartition("/")
     try:
@@ -91,10 +121,17 @@ def _published(key: str, place: str, trials: dict[str, Trial], issues: list[Issu
         return None
     figure = next((f for f in trial.figures if f.key == own), None)
     if figure is None:
-        issues.append(Issue(place, f"{trial.name} has no figure {own!r}", nearest(own, [f.key for f in trial.figures])))
+        issues.append(
+            Issue(place, f"{trial.name} has no figure {own!r}", nearest(own, [f.key for f in trial.figures]))
+        )
     elif not measured_as(figure) or not trial.scans:
-        issues.append(Issue(place, f"{own!r} is none of what is measured here", "one of " + ", ".join(measures(""))
-                            + "; disease control at 16 weeks, duration at 12 months"))
+        issues.append(
+            Issue(
+                place,
+                f"{own!r} is none of what is measured here",
+                "one of " + ", ".join(measures("")) + "; disease control at 16 weeks, duration at 12 months",
+            )
+        )
     elif figure.value is None:
         issues.append(Issue(place, f"{own!r} has no value", "name a figure that was seen"))
     else:
@@ -146,15 +183,21 @@ def _contexts(arm: Arm) -> str:
     return " or ".join(dict.fromkeys(" with ".join(g.contexts) or "none" for g in arm.patients))
 
 
-def predicted(grid: Grid, shown: Shown, arms: dict[str, Readout | Followed], seed: int, draw: int) -> np.ndarray:
-    """A published figure, in its own unit, in trials of its own size resampled from the arm; none where it is not the arm's."""
+def predicted(
+    grid: Grid, shown: Shown, arms: dict[str, Readout | Followed], seed: int, draw: int
+) -> np.ndarray:
+    """A published figure, in its own unit, in trials of its own size resampled from the arm; none where it is
+    not the arm's.
+    """
     if shown.apart:
         return np.empty(0)
     arm = arms[grid.arm(shown.cohorts[0], shown.drugs).name]
     n = shown.trial.arm(shown.figure.arm).n
     key = (str(seed), "published", called(shown.trial.name), shown.figure.key, str(draw))
     u = uniform(key, TRIALS * n).reshape(TRIALS, n)
-    return figure_values(grid.trial, {shown.figure.arm: arm.take((u * len(arm)).astype(int))}, (shown.figure,))[0]
+    return figure_values(
+        grid.trial, {shown.figure.arm: arm.take((u * len(arm)).astype(int))}, (shown.figure,)
+    )[0]
 
 
 def scale(figure: Figure) -> float:
@@ -163,7 +206,9 @@ def scale(figure: Figure) -> float:
 
 
 def published_row(shown: Shown, trials: np.ndarray, arms: tuple[dict, ...], account: dict | None) -> dict:
-    """A published figure beside what is predicted of it in trials of its own size, and beside the arms' rows."""
+    """A published figure beside what is predicted of it in trials of its own size, and beside the
+    arms' rows.
+    """
     figure, trial = shown.figure, shown.trial
     used = account is not None and figure.key in fitted(account, trial.name)
     by, (low, middle, high) = scale(figure), ends(trials)
@@ -171,21 +216,44 @@ def published_row(shown: Shown, trials: np.ndarray, arms: tuple[dict, ...], acco
     told = [by * x if np.isfinite(x) else None for x in (middle, low, high)]
     value = figure.value
     inside = None if value is None or np.isnan(trials).all() else bool(low <= value <= high)
-    return {"trial": called(trial.name), "figure": figure.name, "arm": figure.arm, "kind": figure.kind,
-            "label": shown.label,
-            "cohorts": list(shown.cohorts), "drugs": shown.drugs, "measure": shown.measure,
-            "unit": MEASURES[shown.measure][1], "n": figure.n,
-            **dict(zip(("published", "low", "high"), own, strict=True)), "level": figure.level if figure.interval else None,
-            "interval_from": _interval_from(figure), "use": "fitted" if used else "context" if shown.apart else "predicted",
-            **dict(zip(("predicted", "predicted_low", "predicted_high"), told, strict=True)),
-            "inside": inside, "lies": _lies(shown, own, arms), "apart": list(shown.apart), "besides": list(shown.besides),
-            "where": figure.where, "seen": figure.seen, "source": figure.source or trial.reference}
+    return {
+        "trial": called(trial.name),
+        "figure": figure.name,
+        "arm": figure.arm,
+        "kind": figure.kind,
+        "label": shown.label,
+        "cohorts": list(shown.cohorts),
+        "drugs": shown.drugs,
+        "measure": shown.measure,
+        "unit": MEASURES[shown.measure][1],
+        "n": figure.n,
+        **dict(zip(("published", "low", "high"), own, strict=True)),
+        "level": figure.level if figure.interval else None,
+        "interval_from": _interval_from(figure),
+        "use": "fitted" if used else "context" if shown.apart else "predicted",
+        **dict(zip(("predicted", "predicted_low", "predicted_high"), told, strict=True)),
+        "inside": inside,
+        "lies": _lies(shown, own, arms),
+        "apart": list(shown.apart),
+        "besides": list(shown.besides),
+        "where": figure.where,
+        "seen": figure.seen,
+        "source": figure.source or trial.reference,
+    }
 
 
 def _lies(shown: Shown, own: list[float | None], arms: tuple[dict, ...]) -> str:
-    """Where a figure's interval (its value, if it has none) lies beside those of the arms that it is drawn at."""
-    beside = [r for r in arms if (r["drugs"], r["measure"]) == (shown.drugs, shown.measure) and r["cohort"] in shown.cohorts]
-    beside = [r for r in beside if r["low"] is not None or r["measure"] == "pfs_median"]  # a median that is not reached is late
+    """Where a figure's interval (its value, if it has none) lies beside those of the arms that it is drawn
+    at.
+    """
+    beside = [
+        r
+        for r in arms
+        if (r["drugs"], r["measure"]) == (shown.drugs, shown.measure) and r["cohort"] in shown.cohorts
+    ]
+    beside = [
+        r for r in beside if r["low"] is not None or r["measure"] == "pfs_median"
+    ]  # a median that is not reached is late
     value, low, high = own
     if not beside or value is None:
         return ""

@@ -1,4 +1,6 @@
-"""A study of resistance: response and how long it lasts, by biology, site of disease and drugs, in the same virtual patients."""
+"""A study of resistance: response and how long it lasts, by biology, site of disease and drugs, in the same
+virtual patients.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ _ALL = 1_000_000  # draws of a fit: none has more
 
 @dataclass(frozen=True)
 class ResistanceStudy:
-    """Cohorts under drugs, beside published figures. `account` is the fit's, none for values before any fit."""
+    """Cohorts under drugs, beside published figures. `account` is the fit's, none for values
+    before any fit.
+    """
 
     name: str
     title: str
@@ -60,15 +64,16 @@ class ResistanceStudy:
 
 @dataclass(frozen=True)
 class ResistanceResult:
-    """The tables of a study of resistance, rows of plain data: medians over draws with central intervals (pkpd.fit.intervals).
+    """The tables of a study of resistance, rows of plain data: medians over draws with central intervals
+    (pkpd.fit.intervals).
 
     A draw is one of the fit's posterior with patients of its own, the same ones in every arm.
 
     arms       each measure of each arm
     drugs      each measure under drugs less that under those alone, in the same patients
     sites      each measure at a site less that without, in the same biology and under the same drugs
-    published  published figures; predicted at the published trial's own size where the arm is its population; `lies` is where
-               their intervals lie beside those of the arms, which says less
+    published  published figures; predicted at the published trial's own size where the arm is its population;
+               `lies` is where their intervals lie beside those of the arms, which says less
 
     importance, liver_effect  the two further analyses, where the study's file asks for them
     """
@@ -86,7 +91,17 @@ class ResistanceResult:
 
 _WORDS = ("title", "text", "kind", "disease", "parameters", "fit", "alone", "without")
 _LIMITS = {"patients": (4, 100_000), "draws": (2, 10_000), "seed": (0, 2**63)}
-_TABLES = ("study", "biologies", "sites", "therapies", "treatments", "protocol", "cohorts", "drugs", "published")
+_TABLES = (
+    "study",
+    "biologies",
+    "sites",
+    "therapies",
+    "treatments",
+    "protocol",
+    "cohorts",
+    "drugs",
+    "published",
+)
 _ANALYSES = {"importance": read_importance, "liver_effect": read_liver_effect}
 
 
@@ -95,28 +110,49 @@ def read_resistance(data: dict, name: str, where: str) -> ResistanceStudy:
     issues: list[Issue] = []
     check_keys(data, (*_TABLES, *_ANALYSES), where, issues)
     head = table(data.get("study"), f"{where}: study", (*_WORDS, *_LIMITS, "assumes"), issues)
-    words = {k: text(head, k, f"{where}: study", issues, need=k not in ("text", "parameters")) for k in _WORDS}
+    words = {
+        k: text(head, k, f"{where}: study", issues, need=k not in ("text", "parameters")) for k in _WORDS
+    }
     numbers: dict[str, Any] = dict(library.counts(head, _LIMITS, f"{where}: study", issues))
     assumes = _sentences(head.get("assumes", []), f"{where}: study.assumes", issues)
     found = _calibrated(words, f"{where}: study", issues)
     grid = read_grid(data, name, where, words | {"parameters": words["parameters"] or words["fit"]}, issues)
     beside = read_published(data, where, grid, issues) if grid is not None else ()
-    plans = {k: read(data[k], where, daily_model(words["disease"]), issues) for k, read in _ANALYSES.items()
-             if k in data and found is not None}
+    plans = {
+        k: read(data[k], where, daily_model(words["disease"]), issues)
+        for k, read in _ANALYSES.items()
+        if k in data and found is not None
+    }
     raise_issues(issues)
     assert grid is not None and found is not None
-    return ResistanceStudy(name, words["title"], words["text"], words["fit"], grid, beside, *found, assumes=assumes, **plans,
-                           **numbers)
+    parameters, account = found
+    return ResistanceStudy(
+        name=name,
+        title=words["title"],
+        text=words["text"],
+        fit=words["fit"],
+        grid=grid,
+        shown=beside,
+        parameters=parameters,
+        account=account,
+        assumes=assumes,
+        **plans,
+        **numbers,
+    )
 
 
 def _sentences(value: object, place: str, issues: list[Issue]) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(x, str) and x for x in value):
-        issues.append(Issue(place, f"{shown(value)} is not a list of sentences", 'write assumes = ["…", "…"]'))
+        issues.append(
+            Issue(place, f"{shown(value)} is not a list of sentences", 'write assumes = ["…", "…"]')
+        )
         return ()
     return tuple(value)
 
 
-def _calibrated(words: dict[str, str], where: str, issues: list[Issue]) -> tuple[Parameters, dict | None] | None:
+def _calibrated(
+    words: dict[str, str], where: str, issues: list[Issue]
+) -> tuple[Parameters, dict | None] | None:
     """The disease's parameters with the draws of a fit and its account, or as they are before any."""
     before, fit = len(issues), words["fit"]
     key = "parameters" if fit == "none" else "fit"
@@ -124,7 +160,11 @@ def _calibrated(words: dict[str, str], where: str, issues: list[Issue]) -> tuple
         issues.append(Issue(f"{where}.parameters", "is missing", 'name a parameter set, or a fit: fit = "…"'))
     check_name(("model",), words["disease"], f"{where}.disease", issues)
     if fit in library.names("fit") and fit not in library.names("result"):
-        issues.append(Issue(f"{where}.fit", f"{fit!r} has no result yet", f'run `pkpd fit {fit}`, or write fit = "none"'))
+        issues.append(
+            Issue(
+                f"{where}.fit", f"{fit!r} has no result yet", f'run `pkpd fit {fit}`, or write fit = "none"'
+            )
+        )
     elif fit and fit != "none":
         check_name(("result",), fit, f"{where}.fit", issues)
     if len(issues) > before:
@@ -139,8 +179,13 @@ def _calibrated(words: dict[str, str], where: str, issues: list[Issue]) -> tuple
         issues.append(library.named(error, words[key], f"{where}.{key}"))
         return None
     if found[0].model != disease.name:
-        issues.append(Issue(f"{where}.{key}", f"{words[key]!r} is of {found[0].model}, but the disease is {disease.name}",
-                            "name one of this disease"))
+        issues.append(
+            Issue(
+                f"{where}.{key}",
+                f"{words[key]!r} is of {found[0].model}, but the disease is {disease.name}",
+                "name one of this disease",
+            )
+        )
         return None
     return found
 
@@ -162,19 +207,33 @@ def run_resistance(study: ResistanceStudy, tell: Tell = lambda what, done, of: N
         tell("simulating", len(values), len(sets))
     table_ = _Table(study, np.array(values))
     arms = table_.arms()
-    published = tuple(published_row(s, np.concatenate([x[i] for x in small]), arms, study.account)
-                      for i, s in enumerate(study.shown))
+    published = tuple(
+        published_row(s, np.concatenate([x[i] for x in small]), arms, study.account)
+        for i, s in enumerate(study.shown)
+    )
     every = points(study.parameters, _ALL)
     effect = None if study.liver_effect is None else liver_effect(study.liver_effect, every, tell)
     weights = None if study.importance is None else importance(study.importance, every, tell)
     more = [f for found in (effect, weights) if found is not None for f in found.failures]
-    return ResistanceResult(study, arms, table_.drugs(), table_.sites(), published, len(sets), (*failures, *more), weights,
-                            effect)
+    return ResistanceResult(
+        study=study,
+        arms=arms,
+        drugs=table_.drugs(),
+        sites=table_.sites(),
+        published=published,
+        draws=len(sets),
+        failures=(*failures, *more),
+        importance=weights,
+        liver_effect=effect,
+    )
 
 
-def _under(study: ResistanceStudy, prepared: tuple[Prepared, ...],
-           numbered: tuple[int, Point]) -> tuple[list[str], np.ndarray, list[np.ndarray]]:
-    """Failures, measures (arm, measure), and each published figure in trials of its own size, under one draw."""
+def _under(
+    study: ResistanceStudy, prepared: tuple[Prepared, ...], numbered: tuple[int, Point]
+) -> tuple[list[str], np.ndarray, list[np.ndarray]]:
+    """Failures, measures (arm, measure), and each published figure in trials of its own size,
+    under one draw.
+    """
     i, point = numbered
     arms = {a.arm.name: run_arm(point.of(a.others(f"resistance {i}")), point.parameters) for a in prepared}
     failures = [f"draw {i + 1}, {name}: {text}" for name, r in arms.items() for text in r.failures]
@@ -199,23 +258,40 @@ class _Table:
         self.found = {(c.name, d.name): values[:, i] for i, (c, d, _) in enumerate(self.grid.pairs())}
 
     def arms(self) -> Rows:
-        return tuple(_row({"cohort": c.name, "biology": c.biology, "site": c.site, "drugs": d.name}, own)
-                     for c, d, _ in self.grid.pairs() for own in _columns(self.found[c.name, d.name]))
+        return tuple(
+            _row({"cohort": c.name, "biology": c.biology, "site": c.site, "drugs": d.name}, own)
+            for c, d, _ in self.grid.pairs()
+            for own in _columns(self.found[c.name, d.name])
+        )
 
     def drugs(self) -> Rows:
         alone = self.grid.alone
-        return tuple(_row({"cohort": c.name, "biology": c.biology, "site": c.site, "drugs": d.name, "against": alone}, own)
-                     for c, d, _ in self.grid.pairs() if d.name != alone and self.grid.treats(d.name)
-                     for own in _columns(_less(self.found[c.name, d.name], self.found[c.name, alone])))
+        return tuple(
+            _row(
+                {"cohort": c.name, "biology": c.biology, "site": c.site, "drugs": d.name, "against": alone},
+                own,
+            )
+            for c, d, _ in self.grid.pairs()
+            if d.name != alone and self.grid.treats(d.name)
+            for own in _columns(_less(self.found[c.name, d.name], self.found[c.name, alone]))
+        )
 
     def sites(self) -> Rows:
         found = []
         for c, d, _ in self.grid.pairs():
             other = self.grid.cohort(c.biology, self.grid.without)
             if other is not None and other != c:
-                head = {"cohort": c.name, "biology": c.biology, "site": c.site, "drugs": d.name, "against": other.name}
-                found += [_row(head, own) for own in
-                          _columns(_less(self.found[c.name, d.name], self.found[other.name, d.name]))]
+                head = {
+                    "cohort": c.name,
+                    "biology": c.biology,
+                    "site": c.site,
+                    "drugs": d.name,
+                    "against": other.name,
+                }
+                found += [
+                    _row(head, own)
+                    for own in _columns(_less(self.found[c.name, d.name], self.found[other.name, d.name]))
+                ]
         return tuple(found)
 
 

@@ -1,4 +1,6 @@
-"""Where the whole system ends from each start: outcomes over decades, whether they depend on the start, and what parts them."""
+"""Where the whole system ends from each start: outcomes over decades, whether they depend on the start, and
+what parts them.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,12 @@ class Ends:
     moving: np.ndarray
 
 
-def starts(study: StabilityStudy, place: Place, patients: Population, viable: np.ndarray, effectors: np.ndarray) -> np.ndarray:
-    """States with equal lesions of so much viable tumour in all (mL) and so many effectors; all else as the model starts."""
+def starts(
+    study: StabilityStudy, place: Place, patients: Population, viable: np.ndarray, effectors: np.ndarray
+) -> np.ndarray:
+    """States with equal lesions of so much viable tumour in all (mL) and so many effectors; all else as the
+    model starts.
+    """
     y = start_states(study.system, patients)
     index = {s: i for i, s in enumerate(study.system.states)}
     for k in range(1, place.count + 1):
@@ -53,12 +59,16 @@ def run(study: StabilityStudy, place: Place, patients: Population, y: np.ndarray
     grown = np.log(np.maximum(window[:, 1:], 1e-300)) - np.log(np.maximum(window[:, :1], 1e-300))
     small = (window.max(axis=1) < study.below) & (grown[:, -1] <= _STILL)
     outcome = np.where(small, 1, np.where(last > study.above, 3, 2))
-    return Ends(last, np.where(viable.min(axis=1) < 0.999 * CELL, 0, outcome), np.abs(grown).max(axis=1) > 10 * _STILL)
+    return Ends(
+        last, np.where(viable.min(axis=1) < 0.999 * CELL, 0, outcome), np.abs(grown).max(axis=1) > 10 * _STILL
+    )
 
 
 @dataclass(frozen=True)
 class Paths:
-    """The ends of every patient (patient, volume of the start, effectors of the start), and those of its own start."""
+    """The ends of every patient (patient, volume of the start, effectors of the start), and those of its own
+    start.
+    """
 
     ends: Ends
     own: Ends
@@ -73,22 +83,29 @@ class Paths:
 
 
 def paths(study: StabilityStudy, group: Group, patients: Population, begun: np.ndarray) -> Paths:
-    """Runs of treated patients from every start of the study, and from the states in which treatment finds them."""
+    """Runs of treated patients from every start of the study, and from the states in which treatment finds
+    them.
+    """
     volume, effector = (x.ravel() for x in np.meshgrid(study.volumes, study.effectors, indexing="ij"))
     crowd = repeated(patients, len(volume))
     y = starts(study, group.place, crowd, np.tile(volume, len(patients)), np.tile(effector, len(patients)))
     ends = run(study, group.place, crowd, y)
     shape = len(patients), len(study.volumes), len(study.effectors)
-    return Paths(Ends(*(x.reshape(shape) for x in (ends.last, ends.outcome, ends.moving))),
-                 run(study, group.place, patients, begun))
+    return Paths(
+        Ends(*(x.reshape(shape) for x in (ends.last, ends.outcome, ends.moving))),
+        run(study, group.place, patients, begun),
+    )
 
 
-def critical(study: StabilityStudy, place: Place, patients: Population, equilibria: np.ndarray,
-             effectors: np.ndarray) -> np.ndarray:
-    """The volume (mL) of the start that parts patients' two ends, at so many effectors, by bisection of the whole system.
+def critical(
+    study: StabilityStudy, place: Place, patients: Population, equilibria: np.ndarray, effectors: np.ndarray
+) -> np.ndarray:
+    """The volume (mL) of the start that parts patients' two ends, at so many effectors, by bisection of the
+    whole system.
 
-    equilibria  the stable, parting and stable volumes of the reduction (patient, 3): a run ends below or above the middle one.
-                Missing where no start between one cell and the upper end leads to either side.
+    equilibria  the stable, parting and stable volumes of the reduction (patient, 3): a run ends below or
+                above the middle one. Missing where no start between one cell and the upper end leads to
+                either side.
     """
     low, high = np.full(len(patients), np.log(CELL)), np.log(equilibria[:, 2])
     ends = [_above(study, place, patients, equilibria, x, effectors) for x in (low, high)]
@@ -99,8 +116,14 @@ def critical(study: StabilityStudy, place: Place, patients: Population, equilibr
     return np.where(~ends[0] & ends[1], np.exp((low + high) / 2), np.nan)
 
 
-def _above(study: StabilityStudy, place: Place, patients: Population, equilibria: np.ndarray, log: np.ndarray,
-           effectors: np.ndarray) -> np.ndarray:
+def _above(
+    study: StabilityStudy,
+    place: Place,
+    patients: Population,
+    equilibria: np.ndarray,
+    log: np.ndarray,
+    effectors: np.ndarray,
+) -> np.ndarray:
     if not len(patients):
         return np.zeros(0, dtype=bool)
     y = starts(study, place, patients, np.exp(log), effectors)
@@ -108,7 +131,9 @@ def _above(study: StabilityStudy, place: Place, patients: Population, equilibria
     return solved[f"{place.site}.viable"][:, 0] > equilibria[:, 1]
 
 
-def outcome_map(study: StabilityStudy, place: Place, one: Population, volumes: np.ndarray, effectors: np.ndarray) -> Ends:
+def outcome_map(
+    study: StabilityStudy, place: Place, one: Population, volumes: np.ndarray, effectors: np.ndarray
+) -> Ends:
     """The ends of one patient from a grid of starts (volume, effectors)."""
     volume, effector = (x.ravel() for x in np.meshgrid(volumes, effectors, indexing="ij"))
     crowd = repeated(one, len(volume))

@@ -1,4 +1,6 @@
-"""What must hold at every time, measured: nothing below zero, everything within its bounds, and every balance kept."""
+"""What must hold at every time, measured: nothing below zero, everything within its bounds, and every balance
+kept.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,15 @@ _RTOL = 1e-8
 _SLACK = 1e-6  # of a state's scale, of a bound, or of what flowed: within it a law holds
 _LOGARITHM = "logarithm"  # how the text of a state begins that may be negative
 
-Bound = tuple[str, str, Callable[[Simulation, Group], np.ndarray]]  # what, its bounds in words, its share of them from 0 to 1
+Bound = tuple[
+    str, str, Callable[[Simulation, Group], np.ndarray]
+]  # what, its bounds in words, its share of them from 0 to 1
 
 
 def laws(study: StabilityStudy, at: Point) -> list[dict]:
-    """Rows of positivity, of bounds and of balance, each the worst over all groups, treatments, patients and times."""
+    """Rows of positivity, of bounds and of balance, each the worst over all groups, treatments, patients and
+    times.
+    """
     rows: dict[tuple[str, str], dict] = {}
     for group in study.groups:
         for given in study.treatments:
@@ -45,7 +51,9 @@ def _worse(rows: dict[tuple[str, str], dict], row: dict) -> None:
 
 
 def follow(study: StabilityStudy, patients: Population, given: Given) -> tuple[Simulation, np.ndarray]:
-    """Patients through run-in, treatment and afterwards, at the nodes of a quadrature, with the weight of each time."""
+    """Patients through run-in, treatment and afterwards, at the nodes of a quadrature, with the weight of
+    each time.
+    """
     switches = [0.0, study.run_in, study.run_in + study.treated, study.run_in + study.followed]
     times, weights = _quadrature(switches)
     schedule = _given(study, patients, given, switches[1:3])
@@ -76,12 +84,22 @@ def _quadrature(switches: list[float]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _row(law: str, item: str, bounds: str, unit: str, ends: tuple[float, float], margin: float) -> dict:
-    return {"law": law, "item": item, "bounds": bounds, "unit": unit, "lowest": ends[0], "highest": ends[1], "margin": margin,
-            "holds": margin >= -_SLACK}
+    return {
+        "law": law,
+        "item": item,
+        "bounds": bounds,
+        "unit": unit,
+        "lowest": ends[0],
+        "highest": ends[1],
+        "margin": margin,
+        "holds": margin >= -_SLACK,
+    }
 
 
 def _positive(run: Simulation, group: Group) -> Iterator[dict]:
-    """The lowest value of each state, copies together, and how many of its scales that is; what no group has is left out."""
+    """The lowest value of each state, copies together, and how many of its scales that is; what no group has
+    is left out.
+    """
     others = [(lesions, site) for lesions, (site, *_) in PLACES.items() if lesions != group.place.lesions]
     absent = tuple(f"{part}." for pair in others for part in pair)
     lines: dict[str, list[int]] = {}
@@ -102,7 +120,9 @@ def _bounded(run: Simulation, group: Group) -> Iterator[dict]:
 
 
 def _at(run: Simulation, group: Group, name: str) -> np.ndarray:
-    """A quantity of the group's site, its lesions' first copy or its growth, as `site.`, `lesion.` or `growth.`."""
+    """A quantity of the group's site, its lesions' first copy or its growth, as `site.`, `lesion.` or
+    `growth.`.
+    """
     place = group.place
     part = {"site": place.site, "lesion": place.lesions, "growth": f"{place.growth}.1"}
     head, _, rest = name.partition(".")
@@ -115,14 +135,19 @@ def _of(name: str) -> Callable[[Simulation, Group], np.ndarray]:
 
 def _largest(run: Simulation, group: Group) -> np.ndarray:
     """Each lesion over the larger of what its growth allows and what it was at the begin."""
-    own = np.stack([run[f"{group.place.lesions}.{k}.volume"] for k in range(1, group.place.count + 1)], axis=2)
+    own = np.stack(
+        [run[f"{group.place.lesions}.{k}.volume"] for k in range(1, group.place.count + 1)], axis=2
+    )
     return own / np.maximum(_at(run, group, "growth.K")[:, :, None], own[:, :1])
 
 
-def _over(name: str, most: Callable[[Callable[[str], np.ndarray]], np.ndarray]) -> Callable[[Simulation, Group], np.ndarray]:
+def _over(
+    name: str, most: Callable[[Callable[[str], np.ndarray]], np.ndarray]
+) -> Callable[[Simulation, Group], np.ndarray]:
     def share(run: Simulation, group: Group) -> np.ndarray:
         bound = most(lambda n: _at(run, group, n))
         return np.divide(_at(run, group, name), bound, out=np.zeros_like(bound), where=bound > 0)
+
     return share
 
 
@@ -138,13 +163,31 @@ _BOUNDS: tuple[Bound, ...] = (
     ("mass of tumour", "0 to 1", _of("site.mass")),
     ("inhibition by PD-1", "0 to 1", _of("site.inhibition")),
     ("inhibition by LAG-3", "0 to 1", _of("site.lag")),
-    ("circulating cells", "0 to 1 + PIMAX × (1 + PCTLA4 × blocked)",
-     _over("systemic.circulating", lambda x: 1 + x("systemic.PIMAX") * (1 + x("systemic.PCTLA4") * _most(x("therapy.ctla4"))))),
-    ("priming by antigen", "0 to NU × antigens / KA, without chemotherapy",
-     _over("systemic.priming", lambda x: np.where(_most(x("effect.RATE")) > 0, np.inf,
-                                               x("systemic.NU") * x("biology.antigen") / x("systemic.KA")))),
-    ("myeloid cells", "0 to (MBASE + 1) × (1 + MFAT)",
-     _over("site.myeloid", lambda x: (x("site.MBASE") + 1) * (1 + x("site.MFAT")))),
+    (
+        "circulating cells",
+        "0 to 1 + PIMAX × (1 + PCTLA4 × blocked)",
+        _over(
+            "systemic.circulating",
+            lambda x: 1 + x("systemic.PIMAX") * (1 + x("systemic.PCTLA4") * _most(x("therapy.ctla4"))),
+        ),
+    ),
+    (
+        "priming by antigen",
+        "0 to NU × antigens / KA, without chemotherapy",
+        _over(
+            "systemic.priming",
+            lambda x: np.where(
+                _most(x("effect.RATE")) > 0,
+                np.inf,
+                x("systemic.NU") * x("biology.antigen") / x("systemic.KA"),
+            ),
+        ),
+    ),
+    (
+        "myeloid cells",
+        "0 to (MBASE + 1) × (1 + MFAT)",
+        _over("site.myeloid", lambda x: (x("site.MBASE") + 1) * (1 + x("site.MFAT"))),
+    ),
     ("stroma", "0 to FBASE + 1", _over("site.stroma", lambda x: x("site.FBASE") + 1)),
     ("vessels", "0 to 1", _of("site.vessels")),
     ("chance of being alive", "0 to 1", _of("hazard.alive")),
@@ -153,21 +196,40 @@ _BOUNDS: tuple[Bound, ...] = (
 
 
 def _balanced(run: Simulation, weights: np.ndarray, group: Group) -> Iterator[dict]:
-    """What flowed in and out of some states, by quadrature, against how they changed: what is left of both together."""
-    lesions = [f"{group.place.lesions}.{k}.{s}" for k in range(1, group.place.count + 1)
-               for s in ("sensitive", "resistant", "dead")]
-    sums = {"viable and dead tumour of the site": lesions, "circulating cells": ["systemic.circulating"],
-            "priming": ["systemic.priming"], "effectors and exhausted cells": [f"{group.place.site}.{s}" for s in SITE[:2]]}
+    """What flowed in and out of some states, by quadrature, against how they changed: what is left of both
+    together.
+    """
+    lesions = [
+        f"{group.place.lesions}.{k}.{s}"
+        for k in range(1, group.place.count + 1)
+        for s in ("sensitive", "resistant", "dead")
+    ]
+    sums = {
+        "viable and dead tumour of the site": lesions,
+        "circulating cells": ["systemic.circulating"],
+        "priming": ["systemic.priming"],
+        "effectors and exhausted cells": [f"{group.place.site}.{s}" for s in SITE[:2]],
+    }
     for item, states in sums.items():
         coming, going = _flowed(run, weights, states)
         held = np.sum([run[s] for s in states], axis=0)
-        left = (held[:, -1] - held[:, 0] - (coming - going)) / (np.abs(coming) + np.abs(going) + held.max(axis=1))
-        yield _row("balance", item, "came − went − change, of all that flowed", "1", (float(left.min()), float(left.max())),
-                   -float(np.abs(left).max()))
+        left = (held[:, -1] - held[:, 0] - (coming - going)) / (
+            np.abs(coming) + np.abs(going) + held.max(axis=1)
+        )
+        yield _row(
+            "balance",
+            item,
+            "came − went − change, of all that flowed",
+            "1",
+            (float(left.min()), float(left.max())),
+            -float(np.abs(left).max()),
+        )
 
 
 def _flowed(run: Simulation, weights: np.ndarray, states: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """What came into states and what went out of them (patient,); what passes between them counts as neither."""
+    """What came into states and what went out of them (patient,); what passes between them counts
+    as neither.
+    """
     coming, going = np.zeros(len(run.times)), np.zeros(len(run.times))
     for flow in run.model.flows:
         enters, leaves = flow.target in states, flow.source in states

@@ -1,4 +1,6 @@
-"""Equilibria: where nothing changes, sought from many starts by Newton's method, and whether each is stable."""
+"""Equilibria: where nothing changes, sought from many starts by Newton's method, and whether each
+is stable.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-System = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]  # rows of a table, states: rates and Jacobian
+System = Callable[
+    [np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]
+]  # rows of a table, states: rates and Jacobian
 
 _STEPS = 80  # of Newton's method at most
 _BOUND = 10.0  # by which factor a step may change a state
@@ -18,7 +22,9 @@ NEUTRAL = 1e-7  # 1/time: a rate below it neither grows nor fades
 
 @dataclass(frozen=True)
 class Equilibrium:
-    """A state in which nothing changes, the eigenvalues of its Jacobian (1/time), and how many starts led to it."""
+    """A state in which nothing changes, the eigenvalues of its Jacobian (1/time), and how many starts led to
+    it.
+    """
 
     state: np.ndarray
     values: np.ndarray
@@ -29,7 +35,9 @@ class Equilibrium:
         return bool(np.real(self.values).max() < NEUTRAL)
 
 
-def solve(system: System, rows: np.ndarray, starts: np.ndarray, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def solve(
+    system: System, rows: np.ndarray, starts: np.ndarray, scale: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Roots of rates from starts (row, state), none below zero, and whether each has been found.
 
     A step takes no state below a tenth of it or beyond its tenfold, so that what is positive stays so.
@@ -39,7 +47,9 @@ def solve(system: System, rows: np.ndarray, starts: np.ndarray, scale: np.ndarra
     for _ in range(_STEPS):
         rates, slopes = system(rows[open_], x[open_])
         good = np.asarray(np.isfinite(rates).all(axis=1) & np.isfinite(slopes).all(axis=(1, 2)))
-        step = -_solved(np.where(good[:, None, None], slopes, np.eye(x.shape[1])), np.where(good[:, None], rates, 0.0))
+        step = -_solved(
+            np.where(good[:, None, None], slopes, np.eye(x.shape[1])), np.where(good[:, None], rates, 0.0)
+        )
         moved = np.clip(x[open_] + step, x[open_] / _BOUND, x[open_] * _BOUND + scale)
         moved[moved < 1e-14 * scale] = 0.0
         near = (np.abs(moved - x[open_]) <= _CLOSE * (moved + 1e-6 * scale)).all(axis=1)
@@ -67,10 +77,14 @@ def _balanced(system: System, rows: np.ndarray, x: np.ndarray, scale: np.ndarray
 
 
 def distinct(system: System, row: int, found: np.ndarray, scale: np.ndarray) -> list[Equilibrium]:
-    """The different ones of some roots of one row (start, state), in order of their first state, with their stability."""
+    """The different ones of some roots of one row (start, state), in order of their first state, with their
+    stability.
+    """
     groups: list[list[np.ndarray]] = []
     for x in found[np.lexsort(found.T[::-1])]:
-        own = next((g for g in groups if np.all(np.abs(x - g[0]) <= _SAME * (np.abs(g[0]) + 1e-3 * scale))), None)
+        own = next(
+            (g for g in groups if np.all(np.abs(x - g[0]) <= _SAME * (np.abs(g[0]) + 1e-3 * scale))), None
+        )
         if own is None:
             groups.append([x])
         else:

@@ -1,4 +1,6 @@
-"""The immune block at a tumour volume that is held: every equilibrium that many starts lead to, and where long runs end."""
+"""The immune block at a tumour volume that is held: every equilibrium that many starts lead to, and where
+long runs end.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +44,19 @@ def fixed_volume(study: StabilityStudy, group: Group, given: Given, at: Point) -
     roots = np.array([e[0].state for e in found if e]), np.array([i for i, e in enumerate(found) if e])
     off = np.abs(roots[0] - ends[0][roots[1]]) / (np.abs(roots[0]) + 1e-3 * scale)
     slowest = [-np.real(e.values).max() for own in found for e in own if e.stable]
-    return {"points": len(points), "starts": STARTS, "lost": int((~done).sum()), "runs": 2 * len(points),
-            "most": max(len(e) for e in found), "fewest": min(len(e) for e in found),
-            "most_stable": max(sum(q.stable for q in e) for e in found),
-            "fewest_stable": min(sum(q.stable for q in e) for e in found),
-            "apart": float(apart.max()), "off": float(off.max()), "slowest": float(min(slowest)) if slowest else None}
+    return {
+        "points": len(points),
+        "starts": STARTS,
+        "lost": int((~done).sum()),
+        "runs": 2 * len(points),
+        "most": max(len(e) for e in found),
+        "fewest": min(len(e) for e in found),
+        "most_stable": max(sum(q.stable for q in e) for e in found),
+        "fewest_stable": min(sum(q.stable for q in e) for e in found),
+        "apart": float(apart.max()),
+        "off": float(off.max()),
+        "slowest": float(min(slowest)) if slowest else None,
+    }
 
 
 def _points(study: StabilityStudy, group: Group, given: Given, at: Point) -> tuple[Population, np.ndarray]:
@@ -64,9 +74,17 @@ def _spread(study: StabilityStudy, n: int, states: int) -> np.ndarray:
     return _AROUND ** (2 * u - 1)
 
 
-def _run(study: StabilityStudy, group: Group, points: Population, expected: np.ndarray, columns: np.ndarray,
-         factor: float) -> np.ndarray:
-    """Where the immune states are after a long run of the engine from a multiple of what is expected, the volume held."""
+def _run(
+    study: StabilityStudy,
+    group: Group,
+    points: Population,
+    expected: np.ndarray,
+    columns: np.ndarray,
+    factor: float,
+) -> np.ndarray:
+    """Where the immune states are after a long run of the engine from a multiple of what is expected, the
+    volume held.
+    """
     tumour = (f"{group.place.growth}.", f"{group.place.lesions}.")
     still = [n for n in points.names if n.startswith(tumour) and n.endswith((".ALPHA", ".KD"))]
     held = points.with_inputs(dict.fromkeys([*still, f"{group.place.site}.KAPPA"], 0.0))

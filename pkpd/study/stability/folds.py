@@ -1,4 +1,6 @@
-"""Equilibria by the reduction: of typical and of virtual patients, and how they come and go with the strength of kill."""
+"""Equilibria by the reduction: of typical and of virtual patients, and how they come and go with the strength
+of kill.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,17 @@ from pkpd.parameters.population import Population
 from pkpd.study.stability.linearisation import linearised
 from pkpd.study.stability.reduction import Place, Reduction, resting, whole, zeros
 from pkpd.study.stability.spectrum import in_play, stable
-from pkpd.study.stability.subjects import Given, Group, StabilityStudy, Term, average, named, people, scaled, treated
+from pkpd.study.stability.subjects import (
+    Given,
+    Group,
+    StabilityStudy,
+    Term,
+    average,
+    named,
+    people,
+    scaled,
+    treated,
+)
 from pkpd.trial.lesions import CELL
 
 KILL = "site.KAPPA"  # the strength by which equilibria are followed
@@ -31,15 +43,20 @@ def volumes(patients: Population, place: Place, count: int = _COUNT) -> np.ndarr
 
 
 def equilibria(study: StabilityStudy, group: Group, patients: Population) -> tuple[np.ndarray, np.ndarray]:
-    """Volumes of all equilibria of each patient (patient, k), missing beyond the last, and whether net growth falls there."""
+    """Volumes of all equilibria of each patient (patient, k), missing beyond the last, and whether net growth
+    falls there.
+    """
     return zeros(Reduction(patients, group.place), volumes(patients, group.place))
 
 
-def confirmed(study: StabilityStudy, group: Group, patients: Population, found: np.ndarray,
-              falls: np.ndarray) -> tuple[int, int, int]:
-    """How many equilibria there are, how many of the stable ones turn, and how many are not as stable as the reduction says.
+def confirmed(
+    study: StabilityStudy, group: Group, patients: Population, found: np.ndarray, falls: np.ndarray
+) -> tuple[int, int, int]:
+    """How many equilibria there are, how many of the stable ones turn, and how many are not as stable as the
+    reduction says.
 
-    Each is put back into the whole system; one at which something still changes shows that the reduction is not of this one.
+    Each is put back into the whole system; one at which something still changes shows that the reduction is
+    not of this one.
     """
     linear = linearised(study.system, in_play(study, group))
     turning = otherwise = 0
@@ -53,8 +70,11 @@ def confirmed(study: StabilityStudy, group: Group, patients: Population, found: 
         flows = np.einsum("rij,rj->ri", np.abs(slopes), np.abs(y[:, linear.columns])) + 1e-12
         if np.max(np.abs(rates) / flows) > _EXACT:
             worst = linear.states[int(np.argmax((np.abs(rates) / flows).max(axis=0)))]
-            raise fail(f"{study.name}: study.system", f"{study.system.name} does not rest where its core would: {worst} still "
-                       "changes", "name a system without further modules: the reduction holds for the core")
+            raise fail(
+                f"{study.name}: study.system",
+                f"{study.system.name} does not rest where its core would: {worst} still changes",
+                "name a system without further modules: the reduction holds for the core",
+            )
         holds, turns = stable(linear, y, own)
         otherwise += int((holds != falls[which, k]).sum())
         turning += int((turns & falls[which, k]).sum())
@@ -62,7 +82,9 @@ def confirmed(study: StabilityStudy, group: Group, patients: Population, found: 
 
 
 def typical(study: StabilityStudy, group: Group, given: Given, at: Point) -> list[dict]:
-    """Equilibria of the typical patient: volume, stability, effectors and how fast a small change of volume fades or grows."""
+    """Equilibria of the typical patient: volume, stability, effectors and how fast a small change of volume
+    fades or grows.
+    """
     one = treated(average(study, group, at), given)
     found, falls = equilibria(study, group, one)
     confirmed(study, group, one, found, falls)
@@ -70,8 +92,15 @@ def typical(study: StabilityStudy, group: Group, given: Given, at: Point) -> lis
     for viable, holds in zip(found[0], falls[0], strict=True):
         around = reduced.at(viable * np.array([[1 - 1e-5, 1.0, 1 + 1e-5]]))
         slope = (around.net[0, 2] - around.net[0, 0]) / 2e-5
-        rows.append({"volume": float(viable), "stable": bool(holds), "effectors": float(around.states["effector"][0, 1]),
-                     "kill": float(around.kill[0, 1]), "rate": float(slope)})
+        rows.append(
+            {
+                "volume": float(viable),
+                "stable": bool(holds),
+                "effectors": float(around.states["effector"][0, 1]),
+                "kill": float(around.kill[0, 1]),
+                "rate": float(slope),
+            }
+        )
     return rows
 
 
@@ -80,19 +109,31 @@ def shares(study: StabilityStudy, group: Group, given: Given, points: Sequence[P
     found = []
     for k, at in enumerate(points):
         crowd = treated(people(study, group, at, f"draw {k}"), given)
-        found.append(100 * float(np.mean(resting(Reduction(crowd, group.place), volumes(crowd, group.place)) > 1)))
+        found.append(
+            100 * float(np.mean(resting(Reduction(crowd, group.place), volumes(crowd, group.place)) > 1))
+        )
     return np.array(found)
 
 
 def two_stable(study: StabilityStudy, group: Group, given: Given, at: Point, points: Sequence[Point]) -> dict:
-    """The share of virtual patients with two stable equilibria, also over draws, and the volumes that part them."""
+    """The share of virtual patients with two stable equilibria, also over draws, and the volumes that part
+    them.
+    """
     crowd = treated(people(study, group, at), given)
     found, falls = equilibria(study, group, crowd)
     count, turning, otherwise = confirmed(study, group, crowd, found, falls)
     both = falls.sum(axis=1) > 1
     drawn = interval(shares(study, group, given, points))
-    return {"share": share(both), "drawn": drawn, "equilibria": count, "turning": turning,
-            "otherwise": otherwise, "which": both, "volumes": found[both][:, :3].reshape(-1, 3), "patients": crowd}
+    return {
+        "share": share(both),
+        "drawn": drawn,
+        "equilibria": count,
+        "turning": turning,
+        "otherwise": otherwise,
+        "which": both,
+        "volumes": found[both][:, :3].reshape(-1, 3),
+        "patients": crowd,
+    }
 
 
 def without(study: StabilityStudy, group: Group, given: Given, term: Term, at: Point) -> np.ndarray:
@@ -103,28 +144,44 @@ def without(study: StabilityStudy, group: Group, given: Given, term: Term, at: P
     return resting(Reduction(crowd, group.place), volumes(crowd, group.place)) > 1
 
 
-def balance(study: StabilityStudy, group: Group, given: Given, at: Point, factor: float = 1.0) -> dict[str, list[float]]:
+def balance(
+    study: StabilityStudy, group: Group, given: Given, at: Point, factor: float = 1.0
+) -> dict[str, list[float]]:
     """Growth and kill (1/day) of the typical patient against viable tumour (mL), the kill times a factor."""
     one = scaled(treated(average(study, group, at), given), group, KILL, factor)
     grid = volumes(one, group.place, _FINE)
     here = Reduction(one, group.place).at(grid[None])
-    end = int(np.argmax(here.growth[0] <= 0)) or len(grid)  # beyond both bounds two negative factors would make it grow again
-    return {"volume": grid[:end].tolist(), "growth": here.growth[0, :end].tolist(), "kill": here.kill[0, :end].tolist()}
+    end = int(np.argmax(here.growth[0] <= 0)) or len(
+        grid
+    )  # beyond both bounds two negative factors would make it grow again
+    return {
+        "volume": grid[:end].tolist(),
+        "growth": here.growth[0, :end].tolist(),
+        "kill": here.kill[0, :end].tolist(),
+    }
 
 
 def branch(study: StabilityStudy, group: Group, given: Given, at: Point) -> dict[str, list]:
-    """Every equilibrium of the typical patient by the factor on kill that makes it one, and whether it is stable.
+    """Every equilibrium of the typical patient by the factor on kill that makes it one, and whether it is
+    stable.
 
-    Where the factor falls with volume a larger tumour needs less kill to rest: what is a little larger shrinks no further.
+    Where the factor falls with volume a larger tumour needs less kill to rest: what is a little larger
+    shrinks no further.
     """
     one = treated(average(study, group, at), given)
     grid = volumes(one, group.place, _FINE)
-    near = grid[-1] / 1.02 * (1 - np.geomspace(1e-4, 0.1, 40))  # where growth ends the factor falls to nothing
+    near = (
+        grid[-1] / 1.02 * (1 - np.geomspace(1e-4, 0.1, 40))
+    )  # where growth ends the factor falls to nothing
     grid = np.union1d(grid, near)
     factor = Reduction(one, group.place).strengths(grid[None])[0]
     there = np.isfinite(factor) & (factor > 0)
     grid, factor = grid[there], factor[there]
-    return {"volume": grid.tolist(), "factor": factor.tolist(), "stable": (np.gradient(factor, np.log(grid)) < 0).tolist()}
+    return {
+        "volume": grid.tolist(),
+        "factor": factor.tolist(),
+        "stable": (np.gradient(factor, np.log(grid)) < 0).tolist(),
+    }
 
 
 def fold(curve: dict[str, list]) -> tuple[float, float] | None:

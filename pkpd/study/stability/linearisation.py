@@ -1,4 +1,6 @@
-"""A model made linear about a state: its rates and exact Jacobian for many patients, its modes and what takes part in them."""
+"""A model made linear about a state: its rates and exact Jacobian for many patients, its modes and what takes
+part in them.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,24 @@ def _hill(x: np.ndarray, k: np.ndarray, n: np.ndarray) -> np.ndarray:
 
 
 _OPERATIONS: dict[str, Callable[..., Any]] = {
-    "add": np.add, "multiply": np.multiply, "inverse": np.reciprocal, "power": np.power, "exp": np.exp, "log": np.log,
-    "sqrt": np.sqrt, "lower": np.minimum, "above": lambda a, b: np.where(a > b, 1.0, 0.0), "hill": _hill,
-    "power_slope": lambda x, y: y * x ** (y - 1), "hill_x": lambda x, k, n: n * _hill(x, k, n) * (1 - _hill(x, k, n)) / x}
+    "add": np.add,
+    "multiply": np.multiply,
+    "inverse": np.reciprocal,
+    "power": np.power,
+    "exp": np.exp,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "lower": np.minimum,
+    "above": lambda a, b: np.where(a > b, 1.0, 0.0),
+    "hill": _hill,
+    "power_slope": lambda x, y: y * x ** (y - 1),
+    "hill_x": lambda x, k, n: n * _hill(x, k, n) * (1 - _hill(x, k, n)) / x,
+}
 
 
 class Linearised:
-    """The rates of some states of a model and their exact derivatives by those states; the other states are held.
+    """The rates of some states of a model and their exact derivatives by those states; the other states are
+    held.
 
     The derivatives are those that the engine compiles: of the equations as a graph, symbol by symbol.
     """
@@ -40,13 +53,18 @@ class Linearised:
         rows = rates(graph, model)
         self._rates = [rows[i] for i in self.columns]
         place = {int(c): k for k, c in enumerate(self.columns)}
-        self._slopes = {(place[i], place[j]): node for (i, j), node in jacobian(graph, rows).items()
-                        if i in place and j in place}
+        self._slopes = {
+            (place[i], place[j]): node
+            for (i, j), node in jacobian(graph, rows).items()
+            if i in place and j in place
+        }
         self._steps = _needed(graph, [*self._rates, *self._slopes.values()])
 
     def __call__(self, y: np.ndarray, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Rates (row, state) and Jacobian (row, of, by) at rows of all states and of all inputs."""
-        pieces = [self._piece(y[i:i + _AT_ONCE], inputs[i:i + _AT_ONCE]) for i in range(0, len(y), _AT_ONCE)]
+        pieces = [
+            self._piece(y[i : i + _AT_ONCE], inputs[i : i + _AT_ONCE]) for i in range(0, len(y), _AT_ONCE)
+        ]
         return np.concatenate([p[0] for p in pieces]), np.concatenate([p[1] for p in pieces])
 
     def _piece(self, y: np.ndarray, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -84,14 +102,20 @@ def _needed(graph: Graph, wanted: list[int]) -> list[tuple[int, str, list]]:
             op, *arguments = graph.nodes[node]
             if op not in ("state", "input", "number"):
                 if op not in _OPERATIONS:
-                    raise fail("linearisation", f"the derivative {op} is not evaluated here", "study a system without it")
+                    raise fail(
+                        "linearisation",
+                        f"the derivative {op} is not evaluated here",
+                        "study a system without it",
+                    )
                 todo += arguments
     return [(n, graph.nodes[n][0], list(graph.nodes[n][1:])) for n in sorted(found)]
 
 
 @dataclass(frozen=True)
 class Modes:
-    """Eigenvalues (row, mode; 1/time, ascending in their real part) and the share of each state in each (row, state, mode)."""
+    """Eigenvalues (row, mode; 1/time, ascending in their real part) and the share of each state in each (row,
+    state, mode).
+    """
 
     values: np.ndarray
     shares: np.ndarray
@@ -100,7 +124,8 @@ class Modes:
 def modes(slopes: np.ndarray) -> Modes:
     """The modes of Jacobians (row, of, by).
 
-    A state's share of a mode is |left × right eigenvector|, scaled to a sum of 1 over states (participation factors).
+    A state's share of a mode is |left × right eigenvector|, scaled to a sum of 1 over states (participation
+    factors).
     """
     values, right = np.linalg.eig(slopes)
     order = np.argsort(np.real(values), axis=1)

@@ -21,7 +21,10 @@ from pkpd.study.stability.subjects import Given, Group, StabilityStudy, Strength
 from pkpd.trial.therapies import check_blocked
 
 T = TypeVar("T")
-COUNTS = {"hepatic": "LESIONS", "extrahepatic": "ELSEWHERE"}  # the covariate that says how many lesions there are
+COUNTS = {
+    "hepatic": "LESIONS",
+    "extrahepatic": "ELSEWHERE",
+}  # the covariate that says how many lesions there are
 
 
 _WORDS = ("title", "text", "kind", "system", "parameters", "fit")
@@ -36,8 +39,12 @@ def read_stability(data: dict, name: str, where: str) -> StabilityStudy:
     """A study of stability from its tables; raises every issue at once."""
     issues: list[Issue] = []
     check_keys(data, ("study", "groups", "treatments", "strengths", "terms"), where, issues)
-    head = table(data.get("study"), f"{where}: study",
-                 (*_WORDS, *_DAYS, *_SIZES, *_LIMITS, "volumes", "effectors", "expected", *_SOURCE), issues)
+    head = table(
+        data.get("study"),
+        f"{where}: study",
+        (*_WORDS, *_DAYS, *_SIZES, *_LIMITS, "volumes", "effectors", "expected", *_SOURCE),
+        issues,
+    )
     words = {k: text(head, k, f"{where}: study", issues, need=k != "text") for k in _WORDS}
     numbers: dict[str, Any] = library.counts(head, _LIMITS, f"{where}: study", issues)
     check_name(("model",), words["system"], f"{where}: study.system", issues)
@@ -46,12 +53,33 @@ def read_stability(data: dict, name: str, where: str) -> StabilityStudy:
     _check_system(system, f"{where}: study.system", issues)
     raise_issues(issues)
     _check_sets(words, system, f"{where}: study", issues)
-    groups = _named(data, "groups", where, ("name", "title", "contexts", "covariates", *_SOURCE),
-                    lambda e, p: _group(e, p, system, issues), issues)
-    treatments = _named(data, "treatments", where, ("name", "title", "sets", "laws_only"),
-                        lambda e, p: _given(e, p, system, issues), issues)
-    strengths = _named(data, "strengths", where, ("name", "line", "times"), lambda e, p: _strength(e, p, system, issues), issues)
-    terms = _named(data, "terms", where, ("name", "title", "lines"), lambda e, p: _term(e, p, system, issues), issues)
+    groups = _named(
+        data,
+        "groups",
+        where,
+        ("name", "title", "contexts", "covariates", *_SOURCE),
+        lambda e, p: _group(e, p, system, issues),
+        issues,
+    )
+    treatments = _named(
+        data,
+        "treatments",
+        where,
+        ("name", "title", "sets", "laws_only"),
+        lambda e, p: _given(e, p, system, issues),
+        issues,
+    )
+    strengths = _named(
+        data,
+        "strengths",
+        where,
+        ("name", "line", "times"),
+        lambda e, p: _strength(e, p, system, issues),
+        issues,
+    )
+    terms = _named(
+        data, "terms", where, ("name", "title", "lines"), lambda e, p: _term(e, p, system, issues), issues
+    )
     measures: dict[str, Any] = {k: _measure(head, k, "day", where, issues) for k in _DAYS}
     measures |= {k: _measure(head, k, "mL", where, issues) for k in _SIZES}
     volumes, effectors = _starts(head, where, issues)
@@ -59,8 +87,23 @@ def read_stability(data: dict, name: str, where: str) -> StabilityStudy:
     _check_times(measures, where, issues)
     _sourced(head, f"{where}: study", issues)
     raise_issues(issues)
-    return StabilityStudy(name, words["title"], words["text"], system, words["parameters"], words["fit"], groups, treatments,
-                          strengths, terms, volumes, effectors, **measures, **numbers, assumed=_assumed(data, head))
+    return StabilityStudy(
+        name=name,
+        title=words["title"],
+        text=words["text"],
+        system=system,
+        parameters=words["parameters"],
+        fit=words["fit"],
+        groups=groups,
+        treatments=treatments,
+        strengths=strengths,
+        terms=terms,
+        volumes=volumes,
+        effectors=effectors,
+        **measures,
+        **numbers,
+        assumed=_assumed(data, head),
+    )
 
 
 def _check_system(system: Model, where: str, issues: list[Issue]) -> None:
@@ -70,7 +113,13 @@ def _check_system(system: Model, where: str, issues: list[Issue]) -> None:
     known = {*system.states, *(v.name for v in system.variables)}
     missing = [w for w in (*wanted, "occult.extinct", "hazard.alive") if w not in known]
     if missing:
-        issues.append(Issue(where, f"{system.name} has no {missing[0]!r}", "name systems/crlm_immune, or one with its parts"))
+        issues.append(
+            Issue(
+                where,
+                f"{system.name} has no {missing[0]!r}",
+                "name systems/crlm_immune, or one with its parts",
+            )
+        )
 
 
 def _check_sets(words: dict[str, str], system: Model, where: str, issues: list[Issue]) -> None:
@@ -79,23 +128,44 @@ def _check_sets(words: dict[str, str], system: Model, where: str, issues: list[I
         if key == "fit" and own == "none":
             continue
         if key == "fit" and own in library.names("fit") and own not in library.names("result"):
-            issues.append(Issue(f"{where}.fit", f"{own!r} has no result yet", f'run `pkpd fit {own}`, or write fit = "none"'))
+            issues.append(
+                Issue(
+                    f"{where}.fit",
+                    f"{own!r} has no result yet",
+                    f'run `pkpd fit {own}`, or write fit = "none"',
+                )
+            )
             continue
         try:
             model = (load_parameters(own, system) if key == "parameters" else load_result(own)[0]).model
             if model != system.name:
-                issues.append(Issue(f"{where}.{key}", f"{own!r} is of {model}, but the study has {system.name}",
-                                    "name one of this system"))
+                issues.append(
+                    Issue(
+                        f"{where}.{key}",
+                        f"{own!r} is of {model}, but the study has {system.name}",
+                        "name one of this system",
+                    )
+                )
         except ContentError as error:
             issues += error.issues
         except NotFound as error:
             issues.append(library.named(error, own, f"{where}.{key}"))
 
 
-def _named(data: dict, key: str, where: str, keys: tuple[str, ...], read: Callable[[dict, str], T | None],
-           issues: list[Issue]) -> tuple[T, ...]:
+def _named(
+    data: dict,
+    key: str,
+    where: str,
+    keys: tuple[str, ...],
+    read: Callable[[dict, str], T | None],
+    issues: list[Issue],
+) -> tuple[T, ...]:
     """The entries of one list of tables, each with a name of its own."""
-    found = [x for place, entry in rows(data.get(key), f"{where}: {key}", keys, issues) if (x := read(entry, place)) is not None]
+    found = [
+        x
+        for place, entry in rows(data.get(key), f"{where}: {key}", keys, issues)
+        if (x := read(entry, place)) is not None
+    ]
     if not data.get(key):
         issues.append(Issue(f"{where}: {key}", "is empty", f"add [[{key}]] tables"))
     names = [x.name for x in found]  # type: ignore[attr-defined]
@@ -109,7 +179,11 @@ def _group(entry: dict, place: str, system: Model, issues: list[Issue]) -> Group
     name, title = (text(entry, k, place, issues, need=True) for k in ("name", "title"))
     contexts, covariates = entry.get("contexts", []), entry.get("covariates", {})
     if not isinstance(contexts, list) or not all(isinstance(c, str) for c in contexts):
-        issues.append(Issue(f"{place}.contexts", f"{shown(contexts)} is not a list of names", 'write contexts = ["NAME"]'))
+        issues.append(
+            Issue(
+                f"{place}.contexts", f"{shown(contexts)} is not a list of names", 'write contexts = ["NAME"]'
+            )
+        )
         contexts = []
     for context in contexts:
         try:
@@ -119,12 +193,19 @@ def _group(entry: dict, place: str, system: Model, issues: list[Issue]) -> Group
         except NotFound as error:
             issues.append(library.named(error, context, f"{place}.contexts"))
     if not isinstance(covariates, dict) or not all(is_number(v) for v in covariates.values()):
-        issues.append(Issue(f"{place}.covariates", f"{shown(covariates)} is not a table of numbers",
-                            "write covariates = { LESIONS = 2, ELSEWHERE = 0 }"))
+        issues.append(
+            Issue(
+                f"{place}.covariates",
+                f"{shown(covariates)} is not a table of numbers",
+                "write covariates = { LESIONS = 2, ELSEWHERE = 0 }",
+            )
+        )
         covariates = {}
     for key in covariates:
         if key not in REGISTER:
-            issues.append(Issue(f"{place}.covariates.{key}", "is not in the register", nearest(key, REGISTER)))
+            issues.append(
+                Issue(f"{place}.covariates.{key}", "is not in the register", nearest(key, REGISTER))
+            )
     lies = _place(covariates, place, system, issues)
     _sourced(entry, place, issues)
     if len(issues) > before or lies is None:
@@ -136,11 +217,19 @@ def _place(covariates: dict, place: str, system: Model, issues: list[Issue]) -> 
     """Where the lesions lie: one place, with as many as the system has copies for at most."""
     counts = {lesions: covariates.get(key, 0) for lesions, key in COUNTS.items()}
     there = [lesions for lesions, n in counts.items() if n > 0]
-    most = {lesions: sum(s.startswith(f"{lesions}.") and s.endswith(".sensitive") for s in system.states) for lesions in counts}
+    most = {
+        lesions: sum(s.startswith(f"{lesions}.") and s.endswith(".sensitive") for s in system.states)
+        for lesions in counts
+    }
     if len(there) == 1 and counts[there[0]] in range(1, most[there[0]] + 1):
         return Place(there[0], int(counts[there[0]]))
-    issues.append(Issue(f"{place}.covariates", f"{shown(covariates)} does not put 1 to {max(most.values())} lesions in one place",
-                        "the reduction is of one site: LESIONS or ELSEWHERE above zero, the other zero"))
+    issues.append(
+        Issue(
+            f"{place}.covariates",
+            f"{shown(covariates)} does not put 1 to {max(most.values())} lesions in one place",
+            "the reduction is of one site: LESIONS or ELSEWHERE above zero, the other zero",
+        )
+    )
     return None
 
 
@@ -149,17 +238,32 @@ def _given(entry: dict, place: str, system: Model, issues: list[Issue]) -> Given
     name, title = (text(entry, k, place, issues, need=True) for k in ("name", "title"))
     sets, alone = entry.get("sets", {}), entry.get("laws_only", False)
     if not isinstance(sets, dict) or not all(is_number(v) for v in sets.values()):
-        issues.append(Issue(f"{place}.sets", f"{shown(sets)} does not say what is set", 'write sets = { "therapy.PD1" = 0.95 }'))
+        issues.append(
+            Issue(
+                f"{place}.sets",
+                f"{shown(sets)} does not say what is set",
+                'write sets = { "therapy.PD1" = 0.95 }',
+            )
+        )
         sets = {}
     check_blocked(sets, system, f"{place}.sets", issues)
     if not isinstance(alone, bool):
-        issues.append(Issue(f"{place}.laws_only", f"{shown(alone)} is neither true nor false", "laws_only = true"))
+        issues.append(
+            Issue(f"{place}.laws_only", f"{shown(alone)} is neither true nor false", "laws_only = true")
+        )
     for key in sets:
         if key not in system.inputs:
-            issues.append(Issue(f"{place}.sets.{key}", f"{system.name} has no such input", nearest(key, system.inputs)))
+            issues.append(
+                Issue(f"{place}.sets.{key}", f"{system.name} has no such input", nearest(key, system.inputs))
+            )
         elif alone is False and (not key.startswith("therapy.") or key == "therapy.EGFR"):
-            issues.append(Issue(f"{place}.sets.{key}", "kills or selects tumour by itself, which the reduction leaves out",
-                                "write laws_only = true"))
+            issues.append(
+                Issue(
+                    f"{place}.sets.{key}",
+                    "kills or selects tumour by itself, which the reduction leaves out",
+                    "write laws_only = true",
+                )
+            )
     if len(issues) > before:
         return None
     return Given(name, title, tuple((k, float(v)) for k, v in sets.items()), alone)
@@ -171,7 +275,13 @@ def _strength(entry: dict, place: str, system: Model, issues: list[Issue]) -> St
     times = entry.get("times")
     _check_line(line, f"{place}.line", system, issues)
     if not isinstance(times, list) or not times or not all(is_number(t) and t > 0 for t in times):
-        issues.append(Issue(f"{place}.times", f"{shown(times)} is not a list of factors above zero", "write times = [0.5, 1, 2]"))
+        issues.append(
+            Issue(
+                f"{place}.times",
+                f"{shown(times)} is not a list of factors above zero",
+                "write times = [0.5, 1, 2]",
+            )
+        )
     if len(issues) > before or not isinstance(times, list):
         return None
     return Strength(name, line, tuple(float(t) for t in times))
@@ -182,7 +292,9 @@ def _term(entry: dict, place: str, system: Model, issues: list[Issue]) -> Term |
     name, title = (text(entry, k, place, issues, need=True) for k in ("name", "title"))
     lines = entry.get("lines")
     if not isinstance(lines, list) or not lines:
-        issues.append(Issue(f"{place}.lines", f"{shown(lines)} is not a list of lines", 'write lines = ["site.SIGMA"]'))
+        issues.append(
+            Issue(f"{place}.lines", f"{shown(lines)} is not a list of lines", 'write lines = ["site.SIGMA"]')
+        )
     for line in lines if isinstance(lines, list) else []:
         _check_line(line, f"{place}.lines", system, issues)
     return Term(name, title, tuple(lines)) if len(issues) == before and isinstance(lines, list) else None
@@ -193,7 +305,9 @@ def _check_line(line: Any, place: str, system: Model, issues: list[Issue]) -> No
     known = {line_for(n) for n in system.inputs}
     known |= {f"site.{n.split('.', 1)[1]}" for n in known if n.startswith("liver.")}
     if not isinstance(line, str) or line not in known:
-        issues.append(Issue(place, f"{shown(line)} is not a line of {system.name}", nearest(str(line), known)))
+        issues.append(
+            Issue(place, f"{shown(line)} is not a line of {system.name}", nearest(str(line), known))
+        )
 
 
 def _measure(head: dict, key: str, unit: str, where: str, issues: list[Issue]) -> float:
@@ -205,33 +319,61 @@ def _measure(head: dict, key: str, unit: str, where: str, issues: list[Issue]) -
         issues += error.issues
         return 1.0
     if not 0 < found <= 1e6:
-        issues.append(Issue(place, f"{shown(value)} is not a {'time' if unit == 'day' else 'volume'} above zero", remedy))
+        issues.append(
+            Issue(
+                place, f"{shown(value)} is not a {'time' if unit == 'day' else 'volume'} above zero", remedy
+            )
+        )
     return found
 
 
 def _starts(head: dict, where: str, issues: list[Issue]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Volumes and effectors at which the whole system is started."""
     found = []
-    for key, unit, remedy in (("volumes", "mL", '["1e-6 mL", "1 mL", "100 mL"]'), ("effectors", "1", "[0.01, 1, 30]")):
+    for key, unit, remedy in (
+        ("volumes", "mL", '["1e-6 mL", "1 mL", "100 mL"]'),
+        ("effectors", "1", "[0.01, 1, 30]"),
+    ):
         place, value = f"{where}: study.{key}", head.get(key)
         entries = value if isinstance(value, list) else []
         numbers: list[float] = []
         try:
-            numbers = [units.convert(x, unit, place) if isinstance(x, str) else float(x) for x in entries
-                       if isinstance(x, str) or (unit == "1" and is_number(x))]
+            numbers = [
+                units.convert(x, unit, place) if isinstance(x, str) else float(x)
+                for x in entries
+                if isinstance(x, str) or (unit == "1" and is_number(x))
+            ]
         except ContentError as error:
             issues += error.issues
             numbers = [1.0, 2.0]
-        if len(numbers) < 2 or len(numbers) != len(entries) or numbers != sorted(set(numbers)) or numbers[0] <= 0:
-            issues.append(Issue(place, f"{shown(value)} is not a range of starts", f"write {key} = {remedy}, ascending"))
+        if (
+            len(numbers) < 2
+            or len(numbers) != len(entries)
+            or numbers != sorted(set(numbers))
+            or numbers[0] <= 0
+        ):
+            issues.append(
+                Issue(place, f"{shown(value)} is not a range of starts", f"write {key} = {remedy}, ascending")
+            )
         found.append(tuple(numbers))
     return found[0], found[1]
 
 
 def _expected(value: object, place: str, issues: list[Issue]) -> tuple[float, float]:
     """The least and the greatest real part (1/day) that were expected."""
-    if not isinstance(value, list) or len(value) != 2 or not all(is_number(x) for x in value) or value[0] >= value[1]:
-        issues.append(Issue(place, f"{shown(value)} is not two rates (1/day)", "write expected = [-0.6, 0.004], the least first"))
+    if (
+        not isinstance(value, list)
+        or len(value) != 2
+        or not all(is_number(x) for x in value)
+        or value[0] >= value[1]
+    ):
+        issues.append(
+            Issue(
+                place,
+                f"{shown(value)} is not two rates (1/day)",
+                "write expected = [-0.6, 0.004], the least first",
+            )
+        )
         return 0.0, 1.0
     return float(value[0]), float(value[1])
 
@@ -239,14 +381,23 @@ def _expected(value: object, place: str, issues: list[Issue]) -> tuple[float, fl
 def _check_times(measures: dict[str, Any], where: str, issues: list[Issue]) -> None:
     for small, large in (("held", "horizon"), ("treated", "followed"), ("below", "above")):
         if measures[small] >= measures[large]:
-            issues.append(Issue(f"{where}: study.{small}", f"is not below {large} ({measures[small]:g} against "
-                                f"{measures[large]:g})", "make it smaller"))
+            issues.append(
+                Issue(
+                    f"{where}: study.{small}",
+                    f"is not below {large} ({measures[small]:g} against {measures[large]:g})",
+                    "make it smaller",
+                )
+            )
 
 
 def _sourced(entry: dict, place: str, issues: list[Issue]) -> None:
     text(entry, "where", place, issues)
     if entry.get("seen", "user") not in SEEN:
-        issues.append(Issue(f"{place}.seen", f"{shown(entry['seen'])} is not a way of seeing", "one of " + ", ".join(SEEN)))
+        issues.append(
+            Issue(
+                f"{place}.seen", f"{shown(entry['seen'])} is not a way of seeing", "one of " + ", ".join(SEEN)
+            )
+        )
 
 
 def _assumed(data: dict, head: dict) -> tuple[tuple[str, str, str, str], ...]:
@@ -254,7 +405,16 @@ def _assumed(data: dict, head: dict) -> tuple[tuple[str, str, str, str], ...]:
     limits = f"below {head['below']} for {head['held']}; above {head['above']}"
     ends = f"{head['run_in']} before, {head['horizon']} of treatment"
     rates = f"{head['expected'][0]:g} to {head['expected'][1]:g} 1/day"
-    groups = [(f"group: {g['title']}", ", ".join(f"{k} {v:g}" for k, v in g["covariates"].items()), g) for g in data["groups"]]
-    return tuple((name, value, own.get("where", ""), own.get("seen", "user"))
-                 for name, value, own in [("control; escape", limits, head), ("run-in and horizon", ends, {"seen": "assumed"}),
-                                              ("eigenvalues expected", rates, _EXPECTED), *groups])
+    groups = [
+        (f"group: {g['title']}", ", ".join(f"{k} {v:g}" for k, v in g["covariates"].items()), g)
+        for g in data["groups"]
+    ]
+    return tuple(
+        (name, value, own.get("where", ""), own.get("seen", "user"))
+        for name, value, own in [
+            ("control; escape", limits, head),
+            ("run-in and horizon", ends, {"seen": "assumed"}),
+            ("eigenvalues expected", rates, _EXPECTED),
+            *groups,
+        ]
+    )

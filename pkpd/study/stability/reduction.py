@@ -1,7 +1,9 @@
-"""The tumour–immune core in one dimension: net growth of a tumour whose immunity has settled, against its volume.
+"""The tumour–immune core in one dimension: net growth of a tumour whose immunity has settled, against its
+volume.
 
-With lesions of one site, all alike, and treatment constant, every immune state has one value at each volume of viable tumour
-(docs/immune_stability.md derives it); what is left is growth less kill, and its zeros are the equilibria of the whole system.
+With lesions of one site, all alike, and treatment constant, every immune state has one value at each volume
+of viable tumour (docs/immune_stability.md derives it); what is left is growth less kill, and its zeros are
+the equilibria of the whole system.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Settled:
-    """What immunity settles at, each (patient, volume): growth and kill (1/day), and the states of the site and of blood."""
+    """What immunity settles at, each (patient, volume): growth and kill (1/day), and the states of the site
+    and of blood.
+    """
 
     growth: np.ndarray
     kill: np.ndarray
@@ -57,22 +61,38 @@ class Reduction:
     def __getitem__(self, name: str) -> np.ndarray:
         """An input, as a column beside volumes."""
         part, _, own = name.rpartition(".")
-        part = {"site": self.place.site, "growth": f"{self.place.growth}.1", "lesion": f"{self.place.lesions}.1"}.get(part, part)
+        part = {
+            "site": self.place.site,
+            "growth": f"{self.place.growth}.1",
+            "lesion": f"{self.place.lesions}.1",
+        }.get(part, part)
         return self.people[f"{part}.{own}"][:, None]
 
     def at(self, viable: np.ndarray) -> Settled:
         """What settles at volumes of viable tumour in the site (mL; patient, volume)."""
         states = self._surroundings(viable)
-        suppression = (1 + self["site.SG"] * states["regulatory"] + self["site.SM"] * states["myeloid"]
-                       + self["site.SACID"] * self._mass(viable) * (2 - states["vessels"]))
+        suppression = (
+            1
+            + self["site.SG"] * states["regulatory"]
+            + self["site.SM"] * states["myeloid"]
+            + self["site.SACID"] * self._mass(viable) * (2 - states["vessels"])
+        )
         entry, division, fatigue, loss, returned = self._rates(viable, states, suppression)
         effector = self._effector(entry, division, fatigue, loss)
         held = self._inhibition(effector)
         states |= {"effector": effector, "exhausted": self["site.KEX"] * held * effector / returned}
         tolerance = self["site.FGL"] * self["site.TOLERANCE"] * (1 + self["site.FGLM"] * states["myeloid"])
         lag = np.minimum(tolerance, 0.95) * (1 - self["therapy.LAG3"])
-        kill = (self["site.KAPPA"] * self["biology.ANTIGEN"] * self["biology.MHC"] * effector / (effector + self["site.EHALF"])
-                * (1 - held) * (1 - lag) / suppression)
+        kill = (
+            self["site.KAPPA"]
+            * self["biology.ANTIGEN"]
+            * self["biology.MHC"]
+            * effector
+            / (effector + self["site.EHALF"])
+            * (1 - held)
+            * (1 - lag)
+            / suppression
+        )
         return Settled(self.growth(viable, kill, states["vessels"]), kill, states)
 
     def growth(self, viable: np.ndarray, kill: np.ndarray, vessels: np.ndarray) -> np.ndarray:
@@ -85,25 +105,57 @@ class Reduction:
         return viable / (viable + self["site.VMASS"])
 
     def _surroundings(self, viable: np.ndarray) -> dict[str, np.ndarray]:
-        """Stroma, vessels, myeloid and regulatory cells, priming and circulating cells: none of them rests on effectors."""
+        """Stroma, vessels, myeloid and regulatory cells, priming and circulating cells: none of them rests on
+        effectors.
+        """
         mass, presence = self._mass(viable), viable / (viable + self["site.VHALF"])
         stroma = self["site.FBASE"] + mass
-        myeloid = (self["site.KM"] * (self["site.MBASE"] + mass) * (1 + self["site.MFAT"])
-                   / (self["site.KM"] + self["site.KCSF"] * self["therapy.CSF1R"]))
-        regulatory = (self["site.GBASE"] + (1 - self["site.GBASE"]) * presence * (1 + self["site.GIDO"] * mass)
-                      + self["site.GSTROMA"] * stroma * (1 - self["therapy.TGFB"]))
-        regulatory = self["site.KG"] * regulatory / (self["site.KG"] + self["site.KADCC"] * self["therapy.DEPLETION"])
-        priming = (self["systemic.NU"] * self["biology.ANTIGEN"] * (1 - self["biology.WNT"]) * viable
-                   / (viable + self["systemic.BHALF"]) / self["systemic.KA"])
-        gain = (self["systemic.PIMAX"] * priming / (priming + self["systemic.AHALF"])
-                * (1 + self["systemic.PCTLA4"] * self["therapy.CTLA4"]))
-        siphon = (self["site.SIGMA"] * self["site.TOLERANCE"] * myeloid * viable / (viable + self["site.BSIPHON"]))
-        return {"stroma": stroma, "myeloid": myeloid, "regulatory": regulatory, "priming": priming,
-                "vessels": 1 - self["site.EVEGF"] * self["therapy.VEGF"] + 0 * viable,
-                "circulating": self["systemic.KP"] * (1 + gain) / (self["systemic.KP"] + siphon)}
+        myeloid = (
+            self["site.KM"]
+            * (self["site.MBASE"] + mass)
+            * (1 + self["site.MFAT"])
+            / (self["site.KM"] + self["site.KCSF"] * self["therapy.CSF1R"])
+        )
+        regulatory = (
+            self["site.GBASE"]
+            + (1 - self["site.GBASE"]) * presence * (1 + self["site.GIDO"] * mass)
+            + self["site.GSTROMA"] * stroma * (1 - self["therapy.TGFB"])
+        )
+        regulatory = (
+            self["site.KG"] * regulatory / (self["site.KG"] + self["site.KADCC"] * self["therapy.DEPLETION"])
+        )
+        priming = (
+            self["systemic.NU"]
+            * self["biology.ANTIGEN"]
+            * (1 - self["biology.WNT"])
+            * viable
+            / (viable + self["systemic.BHALF"])
+            / self["systemic.KA"]
+        )
+        gain = (
+            self["systemic.PIMAX"]
+            * priming
+            / (priming + self["systemic.AHALF"])
+            * (1 + self["systemic.PCTLA4"] * self["therapy.CTLA4"])
+        )
+        siphon = (
+            self["site.SIGMA"] * self["site.TOLERANCE"] * myeloid * viable / (viable + self["site.BSIPHON"])
+        )
+        return {
+            "stroma": stroma,
+            "myeloid": myeloid,
+            "regulatory": regulatory,
+            "priming": priming,
+            "vessels": 1 - self["site.EVEGF"] * self["therapy.VEGF"] + 0 * viable,
+            "circulating": self["systemic.KP"] * (1 + gain) / (self["systemic.KP"] + siphon),
+        }
 
-    def _rates(self, viable: np.ndarray, states: dict[str, np.ndarray], suppression: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Entry; division without crowding; exhaustion that does not come back; loss of effectors, and of exhausted cells."""
+    def _rates(
+        self, viable: np.ndarray, states: dict[str, np.ndarray], suppression: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        """Entry; division without crowding; exhaustion that does not come back; loss of effectors, and of
+        exhausted cells.
+        """
         presence, pd1 = viable / (viable + self["site.VHALF"]), self["therapy.PD1"]
         seen, open_ = self["biology.ANTIGEN"] * self["biology.MHC"], 1 - self["biology.WNT"]
         barrier = 1 + self["site.SF"] * states["stroma"] * (1 - self["therapy.TGFB"])
@@ -118,8 +170,11 @@ class Reduction:
         signal = self["biology.PDLONE"] * (1 - self["therapy.PD1"]) * (0.5 + 0.5 * effector / (effector + 1))
         return signal / (signal + self["site.SHALF"])
 
-    def _effector(self, entry: np.ndarray, division: np.ndarray, fatigue: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    def _effector(
+        self, entry: np.ndarray, division: np.ndarray, fatigue: np.ndarray, loss: np.ndarray
+    ) -> np.ndarray:
         """The one number of effectors at which what comes equals what goes."""
+
         def lost(e: np.ndarray) -> np.ndarray:  # per effector, less what divides: it rises with e
             held = self._inhibition(e)
             return fatigue * held + loss - division * (1 - held) / (1 + self["site.CROWD"] * e)
@@ -151,7 +206,9 @@ class Reduction:
 
 
 def resting(reduced: Reduction, volumes: np.ndarray) -> np.ndarray:
-    """How many stable equilibria each patient has: where net growth turns from above zero to below between volumes."""
+    """How many stable equilibria each patient has: where net growth turns from above zero to below between
+    volumes.
+    """
     up = _up(reduced, volumes)
     return (up[:, :-1] & ~up[:, 1:]).sum(axis=1)
 
@@ -161,7 +218,9 @@ def _up(reduced: Reduction, volumes: np.ndarray) -> np.ndarray:
 
 
 def zeros(reduced: Reduction, volumes: np.ndarray, count: int = 44) -> tuple[np.ndarray, np.ndarray]:
-    """Equilibria of each patient (patient, k), mL, ascending, missing beyond the last; and whether net growth falls there."""
+    """Equilibria of each patient (patient, k), mL, ascending, missing beyond the last; and whether net growth
+    falls there.
+    """
     up = _up(reduced, volumes)
     turns = up[:, 1:] != up[:, :-1]
     most = max(int(turns.sum(axis=1).max(initial=0)), 1)
@@ -177,7 +236,9 @@ def zeros(reduced: Reduction, volumes: np.ndarray, count: int = 44) -> tuple[np.
 
 
 def whole(model: Model, reduced: Reduction, viable: np.ndarray) -> np.ndarray:
-    """States of the whole system (patient, state) at volumes (mL, patient) with all immunity settled; counters are zero."""
+    """States of the whole system (patient, state) at volumes (mL, patient) with all immunity settled;
+    counters are zero.
+    """
     here = reduced.at(viable[:, None])
     y = np.zeros((len(viable), len(model.states)))
 
@@ -192,7 +253,10 @@ def whole(model: Model, reduced: Reduction, viable: np.ndarray) -> np.ndarray:
         put(f"{own}.resistant", each * resistant)
         put(f"{own}.dead", each * here.kill[:, 0] / reduced.people[f"{own}.KD"])
     for name, value in here.states.items():
-        put(f"systemic.{name}" if name in ("priming", "circulating") else f"{reduced.place.site}.{name}", value[:, 0])
+        put(
+            f"systemic.{name}" if name in ("priming", "circulating") else f"{reduced.place.site}.{name}",
+            value[:, 0],
+        )
     for lesions in PLACES:
         if lesions != reduced.place.lesions:  # the other site rests
             rest = Reduction(reduced.people, Place(lesions, 1)).at(np.zeros((len(viable), 1)))

@@ -1,4 +1,6 @@
-"""run_stability: eigenvalues where treatment begins, every equilibrium and the paths to them, and the laws, measured."""
+"""run_stability: eigenvalues where treatment begins, every equilibrium and the paths to them, and the laws,
+measured.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,17 @@ from pkpd.study.stability.fixed_volume import fixed_volume
 from pkpd.study.stability.folds import KILL, balance, branch, equilibria, fold, two_stable, typical, without
 from pkpd.study.stability.plan import read_stability
 from pkpd.study.stability.spectrum import at_treatment, spectra
-from pkpd.study.stability.subjects import Given, Group, StabilityStudy, average, central, drawn, people, scaled, treated
+from pkpd.study.stability.subjects import (
+    Given,
+    Group,
+    StabilityStudy,
+    average,
+    central,
+    drawn,
+    people,
+    scaled,
+    treated,
+)
 
 __all__ = ["StabilityResult", "read_stability", "run_stability"]
 Tell = Callable[[str, int, int], None]
@@ -68,9 +80,14 @@ def run_stability(study: StabilityStudy, tell: Tell = lambda what, done, of: Non
     at, account = central(study)
     points = drawn(study)
     pairs = [(g, t) for g in study.groups for t in study.compared]
-    tasks = [*(partial(_rates, study, at, g) for g in study.groups), *(partial(_resting, study, at, points, *p) for p in pairs),
-             partial(_held, study, at)]
-    tables: dict[str, list[dict]] = {f.name: [] for f in fields(StabilityResult) if f.name not in ("study", "fit")}
+    tasks = [
+        *(partial(_rates, study, at, g) for g in study.groups),
+        *(partial(_resting, study, at, points, *p) for p in pairs),
+        partial(_held, study, at),
+    ]
+    tables: dict[str, list[dict]] = {
+        f.name: [] for f in fields(StabilityResult) if f.name not in ("study", "fit")
+    }
     tell("simulating", 0, len(tasks))
     for done, found in enumerate(stream(_called, tasks), 1):
         for name, rows in found.items():
@@ -91,27 +108,35 @@ def _held(study: StabilityStudy, at: Point) -> dict[str, list[dict]]:
     return {"laws": laws(study, at)}
 
 
-def _resting(study: StabilityStudy, at: Point, points: list[Point], group: Group, given: Given) -> dict[str, list[dict]]:
+def _resting(
+    study: StabilityStudy, at: Point, points: list[Point], group: Group, given: Given
+) -> dict[str, list[dict]]:
     """Everything about the equilibria of one group under one treatment."""
     head = {"group": group.name, "treatment": given.name}
     curve = branch(study, group, given, at)
     ends = fold(curve)
     low, high = ends or (None, None)
     factors = [1.0] if ends is None or ends[0] <= 1 <= ends[1] else [1.0, float(np.sqrt(ends[0] * ends[1]))]
-    return {"fixed": [head | fixed_volume(study, group, given, at)],
-            "equilibria": [head | row for row in typical(study, group, given, at)],
-            "basins": [head | row for row in _basins(study, at, points, group, given)],
-            "folds": [head | {"low": low, "high": high, **_strengths(study, group, at)}],
-            "terms": [head | {"term": t.name, **share(without(study, group, given, t, at))} for t in study.terms],
-            "curves": [_short(head | {"factor": f, **balance(study, group, given, at, f)}) for f in factors],
-            "branches": [_short(head | curve)],
-            "maps": [_short(head | _map(study, group, given, at, f)) for f in factors if given.sets]}
+    return {
+        "fixed": [head | fixed_volume(study, group, given, at)],
+        "equilibria": [head | row for row in typical(study, group, given, at)],
+        "basins": [head | row for row in _basins(study, at, points, group, given)],
+        "folds": [head | {"low": low, "high": high, **_strengths(study, group, at)}],
+        "terms": [head | {"term": t.name, **share(without(study, group, given, t, at))} for t in study.terms],
+        "curves": [_short(head | {"factor": f, **balance(study, group, given, at, f)}) for f in factors],
+        "branches": [_short(head | curve)],
+        "maps": [_short(head | _map(study, group, given, at, f)) for f in factors if given.sets],
+    }
 
 
 def _short(row: dict) -> dict:
     """A row whose lists hold five digits: what a figure draws."""
+
     def cut(x: Any) -> Any:
-        return [cut(y) for y in x] if isinstance(x, list) else float(f"{x:.5g}") if isinstance(x, float) else x
+        return (
+            [cut(y) for y in x] if isinstance(x, list) else float(f"{x:.5g}") if isinstance(x, float) else x
+        )
+
     return {k: cut(v) if isinstance(v, list) else v for k, v in row.items()}
 
 
@@ -128,49 +153,105 @@ def _basins(study: StabilityStudy, at: Point, points: list[Point], group: Group,
     two = two_stable(study, group, given, at, points)
     crowd, both = two["patients"], two["which"]
     found = paths(study, group, crowd, at_treatment(study, people(study, group, at)))
-    rows = [{"measure": "two stable states", "unit": "%", **two["share"]},
-            {"measure": "two stable states, over draws", "unit": "%", **two["drawn"]},
-            {"measure": "end depends on the start", "unit": "%", **share(found.two)},
-            {"measure": "both say the same", "unit": "%", **share(found.two == both)},
-            {"measure": "equilibria", "unit": "1", "value": two["equilibria"]},
-            {"measure": "stable equilibria with a complex pair", "unit": "1", "value": two["turning"]},
-            {"measure": "equilibria of another stability than the reduction says", "unit": "1", "value": two["otherwise"]},
-            *_outcomes(study, found)]
+    rows = [
+        {"measure": "two stable states", "unit": "%", **two["share"]},
+        {"measure": "two stable states, over draws", "unit": "%", **two["drawn"]},
+        {"measure": "end depends on the start", "unit": "%", **share(found.two)},
+        {"measure": "both say the same", "unit": "%", **share(found.two == both)},
+        {"measure": "equilibria", "unit": "1", "value": two["equilibria"]},
+        {"measure": "stable equilibria with a complex pair", "unit": "1", "value": two["turning"]},
+        {
+            "measure": "equilibria of another stability than the reduction says",
+            "unit": "1",
+            "value": two["otherwise"],
+        },
+        *_outcomes(study, found),
+    ]
     own = crowd.take(np.flatnonzero(both))
     return [*rows, *_between(study, group, own, two["volumes"], found.own.last[both])]
 
 
 def _outcomes(study: StabilityStudy, found: Paths) -> list[dict]:
-    """Shares of patients by outcome: from the smallest start, the largest (fewest effectors), and where treatment finds them."""
-    ends = (("the smallest start", found.ends.outcome[:, 0, 0]), ("the largest start", found.ends.outcome[:, -1, 0]),
-            ("their own start", found.own.outcome))
-    rows = [{"measure": f"{outcome} from {start}", "unit": "%", **share(own == k)}
-            for start, own in ends for k, outcome in enumerate(OUTCOMES)]
-    return [*rows, {"measure": "eliminated from any start", "unit": "%", **share((found.ends.outcome == 0).any(axis=(1, 2)))},
-            {"measure": "still moving at the end", "unit": "%", **share(found.ends.moving.any(axis=(1, 2)))}]
+    """Shares of patients by outcome: from the smallest start, the largest (fewest effectors), and where
+    treatment finds them.
+    """
+    ends = (
+        ("the smallest start", found.ends.outcome[:, 0, 0]),
+        ("the largest start", found.ends.outcome[:, -1, 0]),
+        ("their own start", found.own.outcome),
+    )
+    rows = [
+        {"measure": f"{outcome} from {start}", "unit": "%", **share(own == k)}
+        for start, own in ends
+        for k, outcome in enumerate(OUTCOMES)
+    ]
+    return [
+        *rows,
+        {
+            "measure": "eliminated from any start",
+            "unit": "%",
+            **share((found.ends.outcome == 0).any(axis=(1, 2))),
+        },
+        {"measure": "still moving at the end", "unit": "%", **share(found.ends.moving.any(axis=(1, 2)))},
+    ]
 
 
-def _between(study: StabilityStudy, group: Group, own: Population, volumes: np.ndarray, last: np.ndarray) -> list[dict]:
-    """Of patients with two stable states: their volumes, those that part them, and on which side treatment finds them."""
-    rows = [{"measure": f"volume of the {name} state", "unit": "mL", **interval(volumes[:, k])}
-            for k, name in enumerate(("lower", "parting", "upper"))]
+def _between(
+    study: StabilityStudy, group: Group, own: Population, volumes: np.ndarray, last: np.ndarray
+) -> list[dict]:
+    """Of patients with two stable states: their volumes, those that part them, and on which side treatment
+    finds them.
+    """
+    rows = [
+        {"measure": f"volume of the {name} state", "unit": "mL", **interval(volumes[:, k])}
+        for k, name in enumerate(("lower", "parting", "upper"))
+    ]
     for effectors in study.effectors:
         parts = critical(study, group.place, own, volumes, np.full(len(own), effectors))
-        rows.append({"measure": f"critical start at {effectors:g} effectors over the parting state", "unit": "1",
-                     "missing": int(np.isnan(parts).sum()), **interval(parts / volumes[:, 1])})
-    return [*rows, {"measure": "with two, ending at the upper from their own start", "unit": "%", **share(last > volumes[:, 1])},
-            {"measure": "patients with two stable states", "unit": "1", "value": len(own)}]
+        rows.append(
+            {
+                "measure": f"critical start at {effectors:g} effectors over the parting state",
+                "unit": "1",
+                "missing": int(np.isnan(parts).sum()),
+                **interval(parts / volumes[:, 1]),
+            }
+        )
+    return [
+        *rows,
+        {
+            "measure": "with two, ending at the upper from their own start",
+            "unit": "%",
+            **share(last > volumes[:, 1]),
+        },
+        {"measure": "patients with two stable states", "unit": "1", "value": len(own)},
+    ]
 
 
 def _map(study: StabilityStudy, group: Group, given: Given, at: Point, factor: float) -> dict:
-    """Where the typical patient ends from each start, the kill times a factor; and the starts that part two ends."""
+    """Where the typical patient ends from each start, the kill times a factor; and the starts that part two
+    ends.
+    """
     one = scaled(treated(average(study, group, at), given), group, KILL, factor)
     ends = outcome_map(study, group.place, one, MAP_VOLUMES, MAP_EFFECTORS)
     found, falls = equilibria(study, group, one)
     parts: list[float | None] = []
     if falls.sum() > 1:
-        crowd, three = one.take(np.zeros(len(MAP_EFFECTORS), dtype=int)), np.repeat(found[:, :3], len(MAP_EFFECTORS), axis=0)
-        parts = [None if np.isnan(x) else float(x) for x in critical(study, group.place, crowd, three, MAP_EFFECTORS)]
-    return {"factor": factor, "volumes": MAP_VOLUMES.tolist(), "effectors": MAP_EFFECTORS.tolist(), "last": ends.last.tolist(),
-            "outcome": ends.outcome.tolist(), "critical": parts,
-            "equilibria": [[float(v), bool(s)] for v, s in zip(found[0], falls[0], strict=True) if not np.isnan(v)]}
+        crowd, three = (
+            one.take(np.zeros(len(MAP_EFFECTORS), dtype=int)),
+            np.repeat(found[:, :3], len(MAP_EFFECTORS), axis=0),
+        )
+        parts = [
+            None if np.isnan(x) else float(x)
+            for x in critical(study, group.place, crowd, three, MAP_EFFECTORS)
+        ]
+    return {
+        "factor": factor,
+        "volumes": MAP_VOLUMES.tolist(),
+        "effectors": MAP_EFFECTORS.tolist(),
+        "last": ends.last.tolist(),
+        "outcome": ends.outcome.tolist(),
+        "critical": parts,
+        "equilibria": [
+            [float(v), bool(s)] for v, s in zip(found[0], falls[0], strict=True) if not np.isnan(v)
+        ],
+    }

@@ -1,4 +1,6 @@
-"""Whom a study of stability asks about, and under which constant treatment: virtual patients with tumour in one place."""
+"""Whom a study of stability asks about, and under which constant treatment: virtual patients with tumour in
+one place.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Group:
 
 @dataclass(frozen=True)
 class Given:
-    """Inputs that a treatment sets, at constant values; none of them: untreated. Some are for the laws alone."""
+    """Inputs that a treatment sets, at constant values; none of them: untreated. Some are for the
+    laws alone.
+    """
 
     name: str
     title: str
@@ -38,7 +42,9 @@ class Given:
 
 @dataclass(frozen=True)
 class Strength:
-    """A line that the search at fixed volume multiplies by each of some factors; `site.` is the site of a group's tumour."""
+    """A line that the search at fixed volume multiplies by each of some factors; `site.` is the site of a
+    group's tumour.
+    """
 
     name: str
     line: str
@@ -56,10 +62,13 @@ class Term:
 
 @dataclass(frozen=True)
 class StabilityStudy:
-    """What is asked of a system: times in days, volumes in mL of viable tumour, effectors relative to their reference.
+    """What is asked of a system: times in days, volumes in mL of viable tumour, effectors relative to their
+    reference.
 
-    below, above, held  control is less than `below` for the last `held` days without net growth, escape more than `above`
-    treated, followed   how long treatment lasts, and how long patients are followed, where the laws are measured
+    below, above, held  control is less than `below` for the last `held` days without net growth, escape more
+                        than `above`
+    treated, followed   how long treatment lasts, and how long patients are followed, where the laws are
+                        measured
     expected            real parts (1/day) that were expected before any were computed
     """
 
@@ -124,13 +133,24 @@ def parameters(study: StabilityStudy, group: Group, at: Point) -> Parameters:
 
 
 def people(study: StabilityStudy, group: Group, at: Point, stream: str = "patients") -> Population:
-    """Virtual patients of a group; those of one number and stream are at the same quantiles in every group."""
-    return draw(study.system, parameters(study, group, at), study.patients, study.seed, "stability", stream,
-                covariates=dict(group.covariates))
+    """Virtual patients of a group; those of one number and stream are at the same quantiles in
+    every group.
+    """
+    return draw(
+        study.system,
+        parameters(study, group, at),
+        study.patients,
+        study.seed,
+        "stability",
+        stream,
+        covariates=dict(group.covariates),
+    )
 
 
 def average(study: StabilityStudy, group: Group, at: Point) -> Population:
-    """The typical patient of a group; what some have and others have not (presentation of antigen) is as in most."""
+    """The typical patient of a group; what some have and others have not (presentation of antigen) is as in
+    most.
+    """
     own = parameters(study, group, at)
     one = typical(study.system, own, dict(group.covariates))
     split = {v.name for v in own.values if v.spread is not None and v.spread.law == "bernoulli"}
@@ -143,7 +163,9 @@ def treated(patients: Population, given: Given) -> Population:
 
 
 def scaled(patients: Population, group: Group, line: str, factor: np.ndarray | float) -> Population:
-    """The same patients with a line times a factor, one or one a patient; `site.` is the site of the group's tumour."""
+    """The same patients with a line times a factor, one or one a patient; `site.` is the site of the group's
+    tumour.
+    """
     names = named(patients, group, line)
     return patients.with_inputs({n: patients[n] * factor for n in names})
 
