@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pkpd.content import library, units
+from pkpd.content.fields import is_number
 from pkpd.content.library import check_keys, raise_issues, shown, table, text, whole
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.parameters.covariates import REGISTER
-from pkpd.parameters.spread import is_number
 from pkpd.regimen.doses import DoseLine, amount_of
 
 ACCUMULATION = ("accumulation_AUC", "accumulation_Cmax", "accumulation_Clast")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from pkpd.content import library
+from pkpd.content.fields import is_number
 from pkpd.content.library import check_keys, check_name, raise_issues, rows, shown, table, text
 from pkpd.content.naming import file_of
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.fit.fit import Fit
 from pkpd.fit.free import SCALES, WHATS, Free
 from pkpd.fit.reach import check_fit
-from pkpd.parameters.spread import is_number
 from pkpd.trial.reading import load_trial
 from pkpd.trial.trial import Trial
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pkpd.content.fields import is_number
 from pkpd.content.library import check_keys, text
 from pkpd.errors import Issue
-from pkpd.parameters.spread import is_number
 
 
 @dataclass(frozen=True)

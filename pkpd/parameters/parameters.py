@@ -12,8 +12,6 @@ from pkpd.model.expression import Tree
 from pkpd.parameters.correlations import Correlation
 from pkpd.parameters.spread import Spread, in_unit
 
-SEEN = ("primary", "secondary", "review", "derived", "assumed", "fitted", "user")
-
 
 @dataclass(frozen=True)
 class Effect:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from pkpd.content import library
+from pkpd.content.fields import SEEN, is_number
 from pkpd.content.library import check_keys, raise_issues, shown
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.model import constants, expression
 from pkpd.parameters.correlations import read_correlations
 from pkpd.parameters.covariates import REGISTER, implausible
 from pkpd.parameters.hosts import HOSTS
-from pkpd.parameters.parameters import SEEN, Effect, Parameters, Value
-from pkpd.parameters.spread import Spread, is_number, read_spread
+from pkpd.parameters.parameters import Effect, Parameters, Value
+from pkpd.parameters.spread import Spread, read_spread
 
 _HEAD = ("model", "title", "reference", "text", "default", "include", "over", "after", "host", "surrogate")
 

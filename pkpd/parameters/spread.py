@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeGuard
 
 import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri
 
+from pkpd.content.fields import is_number
 from pkpd.errors import fail, nearest
 
 _FARTHEST = 2.0**-53  # as near to 0 and 1 as draws of patients come
@@ -115,11 +115,6 @@ _QUANTILES: dict[str, Callable[[Spread, np.ndarray, np.ndarray], np.ndarray]] = 
     "bernoulli": _bernoulli,
     "categorical": _categorical,
 }
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    """Whether a value of a file is a finite number that a computer holds."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1e300
 
 
 def read_spread(entry: object, typical: float, report: Callable[[str, str], None]) -> Spread | None:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pkpd.content import units
+from pkpd.content.fields import is_number
 from pkpd.content.library import is_path, shown, whole
 from pkpd.errors import fail, nearest
 from pkpd.machine.labels import Labelled, Row, named
-from pkpd.parameters.spread import is_number
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.rules import Rule
 from pkpd.regimen.spans import among, spans

@@ -6,9 +6,9 @@ import math
 from dataclasses import dataclass
 
 from pkpd.content import library, units
+from pkpd.content.fields import is_number
 from pkpd.content.library import shown, whole
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.parameters.spread import is_number
 
 _OWN = {"hold": ("wait", "most"), "reduce": ("factor", "least", "drugs"), "stop": ("drugs",)}
 _KEYS = ("of", "below", "above", "action", *dict.fromkeys(k for keys in _OWN.values() for k in keys))

@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from pkpd.content import library
+from pkpd.content.fields import SEEN
 from pkpd.exposures.evidence import Figure, load_evidence
 from pkpd.exposures.page import MEASURES
-from pkpd.parameters.parameters import SEEN
 
 
 def drug_rows() -> list[dict[str, Any]]:

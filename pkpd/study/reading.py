@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pkpd.content import library, units
+from pkpd.content.fields import SEEN, is_number
 from pkpd.content.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
 from pkpd.errors import ContentError, Issue, NotFound, fail, nearest
 from pkpd.fit.result import load_result
-from pkpd.parameters.parameters import SEEN
-from pkpd.parameters.spread import is_number
 from pkpd.study.study import Study, Sweep
 from pkpd.trial.exposure import daily_model
 from pkpd.trial.reading import load_trial

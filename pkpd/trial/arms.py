@@ -7,11 +7,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from pkpd.content.library import check_name, rows, shown, text, whole
+from pkpd.content.fields import SOURCED, Field, Names, Share, Table, Text, Whole, is_number, read_rows
+from pkpd.content.library import check_name, rows, shown, whole
 from pkpd.errors import ContentError, nearest
 from pkpd.parameters.covariates import REGISTER
 from pkpd.parameters.sets import misplaced
-from pkpd.parameters.spread import is_number
 from pkpd.regimen.reading import load_regimen
 from pkpd.regimen.regimen import Regimen, counted
 from pkpd.trial.lines import Reader, told
@@ -27,7 +27,33 @@ FOLLOWED = {
     "operation": ("from", "to"),
     "local": ("lesion", "dies", "from", "to"),
 }
-_GROUP = ("name", "share", "contexts", "covariates", "where", "seen")
+_ARM: dict[str, Field] = {
+    "name": Text(need=True),
+    "title": Text(),
+    "regimen": Text(),
+    "n": Whole(
+        default=1,
+        least=1,
+        most=100_000,
+        need=True,
+        what="is not a number of patients",
+        remedy="give n, its patients: a whole number from 1 to 100,000",
+    ),
+}
+_GROUP: dict[str, Field] = {
+    **SOURCED,
+    "share": Share(default=1.0),
+    "contexts": Names(of="parameter sets", like="biology_msi_h"),
+    "covariates": Table(default={}, remedy="write covariates = { LESIONS = 2 }"),
+    "name": Text(),
+}
+_STARTS = Share(need=True, remedy="write start = SHARE that starts at all, from 0 to 1")
+_LOCAL: dict[str, Field] = {
+    "lesion": Text(need=True),
+    "dies": Share(
+        default=1.0, need=True, remedy="write dies = SHARE of the lesion's viable volume, from 0 to 1"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -119,24 +145,16 @@ def check_arms(reader: Reader, control: str, arms: tuple[Arm, ...]) -> None:
         reader.add("trial.control", f"{control!r} is not an arm", nearest(control, names))
 
 
-def _head(reader: Reader, entry: dict, place: str) -> tuple[str, str, int, str]:
-    name, title, regimen = (
-        text(entry, k, f"{reader.where}: {place}", reader.issues, need=k == "name")
-        for k in ("name", "title", "regimen")
-    )
-    n = entry.get("n")
-    if not whole(n, 1, 100_000):
-        reader.add(
-            f"{place}.n",
-            "is missing" if n is None else f"{shown(n)} is not a number of patients",
-            "give n, its patients: a whole number from 1 to 100,000",
-        )
-    return name, title, n if whole(n, 1, 100_000) else 1, regimen
+def _head(reader: Reader, entry: dict, place: str) -> Arm:
+    """What an arm is called, how many patients it has and what they are given."""
+    found = {k: f.read(entry, k, f"{reader.where}: {place}", reader.issues) for k, f in _ARM.items()}
+    return Arm(**found)
 
 
 def _around(reader: Reader, entry: dict, place: str) -> Arm:
     """An arm around an operation."""
-    name, title, n, regimen = _head(reader, entry, place)
+    plain = _head(reader, entry, place)
+    regimen = plain.regimen
     lines = reader.lines(entry, AROUND, place)
     if ("before" in lines or "after" in lines) and not regimen:
         reader.add(place, "plans cycles of no regimen", 'add regimen = "…"')
@@ -157,17 +175,17 @@ def _around(reader: Reader, entry: dict, place: str) -> Arm:
                 f'write {key} = {{ from = "4 week", to = "8 week", where = …, seen = … }}',
             )
     spans = {k: reader.span(lines[k], f"{place}.{k}") for k in ("operation", "resume") if k in lines}
-    after, plain = lines.get("after"), Arm(name, title, n, regimen)
+    after = lines.get("after")
     return replace(
         plain,
         before=_cycles(reader, lines.get("before"), f"{place}.before"),
-        after=_cycles(reader, after, f"{place}.after", (after or {}).get("start")),
+        after=_cycles(reader, after, f"{place}.after", starts=True),
         operation=spans.get("operation", plain.operation),
         resume=spans.get("resume", plain.resume),
     )
 
 
-def _cycles(reader: Reader, entry: dict | None, place: str, start: object = 1.0) -> Cycles | None:
+def _cycles(reader: Reader, entry: dict | None, place: str, starts: bool = False) -> Cycles | None:
     if entry is None:
         return None
     numbers, weights = entry.get("cycles"), entry.get("weights", [1.0])
@@ -185,14 +203,10 @@ def _cycles(reader: Reader, entry: dict | None, place: str, start: object = 1.0)
         reader.add(
             place, "is not a plan of cycles", "write cycles = [5, 6], weights = [0.2, 0.8]; shares sum to 1"
         )
-    if not is_number(start) or not 0 <= start <= 1:
-        reader.add(
-            f"{place}.start",
-            "is missing" if start is None else f"{shown(start)} is not a share",
-            "write start = SHARE that starts at all, from 0 to 1",
-        )
+    start = _STARTS.read(entry, "start", f"{reader.where}: {place}", reader.issues) if starts else 1.0
+    if not good or not numbers or start is None:
         return None
-    return Cycles(tuple(numbers), tuple(map(float, weights)), float(start)) if good and numbers else None
+    return Cycles(tuple(numbers), tuple(map(float, weights)), start)
 
 
 def _regimen(reader: Reader, name: str, place: str) -> Regimen | None:
@@ -207,7 +221,8 @@ def _regimen(reader: Reader, name: str, place: str) -> Regimen | None:
 
 def _followed(reader: Reader, entry: dict, place: str) -> Arm:
     """An arm that is followed by scans."""
-    name, title, n, regimen = _head(reader, entry, place)
+    plain = _head(reader, entry, place)
+    regimen = plain.regimen
     lines = reader.lines(entry, FOLLOWED, place)
     given = _regimen(reader, regimen, f"{place}.regimen") if regimen else None
     if "treatment" in lines and not regimen:
@@ -229,11 +244,8 @@ def _followed(reader: Reader, entry: dict, place: str) -> Arm:
         if "operation" in lines
         else (math.inf, math.inf)
     )
-    return Arm(
-        name,
-        title,
-        n,
-        regimen,
+    return replace(
+        plain,
         operation=operation,
         cycles=cycles,
         stops=stops,
@@ -272,26 +284,16 @@ def _treatment(
 def _local(reader: Reader, line: dict | None, place: str) -> Local | None:
     if line is None:
         return None
-    dies, lesion = (
-        line.get("dies"),
-        text(line, "lesion", f"{reader.where}: {place}", reader.issues, need=True),
-    )
-    if not is_number(dies) or not 0 <= dies <= 1:
-        reader.add(
-            f"{place}.dies",
-            "is missing" if dies is None else f"{shown(dies)} is not a share",
-            "write dies = SHARE of the lesion's viable volume, from 0 to 1",
-        )
-        dies = 1.0
-    return Local(lesion, float(dies), reader.span(line, place))
+    found = {k: f.read(line, k, f"{reader.where}: {place}", reader.issues) for k, f in _LOCAL.items()}
+    return Local(found["lesion"], found["dies"], reader.span(line, place))
 
 
 def _patients(reader: Reader, entry: dict, place: str) -> tuple[Group, ...]:
     """The groups of an arm; all patients of the trial's own set where it names none."""
     if "patients" not in entry:
         return (Group("", 1.0),)
-    found = rows(entry["patients"], f"{reader.where}: {place}.patients", _GROUP, reader.issues)
-    groups = tuple(_group(reader, own, at.removeprefix(f"{reader.where}: ")) for at, own in found)
+    found = read_rows(entry["patients"], _GROUP, f"{reader.where}: {place}.patients", reader.issues)
+    groups = tuple(_group(reader, own, at.removeprefix(f"{reader.where}: ")) for at, own, _ in found)
     if not groups or abs(sum(g.share for g in groups) - 1) > 1e-9:
         reader.add(
             f"{place}.patients",
@@ -301,33 +303,13 @@ def _patients(reader: Reader, entry: dict, place: str) -> tuple[Group, ...]:
     return groups
 
 
-def _group(reader: Reader, entry: dict, place: str) -> Group:
-    reader.sourced(entry, place)
-    share, contexts, covariates = (
-        entry.get("share", 1.0),
-        entry.get("contexts", []),
-        entry.get("covariates", {}),
-    )
-    if not is_number(share) or not 0 <= share <= 1:
-        reader.add(f"{place}.share", f"{shown(share)} is not a share", "a number from 0 to 1")
-        share = 1.0
-    if not isinstance(contexts, list) or not all(isinstance(c, str) for c in contexts):
-        reader.add(
-            f"{place}.contexts",
-            f"{shown(contexts)} is not a list of parameter sets",
-            'write contexts = ["biology_msi_h"]',
-        )
-        contexts = []
+def _group(reader: Reader, found: dict, place: str) -> Group:
+    contexts, covariates = found["contexts"], found["covariates"]
     before = len(reader.issues)
     for k, name in enumerate(contexts, 1):
         check_name(("parameters", "result"), name, f"{reader.where}: {place}.contexts[{k}]", reader.issues)
     for at, what, remedy in misplaced(contexts) if len(reader.issues) == before else ():
         reader.add(f"{place}.contexts", f"{at.partition(':')[0]} {what}", remedy)
-    if not isinstance(covariates, dict):
-        reader.add(
-            f"{place}.covariates", f"{shown(covariates)} is not a table", "write covariates = { LESIONS = 2 }"
-        )
-        covariates = {}
     for name, value in covariates.items():
         if name not in REGISTER:
             reader.add(f"{place}.covariates.{name}", "is not in the register", nearest(name, REGISTER))
@@ -338,6 +320,4 @@ def _group(reader: Reader, entry: dict, place: str) -> Group:
                 f"a number from {REGISTER[name].low:g} to {REGISTER[name].high:g}, in {REGISTER[name].unit}",
             )
     numbers = tuple((k, float(v)) for k, v in covariates.items() if is_number(v))
-    return Group(
-        text(entry, "name", f"{reader.where}: {place}", reader.issues), float(share), tuple(contexts), numbers
-    )
+    return Group(found["name"], found["share"], contexts, numbers)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import datetime
 
 from pkpd.content import units
-from pkpd.content.library import check_keys, shown, text
+from pkpd.content.fields import SOURCED
+from pkpd.content.library import check_keys, shown
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.parameters.parameters import SEEN
 
 LONGEST = 36525.0  # days: no time of a protocol is longer than a century
 
@@ -33,11 +33,8 @@ class Reader:
 
     def sourced(self, entry: dict, place: str) -> None:
         """Where a line was seen, and how."""
-        text(entry, "where", f"{self.where}: {place}", self.issues)
-        if entry.get("seen", "user") not in SEEN:
-            self.add(
-                f"{place}.seen", f"{shown(entry['seen'])} is not a way of seeing", "one of " + ", ".join(SEEN)
-            )
+        for key, field in SOURCED.items():
+            field.read(entry, key, f"{self.where}: {place}", self.issues)
 
     def choice(self, line: dict | None, key: str, known: tuple[str, ...]) -> str:
         chosen = (line or {}).get("is")

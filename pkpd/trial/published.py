@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pkpd.content import units
-from pkpd.content.library import rows, shown, text, whole
-from pkpd.errors import ContentError, Issue, nearest
-from pkpd.parameters.parameters import SEEN
-from pkpd.parameters.spread import is_number
+from pkpd.content.fields import SEEN, Choice, Field, Number, Text, Whole, is_number
+from pkpd.content.library import rows
+from pkpd.errors import ContentError, Issue
 
 KINDS = ("hazard ratio", "landmark", "median", "count")
 AROUND = ("pfs", "os", "resected", "started_after", "dead", "response")  # what is read around an operation
@@ -24,23 +24,6 @@ FOLLOWED = (
 )  # and of patients followed by scans
 ENDPOINTS = tuple(dict.fromkeys((*AROUND, *FOLLOWED)))
 USES = ("fit", "predict", "context")
-_KEYS = (
-    "name",
-    "kind",
-    "at",
-    "arm",
-    "endpoint",
-    "value",
-    "low",
-    "high",
-    "level",
-    "unit",
-    "n",
-    "use",
-    "where",
-    "seen",
-    "source",
-)
 _SURVIVAL = ("pfs", "os", "dor")
 _COUNTED = tuple(e for e in ENDPOINTS if e not in _SURVIVAL)
 _SUITS = {"hazard ratio": _SURVIVAL[:2], "landmark": _SURVIVAL, "median": _SURVIVAL, "count": _COUNTED}
@@ -50,6 +33,27 @@ _REACH = {
     "hazard ratio": (1e-3, 1e3),
     "median": (1e-3, 1200.0),
 }  # pure, and in months: an end beyond is none that was seen
+
+
+_FIELDS: dict[str, Field] = {
+    "kind": Choice(known=KINDS, need=True),
+    "endpoint": Choice(known=ENDPOINTS, need=True),
+    "use": Choice(known=USES, need=True),
+    "arm": Choice(known=(), need=True),
+    "seen": Choice(known=SEEN, need=True, lack="one of " + ", ".join(SEEN)),
+    "value": Number(),
+    "low": Number(),
+    "high": Number(),
+    "level": Number(default=0.95),
+    "n": Whole(
+        least=1, most=_MOST, what="is not a number of patients", remedy=f"a whole number from 1 to {_MOST:,}"
+    ),
+    "where": Text(),
+    "source": Text(),
+    "name": Text(),
+    "at": Text(),
+    "unit": Text(),
+}
 
 
 @dataclass(frozen=True)
@@ -108,35 +112,18 @@ def read_figures(
     endpoints  what is read of its patients
     operated   the arms that are followed to an operation only
     """
+    fields = _FIELDS | {
+        "arm": Choice(known=arms, need=True),
+        "endpoint": Choice(known=endpoints, need=True),
+    }
     figures: dict[str, Figure] = {}
-    for place, entry in rows(entries, f"{where}: figures", _KEYS, issues):
-        figure = _figure(entry, place, arms, endpoints, issues)
+    for place, entry in rows(entries, f"{where}: figures", _FIELDS, issues):
+        figure = _figure(entry, fields, place, issues)
         if figure is None:
             continue
-        if (figure.endpoint in _AT_OPERATION) != (figure.arm in operated) and endpoints is FOLLOWED:
-            issues.append(
-                Issue(
-                    f"{place}.endpoint",
-                    f"{figure.endpoint!r} is not read in the arm {figure.arm!r}",
-                    "an operation ends that arm: it takes one of " + ", ".join(_AT_OPERATION)
-                    if figure.arm in operated
-                    else "give the arm an operation, or name another endpoint",
-                )
-            )
-        if figure.kind == "hazard ratio" and not control:
-            issues.append(
-                Issue(f"{place}.kind", "is a ratio to no control", 'name one: control = "ARM" under [trial]')
-            )
+        issues += _misplaced(figure, place, control, operated if endpoints is FOLLOWED else None)
         if figure.key in figures:
             issues.append(Issue(place, f"a second figure {figure.key!r}", "give one of the two another name"))
-        if figure.kind == "hazard ratio" and figure.arm == control:
-            issues.append(
-                Issue(
-                    f"{place}.arm",
-                    f"{control!r} is the control: a ratio of the arm to itself",
-                    "name the arm that is compared with it",
-                )
-            )
         if figure.at > longest > 0:
             issues.append(
                 Issue(
@@ -149,98 +136,70 @@ def read_figures(
     return tuple(figures.values())
 
 
-def _figure(
-    entry: dict, where: str, arms: tuple[str, ...], endpoints: tuple[str, ...], issues: list[Issue]
-) -> Figure | None:
+def _misplaced(figure: Figure, place: str, control: str, operated: tuple[str, ...] | None) -> list[Issue]:
+    """What is wrong with a figure in its arm; `operated` is none where arms lie around an operation."""
+    found = []
+    if operated is not None and (figure.endpoint in _AT_OPERATION) != (figure.arm in operated):
+        remedy = "give the arm an operation, or name another endpoint"
+        if figure.arm in operated:
+            remedy = "an operation ends that arm: it takes one of " + ", ".join(_AT_OPERATION)
+        what = f"{figure.endpoint!r} is not read in the arm {figure.arm!r}"
+        found.append(Issue(f"{place}.endpoint", what, remedy))
+    if figure.kind != "hazard ratio":
+        return found
+    if not control:
+        remedy = 'name one: control = "ARM" under [trial]'
+        found.append(Issue(f"{place}.kind", "is a ratio to no control", remedy))
+    elif figure.arm == control:
+        what = f"{control!r} is the control: a ratio of the arm to itself"
+        found.append(Issue(f"{place}.arm", what, "name the arm that is compared with it"))
+    return found
+
+
+def _figure(entry: dict, fields: Mapping[str, Field], where: str, issues: list[Issue]) -> Figure | None:
     """A figure from its table, medians brought to months; faults are added to the issues."""
     before = len(issues)
-    for key, known in (
-        ("kind", KINDS),
-        ("endpoint", endpoints),
-        ("use", USES),
-        ("arm", arms),
-        ("seen", SEEN),
-    ):
-        if entry.get(key) not in known:
-            issues.append(
-                Issue(
-                    f"{where}.{key}",
-                    f"{shown(entry.get(key))} is not one of them",
-                    nearest(str(entry[key]) if isinstance(entry.get(key), str) else "", known),
-                )
-            )
-    kind = entry.get("kind")
+    found = {key: field.read(entry, key, where, issues) for key, field in fields.items()}
     _check_numbers(entry, where, issues)
-    words = {k: text(entry, k, where, issues) for k in ("where", "source")}
-    name = text(entry, "name", where, issues, need=True) if "name" in entry else kind
-    if entry.get("use") != "context" and "value" not in entry:
+    kind, endpoint = found["kind"], found["endpoint"]
+    if "name" in entry and found["name"] == "":
+        issues.append(Issue(f"{where}.name", "is missing", 'add name = "…"'))
+    if found["use"] != "context" and "value" not in entry:
         issues.append(Issue(where, "has no value", 'give it, or use = "context"'))
-    if kind in KINDS and entry.get("endpoint") in endpoints and entry["endpoint"] not in _SUITS[kind]:
+    if kind and endpoint and endpoint not in _SUITS[kind]:
+        suits = ", ".join(e for e in _SUITS[kind] if fields["endpoint"].fits(e))
         issues.append(
-            Issue(
-                f"{where}.endpoint",
-                f"{entry['endpoint']!r} does not suit a {kind}",
-                "it takes one of " + ", ".join(e for e in _SUITS[kind] if e in endpoints),
-            )
+            Issue(f"{where}.endpoint", f"{endpoint!r} does not suit a {kind}", "it takes one of " + suits)
         )
-    at = _landmark(entry, where, issues)
-    months = _months(entry, where, issues)
+    at = _landmark(found, where, issues)
+    months = _months(found, where, issues)
     if len(issues) > before:
         return None
     _check_ranges(entry, where, months, issues)
-    value, low, high = (
-        None if k not in entry else float(entry[k]) * months for k in ("value", "low", "high")
-    )
-    return Figure(
-        name=str(name),
-        kind=entry["kind"],
-        arm=entry["arm"],
-        endpoint=entry["endpoint"],
-        value=value,
-        unit="month" if kind == "median" else "1",
-        n=entry["n"],
-        use=entry["use"],
-        low=low,
-        high=high,
-        level=float(entry.get("level", 0.95)),
-        at=at,
-        where=words["where"],
-        seen=entry["seen"],
-        source=words["source"],
-    )
+    for key in ("value", "low", "high"):
+        found[key] = None if found[key] is None else found[key] * months
+    unit = "month" if kind == "median" else "1"
+    return Figure(**found | {"name": found["name"] or kind, "unit": unit, "at": at})
 
 
 def _check_numbers(entry: dict, where: str, issues: list[Issue]) -> None:
-    for key in ("value", "low", "high", "level"):
-        if key in entry and not is_number(entry[key]):
-            issues.append(
-                Issue(f"{where}.{key}", f"{shown(entry[key])} is not a number", f"write {key} = NUMBER")
-            )
     if is_number(entry.get("level")) and not 0 < entry["level"] < 1:
         issues.append(
             Issue(f"{where}.level", f"{entry['level']:g} is not between 0 and 1", "write 95 % as 0.95")
         )
     if "n" not in entry:
         issues.append(Issue(where, "has no denominator", "give n"))
-    elif not whole(entry["n"], 1, _MOST):
-        issues.append(
-            Issue(
-                f"{where}.n",
-                f"{shown(entry['n'])} is not a number of patients",
-                f"a whole number from 1 to {_MOST:,}",
-            )
-        )
 
 
-def _landmark(entry: dict, where: str, issues: list[Issue]) -> float:
+def _landmark(found: dict, where: str, issues: list[Issue]) -> float:
     """A landmark's time in days, or that until which disease is controlled."""
-    controlled = entry.get("kind") == "count" and entry.get("endpoint") == "control"
-    if entry.get("kind") != "landmark" and not controlled:
-        if "at" in entry:
+    controlled = found["kind"] == "count" and found["endpoint"] == "control"
+    if found["kind"] != "landmark" and not controlled:
+        if found["at"]:
             issues.append(Issue(f"{where}.at", "only a landmark has a time", "remove it"))
         return 0.0
     try:
-        at = units.convert(text(entry, "at", where, issues), "day", f"{where}.at")
+        at = units.convert(found["at"], "day", f"{where}.at")
     except ContentError as error:
         issues += error.issues
         return 0.0
@@ -248,17 +207,17 @@ def _landmark(entry: dict, where: str, issues: list[Issue]) -> float:
         issues.append(
             Issue(
                 f"{where}.at",
-                f"{entry['at']!r} is not a time after randomisation",
+                f"{found['at']!r} is not a time after randomisation",
                 f'write at = "{"12 week" if controlled else "3 year"}"',
             )
         )
     return at
 
 
-def _months(entry: dict, where: str, issues: list[Issue]) -> float:
+def _months(found: dict, where: str, issues: list[Issue]) -> float:
     """Months in a median's unit; 1 for figures that are pure numbers."""
-    unit = text(entry, "unit", where, issues)
-    if entry.get("kind") != "median":
+    unit = found["unit"]
+    if found["kind"] != "median":
         if unit not in ("", "1"):
             issues.append(
                 Issue(

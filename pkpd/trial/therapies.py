@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pkpd.content import library, units
+from pkpd.content.fields import is_number
 from pkpd.content.library import check_keys, check_name, shown, text
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.model.model import Model
-from pkpd.parameters.spread import is_number
 from pkpd.trial.arms import Arm
 from pkpd.trial.lines import Reader
 

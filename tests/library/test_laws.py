@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pkpd.content import library, units
+from pkpd.content.fields import SEEN
 from pkpd.content.references import bibliography
 from pkpd.errors import ContentError
 from pkpd.model.check import check_model
@@ -14,7 +15,6 @@ from pkpd.model.compose import load_model, model_file
 from pkpd.model.expression import evaluate
 from pkpd.model.model import Model
 from pkpd.model.symbolic import closed, conserved
-from pkpd.parameters.parameters import SEEN
 from pkpd.parameters.population import Population, draw
 from pkpd.parameters.sets import bind, load_parameters
 from pkpd.regimen.doses import BASES

@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 
 from pkpd.content import library
+from pkpd.content.fields import is_number
 from pkpd.content.library import check_keys, raise_issues, shown, table, text
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
 from pkpd.parameters.covariates import REGISTER
 from pkpd.parameters.sets import line_for
-from pkpd.parameters.spread import is_number
 
 SYSTEM = "crlm_immune_full"
 KINDS = ("mechanism", "therapy", "marker", "platform")

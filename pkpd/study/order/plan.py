@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from pkpd.content import library
+from pkpd.content.fields import is_number
 from pkpd.content.library import check_keys, check_name, raise_issues, rows, shown, table, text
 from pkpd.errors import ContentError, NotFound, fail, nearest
 from pkpd.fit.result import load_result, points
@@ -15,7 +16,6 @@ from pkpd.model.model import Model
 from pkpd.parameters.covariates import REGISTER
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.sets import bind, line_for, load_context, load_parameters, merge
-from pkpd.parameters.spread import is_number
 from pkpd.study.order import interaction
 from pkpd.study.order.interaction import REMOVAL, Found, OrderResult
 from pkpd.study.order.sequence import Ablation, Beside, Biology, Modality, OrderStudy, Term

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pkpd.content import library, units
+from pkpd.content.fields import SEEN, is_number
 from pkpd.content.library import check_keys, check_name, raise_issues, rows, shown, table, text
 from pkpd.errors import ContentError, Issue, NotFound, nearest
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
 from pkpd.parameters import hosts
-from pkpd.parameters.parameters import SEEN, Parameters
+from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.sets import line_for, load_parameters
-from pkpd.parameters.spread import is_number
 from pkpd.trial.therapies import check_blocked
 
 SITES = ("hepatic", "extrahepatic")

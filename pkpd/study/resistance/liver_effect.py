@@ -15,6 +15,7 @@ from math import factorial
 
 import numpy as np
 
+from pkpd.content.fields import is_number
 from pkpd.content.library import shown
 from pkpd.errors import Issue
 from pkpd.fit.free import Point
@@ -22,7 +23,6 @@ from pkpd.fit.intervals import interval
 from pkpd.machine.executor import stream
 from pkpd.model.model import Model
 from pkpd.parameters.population import Population
-from pkpd.parameters.spread import is_number
 from pkpd.study.resistance import lesion_pairs as pairs
 from pkpd.study.resistance.lesion_pairs import Kept
 from pkpd.study.resistance.mechanism import (

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from pkpd.content import library
+from pkpd.content.fields import is_number
 from pkpd.content.library import rows, shown, table, text
 from pkpd.errors import ContentError, NotFound, nearest
 from pkpd.fit.free import Point, point
@@ -19,7 +20,6 @@ from pkpd.model.model import Model
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.population import Population, draw
 from pkpd.parameters.sets import bind, line_for, load_context, merge
-from pkpd.parameters.spread import is_number
 from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.study.stability.subjects import Given
 from pkpd.trial.lines import Reader

@@ -6,15 +6,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pkpd.content import library, units
+from pkpd.content.fields import SEEN, is_number
 from pkpd.content.library import check_keys, check_name, raise_issues, rows, shown, table, text
 from pkpd.errors import ContentError, Issue, NotFound, nearest
 from pkpd.fit.result import load_result
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
 from pkpd.parameters.covariates import REGISTER
-from pkpd.parameters.parameters import SEEN
 from pkpd.parameters.sets import line_for, load_context, load_parameters
-from pkpd.parameters.spread import is_number
 from pkpd.study.platforms.experiment import PLACES
 from pkpd.study.stability.reduction import SITE, Place
 from pkpd.study.stability.subjects import Given, Group, StabilityStudy, Strength, Term
