@@ -316,7 +316,7 @@ def _names(reader: _Reader, file: ModelFile) -> None:
             reader.add(
                 f"parameters.{name}",
                 "is a data item of dosing records, whose column would set it",
-                f"rename it, as in {name}_0 (docs/dosing.md lists the data items)",
+                f"rename it, as in {name}_0 (docs/how/dosing.md lists the data items)",
             )
     for c in file.compartments:
         wanted = {(n, "dose") for n in (c.dose.names() if c.dose else ())}

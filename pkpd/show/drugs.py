@@ -103,6 +103,6 @@ def print_drugs(rows: list[dict[str, Any]], console: Console) -> None:
     console.print(table)
     console.print(
         "checked: published exposures set beside the model; missed: of them outside, and explained. "
-        "`pkpd show DRUG --exposure F.png` shows them; docs/exposures.md has them all.",
+        "`pkpd show DRUG --exposure F.png` shows them; docs/results/exposures.md has them all.",
         soft_wrap=True,
     )

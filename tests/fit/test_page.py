@@ -1,7 +1,6 @@
 """The page of a fit: its tables say what the result's file says."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,6 @@ from pkpd.errors import ContentError
 from pkpd.fit.page import figures, filled, published_text, quantities
 from pkpd.fit.result import result_for
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
 ROW = {
     "figure": "response",
     "arm": "all",

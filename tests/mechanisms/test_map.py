@@ -86,7 +86,7 @@ def test_the_map_is_no_parameter_set_and_the_library_finds_it():
 
 
 def test_that_page_has_every_file_of_the_full_system_and_says_why_of_every_term_of_the_core():
-    written = (DOCS / "tumour_immune.md").read_text()
+    written = (DOCS / "explain" / "tumour_immune.md").read_text()
     blocks = {m[2] for m in BLOCK.finditer(written)}
     elsewhere = {"tumours/occult", "host/imaging", "links/given_rate"}
     assert {p.use for p in model_file(f"systems/{SYSTEM}").parts} - elsewhere == blocks

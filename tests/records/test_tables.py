@@ -156,7 +156,7 @@ def test_a_data_item_is_no_name_of_a_parameter_of_a_dosed_model(word):
         (
             f"one.toml: parameters.{word}",
             "is a data item of dosing records, whose column would set it",
-            f"rename it, as in {word}_0 (docs/dosing.md lists the data items)",
+            f"rename it, as in {word}_0 (docs/how/dosing.md lists the data items)",
         )
     ]
 

@@ -12,7 +12,7 @@ from pkpd.exposures.evidence import load_evidence
 from pkpd.show.drugs import drug_rows
 
 EVIDENCE = load_evidence()
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "exposures.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "results" / "exposures.md"
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:e-?\d+)?(?![\w])")
 
 

@@ -71,7 +71,7 @@ def test_what_was_held_out_is_predicted(trial, figure):
     ],
 )
 def test_known_misses_are_still_missed(trial, figure):
-    """docs/immune_fit.md says why; one that is met should leave this list and that page."""
+    """docs/results/immune_fit.md says why; one that is met should leave this list and that page."""
     assert rows(trial)[figure]["inside"] is False
 
 

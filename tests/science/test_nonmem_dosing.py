@@ -1,5 +1,5 @@
 """Dosing records against what NONMEM computed from them. Run as a program, it prints the table of
-docs/dosing.md.
+docs/how/dosing.md.
 """
 
 import csv
@@ -12,7 +12,7 @@ import pytest
 from pkpd.commands import cli
 
 SCENARIOS = tomllib.loads(Path(__file__).with_name("nonmem_dosing.toml").read_text())["scenarios"]
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "dosing.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "how" / "dosing.md"
 ORAL = """[model]
 title = "One compartment, first-order absorption, modelled lag, bioavailability, duration and rate"
 time = "hour"

@@ -434,7 +434,7 @@ def test_the_page_stands_alone_and_its_rows_are_the_results(result, tmp_path):
     assert page.count("data:image/svg+xml;base64,") == 4 and "http" not in "".join(
         p.split('"', 1)[-1] for p in text.split("\0")
     )
-    assert "no ranking of treatments for patients" in page and "docs/immune_fit.md" in page
+    assert "no ranking of treatments for patients" in page and "docs/results/immune_fit.md" in page
     assert "not advice on any patient" in page and "The values are those of the library’s files" in page
     for unit in ("% of patients", "% of responses", "months", "points"):
         assert unit in page

@@ -1,4 +1,4 @@
-"""The page on mechanisms and therapies, docs/mechanisms.md."""
+"""The page on mechanisms and therapies, docs/results/mechanisms.md."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ A switch that moves the way it was written to move shows that the wiring is righ
 mechanism matters in patients, and its size is that of an assumed constant. **Evidence** is the best kind of
 study that the source names for the mechanism or therapy itself; where the source is one of the reviews it is
 the review's statement, and we read no study. The terms are derived, and the modules described, in
-[tumour_immune.md](tumour_immune.md).
+[tumour_immune.md](../explain/tumour_immune.md).
 """
 
 

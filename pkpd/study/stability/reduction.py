@@ -2,8 +2,8 @@
 volume.
 
 With lesions of one site, all alike, and treatment constant, every immune state has one value at each volume
-of viable tumour (docs/immune_stability.md derives it); what is left is growth less kill, and its zeros are
-the equilibria of the whole system.
+of viable tumour (docs/explain/immune_stability.md derives it); what is left is growth less kill, and its
+zeros are the equilibria of the whole system.
 """
 
 from __future__ import annotations
