@@ -534,7 +534,6 @@ def test_what_a_fit_sends_is_plain_data():
     from pkpd.fit.likelihood import objective
 
     fit = replace(load_fit("eortc_40983"), patients=20)
-    trials = tuple(load_trial(t) for t in fit.trials)
-    target = objective(fit, trials, load_parameters(fit.parameters, load_model(trials[0].disease)))
+    target = objective(fit)
     again = pickle.loads(pickle.dumps(target.expected))
     assert np.array_equal(again(target.centre), target.expected(target.centre))

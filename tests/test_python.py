@@ -188,7 +188,7 @@ def test_the_readouts_of_a_window_show_their_medians_in_a_few_lines():
 
 
 def test_a_disease_file_that_is_edited_is_read_anew(tmp_path):
-    from pkpd.trial.exposure import daily_model
+    from pkpd.trial.disease import daily_model
 
     file = tmp_path / "own.toml"
     text = (

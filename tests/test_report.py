@@ -20,7 +20,6 @@ from pkpd.show.style import svg
 from pkpd.study.kinds import load_study
 from pkpd.study.neoadjuvant import FIGURES, basis
 from pkpd.study.run import StudyResult
-from pkpd.trial.exposure import daily_model
 from pkpd.trial.reading import load_trial
 
 LINKS = {"effect_site_emax": 0.0, "auc_linear": -0.9, "damage_transit": 0.6}
@@ -120,7 +119,7 @@ def _rows(sweep: str, before: int, after: int, link: str) -> list[dict]:
 def made_up() -> StudyResult:
     """A result with realistic numbers that took no simulation."""
     study, trial = load_study("neoadjuvant_cycles"), load_trial("eortc_40983")
-    parameters = load_parameters("crlm_resectable", daily_model(trial.disease))
+    parameters = load_parameters("crlm_resectable", trial.disease)
     rows = [
         r for s in study.sweeps for b in s.before for x in LINKS for r in _rows(s.name, b, s.after_for(b), x)
     ]

@@ -73,9 +73,9 @@ def _rehearsed(kind: str, name: str) -> list[Issue]:
     if kind == "trial":
         return [*rehearse(load_trial(name))]
     if kind == "fit":
-        return [i for t in load_fit(name).trials for i in rehearse(load_trial(t))]
+        return [i for t in load_fit(name).trials for i in rehearse(t)]
     if kind == "study":
         trial = getattr(load_study(name), "trial", None)
-        return [*rehearse(load_trial(trial))] if isinstance(trial, str) else []
+        return [] if trial is None else [*rehearse(trial)]
     load_regimen(name)
     return []

@@ -146,8 +146,6 @@ def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Te
     from pkpd.fit.own import laid_over
     from pkpd.fit.predict import predict
     from pkpd.fit.result import fitted, load_result, result_for
-    from pkpd.parameters.sets import load_parameters
-    from pkpd.trial.exposure import daily_model
     from pkpd.trial.reading import load_trial
 
     trial = load_trial(name)
@@ -155,17 +153,17 @@ def predict_trial(name: str, fit: str | None, patients: int, link: str, tell: Te
         raise fail("--link", f"{trial.name} has no kill link to choose", "leave it out")
     fit = fit or result_for(trial)
     if fit is None or fit == "none":
-        parameters = load_parameters(trial.parameters, daily_model(trial.disease))
+        parameters = trial.parameters
         result = predict(trial, parameters, patients, link, seed, fitted=(), tell=tell)
         return formats.stamped({**result, "fit": None, "hashes": hashes(trial, parameters, None)})
     parameters, account = load_result(fit)
-    if parameters.model != daily_model(trial.disease).name:
+    if parameters.model != trial.disease.name:
         raise fail(
             "--fit",
-            f"{fit!r} is of {parameters.model}, but {trial.name} has {trial.disease}",
+            f"{fit!r} is of {parameters.model}, but {trial.name} has {trial.disease.name}",
             'name a fit of this disease, or "none"',
         )
-    own, parameters = fitted(account, trial.name), laid_over(trial, fit, parameters)
+    own, parameters = fitted(account, trial.name), laid_over(trial, parameters)
     link = link or account.get("link", "")
     result = predict(trial, parameters, patients, link, seed, fitted=own, tell=tell)
     return formats.stamped({**result, "fit": called(fit), "hashes": hashes(trial, parameters, fit)})
@@ -263,13 +261,10 @@ def fit_to_file(name: str, resume: bool, path: Path | None, tell: Tell, replace_
     """Runs a fit and writes its result."""
     from pkpd.fit.reading import load_fit
     from pkpd.fit.result import save
-    from pkpd.fit.run import loaded, run_fit, summary
+    from pkpd.fit.run import run_fit, summary
 
-    plan = load_fit(name)
+    plan = load_fit(name)  # reads every file of the fit: the output replaces none of them
     target = _result_file(name, path, replace_shipped)
-    loaded(
-        plan
-    )  # every file of the fit is read, so that the output is held against them before hours of work
     store.require_writable(target, over_shipped=replace_shipped)
     result = run_fit(plan, resume, tell, lambda found: save(found, target, over_shipped=replace_shipped))
     lines = [

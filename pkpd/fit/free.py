@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from pkpd.parameters.parameters import Parameters
-from pkpd.trial.admission import Prepared
+from pkpd.trial.prepare import Prepared
 
 SCALES = {"log": (np.log, np.exp), "logit": (logit, expit), "linear": (lambda x: x, lambda x: x)}
 WHATS = ("value", "sd", "mixture")

@@ -15,10 +15,10 @@ from pkpd.fit.reach import arms_read
 from pkpd.fit.terms import Arms, Counts, Joint, term
 from pkpd.machine.executor import run_all
 from pkpd.parameters.parameters import Parameters
-from pkpd.trial.admission import Prepared, admit, setting, warm
+from pkpd.trial.prepare import Prepared, admit
 from pkpd.trial.readout import Followed, Readout
 from pkpd.trial.run import run_arm
-from pkpd.trial.trial import Trial
+from pkpd.trial.setting import setting, warm
 
 
 @dataclass(frozen=True)
@@ -116,20 +116,21 @@ def _readout(one: tuple[Point, Prepared]) -> Readout | Followed:
     return run_arm(point.of(prepared), point.parameters)
 
 
-def objective(fit: Fit, trials: tuple[Trial, ...], base: Parameters) -> Objective:
+def objective(fit: Fit) -> Objective:
     """The objective of a fit: patients drawn and their drugs solved, of those arms that its figures are read
     from.
     """
+    trials = fit.trials
     figures = [fit.figures(t) for t in trials]
     places = [
         setting(t, arm, fit.link) for t, own in zip(trials, figures, strict=True) for arm in arms_read(t, own)
     ]
     warm(places)
     seeds = {t.name: fit.seed + k for k, t in enumerate(trials)}
-    sets = {t.name: own_set(t, fit.parameters, base) for t in trials}
+    sets = {t.name: own_set(t, fit.parameters) for t in trials}
     admitted = [
         admit(place, sets[place.trial.name], fit.patients, seeds[place.trial.name]) for place in places
     ]
     terms = tuple(term(t, own, seeds[t.name], fit.replicates) for t, own in zip(trials, figures, strict=True))
     patients = tuple(tuple(p for p in admitted if p.trial.name == t.name) for t in trials)
-    return Objective(fit, base, terms, patients, tuple(sets[t.name] for t in trials))
+    return Objective(fit, fit.parameters, terms, patients, tuple(sets[t.name] for t in trials))

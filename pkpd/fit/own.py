@@ -3,47 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
-from pkpd.content import library
 from pkpd.content.library import raise_issues
 from pkpd.errors import Issue, fail
 from pkpd.fit.free import put
 from pkpd.parameters.joint import split
 from pkpd.parameters.parameters import Parameters, Value
-from pkpd.parameters.sets import load_parameters
-from pkpd.trial.exposure import daily_model
 from pkpd.trial.trial import Trial
 
 
-def stands_on(name: str | Path) -> tuple[str, ...]:
-    """The files of a set and, of a fit's result, of what lies below it."""
-    own = library.is_path(name, "parameters") or name in library.names("parameters")
-    source = library.read("parameters" if own else "result", name)
-    head = source.data.get("parameters", {})
-    below = head.get("include", []) if "draws" in source.data and isinstance(head, dict) else []
-    return (str(Path(source.path).resolve()), *(f for n in below for f in stands_on(n)))
+def of_trial(trial: Trial, own: Parameters) -> bool:
+    """Whether a trial's own set is one that a set, or a fit's result, stands on."""
+    return trial.parameters.stands_on[0] in own.stands_on
 
 
-def named(trial: Trial, name: str | Path) -> bool:
-    """Whether a trial's own set is one that a fit or its result stands on."""
-    return stands_on(trial.parameters)[0] in stands_on(name)
-
-
-def own_set(trial: Trial, name: str | Path, base: Parameters) -> Parameters:
+def own_set(trial: Trial, base: Parameters) -> Parameters:
     """The set that a trial's patients are of, before what is free is put in it: a fit's own where the trial
     names it.
     """
-    return base if named(trial, name) else load_parameters(trial.parameters, daily_model(trial.disease))
+    return base if of_trial(trial, base) else trial.parameters
 
 
-def laid_over(trial: Trial, name: str | Path, result: Parameters) -> Parameters:
-    """A result for a trial's patients: its calibrated quantities and their draws, over the
-    trial's own set.
-    """
-    if named(trial, name):
+def laid_over(trial: Trial, result: Parameters) -> Parameters:
+    """A result for a trial's patients: its calibrated quantities and their draws, over their own set."""
+    if of_trial(trial, result):
         return result
-    own = load_parameters(trial.parameters, daily_model(trial.disease))
+    own, name = trial.parameters, result.name
     if own.draws or not result.draws:
         raise fail(
             f"{trial.name}: trial.parameters",

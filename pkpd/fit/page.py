@@ -12,7 +12,6 @@ from pkpd.errors import fail
 from pkpd.fit.own import laid_over
 from pkpd.fit.predict import predict
 from pkpd.fit.result import fitted, load_result
-from pkpd.trial.exposure import daily_model
 from pkpd.trial.reading import load_trial
 
 _BLOCK = re.compile(r"(<!-- fit (\w+): (\w+) -->\n).*?(<!-- end -->)", re.S)
@@ -67,16 +66,12 @@ def predictions(name: str, patients: int = 1000, tell: Tell = lambda what, done,
     tells them.
     """
     parameters, account = load_result(name)
-    trials = [
-        t
-        for n in library.names("trial")
-        if daily_model((t := load_trial(n)).disease).name == parameters.model
-    ]
+    trials = [t for n in library.names("trial") if (t := load_trial(n)).disease.name == parameters.model]
     link = account.get("link", "")
     return [
         predict(
             t,
-            laid_over(t, name, parameters),
+            laid_over(t, parameters),
             patients,
             link if t.treatments else "",
             fitted=fitted(account, t.name),

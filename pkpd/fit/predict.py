@@ -14,10 +14,11 @@ from pkpd.fit.result import points
 from pkpd.fit.terms import scaled
 from pkpd.machine.executor import stream
 from pkpd.parameters.parameters import Parameters
-from pkpd.trial.admission import Prepared, admit, setting, warm
 from pkpd.trial.figures import figure_values, replicates
+from pkpd.trial.prepare import Prepared, admit
 from pkpd.trial.published import Figure
 from pkpd.trial.run import run_arm
+from pkpd.trial.setting import setting, warm
 from pkpd.trial.trial import Trial
 
 Tell = Callable[[str, int, int], None]

@@ -5,21 +5,18 @@ figures count.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 from pkpd.content.library import raise_issues
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.fit.own import named, unlike
+from pkpd.fit.fit import Fit
+from pkpd.fit.free import Free
+from pkpd.fit.own import of_trial, unlike
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.sets import load_context, load_parameters
-from pkpd.trial.arms import Arm
-from pkpd.trial.exposure import daily_model
+from pkpd.parameters.sets import load_parameters
+from pkpd.trial.arm import Arm
 from pkpd.trial.published import Figure
 from pkpd.trial.trial import Trial
-
-if TYPE_CHECKING:
-    from pkpd.fit.fit import Fit
-    from pkpd.fit.free import Free
 
 
 def arms_read(trial: Trial, figures: tuple[Figure, ...]) -> tuple[Arm, ...]:
@@ -28,14 +25,14 @@ def arms_read(trial: Trial, figures: tuple[Figure, ...]) -> tuple[Arm, ...]:
     return tuple(a for a in trial.arms if a.name in names)
 
 
-def check_fit(fit: Fit, trials: tuple[Trial, ...], where: str) -> None:
-    """A fit names figures and a link of its trials, and lines of its parameters or of contexts of
-    its arms.
+def checked(fit: Fit, parameters: str, where: str) -> Fit:
+    """A fit with the set that its file names, if its figures and link are of its trials and its lines of
+    their patients.
     """
     issues: list[Issue] = []
-    _check_figures(fit, trials, where, issues)
-    _check_link(fit, trials, where, issues)
-    diseases = {daily_model(t.disease).name: t.name for t in trials}
+    _check_figures(fit, where, issues)
+    _check_link(fit, where, issues)
+    diseases = {t.disease.name: t.name for t in fit.trials}
     if len(diseases) > 1:
         told = ", ".join(f"{trial} has {disease}" for disease, trial in diseases.items())
         issues.append(
@@ -45,15 +42,18 @@ def check_fit(fit: Fit, trials: tuple[Trial, ...], where: str) -> None:
                 "fit them apart: free lines are one model's",
             )
         )
-    else:
-        try:
-            _check_lines(fit, trials, where, issues)
-        except ContentError as error:
-            issues += error.issues
+        raise_issues(issues)
+    try:
+        fit = replace(fit, parameters=load_parameters(parameters, fit.trials[0].disease))
+        _check_lines(fit, where, issues)
+    except ContentError as error:
+        issues += error.issues
     raise_issues(issues)
+    return fit
 
 
-def _check_figures(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[Issue]) -> None:
+def _check_figures(fit: Fit, where: str, issues: list[Issue]) -> None:
+    trials = fit.trials
     keys = [f"{t.name}/{f.key}" for t in trials for f in t.figures if f.use == "fit"]
     for key in fit.leave_out:
         if key not in keys:
@@ -75,11 +75,11 @@ def _check_figures(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list
             )
 
 
-def _check_link(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[Issue]) -> None:
+def _check_link(fit: Fit, where: str, issues: list[Issue]) -> None:
     """The kill link is one of every trial that has any."""
-    with_links = [t for t in trials if t.treatments]
+    with_links = [t for t in fit.trials if t.treatments]
     for trial in with_links:
-        links = [k for k, _ in trial.treatments]
+        links = [x.name for x in trial.treatments]
         if fit.link and fit.link not in links:
             issues.append(
                 Issue(
@@ -96,32 +96,29 @@ def _check_link(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[Is
         )
 
 
-def _check_lines(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[Issue]) -> None:
-    model = daily_model(trials[0].disease)
-    base = load_parameters(fit.parameters, model)
-    _check_own(fit, trials, base, where, issues)
+def _check_lines(fit: Fit, where: str, issues: list[Issue]) -> None:
+    base, name = fit.parameters, fit.parameters.name
+    _check_own(fit, where, issues)
     if laid := [k for k in base.draws if "/" in k]:
         issues.append(
             Issue(
                 f"{where}: fit.parameters",
-                f"{fit.parameters} calibrated lines of contexts ({', '.join(laid)}), "
-                "which a later fit would lose",
+                f"{name} calibrated lines of contexts ({', '.join(laid)}), which a later fit would lose",
                 "free them here too, or write their values into the contexts' files",
             )
         )
     stacks = [
         g
-        for t in trials
+        for t in fit.trials
         for a in arms_read(t, fit.figures(t))
         for g in [p.contexts for p in a.patients] or [()]
     ]
-    contexts = {c: load_context(c, model) for stack in stacks for c in stack}
+    contexts = {c.name: c for stack in stacks for c in stack}
+    names = [tuple(c.name for c in stack) for stack in stacks]
     for f in fit.free:
         own = contexts.get(f.context) if f.context else base
         if own is None:
-            remedy = (
-                f'name a context of these arms, or set = "{fit.parameters}"; {nearest(f.context, contexts)}'
-            )
+            remedy = f'name a context of these arms, or set = "{name}"; {nearest(f.context, contexts)}'
             issues.append(
                 Issue(
                     f"{where}: free",
@@ -131,41 +128,39 @@ def _check_lines(fit: Fit, trials: tuple[Trial, ...], where: str, issues: list[I
             )
             continue
         before = len(issues)
-        _check_free(f, own, f.context or fit.parameters, where, issues)
+        _check_free(f, own, f.context or name, where, issues)
         if len(issues) == before:
-            _check_covered(f, fit.parameters, stacks, contexts, where, issues)
+            _check_covered(f, name, names, contexts, where=where, issues=issues)
 
 
-def _check_own(
-    fit: Fit, trials: tuple[Trial, ...], base: Parameters, where: str, issues: list[Issue]
-) -> None:
+def _check_own(fit: Fit, where: str, issues: list[Issue]) -> None:
     """A trial's own patients can take what is free; one trial at least has the fit's own set, which else says
     nothing.
     """
+    base, name = fit.parameters, fit.parameters.name
     kept = [k for k in base.draws if "/" not in k and k not in {key for f in fit.free for key in f.keys}]
     if kept:
-        what = f"{fit.parameters} has draws of {', '.join(kept)}, which a later fit would lose"
+        what = f"{name} has draws of {', '.join(kept)}, which a later fit would lose"
         issues.append(
             Issue(f"{where}: fit.parameters", what, "free them here too, or name a set without draws")
         )
-    others = [t for t in trials if not named(t, fit.parameters)]
-    if len(others) == len(trials):
+    others = [t for t in fit.trials if not of_trial(t, base)]
+    if len(others) == len(fit.trials):
         issues.append(
             Issue(
                 f"{where}: fit.parameters",
-                f"{fit.parameters!r} is no trial's: "
-                + ", ".join(f"{t.name} has {t.parameters}" for t in trials),
+                f"{name!r} is no trial's: " + ", ".join(f"{t.name} has {t.parameters.name}" for t in others),
                 "name the set of a trial here, or give this one to the trial",
             )
         )
     lines = {v.name: v for v in base.values}
     for trial in others:
-        own = load_parameters(trial.parameters, daily_model(trial.disease))
+        own = trial.parameters
         if own.draws:
             issues.append(
                 Issue(
                     f"{where}: fit.trials",
-                    f"{trial.name} has {trial.parameters}, a set with draws of its own",
+                    f"{trial.name} has {own.name}, a set with draws of its own",
                     "name a set without draws there",
                 )
             )

@@ -11,7 +11,7 @@ from pkpd.content.naming import file_of
 from pkpd.errors import ContentError, Issue
 from pkpd.fit.fit import Fit
 from pkpd.fit.free import SCALES, WHATS, Free
-from pkpd.fit.reach import check_fit
+from pkpd.fit.reach import checked
 from pkpd.trial.reading import load_trial
 from pkpd.trial.trial import Trial
 
@@ -76,9 +76,9 @@ def read_fit(data: dict, name: str, where: str) -> Fit:
         check_name(("parameters", "result"), parameters, f"{where}: fit.parameters", issues)
     trials = _trials(named, f"{where}: fit.trials", issues)
     raise_issues(issues)
-    fit = Fit(name=name, **head, free=tuple(free), **{k: v for k, v in numbers.items() if v is not None})
-    check_fit(fit, trials, where)
-    return fit
+    given = {k: v for k, v in numbers.items() if v is not None}
+    held = head | {"trials": trials, "parameters": trials[0].parameters}
+    return checked(Fit(name=name, **held, free=tuple(free), **given), parameters, where)
 
 
 def _trials(named: tuple[str, ...], where: str, issues: list[Issue]) -> tuple[Trial, ...]:

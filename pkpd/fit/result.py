@@ -19,7 +19,7 @@ from pkpd.model.expression import unparse
 from pkpd.parameters.parameters import Parameters, Value
 from pkpd.parameters.sets import load_parameters
 from pkpd.parameters.spread import Spread
-from pkpd.trial.exposure import daily_model
+from pkpd.trial.disease import daily_model
 from pkpd.trial.reading import load_trial
 from pkpd.trial.trial import Trial
 
@@ -60,10 +60,9 @@ def _line(value: Value, rows: list[dict], source: str, fit: str) -> dict:
 
 def to_toml(result: FitResult) -> str:
     """The text of a result file."""
-    fit, trials = result.fit, result.trials
-    disease, source = trials[0].disease, trials[0].reference if len(trials) == 1 else _SEVERAL
-    base = load_parameters(fit.parameters, daily_model(disease))
-    best = calibrated(result, base)
+    fit, trials = result.fit, result.fit.trials
+    source = trials[0].reference if len(trials) == 1 else _SEVERAL
+    best = calibrated(result, fit.parameters)
     rows = summary(result)
     values: dict = {}
     for line in dict.fromkeys(x for f in fit.free if not f.context for x in f.lines):
@@ -75,11 +74,11 @@ def to_toml(result: FitResult) -> str:
     data = {
         formats.KEY: formats.newest(),
         "parameters": {
-            "model": disease,
+            "model": trials[0].disease.name,
             "title": fit.title,
             "reference": source,
             "text": text,
-            "include": [fit.parameters],
+            "include": [fit.parameters.name],
         },
         "values": values,
         "draws": {
@@ -101,7 +100,7 @@ def account(result: FitResult, rows: list[dict]) -> dict:
     numbers = ("log_likelihood", "distance_squared")
     return {
         "name": called(fit.name),
-        "trials": [file_of(t) for t in fit.trials],
+        "trials": [file_of(t.name) for t in fit.trials],
         "figures": list(result.target.figures),
         "version": pkpd.__version__,
         "link": fit.link,
@@ -191,7 +190,7 @@ def speaking(name: str | Path, trial: Trial) -> tuple[Parameters, dict]:
     account.
     """
     parameters, account = load_result(name)
-    return laid_over(trial, name, parameters), account
+    return laid_over(trial, parameters), account
 
 
 def result_for(trial: Trial) -> str | None:
@@ -202,7 +201,7 @@ def result_for(trial: Trial) -> str | None:
     names = library.names("result")
     if trial.name in names:
         return trial.name
-    disease = daily_model(trial.disease).name
+    disease = trial.disease.name
     found = [
         n for n in names if daily_model(library.read("result", n).data["parameters"]["model"]).name == disease
     ]

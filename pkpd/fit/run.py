@@ -11,10 +11,8 @@ import numpy as np
 from pkpd.content.naming import called
 from pkpd.fit.fit import Fit
 from pkpd.fit.free import put_all
-from pkpd.fit.hashes import rests_on
 from pkpd.fit.intervals import ends
 from pkpd.fit.likelihood import Objective, objective
-from pkpd.fit.own import own_set
 from pkpd.fit.posterior import Draws, best_point, sample
 from pkpd.fit.profile import Profile, narrowed, profiles
 from pkpd.machine import cache, store
@@ -23,10 +21,6 @@ from pkpd.machine.executor import run_all, stream
 from pkpd.machine.labels import Labelled, Row
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.population import uniform
-from pkpd.parameters.sets import load_parameters
-from pkpd.trial.exposure import daily_model
-from pkpd.trial.reading import load_trial
-from pkpd.trial.trial import Trial
 
 Tell = Callable[[str, int, int], None]
 _FAR = 999.0  # no larger fall of a profile is told
@@ -41,7 +35,6 @@ class FitResult(Labelled):
     """
 
     fit: Fit
-    trials: tuple[Trial, ...]
     target: Objective
     starts: np.ndarray
     start_values: np.ndarray
@@ -88,9 +81,9 @@ def run_fit(
 
     `use` is what is done with the result while the checkpoint is still kept: writing it can fail.
     """
-    trials, base, key = loaded(fit)
+    key = store.content_hash(store.code_hash(), fit.hash)
     state = (cache.restore("fits", key) if resume else None) or {}
-    target = objective(fit, trials, base)
+    target = objective(fit)
     if "best" not in state:
         target = target.settled(target.centre)
         found = _optimise(target, state, key, tell)
@@ -115,7 +108,6 @@ def run_fit(
     starts = state["climbs"][: fit.starts]
     result = FitResult(
         fit=fit,
-        trials=trials,
         target=target,
         starts=np.array([s for s, *_ in starts]),
         start_values=np.array([v for _, v, _ in starts]),
@@ -129,23 +121,6 @@ def run_fit(
     use(result)
     cache.forget("fits", key)
     return result
-
-
-def loaded(fit: Fit) -> tuple[tuple[Trial, ...], Parameters, str]:
-    """The trials and values of a fit, and a hash of all that it computes with. This reads every file of the
-    fit.
-    """
-    trials = tuple(load_trial(name) for name in fit.trials)
-    base = load_parameters(fit.parameters, daily_model(trials[0].disease))
-    rest = [
-        store.code_hash(),
-        *(x for t in trials for x in (own_set(t, fit.parameters, base).hash, *rests_on(t))),
-    ]
-    return (
-        trials,
-        base,
-        store.content_hash(fit, trials, base.values, base.correlations, base.covariates, *rest),
-    )
 
 
 def _optimise(target: Objective, state: dict, key: str, tell: Tell) -> list[tuple[np.ndarray, float, int]]:

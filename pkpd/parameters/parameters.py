@@ -46,6 +46,7 @@ class Parameters(Labelled):
     alone.
 
     surrogate  the model whose values stand in for its own, where a set says so
+    stands_on  the file of the set and, of a fit's result, of what lies below it
     """
 
     name: str
@@ -59,6 +60,7 @@ class Parameters(Labelled):
     draws: dict[str, tuple[float, ...]] = field(default_factory=dict, compare=False, hash=False)
     host: str = ""
     surrogate: str = ""
+    stands_on: tuple[str, ...] = field(default=(), compare=False, hash=False)
 
     def label(self) -> tuple[str, list[Row]]:
         rows = [

@@ -246,10 +246,11 @@ def _with_included(
     if above is not None:
         _check_included(above, own)
     total: Parameters | None = None
+    below: tuple[str, ...] = ()
     for other in included:
         low = _resolved(other, model, (*path, here), stands, own)
-        total = low if total is None else _laid(total, low)
-    placed = _placed(own, model)
+        total, below = low if total is None else _laid(total, low), (*below, *low.stands_on)
+    placed = replace(_placed(own, model), stands_on=(here, *below) if own.draws else (here,))
     return placed if total is None else _laid(total, placed)
 
 

@@ -12,6 +12,7 @@ from pkpd.content import units
 from pkpd.content.fields import is_number
 from pkpd.content.library import is_path, shown, whole
 from pkpd.errors import fail, nearest
+from pkpd.machine import store
 from pkpd.machine.labels import Labelled, Row, named
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.rules import Rule
@@ -72,6 +73,11 @@ class Regimen(Labelled):
                 "has the doses and rules of its courses",
                 "change a course before it is added to others",
             )
+
+    @property
+    def hash(self) -> str:
+        """Of all that it says, whatever its files are called."""
+        return store.content_hash(_nameless(self))
 
     @property
     def where(self) -> str:
@@ -176,6 +182,10 @@ class Regimen(Labelled):
             if line.drug in r.drugs or not r.drugs:
                 found = np.where(among(r.cycles, numbers), found * r.factor, found)
         return found
+
+
+def _nameless(regimen: Regimen) -> Regimen:
+    return replace(regimen, name="", parts=tuple(_nameless(p) for p in regimen.parts))
 
 
 def _joined(courses: Sequence[Regimen]) -> tuple[tuple[DoseLine, ...], tuple[Rule, ...]]:

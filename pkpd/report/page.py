@@ -17,9 +17,8 @@ import pkpd
 from pkpd.content.references import bibliography
 from pkpd.content.units import pretty
 from pkpd.fit.intervals import level_text
-from pkpd.model.compose import load_model
+from pkpd.model.model import Model
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.sets import load_parameters
 from pkpd.report import cycles_figures
 from pkpd.report.cycles_figures import VANISHED_WORDS, figure_title, figure_unit, link_words
 from pkpd.report.reading import View, cell, monte_carlo, picked, published, says, view
@@ -28,7 +27,6 @@ from pkpd.show.model import show_model, show_parameters
 from pkpd.show.text import number
 from pkpd.study.neoadjuvant import FIGURES
 from pkpd.study.run import StudyResult
-from pkpd.trial.exposure import daily_model
 
 NOTICE = "Research software: a simulation, not advice on any patient."
 COLUMNS = (
@@ -165,23 +163,24 @@ def protocol_lines(result: StudyResult) -> list[dict]:
 
 def parameter_lines(result: StudyResult) -> list[dict]:
     """Every parameter of the disease, the patients, and the drugs with each kill link."""
-    sets = [("disease", result.trial.disease, result.parameters)]
-    sets += [(f"drugs and kill, {link_words(link)}", use, None) for link, use in result.trial.treatments]
+    trial = result.trial
+    sets = [("disease", trial.disease, result.parameters, True)]
+    sets += [
+        (f"drugs and kill, {link_words(x.name)}", x.model, x.parameters, False) for x in trial.treatments
+    ]
     seen: set[tuple] = set()
     return [
         line
-        for kind, use, own in sets
-        for line in _lines(kind, use, own)
+        for kind, model, own, patients in sets
+        for line in _lines(kind, model, own, patients)
         if (key := (line["name"], line["value"], line["where"])) not in seen and not seen.add(key)
     ]
 
 
-def _lines(kind: str, use: str, own: Parameters | None) -> Iterator[dict]:
-    model = load_model(use) if own is None else daily_model(use)
-    parameters = load_parameters((), model) if own is None else own
+def _lines(kind: str, model: Model, parameters: Parameters, patients: bool) -> Iterator[dict]:
     told = {r["name"]: r["text"] for r in show_model(model, parameters)["parameters"]}
     shown = show_parameters(parameters)
-    groups = [(kind, shown["values"])] + ([("patients", shown["covariates"])] if own is not None else [])
+    groups = [(kind, shown["values"])] + ([("patients", shown["covariates"])] if patients else [])
     for group, rows in groups:
         for r in rows:
             yield {
@@ -195,7 +194,7 @@ def _lines(kind: str, use: str, own: Parameters | None) -> Iterator[dict]:
                 "text": told.get(r["name"]) or r["text"],
                 "spread": "; ".join(filter(None, (r["spread"], r["effect"]))),
             }
-    for c in shown["correlations"] if own is not None else ():
+    for c in shown["correlations"] if patients else ():
         yield {
             "kind": "patients",
             "name": " with ".join(c["of"]),

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pkpd.fit.intervals import level_text
-from pkpd.regimen.reading import load_regimen
 from pkpd.report.cycles_figures import VANISHED_WORDS, figure_title, figure_unit
 from pkpd.study.run import StudyResult
 
@@ -44,7 +43,7 @@ def view(result: StudyResult) -> View:
     arm = result.trial.arm(result.study.arm)
     table = {(r["sweep"], r["before"], r["link"], r["figure"]): r for r in (*result.rows, *result.reference)}
     link = result.fit.get("link") or result.rows[0]["link"]
-    cycle = load_regimen(arm.regimen).cycle if arm.regimen else 14.0
+    cycle = arm.regimen.cycle if arm.regimen is not None else 14.0
     return View(result, link, cycle, table)
 
 

@@ -13,7 +13,6 @@ import numpy as np
 import pkpd
 from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
-from pkpd.regimen.reading import load_regimen
 from pkpd.report import resistance_analyses as analyses
 from pkpd.report import resistance_figures as draw
 from pkpd.report.importance_figures import importance_pictures, liver_pictures
@@ -122,7 +121,7 @@ def account(result: ResistanceResult) -> dict[str, Any]:
     return {
         "study": study.name,
         "title": study.title,
-        "system": grid.trial.disease,
+        "system": grid.trial.disease.name,
         "fit": study.fit,
         "biologies": dict(grid.biologies),
         "sites": dict(grid.sites),
@@ -136,7 +135,7 @@ def account(result: ResistanceResult) -> dict[str, Any]:
                 "name": d.name,
                 "title": d.title,
                 "caution": d.caution,
-                "regimen": grid.arm(grid.cohorts[0].name, d.name).regimen,
+                "regimen": given.name if (given := grid.arm(grid.cohorts[0].name, d.name).regimen) else "",
             }
             for d in grid.drugs
         ],
@@ -245,15 +244,15 @@ def _rounded(account: dict | None) -> dict | None:
 
 def _regimens(study: ResistanceStudy) -> list[dict[str, str]]:
     """What is given under each combination of drugs."""
-    names = [(d, study.grid.arm(study.grid.cohorts[0].name, d.name).regimen) for d in study.grid.drugs]
+    every = [(d, study.grid.arm(study.grid.cohorts[0].name, d.name).regimen) for d in study.grid.drugs]
     return [
         {
             "drugs": d.title,
-            "name": name,
-            "title": load_regimen(name).title if name else "best supportive care",
+            "name": given.name if given else "",
+            "title": given.title if given else "best supportive care",
             "caution": d.caution,
         }
-        for d, name in names
+        for d, given in every
     ]
 
 

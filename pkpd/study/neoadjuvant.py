@@ -8,7 +8,7 @@ import numpy as np
 
 from pkpd.study.study import Study
 from pkpd.trial import survival
-from pkpd.trial.arms import Arm, Cycles
+from pkpd.trial.arm import Arm, Cycles
 from pkpd.trial.figures import MONTH
 from pkpd.trial.readout import Readout
 from pkpd.trial.trial import Trial

@@ -6,13 +6,15 @@ from pkpd.content import library, units
 from pkpd.content.fields import SEEN, is_number
 from pkpd.content.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
 from pkpd.errors import ContentError, Issue, NotFound, fail, nearest
+from pkpd.fit.own import laid_over
 from pkpd.fit.result import load_result
+from pkpd.parameters.parameters import Parameters
 from pkpd.study.study import Study, Sweep
-from pkpd.trial.exposure import daily_model
 from pkpd.trial.reading import load_trial
 from pkpd.trial.trial import Trial
 
 _WORDS = ("title", "text", "kind", "trial", "arm", "fit")
+Found = tuple[Parameters, dict]  # a result and its account
 _LIMITS = {
     "patients": (1, 100_000),
     "repeats": (1, 1000),
@@ -52,16 +54,19 @@ def read_study(data: dict, name: str, where: str) -> Study:
         issues.append(Issue(f"{where}: sweeps", f"two sweeps are named {twice!r}", "rename one of the two"))
     reference, informed = _plans(head, sweeps, where, issues)
     small, limit = _limits(head, where, issues)
-    _resolve(words, where, issues)
+    trial, found = _resolve(words, where, issues)
     raise_issues(issues)
+    assert trial is not None and found is not None
     return Study(
         name=name,
         title=words["title"],
         text=words["text"],
         kind=words["kind"],
-        trial=words["trial"],
+        trial=trial,
         arm=words["arm"],
         fit=words["fit"],
+        parameters=laid_over(trial, found[0]),
+        account=found[1],
         sweeps=tuple(sweeps),
         drop=(drop[0], drop[1]),
         small=small,
@@ -73,8 +78,8 @@ def read_study(data: dict, name: str, where: str) -> Study:
     )
 
 
-def _resolve(words: dict[str, str], where: str, issues: list[Issue]) -> None:
-    """A study's trial holds its arm, and its fit is a result for the trial's disease and links."""
+def _resolve(words: dict[str, str], where: str, issues: list[Issue]) -> tuple[Trial | None, Found | None]:
+    """A study's trial, which holds its arm, and its fit, a result for the trial's disease and links."""
     arm, fit, trial = words["arm"], words["fit"], None
     if words["trial"]:
         try:
@@ -92,16 +97,16 @@ def _resolve(words: dict[str, str], where: str, issues: list[Issue]) -> None:
         )
     if fit in library.names("fit") and fit not in library.names("result"):
         issues.append(Issue(f"{where}: study.fit", f"{fit!r} has no result yet", f"run `pkpd fit {fit}`"))
-    elif fit:
-        _result(fit, trial, f"{where}: study.fit", issues)
+        return trial, None
+    return trial, _result(fit, trial, f"{where}: study.fit", issues) if fit else None
 
 
-def _result(fit: str, trial: Trial | None, where: str, issues: list[Issue]) -> None:
+def _result(fit: str, trial: Trial | None, where: str, issues: list[Issue]) -> Found | None:
     """The fit is a result, made for the trial's disease and for one of its links."""
     before = len(issues)
     check_name(("result",), fit, where, issues)
     if len(issues) > before:
-        return
+        return None
     try:
         data = library.read("result", fit).data
         tables = [data.get(k) for k in ("parameters", "fit", "draws")]
@@ -109,20 +114,20 @@ def _result(fit: str, trial: Trial | None, where: str, issues: list[Issue]) -> N
             data["parameters"].get("model"), str
         ):
             raise fail(where, f"{fit!r} is not a fit's result", "make one with `pkpd fit NAME`")
-        link = load_result(fit)[1].get("link", "")
-        own = daily_model(data["parameters"]["model"]).name
-        disease = daily_model(trial.disease).name if trial else own
+        found = load_result(fit)
     except ContentError as error:
         issues += error.issues
-        return
+        return None
     except NotFound as error:
         issues.append(Issue(where, str(error)))
-        return
+        return None
+    link, own = found[1].get("link", ""), found[0].model
+    disease = trial.disease.name if trial else own
     if own != disease:
         issues.append(
             Issue(where, f"{fit!r} is for {own}, but the trial has {disease}", "name a fit of this disease")
         )
-    if trial and link and link not in [k for k, _ in trial.treatments]:
+    if trial and link and link not in [x.name for x in trial.treatments]:
         issues.append(
             Issue(
                 where,
@@ -130,6 +135,7 @@ def _result(fit: str, trial: Trial | None, where: str, issues: list[Issue]) -> N
                 "name a fit of this trial",
             )
         )
+    return found
 
 
 def _plans(

@@ -11,14 +11,14 @@ from functools import partial
 import numpy as np
 
 from pkpd.fit.intervals import interval
-from pkpd.fit.result import posterior, speaking
+from pkpd.fit.result import posterior
 from pkpd.machine.executor import stream
 from pkpd.parameters.parameters import Parameters
 from pkpd.study.neoadjuvant import FIGURES, arm, basis, metrics
 from pkpd.study.study import Study
-from pkpd.trial.admission import Setting, admit, setting, warm
-from pkpd.trial.reading import load_trial
+from pkpd.trial.prepare import admit
 from pkpd.trial.run import run_operated as run_arm
+from pkpd.trial.setting import Setting, setting, warm
 from pkpd.trial.trial import VANISHED, Trial
 
 Tell = Callable[[str, int, int], None]
@@ -50,9 +50,8 @@ class StudyResult:
 
 def run_neoadjuvant(study: Study, tell: Tell = lambda what, done, of: None) -> StudyResult:
     """Runs a study; every arm treats the same virtual patients under the same draws of the posterior."""
-    trial = load_trial(study.trial)
-    parameters, account = speaking(study.fit, trial)
-    names = [name for name, _ in trial.treatments]
+    trial, parameters, account = study.trial, study.parameters, study.account
+    names = [link.name for link in trial.treatments]
     first = account.get("link") or names[0]
     links = [first, *(x for x in names if x != first)]
     table = _Table(study, posterior(parameters, study.draws), (first, trial.vanished))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pkpd.machine.labels import Labelled, Row, named
+from pkpd.parameters.parameters import Parameters
+from pkpd.trial.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -23,17 +25,20 @@ class Sweep:
 
 @dataclass(frozen=True, repr=False)
 class Study(Labelled):
-    """A what-if on a trial's protocol with a calibrated set; `limit` in days, `small` lesion
-    diameters in mm.
+    """A what-if on a trial's protocol with a calibrated set; `limit` in days, `small` lesion diameters in mm.
+
+    parameters  the result of the fit over the set of the trial's patients; `account` says how it was fitted
     """
 
     name: str
     title: str
     text: str
     kind: str
-    trial: str
+    trial: Trial
     arm: str
     fit: str
+    parameters: Parameters
+    account: dict = field(compare=False)
     sweeps: tuple[Sweep, ...]
     drop: tuple[float, float]
     small: tuple[float, float]
@@ -49,7 +54,7 @@ class Study(Labelled):
 
     def label(self) -> tuple[str, list[Row]]:
         return f"Study {self.name}: {self.title}", [
-            ("trial", f"{self.trial}, arm {self.arm}"),
+            ("trial", f"{self.trial.name}, arm {self.arm}"),
             ("fit", self.fit),
             ("sweeps", named(s.name for s in self.sweeps)),
             ("size", f"{self.patients} patients, {self.draws} draws, seed {self.seed}"),

@@ -1,19 +1,19 @@
-"""The arms of a trial: cycles around an operation, or treatment that is followed by scans; and who the
-patients are.
-"""
+"""The arms of a trial's file, read."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pkpd.content.fields import SOURCED, Field, Names, Share, Table, Text, Whole, is_number, read_rows
 from pkpd.content.library import check_name, rows, shown, whole
-from pkpd.errors import ContentError, nearest
+from pkpd.errors import ContentError, Issue, nearest
 from pkpd.parameters.covariates import REGISTER
-from pkpd.parameters.sets import misplaced
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.sets import load_context, misplaced
 from pkpd.regimen.reading import load_regimen
 from pkpd.regimen.regimen import Regimen, counted
+from pkpd.trial.arm import Arm, Cycles, Group, Local
 from pkpd.trial.lines import Reader, told
 
 AROUND = {
@@ -56,64 +56,6 @@ _LOCAL: dict[str, Field] = {
 }
 
 
-@dataclass(frozen=True)
-class Cycles:
-    """How many cycles patients receive: numbers and their shares; `start` is the share that starts at all."""
-
-    numbers: tuple[int, ...]
-    weights: tuple[float, ...]
-    start: float = 1.0
-
-    @property
-    def most(self) -> int:
-        return max(self.numbers)
-
-
-@dataclass(frozen=True)
-class Local:
-    """Ablation or radiotherapy of one lesion: the share of its viable volume that dies, on a day
-    between two.
-    """
-
-    lesion: str
-    dies: float
-    days: tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Group:
-    """A share of an arm's patients: parameter sets laid on top of the trial's, and covariates that all of
-    them have.
-    """
-
-    name: str
-    share: float
-    contexts: tuple[str, ...] = ()
-    covariates: tuple[tuple[str, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One arm; days. The operation is `operation` days after the last dose before it (or randomisation).
-
-    An arm that is followed by scans is given its regimen for `cycles` (as long as it is followed, if None),
-    until progression if `stops`; its operation is infinitely late unless it has one.
-    """
-
-    name: str
-    title: str
-    n: int
-    regimen: str = ""
-    before: Cycles | None = None
-    after: Cycles | None = None
-    operation: tuple[float, float] = (14.0, 35.0)
-    resume: tuple[float, float] = (28.0, 56.0)
-    cycles: int | None = None
-    stops: bool = False
-    local: Local | None = None
-    patients: tuple[Group, ...] = ()
-
-
 def read_arms(reader: Reader, value: object, followed: bool) -> tuple[Arm, ...]:
     """The arms of a trial, around an operation or followed by scans."""
     known = FOLLOWED if followed else AROUND
@@ -145,28 +87,27 @@ def check_arms(reader: Reader, control: str, arms: tuple[Arm, ...]) -> None:
         reader.add("trial.control", f"{control!r} is not an arm", nearest(control, names))
 
 
-def _head(reader: Reader, entry: dict, place: str) -> Arm:
-    """What an arm is called, how many patients it has and what they are given."""
+def _head(reader: Reader, entry: dict, place: str) -> tuple[Arm, str]:
+    """What an arm is called, how many patients it has, what they are given; and the regimen's name."""
     found = {k: f.read(entry, k, f"{reader.where}: {place}", reader.issues) for k, f in _ARM.items()}
-    return Arm(**found)
+    name = found["regimen"]
+    given = _regimen(reader, name, f"{place}.regimen") if name else None
+    return Arm(found["name"], found["title"], found["n"], given), name
 
 
 def _around(reader: Reader, entry: dict, place: str) -> Arm:
     """An arm around an operation."""
-    plain = _head(reader, entry, place)
-    regimen = plain.regimen
-    lines = reader.lines(entry, AROUND, place)
+    plain, regimen = _head(reader, entry, place)
+    lines, given = reader.lines(entry, AROUND, place), plain.regimen
     if ("before" in lines or "after" in lines) and not regimen:
         reader.add(place, "plans cycles of no regimen", 'add regimen = "…"')
-    if regimen:
-        given = _regimen(reader, regimen, f"{place}.regimen")
-        if given and (given.rules or given.dated):
-            what = "rules" if given.rules else "courses"
-            reader.add(
-                f"{place}.regimen",
-                f"{regimen!r} has {what}; a trial's cycles begin on the days that its protocol plans",
-                f"name a regimen without [[{what}]]",
-            )
+    if given and (given.rules or given.dated):
+        what = "rules" if given.rules else "courses"
+        reader.add(
+            f"{place}.regimen",
+            f"{regimen!r} has {what}; a trial's cycles begin on the days that its protocol plans",
+            f"name a regimen without [[{what}]]",
+        )
     for key in ("operation", *(("resume",) if "after" in lines else ())):
         if key not in lines:
             reader.add(
@@ -221,10 +162,8 @@ def _regimen(reader: Reader, name: str, place: str) -> Regimen | None:
 
 def _followed(reader: Reader, entry: dict, place: str) -> Arm:
     """An arm that is followed by scans."""
-    plain = _head(reader, entry, place)
-    regimen = plain.regimen
-    lines = reader.lines(entry, FOLLOWED, place)
-    given = _regimen(reader, regimen, f"{place}.regimen") if regimen else None
+    plain, regimen = _head(reader, entry, place)
+    lines, given = reader.lines(entry, FOLLOWED, place), plain.regimen
     if "treatment" in lines and not regimen:
         reader.add(f"{place}.treatment", "is of no regimen", 'add regimen = "…"')
     if given and given.rules:
@@ -320,4 +259,28 @@ def _group(reader: Reader, found: dict, place: str) -> Group:
                 f"a number from {REGISTER[name].low:g} to {REGISTER[name].high:g}, in {REGISTER[name].unit}",
             )
     numbers = tuple((k, float(v)) for k, v in covariates.items() if is_number(v))
-    return Group(found["name"], found["share"], contexts, numbers)
+    laid = _contexts(reader, contexts) if len(reader.issues) == before else ()
+    return Group(found["name"], found["share"], laid, numbers)
+
+
+def _contexts(reader: Reader, names: tuple[str, ...]) -> tuple[Parameters, ...]:
+    """The sets that a group lays on top of its trial's, by the names that the file gives them."""
+    found = []
+    if (disease := reader.disease) is None:
+        return ()
+    for name in names:
+        try:
+            own = replace(load_context(name, disease), name=name)
+        except ContentError as error:
+            reader.issues += error.issues
+            continue
+        if own.covariates:
+            reader.issues.append(
+                Issue(
+                    f"{name}: covariates",
+                    "have no place in a context: it is laid on top of patients already drawn",
+                    "write covariates = { … } in the group of the arm",
+                )
+            )
+        found.append(own)
+    return tuple(found)

@@ -8,10 +8,10 @@ import numpy as np
 
 from pkpd.parameters.population import uniform
 from pkpd.trial import survival
-from pkpd.trial.admission import horizon
 from pkpd.trial.endpoints import visit_grid
 from pkpd.trial.published import Figure
 from pkpd.trial.readout import Followed, Readout
+from pkpd.trial.setting import horizon
 from pkpd.trial.trial import Trial
 
 MONTH = 365.25 / 12

@@ -12,12 +12,13 @@ from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.population import Population, draw, uniform
 from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.trial import lesions, response
-from pkpd.trial.admission import Prepared, horizon, reads_survival
+from pkpd.trial.drug_effect import records
 from pkpd.trial.endpoints import censored, death_by_hazard, first_time, missing, visit_grid
-from pkpd.trial.exposure import records
 from pkpd.trial.idle import LIVER
+from pkpd.trial.prepare import Prepared
 from pkpd.trial.readout import Followed
 from pkpd.trial.run_in import settled
+from pkpd.trial.setting import horizon, reads_survival
 
 _RTOL = 1e-4
 
@@ -49,7 +50,7 @@ def follow(prepared: Prepared, parameters: Parameters) -> Followed:
     made[:, 0] = True
     worse = _worse(prepared, scans, made, days)
     progression = first_time(due, worse)
-    if prepared.arm.stops and prepared.exposures and reads_survival(trial):
+    if prepared.arm.stops and prepared.effects and reads_survival(trial):
         cumulative, failures = _beyond(prepared, course, progression, cumulative)
         course = replace(course, failures=tuple(dict.fromkeys((*course.failures, *failures))))
         death = np.where(death > progression, death_by_hazard(course.times, cumulative, u), death)
@@ -104,7 +105,7 @@ def _treated(prepared: Prepared, people: Population, times: np.ndarray, start: n
     on its day.
     """
     model, local = prepared.disease, prepared.arm.local
-    schedule = records(prepared.exposures, model, len(people))
+    schedule = records(prepared.effects, model, len(people))
     if local is None:
         return simulate(model, people, schedule, times, start=start, rtol=_RTOL, strict=False)
     at = local.days[0] + (local.days[1] - local.days[0]) * uniform(
@@ -238,7 +239,7 @@ def _beyond(
         return cumulative, ()
     at, times = progression[rows], course.times[rows]
     visit = np.argmax(times >= at[:, None], axis=1)
-    given = tuple(e.take(rows).stopped(at) for e in prepared.exposures)
+    given = tuple(e.take(rows).stopped(at) for e in prepared.effects)
     start = np.nan_to_num(course.states[rows, visit])
     late = simulate(
         course.model,

@@ -7,13 +7,11 @@ from __future__ import annotations
 import math
 
 from pkpd.content.library import model_name
-from pkpd.model.compose import load_model
 from pkpd.model.model import Model
-from pkpd.regimen.reading import load_regimen
-from pkpd.trial.arms import Arm
+from pkpd.trial.arm import Arm
 from pkpd.trial.lines import Reader
 from pkpd.trial.response import CRITERIA, Criteria
-from pkpd.trial.therapies import Therapy, receives
+from pkpd.trial.therapies import Link, Therapy, receives
 
 LIVER = ("hepatic", "lesion")  # parts that are lesions of the liver; any other is elsewhere
 
@@ -83,10 +81,10 @@ def check_given(
     reader: Reader,
     arms: tuple[Arm, ...],
     therapies: tuple[Therapy, ...],
-    treatments: tuple[tuple[str, str], ...],
+    links: tuple[Link, ...],
 ) -> None:
     """Therapies and kill links of drugs that no arm gives."""
-    given = {d for a in arms if a.regimen for d in load_regimen(a.regimen).drugs}
+    given = {d for a in arms if a.regimen is not None for d in a.regimen.drugs}
     for therapy in therapies:
         if therapy.drug not in given:
             reader.add(
@@ -94,10 +92,10 @@ def check_given(
                 f"is set by {therapy.drug!r}, which no arm gives",
                 "give it in an arm's regimen, or remove the line",
             )
-    for key, system in treatments:
-        if given and not any(receives(load_model(system), d) for d in given):
+    for link in links:
+        if given and not any(receives(link.model, d) for d in given):
             reader.add(
-                f"treatments.{key}",
+                f"treatments.{link.name}",
                 "receives no drug that an arm gives",
                 "give one in an arm's regimen, or remove it",
             )

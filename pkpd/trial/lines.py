@@ -8,15 +8,19 @@ from pkpd.content import units
 from pkpd.content.fields import SOURCED
 from pkpd.content.library import check_keys, shown
 from pkpd.errors import ContentError, Issue, nearest
+from pkpd.model.model import Model
 
 LONGEST = 36525.0  # days: no time of a protocol is longer than a century
 
 
 class Reader:
-    """Reads the lines of a protocol, times into days, and keeps the issues."""
+    """Reads the lines of a protocol, times into days, and keeps the issues.
 
-    def __init__(self, where: str, issues: list[Issue]):
-        self.where, self.issues = where, issues
+    disease  the model of the trial's disease; none where it could not be read
+    """
+
+    def __init__(self, where: str, issues: list[Issue], disease: Model | None = None):
+        self.where, self.issues, self.disease = where, issues, disease
 
     def add(self, place: str, what: str, remedy: str = "") -> None:
         self.issues.append(Issue(f"{self.where}: {place}", what, remedy))

@@ -5,15 +5,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from pkpd.content import library
-from pkpd.content.library import check_keys, check_name, raise_issues, shown, table, text
+from pkpd.content.library import check_keys, check_name, raise_issues, table, text
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.model.model import Model
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.sets import load_parameters
 from pkpd.trial import idle
-from pkpd.trial.arms import Arm, arms_told, check_arms, read_arms
+from pkpd.trial.arm import Arm
+from pkpd.trial.arms import arms_told, check_arms, read_arms
+from pkpd.trial.disease import daily_model
 from pkpd.trial.lines import Reader, told
 from pkpd.trial.published import AROUND, FOLLOWED, read_figures
 from pkpd.trial.response import CRITERIA
-from pkpd.trial.therapies import Therapy, check_given, check_therapies, read_therapies, therapies_told
+from pkpd.trial.therapies import (
+    Link,
+    Therapy,
+    check_given,
+    check_therapies,
+    read_links,
+    read_therapies,
+    therapies_told,
+)
 from pkpd.trial.trial import MODALITIES, VANISHED, Trial
 
 
@@ -80,10 +92,8 @@ def read_trial(data: dict, name: str, where: str) -> Trial:
     head = table(data.get("trial"), f"{where}: trial", _HEAD, issues)
     needed = ("disease", "parameters", *(() if followed else ("control",)))
     words = {k: text(head, k, f"{where}: trial", issues, need=k in needed) for k in _HEAD}
-    for key, kinds in (("disease", ("model",)), ("parameters", ("parameters", "result"))):
-        if words[key]:
-            check_name(kinds, words[key], f"{where}: trial.{key}", issues)
-    reader = Reader(where, issues)
+    disease, own = _patients(words, where, issues, followed)
+    reader = Reader(where, issues, disease)
     known = _FOLLOWED if followed else _AROUND
     lines = reader.lines(table(protocol, f"{where}: protocol", known, issues), known, "protocol")
     for key in _missing(lines, known, data.get("arms")):
@@ -94,24 +104,25 @@ def read_trial(data: dict, name: str, where: str) -> Trial:
         elsewhere = reader.choice({"is": elsewhere}, "modality.elsewhere", MODALITIES)
     follow_up, times = reader.follow_up(lines), _times(reader, lines)
     arms = read_arms(reader, data.get("arms"), followed)
-    treatments = _treatments(reader, data, arms, followed)
+    links = _links(reader, data, arms, followed)
     therapies = read_therapies(reader, data) if followed else ()
     check_arms(reader, words["control"], arms)
     (idle.check_followed if followed else idle.check_around)(reader, data, lines, arms)
     if followed and not issues:
-        _check_followed(reader, words["disease"], arms, therapies, treatments, lines, times["scans"])
+        _check_followed(reader, arms, therapies, links, lines, scans=times["scans"])
     operated = tuple(a.name for a in arms if followed and a.operation[0] < float("inf"))
     figures = read_figures(
         data.get("figures"),
         where,
         tuple(a.name for a in arms),
-        words["control"],
-        follow_up[1],
-        issues,
-        FOLLOWED if followed else AROUND,
-        operated,
+        control=words["control"],
+        longest=follow_up[1],
+        issues=issues,
+        endpoints=FOLLOWED if followed else AROUND,
+        operated=operated,
     )
     raise_issues(issues)
+    assert disease is not None and own is not None
     provenance = [
         (k, told(lines[k]), lines[k].get("where", ""), lines[k].get("seen", "user"))
         for k in known
@@ -124,10 +135,10 @@ def read_trial(data: dict, name: str, where: str) -> Trial:
         reference=words["reference"],
         text=words["text"],
         population=words["population"],
-        disease=words["disease"],
-        parameters=words["parameters"],
+        disease=disease,
+        parameters=own,
         control=words["control"],
-        treatments=treatments,
+        treatments=links,
         arms=arms,
         figures=figures,
         follow_up=follow_up,
@@ -171,32 +182,51 @@ def _times(reader: Reader, lines: dict[str, dict]) -> dict:
     }
 
 
+def _patients(
+    words: dict, where: str, issues: list[Issue], followed: bool
+) -> tuple[Model | None, Parameters | None]:
+    """The disease, with all that scans need of it, and the set of its patients; what is wrong is told."""
+    before = len(issues)
+    for key, kinds in (("disease", ("model",)), ("parameters", ("parameters", "result"))):
+        if words[key]:
+            check_name(kinds, words[key], f"{where}: trial.{key}", issues)
+    if len(issues) > before or not words["disease"] or not words["parameters"]:
+        return None, None
+    try:
+        disease = daily_model(words["disease"])
+        issues += _lacking(disease, words["disease"], where) if followed else []
+        own = load_parameters(words["parameters"], disease) if len(issues) == before else None
+        return (None, None) if own is None else (disease, own)
+    except ContentError as error:
+        issues += error.issues
+        return None, None
+
+
+def _lacking(disease: Model, name: str, where: str) -> list[Issue]:
+    """The parts that a trial followed by scans needs, and the disease has not."""
+    uses = {p.use for p in disease.parts}
+    return [
+        Issue(
+            f"{where}: trial.disease",
+            f"{name!r} has no part that uses {use!r}",
+            "a trial followed by scans needs it; systems/crlm_immune has it",
+        )
+        for use in ("tumours/lesion", "host/imaging", "host/hazard")
+        if use not in uses
+    ]
+
+
 def _check_followed(
     reader: Reader,
-    disease: str,
     arms: tuple[Arm, ...],
     therapies: tuple[Therapy, ...],
-    treatments: tuple[tuple[str, str], ...],
+    links: tuple[Link, ...],
     lines: dict[str, dict],
     scans: tuple[tuple[float, float], ...],
 ) -> None:
     """What followed arms need of the disease and of the drugs."""
-    from pkpd.trial.exposure import daily_model
-
-    try:
-        model = daily_model(disease)
-        links = {key: daily_model(system) for key, system in treatments}
-    except ContentError as error:
-        reader.issues += error.issues
-        return
-    uses = {p.use for p in model.parts}
-    for use in ("tumours/lesion", "host/imaging", "host/hazard"):
-        if use not in uses:
-            reader.add(
-                "trial.disease",
-                f"{disease!r} has no part that uses {use!r}",
-                "a trial followed by scans needs it; systems/crlm_immune has it",
-            )
+    model = reader.disease
+    assert model is not None
     check_therapies(reader, therapies, model)
     check_given(reader, arms, therapies, links)
     idle.check_elsewhere(reader, model, lines)
@@ -224,21 +254,9 @@ def _check_local(
         )
 
 
-def _treatments(
-    reader: Reader, data: dict, arms: tuple[Arm, ...], followed: bool
-) -> tuple[tuple[str, str], ...]:
-    """The systems that carry the drugs' effect, by the name of the link; the library must hold each."""
-    entries = data.get("treatments", {})
-    if not isinstance(entries, dict):
-        reader.add(
-            "treatments", f"{shown(entries)} is not a table", 'write [treatments], then LINK = "systems/…"'
-        )
-        return ()
-    place = f"{reader.where}: treatments"
-    found = [(k, text(entries, k, place, reader.issues, need=True)) for k in entries]
-    for key, system in found:
-        if system:
-            check_name(("model",), system, f"{place}.{key}", reader.issues)
-    if not found and not followed and any(a.regimen for a in arms):
+def _links(reader: Reader, data: dict, arms: tuple[Arm, ...], followed: bool) -> tuple[Link, ...]:
+    """The kill links; an operated trial that gives a regimen has one."""
+    links = read_links(reader, data)
+    if data.get("treatments", {}) == {} and not followed and any(a.regimen for a in arms):
         reader.add("treatments", "is empty, but an arm has a regimen", 'write LINK = "systems/…"')
-    return tuple(found)
+    return links

@@ -8,13 +8,13 @@ import numpy as np
 
 from pkpd.errors import ContentError, Issue
 from pkpd.model.model import Model
-from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.population import draw
-from pkpd.parameters.sets import load_parameters, merge
+from pkpd.parameters.sets import merge
 from pkpd.regimen.lowering import packed_starts
-from pkpd.trial.admission import Setting, check_read, features, one_course, setting
-from pkpd.trial.arms import Arm
-from pkpd.trial.exposure import Drugs, daily_model, laid_out
+from pkpd.trial.arm import Arm
+from pkpd.trial.drug_effect import Drugs, laid_out
+from pkpd.trial.prepare import check_read, features, one_course
+from pkpd.trial.setting import Setting, setting
 from pkpd.trial.surgery import plan
 from pkpd.trial.trial import Trial
 
@@ -35,33 +35,26 @@ _KEY = ("0", "rehearsal", "")
 
 def rehearse(trial: Trial) -> tuple[Issue, ...]:
     """The issues of a trial's arms, each with what it names: none of them needs a solver to be found."""
-    issues: list[Issue] = []
-    try:
-        disease = daily_model(trial.disease)
-        own = load_parameters(trial.parameters, disease)
-    except ContentError as error:
-        return error.issues
-    if not trial.scans:
-        issues += _lacking(trial, disease)
-    for link in [k for k, _ in trial.treatments] or [""]:
+    issues: list[Issue] = [] if trial.scans else _lacking(trial, trial.disease)
+    for link in [x.name for x in trial.treatments] or [""]:
         for arm in () if issues and not trial.scans else trial.arms:
             try:
-                _arm(trial, arm, link, own)
+                _arm(trial, arm, link)
             except ContentError as error:
                 issues += error.issues
     return tuple(dict.fromkeys(issues))
 
 
-def _arm(trial: Trial, arm: Arm, link: str, own: Parameters) -> None:
+def _arm(trial: Trial, arm: Arm, link: str) -> None:
     """Composes an arm as `admit` and `run_arm` do, for one patient of each of its groups."""
-    place = setting(trial, arm, link)
+    place, own = setting(trial, arm, link), trial.parameters
     groups = np.arange(max(len(arm.patients), 1))
     people = draw(place.disease, own, len(groups), *_KEY)
     covariates = people.covariates | (features(place, people.covariates, groups) if trial.scans else {})
     if trial.scans:
         check_read(place, own)
     for g in arm.patients:
-        draw(place.disease, reduce(merge, (dict(place.contexts)[c] for c in g.contexts), own), 1, *_KEY)
+        draw(place.disease, reduce(merge, g.contexts, own), 1, *_KEY)
     for given in place.drugs:
         covariates |= _doses(place, given, covariates, len(groups))
 

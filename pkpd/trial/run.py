@@ -11,11 +11,12 @@ from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.population import Population, draw, uniform
 from pkpd.simulation.simulation import Simulation, Tell, quiet, simulate
 from pkpd.trial import lesions, response
-from pkpd.trial.admission import Prepared, Setting, admit, prepare, setting, warm
+from pkpd.trial.drug_effect import records
 from pkpd.trial.endpoints import censored, death_times, first_time, missing, visit_grid
-from pkpd.trial.exposure import records
 from pkpd.trial.followed import follow
+from pkpd.trial.prepare import Prepared, admit, prepare
 from pkpd.trial.readout import Followed, Readout
+from pkpd.trial.setting import Setting, setting, warm
 from pkpd.trial.surgery import removed
 from pkpd.trial.trial import Trial
 
@@ -46,7 +47,7 @@ def run_operated(prepared: Prepared, parameters: Parameters) -> Readout:
     people = draw(model, parameters, n, *prepared.key, covariates=prepared.covariates)
     criteria = response.CRITERIA[trial.criteria]
     visits = _visits_before(prepared)
-    schedule = records(prepared.exposures, model, n)
+    schedule = records(prepared.effects, model, n)
     early = simulate(
         model, people, schedule, np.concatenate([np.zeros((n, 1)), visits], axis=1), rtol=_RTOL, strict=False
     )
@@ -129,7 +130,7 @@ def _follow(
         [uniform((*prepared.key, "protocol", "visit", str(i)), len(people)) for i in range(len(grid))], axis=1
     )
     times = operation[:, None] + grid + np.clip(_normal(shift) * trial.jitter, -30, 30)
-    schedule = records(prepared.exposures, model, len(people), np.where(resected, np.inf, operation))
+    schedule = records(prepared.effects, model, len(people), np.where(resected, np.inf, operation))
     return simulate(
         model,
         people,

@@ -8,7 +8,7 @@ import numpy as np
 
 from pkpd.parameters.population import uniform
 from pkpd.regimen.regimen import Regimen
-from pkpd.trial.arms import Arm, Cycles
+from pkpd.trial.arm import Arm, Cycles
 from pkpd.trial.trial import Trial
 
 

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pkpd.content import library, units
-from pkpd.content.fields import is_number
-from pkpd.content.library import check_keys, check_name, shown, text
+from pkpd.content.fields import SOURCED, Field, Number, Text, is_number, read
+from pkpd.content.library import check_name, shown
 from pkpd.errors import ContentError, Issue, nearest
+from pkpd.model.compose import load_model
 from pkpd.model.model import Model
-from pkpd.trial.arms import Arm
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.sets import load_parameters
+from pkpd.trial.arm import Arm
+from pkpd.trial.disease import daily_model
 from pkpd.trial.lines import Reader
 
-_KEYS = ("from", "times", "parameters", "where", "seen")
 _GIVEN, _RELATIVE = (
     "immune/given",
     ("DEPLETION",),
@@ -22,22 +25,26 @@ _REMEDY = 'write "therapy.PD1" = "nivolumab.occupancy", or { from = "nivolumab.o
 
 
 @dataclass(frozen=True)
+class Link:
+    """A kill link: the system that carries the effect of drugs to the disease, with its default values."""
+
+    name: str
+    model: Model
+    parameters: Parameters
+
+
+@dataclass(frozen=True)
 class Therapy:
-    """An input of the disease that a variable of a drug's model sets, multiplied; the drug's default values
-    if none are named.
+    """An input of the disease that a variable of a drug's model sets, multiplied; with the values that the
+    drug is solved with.
     """
 
     input: str
     drug: str
     variable: str
-    times: float = 1.0
-    parameters: str = ""
-
-    @property
-    def model(self) -> str:
-        """The model of the drug."""
-        name = f"drugs/{self.drug}"
-        return name if name in library.names("model") else self.drug
+    times: float
+    model: Model
+    parameters: Parameters
 
 
 def read_therapies(reader: Reader, data: dict) -> tuple[Therapy, ...]:
@@ -76,68 +83,91 @@ def therapies_told(therapies: tuple[Therapy, ...], data: dict) -> list[tuple[str
     return lines
 
 
+_THERAPY: dict[str, Field] = {
+    **SOURCED,
+    "from": Text(),
+    "times": Number(default=1.0, least=0.0, what="is not a factor", remedy="a number of zero or more"),
+    "parameters": Text(),
+}
+
+
 def _therapy(reader: Reader, key: str, entry: object, place: str) -> Therapy | None:
-    before = len(reader.issues)
-    check_keys(entry, _KEYS, f"{reader.where}: {place}", reader.issues)
+    before, at = len(reader.issues), f"{reader.where}: {place}"
+    found = read(entry, _THERAPY, at, reader.issues)
     if not isinstance(entry, dict):
         return None
-    reader.sourced(entry, place)
-    drug, dot, variable = text(entry, "from", f"{reader.where}: {place}", reader.issues).rpartition(".")
-    times = entry.get("times", 1.0)
+    drug, dot, variable = found["from"].rpartition(".")
     if not drug or not dot or not variable:
         reader.add(place, f"{shown(entry.get('from'))} is not a variable of a drug", _REMEDY)
-    if not is_number(times) or times < 0:
-        reader.add(f"{place}.times", f"{shown(times)} is not a factor", "a number of zero or more")
-    therapy = Therapy(
-        key, drug, variable, times, text(entry, "parameters", f"{reader.where}: {place}", reader.issues)
-    )
-    if therapy.parameters:
-        check_name(("parameters",), therapy.parameters, f"{reader.where}: {place}.parameters", reader.issues)
+    if found["parameters"]:
+        check_name(("parameters",), found["parameters"], f"{at}.parameters", reader.issues)
+    system = f"drugs/{drug}" if f"drugs/{drug}" in library.names("model") else drug
     if drug:
-        check_name(("model",), therapy.model, f"{reader.where}: {place}", reader.issues)
-    return therapy if len(reader.issues) == before else None
+        check_name(("model",), system, at, reader.issues)
+    if len(reader.issues) > before:
+        return None
+    try:
+        model = load_model(system)
+        return Therapy(
+            key, drug, variable, found["times"], model, load_parameters(found["parameters"] or (), model)
+        )
+    except ContentError as error:
+        reader.issues += error.issues
+        return None
+
+
+def read_links(reader: Reader, data: dict) -> tuple[Link, ...]:
+    """The lines of [treatments]: systems that carry the drugs' effect, by the name of the link."""
+    entries, place = data.get("treatments", {}), f"{reader.where}: treatments"
+    if not isinstance(entries, dict):
+        reader.add(
+            "treatments", f"{shown(entries)} is not a table", 'write [treatments], then LINK = "systems/…"'
+        )
+        return ()
+    found = []
+    for key in entries:
+        before = len(reader.issues)
+        system = Text(need=True).read(entries, key, place, reader.issues)
+        if system:
+            check_name(("model",), system, f"{place}.{key}", reader.issues)
+        if len(reader.issues) > before:
+            continue
+        try:
+            model = daily_model(system)
+            found.append(Link(key, model, load_parameters((), model)))
+        except ContentError as error:
+            reader.issues += error.issues
+    return tuple(found)
 
 
 def check_therapies(reader: Reader, therapies: tuple[Therapy, ...], disease: Model) -> None:
     """Each input is one of the disease, each variable one of its drug, in a unit of the input's dimension."""
-    from pkpd.model.compose import load_model
-    from pkpd.parameters.sets import load_parameters
-
     for therapy in therapies:
-        place = f"therapies.{therapy.input}"
-        try:
-            model = load_model(therapy.model)
-            if therapy.parameters:
-                load_parameters(therapy.parameters, model)
-        except ContentError as error:
-            reader.issues += error.issues
-            continue
+        place, model = f"therapies.{therapy.input}", therapy.model
         known = [*model.states, *(v.name for v in model.variables)]
         if therapy.input not in disease.inputs:
-            reader.add(
-                place,
-                f"{disease.name} has no input {therapy.input!r}",
-                nearest(therapy.input, disease.inputs),
-            )
+            remedy = nearest(therapy.input, disease.inputs)
+            reader.add(place, f"{disease.name} has no input {therapy.input!r}", remedy)
         elif therapy.variable not in known:
-            reader.add(
-                place,
-                f"{therapy.drug} has no variable {therapy.variable!r}",
-                nearest(therapy.variable, known),
-            )
+            remedy = nearest(therapy.variable, known)
+            reader.add(place, f"{therapy.drug} has no variable {therapy.variable!r}", remedy)
         else:
-            if therapy.times > 1 and therapy.input in blocked(disease):
-                reader.add(
-                    f"{place}.times",
-                    f"{therapy.times:g} times a share would block more than all of {therapy.input}",
-                    "a factor from 0 to 1",
-                )
-            try:
-                units.ratio(
-                    model.unit(therapy.variable), disease.unit(therapy.input), f"{reader.where}: {place}"
-                )
-            except ContentError as error:
-                reader.issues += error.issues
+            _check_size(reader, therapy, disease, place)
+
+
+def _check_size(reader: Reader, therapy: Therapy, disease: Model, place: str) -> None:
+    """What a therapy sets is of the input's dimension, and a share stays one."""
+    if therapy.times > 1 and therapy.input in blocked(disease):
+        reader.add(
+            f"{place}.times",
+            f"{therapy.times:g} times a share would block more than all of {therapy.input}",
+            "a factor from 0 to 1",
+        )
+    own = therapy.model.unit(therapy.variable)
+    try:
+        units.ratio(own, disease.unit(therapy.input), f"{reader.where}: {place}")
+    except ContentError as error:
+        reader.issues += error.issues
 
 
 def blocked(disease: Model) -> frozenset[str]:
@@ -165,26 +195,23 @@ def check_blocked(sets: Mapping[str, object], disease: Model, place: str, issues
 
 
 def check_given(
-    reader: Reader, arms: tuple[Arm, ...], therapies: tuple[Therapy, ...], links: dict[str, Model]
+    reader: Reader, arms: tuple[Arm, ...], therapies: tuple[Therapy, ...], links: tuple[Link, ...]
 ) -> None:
     """Every drug that an arm gives does something to the disease, and no input is set by two drugs of one
     arm.
     """
-    from pkpd.regimen.reading import load_regimen
-
     for k, arm in enumerate(arms, 1):
-        if not arm.regimen:
+        if arm.regimen is None:
             continue
-        given, place = load_regimen(arm.regimen).drugs, f"arms[{k}].regimen"
-        chemotherapy = [d for d in given if links and all(receives(m, d) for m in links.values())]
+        given, place = arm.regimen.drugs, f"arms[{k}].regimen"
+        chemotherapy = [d for d in given if links and all(receives(link.model, d) for link in links)]
         for drug in given:
             if drug not in chemotherapy and drug not in {t.drug for t in therapies}:
                 reader.add(
                     place,
                     f"gives {drug!r}, which does nothing to the disease",
                     f'say in [therapies] what it sets ("therapy.PD1" = "{drug}.occupancy"), or name a kill '
-                    f"link "
-                    "that receives it under [treatments]",
+                    "link that receives it under [treatments]",
                 )
         for name in sorted({t.input for t in therapies}):
             own = sorted({t.drug for t in therapies if t.input == name} & set(given))

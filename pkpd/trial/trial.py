@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from pkpd.errors import ContentError, Issue, nearest
+from pkpd.machine import store
 from pkpd.machine.labels import Labelled, Row, named
-from pkpd.trial.arms import Arm
+from pkpd.model.model import Model
+from pkpd.parameters.parameters import Parameters
+from pkpd.trial.arm import Arm
 from pkpd.trial.published import Figure
-from pkpd.trial.therapies import Therapy
+from pkpd.trial.therapies import Link, Therapy
 
 MODALITIES = ("CT", "MRI")
 VANISHED = (
@@ -16,6 +19,9 @@ VANISHED = (
     "searched",
     "resected",
 )  # what becomes of lesions that the scan before the operation has lost
+
+
+_HELD = ("name", "disease", "parameters", "treatments", "therapies", "arms")  # hashed by their own
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,10 +38,10 @@ class Trial(Labelled):
     reference: str
     text: str
     population: str
-    disease: str
-    parameters: str
+    disease: Model
+    parameters: Parameters
     control: str
-    treatments: tuple[tuple[str, str], ...]
+    treatments: tuple[Link, ...]
     arms: tuple[Arm, ...]
     figures: tuple[Figure, ...]
     follow_up: tuple[float, float]
@@ -56,11 +62,23 @@ class Trial(Labelled):
 
     def label(self) -> tuple[str, list[Row]]:
         return f"Trial {self.name}: {self.title}", [
-            ("disease", self.disease),
-            ("parameters", self.parameters),
+            ("disease", self.disease.name),
+            ("parameters", self.parameters.name),
             ("arms", named(a.name for a in self.arms)),
             ("figures", named(f.key for f in self.figures)),
         ]
+
+    @property
+    def hash(self) -> str:
+        """Of all that it says and of what its names stand for: equal content, equal hash, whatever files are
+        called.
+        """
+        rest = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _HELD}
+        held = [(x.name, x.model.hash, x.parameters.hash) for x in self.treatments]
+        held += [(x.input, x.variable, x.times, x.model.hash, x.parameters.hash) for x in self.therapies]
+        return store.content_hash(
+            rest, self.disease.hash, self.parameters.hash, held, [a.hash for a in self.arms]
+        )
 
     def arm(self, name: str) -> Arm:
         for a in self.arms:

@@ -12,7 +12,7 @@ import pytest
 import tomli_w
 
 from pkpd import load_fit, load_parameters
-from pkpd.trial.exposure import daily_model
+from pkpd.trial.disease import daily_model
 
 SD = 0.01
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pkpd import load_fit, load_parameters, load_trial, run_fit
+from pkpd import load_fit, load_trial, run_fit
 from pkpd.content.library import read
 from pkpd.errors import ContentError
 from pkpd.fit.free import put_all
@@ -16,7 +16,6 @@ from pkpd.fit.reading import read_fit
 from pkpd.fit.result import load_result, posterior, save
 from pkpd.fit.run import calibrated, summary
 from pkpd.trial import survival
-from pkpd.trial.exposure import daily_model
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +28,12 @@ def fit():
 
 @pytest.fixture(scope="module")
 def base(fit):
-    return load_parameters(fit.parameters, daily_model(load_trial("eortc_40983").disease))
+    return fit.parameters
 
 
 @pytest.fixture(scope="module")
 def target(fit, base):
-    made = objective(fit, (load_trial("eortc_40983"),), base)
+    made = objective(fit)
     return made.settled(made.centre)
 
 
@@ -111,7 +110,7 @@ def test_the_joint_term_of_one_trial_is_what_it_was_before_there_could_be_severa
     read.
     """
     monkeypatch.setattr(survival, "median", first_at_half)
-    made = objective(fit, (load_trial("eortc_40983"),), base)
+    made = objective(fit)
     target = made.settled(made.centre)
     at = target.centre + 0.3 * target.width
     assert target(at) == pytest.approx(4.206355112454036, abs=1e-6)

@@ -25,13 +25,9 @@ RESPONDS, CONTROLLED = (3 * np.log(x) / 84 for x in (0.7, 1.2))
 AT = {"all": -0.01, "shifted": -0.003}  # the answer that the made-up counts are near
 
 
-def target_of(fit, base):
-    return objective(fit, tuple(load_trial(t) for t in fit.trials), base)
-
-
 @pytest.fixture(scope="module")
 def target(fit, base):
-    made = target_of(fit, base)
+    made = objective(fit)
     return made.settled(made.centre)
 
 
@@ -157,7 +153,7 @@ def test_a_median_that_is_never_reached_is_refused_with_a_remedy(folder, fit, ba
         }
     ]
     (folder / "three.toml").write_text(tomli_w.dumps(made_up([{"name": "all", "n": 80}], figures)))
-    made = target_of(replace(fit, trials=("three.toml",), free=fit.free[:1]), base)
+    made = objective(replace(fit, trials=(load_trial("three.toml"),), free=fit.free[:1]))
     with pytest.raises(
         ContentError, match="three.toml/pfs:all: is the same in every simulated trial"
     ) as caught:
@@ -169,9 +165,9 @@ def test_the_log_likelihood_of_two_trials_is_the_sum_of_each_alone(fit, base, ta
     at = np.array([-0.008, 0.001])
     whole = target.expected(at)
     alone = []
-    for k, (name, term, part) in enumerate(zip(fit.trials, target.terms, target.split(whole), strict=True)):
-        own = replace(fit, trials=(name,), seed=fit.seed + k)  # each trial has patients of its own
-        made = replace(target_of(own, base), terms=(term,))
+    for k, (one, term, part) in enumerate(zip(fit.trials, target.terms, target.split(whole), strict=True)):
+        own = replace(fit, trials=(one,), seed=fit.seed + k)  # each trial has patients of its own
+        made = replace(objective(own), terms=(term,))
         assert np.array_equal(made.expected(at), part)
         alone.append(float(made.log_likelihood(made.expected(at))))
     assert float(target.log_likelihood(whole)) == pytest.approx(sum(alone))
@@ -184,19 +180,18 @@ def test_points_are_weighed_many_at_once_as_one_by_one(target):
 
 
 def test_only_arms_that_a_figure_is_read_from_are_run(fit, base):
-    less = target_of(replace(fit, leave_out=("one.toml/response:shifted",), free=fit.free[:1]), base)
+    less = objective(replace(fit, leave_out=("one.toml/response:shifted",), free=fit.free[:1]))
     assert [[p.arm.name for p in own] for own in less.patients] == [["all"], ["all"]]
 
 
 def test_a_value_that_no_patient_has_is_ruled_out_not_an_error(fit, base):
     size = Free("size", "hepatic.D0", "value", "linear", 240.0, 10.0)
-    made = target_of(replace(fit, free=(size,)), base)
+    made = objective(replace(fit, free=(size,)))
     assert np.isfinite(made.expected(np.array([240.0]))).all()
     assert np.isnan(made.expected(np.array([270.0]))).all()
     assert made.settled(np.array([100.0]))(np.array([270.0])) == -np.inf
-    share = target_of(
-        replace(fit, free=(Free("resistant", "hepatic.R0", "value", "linear", 0.5, 0.1),)), base
-    )
+    free = (Free("resistant", "hepatic.R0", "value", "linear", 0.5, 0.1),)
+    share = objective(replace(fit, free=free))
     for value in (0.5, 1.0, 1.01, -0.01):  # the lesion's model says that it is a share
         assert np.isfinite(share.expected(np.array([value]))).all() == (0 <= value <= 1), value
 
@@ -259,7 +254,7 @@ def test_a_value_that_no_figure_depends_on_is_called_not_identified(fit):
     small = replace(
         fit,
         name="idle",
-        trials=("one.toml",),
+        trials=(load_trial("one.toml"),),
         free=free,
         leave_out=("one.toml/response:shifted",),
         patients=300,

@@ -13,8 +13,6 @@ from pkpd.fit.likelihood import objective
 from pkpd.fit.own import laid_over
 from pkpd.fit.reading import read_fit
 from pkpd.fit.result import load_result
-from pkpd.parameters.sets import load_parameters
-from pkpd.trial.exposure import daily_model
 
 SD = 0.02  # of growth in the trial's own patients: twice that of the made-up problem's
 RESPONDS = 3 * np.log(0.7) / 84
@@ -42,10 +40,9 @@ def told(tables):
 def test_in_a_fit_a_trial_has_its_own_population_and_the_free_value(wide):
     wide["fit"]["trials"] = ["one.toml", "apart.toml"]
     fit = read_fit(wide, "mine", "mine.toml")
-    base = load_parameters("patients.toml", daily_model("one_lesion.toml"))
-    target = objective(fit, tuple(load_trial(t) for t in fit.trials), base)
+    target = objective(fit)
     one, apart = target.own
-    assert one is base and apart["growth.RATE"].spread.sd == SD
+    assert one is fit.parameters and apart["growth.RATE"].spread.sd == SD
     target = target.settled(target.centre)
     for at in (-0.02, -0.01, 0.0):
         of_all, _, response, _ = target.expected(target.centre + [at + 0.005, 0.0])  # centred on -0.005
@@ -67,8 +64,8 @@ def test_under_a_result_a_trial_has_its_own_population_and_the_calibrated_value(
     (folder / "mine.toml").write_text(tomli_w.dumps(RESULT))
     own, same = load_trial("apart.toml"), load_trial("two.toml")
     result, _ = load_result("mine.toml")
-    assert laid_over(same, "mine.toml", result) is result  # nothing changes where the trial has the fit's set
-    laid = laid_over(own, "mine.toml", result)
+    assert laid_over(same, result) is result  # nothing changes where the trial has the fit's set
+    laid = laid_over(own, result)
     line = laid["growth.RATE"]
     assert (line.value, line.spread.sd, laid.draws) == (-0.012, SD, result.draws)
     for name, sd in (("apart.toml", SD), ("two.toml", 0.01)):
@@ -105,7 +102,7 @@ def test_a_set_without_the_spread_that_is_free_cannot_take_it(wide, folder, tabl
     with pytest.raises(
         ContentError, match=r"apart.toml: trial.parameters: growth.RATE has another spread in wide.toml"
     ):
-        laid_over(load_trial("apart.toml"), "mine.toml", load_result("mine.toml")[0])
+        laid_over(load_trial("apart.toml"), load_result("mine.toml")[0])
 
 
 def test_a_fit_of_a_set_that_no_trial_has_is_refused(wide):

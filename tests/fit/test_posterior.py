@@ -10,7 +10,7 @@ from pkpd import load_parameters
 from pkpd.fit.free import put
 from pkpd.fit.posterior import _weighted, best_point
 from pkpd.parameters.spread import Spread
-from pkpd.trial.exposure import daily_model
+from pkpd.trial.disease import daily_model
 
 MEAN, SD = 0.6, 0.7  # of the exact posterior; the emulated one is a standard normal
 COUNT = 4000

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pkpd import load_parameters, load_trial
+from pkpd import load_trial
 from pkpd.fit import predict as module
 from pkpd.fit.predict import _joint, _row, predict
-from pkpd.trial.exposure import daily_model
 
 DRAWS = 4
 
@@ -21,7 +20,7 @@ def trial():
 @pytest.fixture(scope="module")
 def same(trial):
     """A posterior whose draws are all alike."""
-    own = load_parameters(trial.parameters, daily_model(trial.disease))
+    own = trial.parameters
     return replace(own, draws={"growth.ALPHA": (own["growth.ALPHA"].value,) * DRAWS})
 
 

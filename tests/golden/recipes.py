@@ -38,7 +38,6 @@ from pkpd import (
     compare_exposures,
     load_evidence,
     load_fit,
-    load_parameters,
     load_study,
     load_trial,
     run_study,
@@ -49,7 +48,6 @@ from pkpd.content.library import names
 from pkpd.fit import predict
 from pkpd.fit.likelihood import objective
 from pkpd.fit.terms import Joint
-from pkpd.trial.exposure import daily_model
 from tests.golden.commands import SHOWN, checked, listed, recorded, shown, simulated, trial_told
 from tests.golden.rows import Rows, result, tabled
 from tests.golden.tables import text
@@ -76,7 +74,7 @@ def trial(name: str, patients: int = 40, draws: int = 6) -> Rows:
         found[f"{under} | run"] = {k: told[k] for k in ("patients", "draws", "trials", "link")}
         found[f"{under} | run"]["failed"] = len(told["failures"])
     own = load_trial(name)
-    parameters = load_parameters(own.parameters, daily_model(own.disease))
+    parameters = own.parameters
     for arm, readout in run_trial(own, parameters, patients).items():
         found |= {f"patients | {arm} | {k}": v for k, v in _patients(readout).items()}
     return found
@@ -106,8 +104,7 @@ def _quiet(what: str, done: int, of: int) -> None:
 def fit(name: str, patients: int = 60, replicates: int = 100) -> Rows:
     """The objective at the centre of the prior and at two other points: expected figures, terms, prior."""
     plan = replace(load_fit(name), patients=patients, replicates=replicates)
-    trials = tuple(load_trial(t) for t in plan.trials)
-    target = objective(plan, trials, load_parameters(plan.parameters, daily_model(trials[0].disease)))
+    target = objective(plan)
     target = target.settled(target.centre)
     turns = np.where(np.arange(len(target.centre)) % 2, -0.4, 0.4)
     found: Rows = {}

@@ -95,7 +95,7 @@ def test_the_library_holds_the_posterior_medians():
     has them too.
     """
     from pkpd.parameters.sets import load_context, load_parameters
-    from pkpd.trial.exposure import daily_model
+    from pkpd.trial.disease import daily_model
 
     model = daily_model("systems/crlm_immune")
     _, account = load_result("immune")

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pkpd import load_model, load_parameters, load_study, load_trial
+from pkpd import load_model, load_parameters, load_study, load_trial, parse_trial
 from pkpd.content.library import names, read
 from pkpd.errors import ContentError
 from pkpd.parameters.hosts import HOSTS, RANGES
@@ -20,7 +20,7 @@ from pkpd.report.platforms import COLUMNS, flat, fold, write_platforms
 from pkpd.study.platforms.experiment import Arm, measure
 from pkpd.study.platforms.plan import read_platforms
 from pkpd.study.platforms.translation import AXES, _agreement, _crossing, run_platforms
-from pkpd.trial.admission import setting
+from pkpd.trial.setting import setting
 
 STUDY = load_study("platforms")
 SYSTEM = STUDY.system
@@ -95,16 +95,17 @@ def test_a_set_of_mice_laid_over_one_of_patients_is_refused():
 
 @pytest.mark.parametrize("context", ["platform_subcutaneous", "platform_organoid"])
 def test_a_patient_trial_refuses_mice_and_culture_as_a_context(context):
-    trial = load_trial("pd1_mss_liver")
-    arm = trial.arms[0]
-    arm = replace(arm, patients=tuple(replace(g, contexts=(*g.contexts, context)) for g in arm.patients))
-    assert "where a set of host 'human' is needed" in str(issues(lambda: setting(trial, arm)))
+    tables = copy.deepcopy(read("trial", "pd1_mss_liver").data)
+    for group in tables["arms"][0]["patients"]:
+        group["contexts"] = [*group.get("contexts", []), context]
+    assert "where a set of host 'human' is needed" in str(issues(lambda: parse_trial(tables)))
 
 
 def test_a_patient_trial_takes_contexts_of_patients():
     trial = load_trial("pd1_mss_liver")
     arm = trial.arms[0]
-    arm = replace(arm, patients=tuple(replace(g, contexts=("context_ras_mutated",)) for g in arm.patients))
+    context = load_context("context_ras_mutated", trial.disease)
+    arm = replace(arm, patients=tuple(replace(g, contexts=(context,)) for g in arm.patients))
     assert dict(setting(trial, arm).contexts)["context_ras_mutated"]["biology.RASRAF"].value == 0
 
 

@@ -24,8 +24,9 @@ from pkpd.report.resistance_words import number, opening, says
 from pkpd.study.resistance.response_grid import MEASURES, measures
 from pkpd.study.resistance.shown_figures import measured_as
 from pkpd.study.resistance.study import LEAST, _under, read_resistance, run_resistance
-from pkpd.trial.admission import admit, setting
+from pkpd.trial.prepare import admit
 from pkpd.trial.run import run_arm
+from pkpd.trial.setting import setting
 
 STUDY = load_study("immune_resistance")
 COHORTS = ("mss_no_liver", "msi_h_liver", "msi_h_no_liver")

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from pkpd import load_parameters, load_trial
+from pkpd import load_trial
 from pkpd.commands.run import predict_trial, print_figures
 from pkpd.errors import ContentError
 from pkpd.fit import predict as predicting
 from pkpd.simulation.simulation import simulate
 from pkpd.trial import followed, run
-from pkpd.trial.admission import prepare
-from pkpd.trial.exposure import daily_model
 from pkpd.trial.figures import figure_values, replicates
+from pkpd.trial.prepare import prepare
 from pkpd.trial.run import run_arm
 
 LOST = [2, 5, 11]
@@ -31,7 +30,7 @@ def breaking(model, people, *args, **more):
 
 def arm(name, which):
     trial = load_trial(name)
-    own = load_parameters(trial.parameters, daily_model(trial.disease))
+    own = trial.parameters
     return trial, run_arm(prepare(trial, trial.arm(which), own, N), own)
 
 

@@ -14,7 +14,8 @@ from pkpd.fit.predict import _quantiles
 from pkpd.fit.result import fitted, load_result
 from pkpd.model.compose import load_model
 from pkpd.parameters.sets import load_parameters
-from pkpd.trial.admission import prepare
+from pkpd.trial.disease import daily_model
+from pkpd.trial.prepare import prepare
 from pkpd.trial.reading import load_trial
 
 
@@ -62,8 +63,10 @@ def test_patients_of_a_disease_of_one_s_own_do_not_hang_on_its_folder(tmp_path, 
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         shutil.copy(library.find("model", "systems/crlm"), tmp_path / folder / "disease.toml")
-        trial = replace(load_trial("eortc_40983"), disease=str(tmp_path / folder / "disease.toml"))
-        model = load_model(trial.disease)
+        trial = replace(
+            load_trial("eortc_40983"), disease=daily_model(str(tmp_path / folder / "disease.toml"))
+        )
+        model = trial.disease
         parameters = replace(load_parameters("crlm_resectable", load_model("systems/crlm")), model=model.name)
         people = prepare(trial, trial.arm("surgery"), parameters, 5, seed=1)
         keys.append(people.key)
@@ -73,9 +76,9 @@ def test_patients_of_a_disease_of_one_s_own_do_not_hang_on_its_folder(tmp_path, 
 
 def test_patients_of_the_library_s_diseases_are_keyed_by_their_full_names():
     trial = load_trial("eortc_40983")
-    parameters = load_parameters(trial.parameters, load_model(trial.disease))
+    parameters = trial.parameters
     own = prepare(trial, trial.arm("surgery"), parameters, 3, seed=1)
-    short = prepare(replace(trial, disease="crlm"), trial.arm("surgery"), parameters, 3, seed=1)
+    short = prepare(replace(trial, disease=daily_model("crlm")), trial.arm("surgery"), parameters, 3, seed=1)
     assert own.key == short.key == ("1", "trial systems/crlm", "surgery")
 
 
@@ -87,10 +90,12 @@ def test_a_hash_changes_with_content_and_not_with_the_folder(places):
     text = library.text_of(library.find("regimen", "folfox4"))
     with open("dosing.toml", "w", encoding="utf-8") as file:
         file.write(text.replace('amount = "85 mg/m^2"', 'amount = "80 mg/m^2"'))
-    other = hashes(trials[0], values, None)
+    other = hashes(load_trial(places[0]), values, None)
     assert {k for k in other if other[k] != found[0][k]} == {"trial"}
     line = values.values[0]
-    moved = hashes(trials[0], values.with_value(line.name, replace(line, value=line.value * 1.01)), None)
+    moved = hashes(
+        load_trial(places[0]), values.with_value(line.name, replace(line, value=line.value * 1.01)), None
+    )
     assert {k for k in moved if moved[k] != other[k]} == {"parameters"}
 
 

@@ -13,18 +13,19 @@ from pkpd.parameters.sets import load_context
 from pkpd.regimen.lowering import packed_starts
 from pkpd.simulation.simulation import Simulation
 from pkpd.trial import followed
-from pkpd.trial.admission import prepare
-from pkpd.trial.arms import Group, Local
+from pkpd.trial.arm import Group, Local
+from pkpd.trial.disease import daily_model
+from pkpd.trial.drug_effect import Drugs, levels, records
 from pkpd.trial.endpoints import death_by_hazard
-from pkpd.trial.exposure import Drugs, daily_model, levels, records
 from pkpd.trial.figures import figure_values, replicates
+from pkpd.trial.prepare import prepare
 from pkpd.trial.published import Figure
 from pkpd.trial.readout import Followed
 from pkpd.trial.response import CRITERIA, again, progressed, standing
 from pkpd.trial.run import run_arm
 
 N = 300
-MSI = ("biology_msi_h",)
+MSI = (load_context("biology_msi_h", daily_model("systems/crlm_immune")),)
 
 
 @cache
@@ -34,7 +35,7 @@ def trial():
 
 @cache
 def parameters():
-    return load_parameters(trial().parameters, daily_model(trial().disease))
+    return trial().parameters
 
 
 def of(name, **values):
@@ -330,7 +331,7 @@ def test_a_patient_without_liver_metastases_has_none():
     prepared = prepare(trial(), arm, parameters(), 50)
     people = draw(prepared.disease, parameters(), 50, *prepared.key, covariates=prepared.covariates)
     course = simulate(
-        prepared.disease, people, records(prepared.exposures, prepared.disease, 50), [0.0, 200.0], begin=-90.0
+        prepared.disease, people, records(prepared.effects, prepared.disease, 50), [0.0, 200.0], begin=-90.0
     )
     assert course["liver.volume"].max() == 0 and course["elsewhere.volume"].min() > 0
 
@@ -420,7 +421,7 @@ def test_treatment_past_progression_changes_survival_and_nothing_before():
 def test_no_drug_is_no_drug_whatever_the_number_of_patients():
     supportive = load_trial("co26").arm("supportive")
     prepared = prepare(load_trial("co26"), supportive, parameters(), 20)
-    assert prepared.exposures == () and not supportive.regimen
+    assert prepared.effects == () and not supportive.regimen
 
 
 def test_every_patient_has_a_time_and_no_one_failed():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tomli_w
 
-from pkpd import draw, load_parameters, load_trial, simulate
+from pkpd import draw, load_trial, simulate
 from pkpd.commands import cli
 from pkpd.content import library
 from pkpd.errors import ContentError, PkpdError
@@ -19,8 +19,7 @@ from pkpd.regimen.schedule import nothing
 from pkpd.simulation.simulation import Simulation
 from pkpd.study.kinds import load_study
 from pkpd.trial import followed
-from pkpd.trial.admission import prepare
-from pkpd.trial.exposure import daily_model
+from pkpd.trial.prepare import prepare
 from pkpd.trial.reading import read_trial
 from pkpd.trial.rehearsal import rehearse
 from pkpd.trial.run import run_trial
@@ -52,7 +51,7 @@ def told(data, tmp_path=None):
 def outcomes(data):
     """All that is read of every arm's patients, one row each."""
     trial = read_trial(data, "mine", "mine.toml")
-    own = load_parameters(trial.parameters, daily_model(trial.disease))
+    own = trial.parameters
     found = run_trial(trial, own, N)
     return {f"{a} {k}": v for a, r in found.items() for k, v in vars(r).items() if isinstance(v, np.ndarray)}
 
@@ -314,9 +313,9 @@ def test_check_says_what_trial_refuses(tmp_path, monkeypatch, capsys, case):
     with pytest.raises(SystemExit) as stop:
         cli.main()
     assert said in capsys.readouterr().out and stop.value.code == 2
-    trial = load_trial(path)
     with pytest.raises(PkpdError):
-        run_trial(trial, load_parameters(trial.parameters, daily_model(trial.disease)), 20)
+        trial = load_trial(path)
+        run_trial(trial, trial.parameters, 20)
 
 
 @pytest.mark.parametrize("kind", ["fit", "study"])
@@ -358,10 +357,8 @@ def test_a_study_blocks_no_more_than_all_of_a_target(tmp_path, name, path, where
 
 def test_contexts_of_the_line_of_therapy_are_laid_in_their_order():
     trial = load_trial("pd1_mss_liver")
-    model = daily_model(trial.disease)
-    stacked = prepare(trial, trial.arms[0], load_parameters(trial.parameters, model), 5).sets(
-        load_parameters(trial.parameters, model)
-    )[0]
+    model = trial.disease
+    stacked = prepare(trial, trial.arms[0], trial.parameters, 5).sets(trial.parameters)[0]
     assert stacked["growth.ALPHA"].value == load_context("context_refractory", model)["growth.ALPHA"].value
 
 
@@ -370,8 +367,8 @@ def test_local_treatment_of_a_site_leaves_its_occult_foci_where_they_are():
     model.
     """
     trial = load_trial("eortc_1560")
-    model = daily_model(trial.disease)
-    own = load_parameters(trial.parameters, model).with_value("surveillance.SURVEY", Value("", 0.5, "1"))
+    model = trial.disease
+    own = trial.parameters.with_value("surveillance.SURVEY", Value("", 0.5, "1"))
     people = draw(model, own, 30, 3, covariates={"LESIONS": 2, "ELSEWHERE": 2})
     early = simulate(model, people, None, (0.0, 20.0))
     states = followed._killed(early, "hepatic.2", 1.0)

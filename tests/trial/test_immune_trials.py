@@ -10,10 +10,8 @@ from pkpd import load_trial
 from pkpd.content import library
 from pkpd.content.references import bibliography
 from pkpd.errors import ContentError, PkpdError
-from pkpd.parameters.sets import load_parameters
 from pkpd.trial import reading, therapies
-from pkpd.trial.admission import prepare
-from pkpd.trial.exposure import daily_model
+from pkpd.trial.prepare import prepare
 from pkpd.trial.reading import read_trial
 
 FOLLOWED = [n for n in library.names("trial") if load_trial(n).scans]
@@ -342,7 +340,7 @@ def test_patients_have_lesions_and_no_more_than_the_disease_can_hold(data, covar
     """More would be left out in silence."""
     data["arms"][0]["patients"][0]["covariates"] = covariates
     trial = read_trial(data, "mine", "mine.toml")
-    parameters = load_parameters(trial.parameters, daily_model(trial.disease))
+    parameters = trial.parameters
     with pytest.raises(ContentError) as caught:
         prepare(trial, trial.arms[0], parameters, 20)
     assert said in str(caught.value)

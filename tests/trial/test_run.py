@@ -7,9 +7,10 @@ import pytest
 
 from pkpd import load_parameters, load_trial, simulate
 from pkpd.parameters.parameters import Value
-from pkpd.trial.admission import prepare
-from pkpd.trial.exposure import daily_model, drugs, kill_rates
+from pkpd.trial.disease import daily_model
+from pkpd.trial.drug_effect import Drugs, kill_rates
 from pkpd.trial.figures import figure_values, replicates
+from pkpd.trial.prepare import prepare
 from pkpd.trial.run import run_arm, run_trial
 
 N = 200
@@ -22,7 +23,7 @@ def trial():
 
 @pytest.fixture(scope="module")
 def parameters(trial):
-    return load_parameters(trial.parameters, daily_model(trial.disease))
+    return trial.parameters
 
 
 @pytest.fixture(scope="module")
@@ -128,9 +129,9 @@ def test_the_kill_handed_to_the_disease_is_the_kill_of_the_whole_system(trial):
     times = np.linspace(0, 150, 16)
     one = simulate(whole, people, lower(regimen, whole, people, starts), times)
     sick = draw(part, load_parameters((), part), 20, seed=4)
-    key = ("4", "", "")
+    key, link = ("4", "", ""), daily_model("systems/folfox_effect_site_emax")
     given = kill_rates(
-        drugs("systems/folfox_effect_site_emax", "folfox4"),
+        Drugs(link, load_parameters((), link), load_regimen("folfox4")),
         np.repeat(starts, 20, axis=0),
         sick.covariates,
         key,

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, kstest
 
-from pkpd import load_parameters, load_regimen, load_trial
+from pkpd import load_regimen, load_trial
 from pkpd.parameters.parameters import Value
 from pkpd.parameters.population import uniform
-from pkpd.trial.admission import prepare
-from pkpd.trial.arms import Cycles
+from pkpd.trial.arm import Cycles
 from pkpd.trial.endpoints import death_times
-from pkpd.trial.exposure import daily_model
 from pkpd.trial.lesions import measured
+from pkpd.trial.prepare import prepare
 from pkpd.trial.run import run_arm
 from pkpd.trial.surgery import plan, removed
 
@@ -87,15 +86,15 @@ def test_patients_are_followed_evenly_between_the_shortest_and_the_longest_time(
 
 def test_patients_that_scans_follow_are_followed_evenly_between_the_shortest_and_the_longest_time():
     own = replace(load_trial("pd1_mss_liver"), follow_up=(200.0, 900.0))
-    parameters = load_parameters(own.parameters, daily_model(own.disease))
-    found = prepare(own, replace(own.arms[0], regimen=""), parameters, N).plan.follow_up
+    parameters = own.parameters
+    found = prepare(own, replace(own.arms[0], regimen=None), parameters, N).plan.follow_up
     assert kstest((found - 200) / 700, "uniform").pvalue > RARE
 
 
 @pytest.mark.parametrize("name", ["eortc_40983", "pd1_mss_liver"])
 def test_who_has_no_event_is_censored_on_the_last_day_of_the_own_follow_up(name):
     own = replace(load_trial(name), follow_up=(200.0, 900.0))
-    parameters = load_parameters(own.parameters, daily_model(own.disease))
+    parameters = own.parameters
     prepared = prepare(own, own.arms[0], parameters, 60)
     found = run_arm(prepared, parameters)
     assert (~found.os_event).any() and found.pfs_event.any()
@@ -109,7 +108,7 @@ def test_who_has_no_event_is_censored_on_the_last_day_of_the_own_follow_up(name)
 
 def only_lesions(**values):
     """The trial's parameters without occult disease, deaths and failed operations; scans see from 11 mm."""
-    own = load_parameters(trial().parameters, daily_model(trial().disease))
+    own = trial().parameters
     fixed = {
         "occult.PRESENT": 0.0,
         "course.PUNRES": 0.0,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pkpd.content.library import rows, shown, text
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.trial.arms import Arm
+from pkpd.trial.arm import Arm
 from pkpd.trial.figures import MONTH
 from pkpd.trial.published import Figure
 from pkpd.trial.reading import read_trial

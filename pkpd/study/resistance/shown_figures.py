@@ -14,9 +14,8 @@ from pkpd.errors import ContentError, Issue, NotFound, nearest
 from pkpd.fit.intervals import ends
 from pkpd.fit.result import fitted
 from pkpd.parameters.population import uniform
-from pkpd.regimen.reading import load_regimen
 from pkpd.study.resistance.response_grid import MEASURES, Grid, measures
-from pkpd.trial.arms import Arm
+from pkpd.trial.arm import Arm
 from pkpd.trial.figures import figure_values
 from pkpd.trial.published import Figure
 from pkpd.trial.reading import load_trial
@@ -145,10 +144,10 @@ def _apart(grid: Grid, cohorts: tuple[str, ...], drugs: str, trial: Trial, figur
     reasons = ["its patients are of several cohorts"] if len(cohorts) > 1 else []
     if len(cohorts) == 1 and _where_disease_is(arm) != _where_disease_is(own):
         reasons.append("where its patients have disease is otherwise, or mixed")
-    if {g.contexts for g in arm.patients} != {g.contexts for g in own.patients}:
-        reasons.append(f"its trial lays other contexts on patients ({_contexts(arm)})")
-    if arm.regimen != own.regimen:
-        reasons.append(f"its regimen is {arm.regimen or 'none'}")
+    if _contexts(arm) != _contexts(own):
+        reasons.append(f"its trial lays other contexts on patients ({' or '.join(_contexts(arm))})")
+    if _given(arm) != _given(own):
+        reasons.append(f"its regimen is {_given(arm) or 'none'}")
     elif _entry(trial, own) != _entry(grid.trial, own):
         reasons.append("its trial lets the same drugs enter the disease otherwise")
     if trial.criteria != grid.trial.criteria:
@@ -160,7 +159,7 @@ def _apart(grid: Grid, cohorts: tuple[str, ...], drugs: str, trial: Trial, figur
 
 def _entry(trial: Trial, arm: Arm) -> set[Therapy]:
     """How the drugs of an arm enter the disease."""
-    given = load_regimen(arm.regimen).drugs if arm.regimen else ()
+    given = arm.regimen.drugs if arm.regimen is not None else ()
     return {t for t in trial.therapies if t.drug in given}
 
 
@@ -179,8 +178,13 @@ def _where_disease_is(arm: Arm) -> set[tuple[float, frozenset]]:
     return {(g.share, frozenset(g.covariates)) for g in arm.patients if g.share > 0}
 
 
-def _contexts(arm: Arm) -> str:
-    return " or ".join(dict.fromkeys(" with ".join(g.contexts) or "none" for g in arm.patients))
+def _contexts(arm: Arm) -> dict[str, None]:
+    """The sets that each group of an arm has laid on it, each combination once."""
+    return dict.fromkeys(" with ".join(c.name for c in g.contexts) or "none" for g in arm.patients)
+
+
+def _given(arm: Arm) -> str:
+    return "" if arm.regimen is None else arm.regimen.name
 
 
 def predicted(

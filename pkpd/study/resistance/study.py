@@ -24,11 +24,12 @@ from pkpd.study.resistance.importance import ImportancePlan, ImportanceResult, i
 from pkpd.study.resistance.liver_effect import LiverPlan, LiverResult, liver_effect, read_liver_effect
 from pkpd.study.resistance.response_grid import MEASURES, Grid, measures, read_grid
 from pkpd.study.resistance.shown_figures import Shown, predicted, published_row, read_published
-from pkpd.trial.admission import Prepared, admit, setting, warm
-from pkpd.trial.exposure import daily_model
+from pkpd.trial.disease import daily_model
 from pkpd.trial.figures import figure_values
+from pkpd.trial.prepare import Prepared, admit
 from pkpd.trial.readout import Followed, Readout
 from pkpd.trial.run import run_arm
+from pkpd.trial.setting import setting, warm
 
 Tell = Callable[[str, int, int], None]
 Rows = tuple[dict, ...]

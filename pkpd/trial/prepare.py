@@ -1,28 +1,25 @@
-"""Patients before the disease is simulated: what an arm's names stand for, dates drawn, drugs solved."""
+"""Patients before the disease is simulated: dates drawn, drugs solved, covariates of groups given."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache, reduce
+from functools import reduce
 
 import numpy as np
 
 from pkpd.content.naming import called
-from pkpd.errors import fail, nearest
+from pkpd.errors import fail
 from pkpd.model.model import Model
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.population import draw, uniform
-from pkpd.parameters.sets import load_context, load_parameters, merge
+from pkpd.parameters.sets import merge
 from pkpd.regimen.doses import SIZES
 from pkpd.regimen.lowering import packed_starts
-from pkpd.regimen.reading import load_regimen
-from pkpd.regimen.regimen import Regimen, lasting
-from pkpd.trial.arms import Arm
-from pkpd.trial.exposure import Drugs, Exposure, daily_model, drugs, kill_rates, levels
+from pkpd.trial.arm import Arm
+from pkpd.trial.drug_effect import DrugEffect, Drugs, kill_rates, levels
+from pkpd.trial.setting import Setting, setting
 from pkpd.trial.surgery import Plan, plan
-from pkpd.trial.therapies import receives
 from pkpd.trial.trial import Trial
 
 _ORGANS = {
@@ -32,24 +29,8 @@ _ORGANS = {
 
 
 @dataclass(frozen=True)
-class Setting:
-    """An arm with all that its names stand for: plain data, that means the same on another machine.
-
-    `tied` are the covariates that its drugs depend on, or that say which patients the arm has.
-    """
-
-    trial: Trial
-    arm: Arm
-    link: str
-    disease: Model
-    drugs: tuple[Drugs, ...]
-    tied: frozenset[str]
-    contexts: tuple[tuple[str, Parameters], ...] = ()
-
-
-@dataclass(frozen=True)
 class Prepared:
-    """What of an arm does not depend on the disease's parameters: dates, groups and exposure of its patients.
+    """What of an arm does not depend on the disease's parameters: dates, groups and effects of their drugs.
 
     `group` is the group of the arm that each patient is of; `contexts` are the sets that groups lay on top,
     by name.
@@ -62,21 +43,21 @@ class Prepared:
     tied: frozenset[str]
     key: tuple[str, str, str]
     plan: Plan
-    exposures: tuple[Exposure, ...]
+    effects: tuple[DrugEffect, ...]
     n: int
     covariates: dict[str, np.ndarray]
     group: np.ndarray
     contexts: tuple[tuple[str, Parameters], ...] = ()
 
     def others(self, stream: str) -> Prepared:
-        """Other patients with these dates, exposures and the covariates that are tied to them; the rest is
+        """Other patients with these dates, effects and the covariates that are tied to them; the rest is
         drawn anew.
         """
         kept = {k: v for k, v in self.covariates.items() if k in self.tied}
         return replace(self, key=(*self.key[:2], stream), covariates=kept)
 
     def repeated(self, times: int) -> Prepared:
-        """Several patients on each of these dates, exposures and covariates."""
+        """Several patients on each of these dates, effects and covariates."""
         again = np.tile(np.arange(self.n), times)
         dates = Plan(
             self.plan.before[again],
@@ -87,7 +68,7 @@ class Prepared:
         return replace(
             self,
             plan=dates,
-            exposures=tuple(e.take(again) for e in self.exposures),
+            effects=tuple(e.take(again) for e in self.effects),
             n=self.n * times,
             covariates={k: v[again] for k, v in self.covariates.items()},
             group=self.group[again],
@@ -101,108 +82,9 @@ class Prepared:
     def sets(self, parameters: Parameters) -> list[Parameters]:
         """The parameters of each group: those given, with its contexts on top."""
         known = dict(self.contexts)
-        return [reduce(merge, (known[c] for c in g.contexts), parameters) for g in self.arm.patients] or [
-            parameters
-        ]
-
-
-def setting(trial: Trial, arm: Arm, link: str = "") -> Setting:
-    """Reads what an arm's names stand for, under one kill link (the trial's first if left out)."""
-    links, disease = dict(trial.treatments), daily_model(trial.disease)
-    link = link or next(iter(links), "")
-    if link not in links and (links if trial.scans else arm.regimen):
-        raise fail(f"{trial.name}: treatments", f"there is no link {link!r}", nearest(link, links))
-    if not trial.scans:
-        given = (drugs(links[link], arm.regimen),) if arm.regimen else ()
-        return Setting(trial, arm, link, disease, given, _tied(trial.treatments))
-    given = _suppliers(trial, arm, links.get(link, "")) if arm.regimen else ()
-    tied = {c.name for d in given for c in d.parameters.covariates} | {
-        k for g in arm.patients for k, _ in g.covariates
-    }
-    names = dict.fromkeys(c for g in arm.patients for c in g.contexts)
-    return Setting(
-        trial=trial,
-        arm=arm,
-        link=link,
-        disease=disease,
-        drugs=given,
-        tied=frozenset(tied),
-        contexts=tuple((c, _context(c, disease)) for c in names),
-    )
-
-
-def _context(name: str, disease: Model) -> Parameters:
-    found = load_context(name, disease)
-    if found.covariates:
-        raise fail(
-            f"{found.name}: covariates",
-            "have no place in a context: it is laid on top of patients already drawn",
-            "write covariates = { … } in the group of the arm",
-        )
-    return found
-
-
-@lru_cache(16)
-def _tied(treatments: tuple[tuple[str, str], ...]) -> frozenset[str]:
-    """The covariates of treatment systems: what ties a patient's drugs to the patient."""
-    return frozenset(
-        c.name for _, system in treatments for c in load_parameters((), daily_model(system)).covariates
-    )
-
-
-def _suppliers(trial: Trial, arm: Arm, system: str) -> tuple[Drugs, ...]:
-    """The models that solve an arm's drugs: the kill link for what it receives, one for each other drug."""
-    from pkpd.model.compose import load_model
-
-    regimen, found = _lasting(trial, arm), []
-    chemotherapy = tuple(d for d in regimen.drugs if system and receives(daily_model(system), d))
-    if chemotherapy:
-        found.append(drugs(system, regimen.only(*chemotherapy)))
-    own = [t for t in trial.therapies if t.drug in regimen.drugs and t.drug not in chemotherapy]
-    for model, drug, parameters in dict.fromkeys((t.model, t.drug, t.parameters) for t in own):
-        solved = load_model(model)
-        sets = tuple(
-            (t.input, t.variable, t.times * _factor(solved, t.variable, trial.disease, t.input))
-            for t in own
-            if (t.drug, t.parameters) == (drug, parameters)
-        )
-        found.append(Drugs(solved, load_parameters(parameters or (), solved), regimen.only(drug), sets))
-    return tuple(found)
-
-
-def _factor(model: Model, variable: str, disease: str, name: str) -> float:
-    from pkpd.content import units
-
-    return float(units.ratio(model.unit(variable), daily_model(disease).unit(name), name))
-
-
-def horizon(trial: Trial) -> float:
-    """The last day of which anything is read: of a scan, or of survival."""
-    last = max((until for _, until in trial.scans), default=0.0)
-    return trial.follow_up[1] if reads_survival(trial) else min(last, trial.follow_up[1])
-
-
-def reads_survival(trial: Trial) -> bool:
-    """Whether a figure of the trial counts deaths after progression."""
-    return any(f.endpoint in ("os", "dead") for f in trial.figures)
-
-
-def _lasting(trial: Trial, arm: Arm) -> Regimen:
-    """An arm's regimen with a number of cycles in every course: as the arm says, or for as long as patients
-    are followed.
-    """
-    regimen = load_regimen(arm.regimen)
-    if arm.cycles is not None or not regimen.open:
-        return lasting(regimen, arm.cycles, f"{trial.name}: arms")
-    return regimen.cycles(max(1, math.ceil(horizon(trial) / regimen.courses[0].cycle)))
-
-
-def warm(settings: Iterable[Setting]) -> None:
-    """Compiles what arms need, once, before work is spread over threads."""
-    from pkpd.solve.compile import kernels
-
-    for model in {m.hash: m for s in settings for m in (s.disease, *(d.model for d in s.drugs))}.values():
-        kernels(model)
+        return [
+            reduce(merge, (known[c.name] for c in g.contexts), parameters) for g in self.arm.patients
+        ] or [parameters]
 
 
 def prepare(
@@ -234,9 +116,9 @@ def admit(
         return _followed(place, people.covariates, key, n)
     dates = plan(trial, arm, place.drugs[0].regimen if place.drugs else None, n, key)
     starts = np.concatenate([dates.before, dates.after], axis=1)
-    exposures: tuple[Exposure, ...] = ()
+    effects: tuple[DrugEffect, ...] = ()
     if place.drugs and starts.size and np.isfinite(starts).any():
-        exposures = (kill_rates(place.drugs[0], starts, people.covariates, key),)
+        effects = (kill_rates(place.drugs[0], starts, people.covariates, key),)
     return Prepared(
         trial=trial,
         arm=arm,
@@ -245,7 +127,7 @@ def admit(
         tied=place.tied,
         key=key,
         plan=dates,
-        exposures=exposures,
+        effects=effects,
         n=n,
         covariates=people.covariates,
         group=np.zeros(n, dtype=int),
@@ -260,16 +142,16 @@ def _followed(
     shares = np.cumsum([g.share for g in arm.patients])[:-1]
     group = np.searchsorted(shares, uniform((*key, "protocol", "group"), n), side="right")
     own = covariates | features(place, covariates, group)
-    exposures, last = [], 0.0
+    effects, last = [], 0.0
     for given in place.drugs:
         days = given.regimen.days()
         last = max([last, *(float(d[-1]) for d in days if len(d))])
         if given.sets:
             found, people = levels(given, packed_starts(days), own, key)
-            exposures += found
+            effects += found
             own |= {k: v for k, v in people.covariates.items() if k not in own}
         else:
-            exposures.append(_kill(given, days, own, key, n))
+            effects.append(_kill(given, days, own, key, n))
     low, high = trial.follow_up
     wait = arm.operation[0] + (
         0 if math.isinf(arm.operation[0]) else arm.operation[1] - arm.operation[0]
@@ -284,7 +166,7 @@ def _followed(
         tied=place.tied,
         key=key,
         plan=dates,
-        exposures=tuple(exposures),
+        effects=tuple(effects),
         n=n,
         covariates=own,
         group=group,
@@ -356,7 +238,7 @@ def _check_local(place: Setting, found: dict[str, np.ndarray]) -> None:
 
 def _kill(
     given: Drugs, days: list[np.ndarray], covariates: dict[str, np.ndarray], key: tuple[str, str, str], n: int
-) -> Exposure:
+) -> DrugEffect:
     """The kill rate of chemotherapy that is one course of the regimen."""
     course, starts = one_course(given, days)
     return kill_rates(course, np.repeat(starts[None], n, axis=0), covariates, key)

@@ -5,20 +5,14 @@ blocked.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 
 from pkpd.content import units
-from pkpd.content.library import is_path
-from pkpd.errors import fail
-from pkpd.model.compose import load_model
 from pkpd.model.model import Model
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.population import Population, draw
-from pkpd.parameters.sets import load_parameters
 from pkpd.regimen.lowering import lower
-from pkpd.regimen.reading import load_regimen
 from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import ADD, Schedule, nothing, settings
 from pkpd.simulation.simulation import simulate
@@ -40,7 +34,7 @@ _CLOSE = 0.005  # of the largest mean: a record holds while the mean of a span i
 
 
 @dataclass(frozen=True)
-class Exposure:
+class DrugEffect:
     """Means of an input of the disease (kill rates: reference cycles a day) between `edges` (patient, edge),
     in days.
 
@@ -62,12 +56,12 @@ class Exposure:
             values = np.concatenate([values, np.zeros((len(times), 1))], axis=1)
         return settings(len(times), disease.inputs.index(self.name), times, values)
 
-    def take(self, which: np.ndarray) -> Exposure:
+    def take(self, which: np.ndarray) -> DrugEffect:
         """Some of the patients."""
         doses = None if self.doses is None else self.doses[which]
         return replace(self, edges=self.edges[which], rates=self.rates[which], doses=doses)
 
-    def stopped(self, at: np.ndarray) -> Exposure:
+    def stopped(self, at: np.ndarray) -> DrugEffect:
         """No dose after a time of each patient: what was given fades as the last planned dose does, from the
         last one given.
         """
@@ -89,7 +83,7 @@ class Exposure:
 
 
 def records(
-    exposures: tuple[Exposure, ...], disease: Model, n: int, until: np.ndarray | None = None
+    exposures: tuple[DrugEffect, ...], disease: Model, n: int, until: np.ndarray | None = None
 ) -> Schedule:
     """The records of several inputs together."""
     total = None
@@ -97,23 +91,6 @@ def records(
         own = exposure.schedule(disease, until)
         total = own if total is None else total + own
     return nothing(n) if total is None else total
-
-
-_composed = lru_cache(16)(load_model)  # of the library's own, whose files stay as they are
-
-
-def daily_model(name: str) -> Model:
-    """A system that counts days, as a trial does; a user's own file is read anew each time, as it may have
-    been edited.
-    """
-    model = load_model(name) if is_path(name, "model") else _composed(name)
-    if model.time != "day":
-        raise fail(
-            name,
-            f"counts time in {model.time}; a trial counts days",
-            'compose it into a system with time = "day"',
-        )
-    return model
 
 
 @dataclass(frozen=True)
@@ -127,13 +104,6 @@ class Drugs:
     parameters: Parameters
     regimen: Regimen
     sets: tuple[tuple[str, str, float], ...] = ()
-
-
-def drugs(treatment: str, regimen: str | Regimen) -> Drugs:
-    """A treatment system with its default values, and what is given."""
-    model = daily_model(treatment)
-    given = load_regimen(regimen) if isinstance(regimen, str) else regimen
-    return Drugs(model, load_parameters((), model), given)
 
 
 def laid_out(
@@ -158,14 +128,14 @@ def kill_rates(
     covariates: dict[str, np.ndarray],
     key: tuple[str, str, str],
     first: int = 0,
-) -> Exposure:
+) -> DrugEffect:
     """Solves a treatment system for cycles that start at `starts` (patient, cycle; days; inf = not given)."""
     population, schedule = laid_out(given, starts, covariates, key, first)
     edges = _edges(starts)
     total = simulate(given.model, population, schedule, edges, rtol=1e-4)["effect.given"]
     span = np.diff(edges, axis=1)
     rates = np.divide(np.diff(total, axis=1), span, out=np.zeros_like(span), where=span > 0)
-    return Exposure(edges, rates, doses=starts)
+    return DrugEffect(edges, rates, doses=starts)
 
 
 def _edges(starts: np.ndarray, offsets: tuple[float, ...] = (*_CYCLE, *_TAIL)) -> np.ndarray:
@@ -180,7 +150,7 @@ def _edges(starts: np.ndarray, offsets: tuple[float, ...] = (*_CYCLE, *_TAIL)) -
 
 def levels(
     given: Drugs, starts: np.ndarray, covariates: dict[str, np.ndarray], key: tuple[str, str, str]
-) -> tuple[tuple[Exposure, ...], Population]:
+) -> tuple[tuple[DrugEffect, ...], Population]:
     """Solves a drug for courses that start at `starts` (course, cycle; days; inf = not given): its level,
     span by span.
 
@@ -200,7 +170,7 @@ def levels(
     for name, variable, times in given.sets:
         means = times * run[variable].reshape(n, -1, 2).mean(axis=2)
         begin, held = _held(edges[:, :-1], np.where(span > 0, means, np.nan))
-        found.append(Exposure(np.concatenate([begin, edges[:, -1:]], axis=1), held, name, doses))
+        found.append(DrugEffect(np.concatenate([begin, edges[:, -1:]], axis=1), held, name, doses))
     return tuple(found), population
 
 
