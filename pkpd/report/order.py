@@ -20,7 +20,7 @@ from pkpd.report.page import NOTICE, template
 from pkpd.report.writing import as_csv, embedded, write_report
 from pkpd.show.model import show_parameters
 from pkpd.study.order.interaction import DIFFERENCE, EFFECT, FIRST, IMMUNE, REMOVAL, OrderResult
-from pkpd.study.order.sequence import OrderStudy
+from pkpd.study.order.plan import OrderStudy
 
 COLUMNS = (
     "table",

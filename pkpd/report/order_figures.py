@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from pkpd.show.style import FAINT, LIMIT, MAIN, STYLE
 from pkpd.simulation.curves import INK
 from pkpd.study.order.interaction import DIFFERENCE, EFFECT, FIRST, IMMUNE, REMOVAL, OrderResult
-from pkpd.study.order.sequence import OrderStudy
+from pkpd.study.order.plan import OrderStudy
 
 _DRAWN: tuple[dict[str, Any], ...] = (
     {"color": MAIN, "linestyle": "-"},

@@ -20,8 +20,9 @@ from pkpd.report.page import NOTICE, template
 from pkpd.report.resistance_words import cell, number, opening, says
 from pkpd.report.writing import Figures, as_csv, embedded, write_report
 from pkpd.show.model import show_parameters
+from pkpd.study.resistance.plan import ResistanceStudy
 from pkpd.study.resistance.response_grid import MEASURES
-from pkpd.study.resistance.study import LEAST, ResistanceResult, ResistanceStudy
+from pkpd.study.resistance.run import LEAST, ResistanceResult
 from pkpd.trial.figures import MONTH
 
 COLUMNS = (

@@ -12,7 +12,7 @@ from pkpd.study.resistance import importance, lesion_pairs, liver_effect
 from pkpd.study.resistance.importance import ImportanceResult
 from pkpd.study.resistance.liver_effect import LiverResult
 from pkpd.study.resistance.mechanism import Mechanism
-from pkpd.study.resistance.study import ResistanceResult
+from pkpd.study.resistance.run import ResistanceResult
 
 COLUMNS = (
     "treatment",

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from pkpd.show.style import FAINT, MAIN, STYLE
 from pkpd.simulation.curves import INK
 from pkpd.study.resistance.response_grid import MEASURES
-from pkpd.study.resistance.study import ResistanceResult
+from pkpd.study.resistance.run import ResistanceResult
 
 OUTSIDE = "#B00020"  # a published figure that misses
 _SITES = (MAIN, "#D55E00", "#009E73", "#CC79A7")  # the site without first

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pkpd.fit.intervals import level_text
 from pkpd.report.resistance_figures import lowered, published_label
 from pkpd.study.resistance.response_grid import MEASURES
-from pkpd.study.resistance.study import ResistanceResult
+from pkpd.study.resistance.run import ResistanceResult
 
 _UNITS = {"%": "\u00a0%", "month": "\u00a0months", "points": "\u00a0points"}
 _NEAR_ZERO = 5  # % of patients: what hardly responds lies there in almost any model

@@ -6,9 +6,10 @@ from collections.abc import Iterable
 
 from pkpd.fit.intervals import level_text
 from pkpd.report.stability_figures import within
+from pkpd.study.stability.plan import Given, Group
 from pkpd.study.stability.reduction import Place, Reduction
 from pkpd.study.stability.run import StabilityResult
-from pkpd.study.stability.subjects import Given, Group, average, central
+from pkpd.study.stability.subjects import average, central
 
 _STIFF = 0.5  # days: an explicit method that may step so long needs no other
 NO_THRESHOLD = "volumes in this model, not a threshold for debulking or any treatment"

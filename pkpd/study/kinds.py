@@ -10,13 +10,15 @@ from pkpd.content import library
 from pkpd.content.library import shown
 from pkpd.content.naming import called
 from pkpd.errors import fail
-from pkpd.study.order.plan import read_order, run_order
-from pkpd.study.platforms.plan import read_platforms
+from pkpd.study.order.reading import read_order
+from pkpd.study.order.run import run_order
+from pkpd.study.platforms.reading import read_platforms
 from pkpd.study.platforms.translation import run_platforms
 from pkpd.study.reading import read_study
-from pkpd.study.resistance.study import read_resistance, run_resistance
+from pkpd.study.resistance.reading import read_resistance
+from pkpd.study.resistance.run import run_resistance
 from pkpd.study.run import run_neoadjuvant
-from pkpd.study.stability.plan import read_stability
+from pkpd.study.stability.reading import read_stability
 from pkpd.study.stability.run import run_stability
 
 Tell = Callable[[str, int, int], None]

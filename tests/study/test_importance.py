@@ -19,7 +19,8 @@ from pkpd.parameters.parameters import Parameters, Value
 from pkpd.parameters.sets import load_context
 from pkpd.report.importance_figures import importance_pictures
 from pkpd.study.resistance import importance as study
-from pkpd.study.resistance.importance import MEASURES, importance, read_importance, releases, scanned
+from pkpd.study.resistance.analyses_reading import read_importance
+from pkpd.study.resistance.importance import MEASURES, importance, releases, scanned
 from pkpd.study.resistance.mechanism import central, ends, people, released, thinned
 from pkpd.study.resistance.variance import design, indices
 from pkpd.trial.run_in import settled

@@ -16,8 +16,9 @@ from pkpd.report.resistance_analyses import liver_data
 from pkpd.study.platforms import experiment
 from pkpd.study.resistance import lesion_pairs
 from pkpd.study.resistance import liver_effect as study
+from pkpd.study.resistance.analyses_reading import read_liver_effect
 from pkpd.study.resistance.lesion_pairs import ARMS, COVARIATES, STEPS, placed, subsets
-from pkpd.study.resistance.liver_effect import MEASURES, liver_effect, read_liver_effect
+from pkpd.study.resistance.liver_effect import MEASURES, liver_effect
 from pkpd.study.resistance.mechanism import Mechanism, followed, people
 from pkpd.trial.lesions import log_kill
 from pkpd.trial.run_in import settled

@@ -23,7 +23,8 @@ from pkpd.report.page import template
 from pkpd.simulation.simulation import simulate
 from pkpd.study.order import sequence
 from pkpd.study.order.interaction import DIFFERENCE, EFFECT, IMMUNE, REMOVAL, order_effect, percent, windows
-from pkpd.study.order.plan import read_order, run_order
+from pkpd.study.order.reading import read_order
+from pkpd.study.order.run import run_order
 from pkpd.study.order.sequence import ablated, drawn_patients, orders, run_in
 from pkpd.study.platforms.plan import Share
 from pkpd.trial.response import CRITERIA, progressed

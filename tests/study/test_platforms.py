@@ -18,7 +18,7 @@ from pkpd.parameters.hosts import HOSTS, RANGES
 from pkpd.parameters.sets import bind, load_context, merge
 from pkpd.report.platforms import COLUMNS, flat, fold, write_platforms
 from pkpd.study.platforms.experiment import Arm, measure
-from pkpd.study.platforms.plan import read_platforms
+from pkpd.study.platforms.reading import read_platforms
 from pkpd.study.platforms.translation import AXES, _agreement, _crossing, run_platforms
 from pkpd.trial.setting import setting
 

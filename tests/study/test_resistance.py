@@ -21,9 +21,10 @@ from pkpd.fit.intervals import interval
 from pkpd.report.resistance import COLUMNS, TABLES, draw_figures, flat, write_resistance
 from pkpd.report.resistance_figures import difference_figure, lowered, measure_figure
 from pkpd.report.resistance_words import number, opening, says
+from pkpd.study.resistance.reading import read_resistance
 from pkpd.study.resistance.response_grid import MEASURES, measures
+from pkpd.study.resistance.run import LEAST, _under, run_resistance
 from pkpd.study.resistance.shown_figures import measured_as
-from pkpd.study.resistance.study import LEAST, _under, read_resistance, run_resistance
 from pkpd.trial.prepare import admit
 from pkpd.trial.run import run_arm
 from pkpd.trial.setting import setting

@@ -30,7 +30,7 @@ from pkpd.study.stability.fixed_volume import fixed_volume
 from pkpd.study.stability.folds import KILL, branch, confirmed, fold, typical, volumes, without
 from pkpd.study.stability.folds import equilibria as resting_volumes
 from pkpd.study.stability.linearisation import in_logarithms, linearised, modes
-from pkpd.study.stability.plan import read_stability
+from pkpd.study.stability.reading import read_stability
 from pkpd.study.stability.reduction import Place, Reduction, whole
 from pkpd.study.stability.run import run_stability
 from pkpd.study.stability.spectrum import at_treatment, in_play

@@ -14,7 +14,8 @@ from pkpd.errors import fail
 from pkpd.fit.intervals import Cell, interval
 from pkpd.parameters.sets import line_for
 from pkpd.simulation.simulation import start_states
-from pkpd.study.order.sequence import Biology, Orders, OrderStudy, drawn_patients, orders
+from pkpd.study.order.plan import Biology, OrderStudy
+from pkpd.study.order.sequence import Orders, drawn_patients, orders
 
 DIFFERENCE, EFFECT, IMMUNE = "difference", "order effect", "immune part"
 JOINT = ("joint, ablation first", "joint, anti-PD-1 first")

@@ -7,47 +7,34 @@ before it is that of patients in whom none is released.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 
 import numpy as np
 
-from pkpd.content.library import whole
-from pkpd.errors import Issue
 from pkpd.fit.free import Point
 from pkpd.fit.intervals import interval
 from pkpd.machine.executor import stream
-from pkpd.model.model import Model
-from pkpd.parameters.covariates import REGISTER
 from pkpd.parameters.population import Population
 from pkpd.study.resistance import variance
 from pkpd.study.resistance.mechanism import (
-    Context,
-    Mechanism,
-    Together,
-    biology_reader,
     central,
     ends,
     followed,
-    given_reader,
-    mechanism_reader,
     people,
-    read_all,
-    read_head,
-    read_numbers,
     released,
     thinned,
-    together_reader,
 )
-from pkpd.study.stability.subjects import Given
+from pkpd.study.resistance.plan import ImportancePlan
+from pkpd.study.stability.plan import Given
 from pkpd.trial.lesions import copies
-from pkpd.trial.lines import Reader
 from pkpd.trial.response import CRITERIA, progressed, standing, target_sum
 from pkpd.trial.run_in import settled
 
 Tell = Callable[[str, int, int], None]
 Rows = tuple[dict, ...]
+
 
 # measure: its name for a reader, its unit, the unit of differences
 MEASURES = {
@@ -58,50 +45,6 @@ TABLES = ("levels", "effects", "indices", "pairs", "groups")
 _INERT = 1e-4  # of shrinkage: less than this is the solver's error
 _AT_ONCE = 6000  # patients solved together: memory does not grow with the number of points
 _RTOL = 1e-4
-_LIMITS = {
-    "patients": (4, 100_000),
-    "draws": (2, 10_000),
-    "samples": (2, 2**20),
-    "resamples": (10, 100_000),
-    "seed": (0, 2**31),
-}
-_TIMES = ("run_in", "visits", "until", "read")
-_TABLES = ("mechanisms", "groups", "treatments", "contexts", "covariates")
-
-
-@dataclass(frozen=True)
-class ImportancePlan:
-    """Which mechanisms are released, in whom, under which treatments; times in days.
-
-    contexts, covariates  what is laid on the parameters, and what all patients have
-    visits, until         scans, how often and until when; `read` is the day of the scan at which shrinkage is
-                          read
-    patients, draws       virtual patients under each draw, and draws, of single, withheld and joint releases
-    samples, resamples    of the Sobol design, a power of two, and of its bootstrap
-    """
-
-    system: Model = field(repr=False)
-    mechanisms: tuple[Mechanism, ...]
-    groups: tuple[Together, ...]
-    treatments: tuple[Given, ...]
-    contexts: tuple[Context, ...]
-    covariates: tuple[tuple[str, float], ...]
-    title: str
-    text: str
-    run_in: float
-    visits: float
-    until: float
-    read: float
-    patients: int = 200
-    draws: int = 16
-    samples: int = 128
-    resamples: int = 200
-    seed: int = 0
-
-    @property
-    def days(self) -> np.ndarray:
-        """The days of scans, the baseline first, and that of reading."""
-        return np.unique(np.append(np.arange(0, self.until + 1e-6, self.visits), self.read).round(6))
 
 
 @dataclass(frozen=True)
@@ -129,58 +72,6 @@ class ImportanceResult:
     groups: Rows
     draws: int
     failures: tuple[str, ...] = ()
-
-
-def read_importance(data: object, where: str, system: Model, issues: list[Issue]) -> ImportancePlan | None:
-    """The plan of a file's table [importance], the file's place being `where`; none where the table has
-    issues.
-    """
-    reader, before = Reader(where, issues), len(issues)
-    head, numbers = read_head(reader, data, "importance", _TABLES, _TIMES, _LIMITS)
-    if not head:
-        return None
-    mechanisms = read_all(reader, head, "importance", "mechanisms", mechanism_reader(system))
-    groups = (
-        read_all(reader, head, "importance", "groups", together_reader(head.get("mechanisms")))
-        if "groups" in head
-        else ()
-    )
-    treatments = read_all(reader, head, "importance", "treatments", given_reader(system))
-    covariates = read_numbers(
-        reader, head.get("covariates", {}), "importance.covariates", REGISTER, "{ LESIONS = 2 }"
-    )
-    contexts = biology_reader(system)(reader, head, "importance").contexts if head.get("contexts") else ()
-    for key, value in covariates:
-        if key in REGISTER and not REGISTER[key].low <= value <= REGISTER[key].high:
-            reader.add(
-                f"importance.covariates.{key}",
-                f"{value:g} {REGISTER[key].unit} is not plausible",
-                f"from {REGISTER[key].low:g} to {REGISTER[key].high:g}",
-            )
-    _check(reader, head, mechanisms, numbers)
-    if len(issues) > before:
-        return None
-    return ImportancePlan(system, mechanisms, groups, treatments, contexts, covariates, **numbers)
-
-
-def _check(reader: Reader, head: dict, mechanisms: tuple[Mechanism, ...], numbers: dict) -> None:
-    lines = [x for m in mechanisms for x in m.lines]
-    for twice in sorted({x for x in lines if lines.count(x) > 1}):
-        reader.add("importance.mechanisms", f"{twice} is named twice", "a line belongs to one mechanism")
-    samples = numbers.get("samples", 2)
-    if whole(samples, *_LIMITS["samples"]) and samples & (samples - 1):
-        reader.add(
-            "importance.samples",
-            f"{samples} is not a power of two",
-            "write 64, 128, 256 …: others spoil the design",
-        )
-    visits, until, read = (numbers[k] for k in ("visits", "until", "read"))
-    if {"visits", "until", "read"} <= set(head) and (visits > until or read > until):
-        reader.add(
-            "importance.until",
-            f"scans end on day {until:g}, before day {max(visits, read):g}",
-            "let them end after the first one and after the day of reading",
-        )
 
 
 def importance(

@@ -9,41 +9,26 @@ the terms of tolerance at zero the two patients do not differ.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from math import factorial
 
 import numpy as np
 
-from pkpd.content.fields import is_number
-from pkpd.content.library import shown
-from pkpd.errors import Issue
 from pkpd.fit.free import Point
 from pkpd.fit.intervals import interval
 from pkpd.machine.executor import stream
-from pkpd.model.model import Model
 from pkpd.parameters.population import Population
 from pkpd.study.resistance import lesion_pairs as pairs
 from pkpd.study.resistance.lesion_pairs import Kept
-from pkpd.study.resistance.mechanism import (
-    Biology,
-    Mechanism,
-    biology_reader,
-    crowd,
-    followed,
-    given_reader,
-    people,
-    read_all,
-    read_head,
-    term_reader,
-    thinned,
-)
-from pkpd.study.stability.subjects import Given
-from pkpd.trial.lines import Reader
+from pkpd.study.resistance.mechanism import Biology, crowd, followed, people, thinned
+from pkpd.study.resistance.plan import LiverPlan
+from pkpd.study.stability.plan import Given
 from pkpd.trial.run_in import settled
 
 Tell = Callable[[str, int, int], None]
 Rows = tuple[dict, ...]
+
 
 # measure of the lesion that is read: its name for a reader, its unit, the unit of a difference
 MEASURES = {
@@ -56,37 +41,6 @@ TABLES = ("arms", "differences", "split", "ratios", "steps")
 _STEP = 4.0  # days between outputs, between which growth is integrated
 _AT_ONCE = 2400  # patients solved together: memory does not grow with the number of arms and draws
 _RTOL = 1e-6
-_LIMITS = {"patients": (4, 100_000), "draws": (2, 10_000), "seed": (0, 2**31)}
-_TIMES = ("run_in", "visits", "until")
-
-
-@dataclass(frozen=True)
-class LiverPlan:
-    """What is compared, in whom, under which treatments; times in days.
-
-    terms     the terms of the liver's tolerance, each with the lines that are set to zero to take it out
-    visits    scans, how often; `until` is the last one, and the day on which all is read
-    shrinks   the share of its diameter by which a lesion shrinks to count as shrunk
-    """
-
-    system: Model = field(repr=False)
-    biologies: tuple[Biology, ...]
-    treatments: tuple[Given, ...]
-    terms: tuple[Mechanism, ...]
-    title: str
-    text: str
-    run_in: float
-    visits: float
-    until: float
-    patients: int = 100
-    draws: int = 16
-    seed: int = 0
-    shrinks: float = 0.3
-
-    @property
-    def subsets(self) -> list[Kept]:
-        """Every choice of terms that are left, from none to all."""
-        return pairs.subsets(len(self.terms))
 
 
 @dataclass(frozen=True)
@@ -116,44 +70,6 @@ class LiverResult:
     steps: Rows
     draws: int
     failures: tuple[str, ...] = ()
-
-
-def read_liver_effect(data: object, where: str, system: Model, issues: list[Issue]) -> LiverPlan | None:
-    """The plan of a file's table [liver_effect], the file's place being `where`; none where the table has
-    issues.
-    """
-    reader, before = Reader(where, issues), len(issues)
-    head, numbers = read_head(
-        reader, data, "liver_effect", ("biologies", "treatments", "terms", "shrinks"), _TIMES, _LIMITS
-    )
-    if not head:
-        return None
-    biologies = read_all(reader, head, "liver_effect", "biologies", biology_reader(system))
-    treatments = read_all(reader, head, "liver_effect", "treatments", given_reader(system))
-    terms = read_all(reader, head, "liver_effect", "terms", term_reader(system))
-    shrinks = head.get("shrinks", 0.3)
-    if not is_number(shrinks) or not 0 < shrinks < 1:
-        reader.add("liver_effect.shrinks", f"{shown(shrinks)} is not a share", "write shrinks = 0.3")
-    if len(terms) > 4:
-        reader.add(
-            "liver_effect.terms",
-            f"{len(terms)} terms make {2 ** len(terms)} combinations",
-            "name four at most",
-        )
-    missing = [x for x in pairs.INPUTS if x not in system.inputs]
-    if missing:
-        reader.add(
-            "liver_effect",
-            f"{system.name} has no input {missing[0]!r}",
-            "use systems/crlm_immune, or one with its parts",
-        )
-    if {"visits", "until"} <= set(head) and numbers["until"] < numbers["visits"]:
-        reader.add("liver_effect.until", "comes before the first scan", "let it be the day of a scan")
-    return (
-        None
-        if len(issues) > before
-        else LiverPlan(system, biologies, treatments, terms, shrinks=float(shrinks), **numbers)
-    )
 
 
 def liver_effect(

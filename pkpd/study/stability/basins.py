@@ -10,8 +10,9 @@ import numpy as np
 
 from pkpd.parameters.population import Population
 from pkpd.simulation.simulation import simulate, start_states
+from pkpd.study.stability.plan import Group, StabilityStudy
 from pkpd.study.stability.reduction import Place
-from pkpd.study.stability.subjects import Group, StabilityStudy, repeated
+from pkpd.study.stability.subjects import repeated
 from pkpd.trial.lesions import CELL
 
 OUTCOMES = ("eliminated", "controlled", "held", "escaped")

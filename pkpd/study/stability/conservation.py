@@ -15,8 +15,9 @@ from pkpd.parameters.sets import line_for
 from pkpd.regimen.schedule import Schedule, nothing, settings
 from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.study.platforms.experiment import PLACES
+from pkpd.study.stability.plan import Given, Group, StabilityStudy
 from pkpd.study.stability.reduction import SITE
-from pkpd.study.stability.subjects import Given, Group, StabilityStudy, people
+from pkpd.study.stability.subjects import people
 
 _LONGEST = 16.0  # days of a panel of the quadrature
 _NODES = 10  # of Gauss and Legendre in a panel

@@ -13,8 +13,9 @@ from pkpd.parameters.population import Population, uniform
 from pkpd.simulation.simulation import simulate
 from pkpd.study.stability.equilibria import distinct, solve
 from pkpd.study.stability.linearisation import linearised
+from pkpd.study.stability.plan import Given, Group, StabilityStudy
 from pkpd.study.stability.reduction import SITE, Reduction, whole
-from pkpd.study.stability.subjects import Given, Group, StabilityStudy, average, repeated, scaled, treated
+from pkpd.study.stability.subjects import average, repeated, scaled, treated
 
 VOLUMES = np.logspace(-3, 3, 7)  # mL of viable tumour in the site
 STARTS = 8  # of Newton's method at each point

@@ -13,19 +13,10 @@ from pkpd.fit.free import Point
 from pkpd.fit.intervals import interval, share
 from pkpd.parameters.population import Population
 from pkpd.study.stability.linearisation import linearised
+from pkpd.study.stability.plan import Given, Group, StabilityStudy, Term
 from pkpd.study.stability.reduction import Place, Reduction, resting, whole, zeros
 from pkpd.study.stability.spectrum import in_play, stable
-from pkpd.study.stability.subjects import (
-    Given,
-    Group,
-    StabilityStudy,
-    Term,
-    average,
-    named,
-    people,
-    scaled,
-    treated,
-)
+from pkpd.study.stability.subjects import average, named, people, scaled, treated
 from pkpd.trial.lesions import CELL
 
 KILL = "site.KAPPA"  # the strength by which equilibria are followed

@@ -19,21 +19,10 @@ from pkpd.study.stability.basins import OUTCOMES, Paths, critical, outcome_map, 
 from pkpd.study.stability.conservation import laws
 from pkpd.study.stability.fixed_volume import fixed_volume
 from pkpd.study.stability.folds import KILL, balance, branch, equilibria, fold, two_stable, typical, without
-from pkpd.study.stability.plan import read_stability
+from pkpd.study.stability.plan import Given, Group, StabilityStudy
 from pkpd.study.stability.spectrum import at_treatment, spectra
-from pkpd.study.stability.subjects import (
-    Given,
-    Group,
-    StabilityStudy,
-    average,
-    central,
-    drawn,
-    people,
-    scaled,
-    treated,
-)
+from pkpd.study.stability.subjects import average, central, drawn, people, scaled, treated
 
-__all__ = ["StabilityResult", "read_stability", "run_stability"]
 Tell = Callable[[str, int, int], None]
 Rows = tuple[dict, ...]
 MAP_VOLUMES = np.geomspace(1e-9, 1000.0, 37)  # mL of viable tumour at the start

@@ -11,7 +11,8 @@ from pkpd.fit.intervals import interval, share
 from pkpd.parameters.population import Population
 from pkpd.study.stability.equilibria import NEUTRAL
 from pkpd.study.stability.linearisation import Linearised, Modes, in_logarithms, linearised, modes
-from pkpd.study.stability.subjects import Group, StabilityStudy, average, people, treated
+from pkpd.study.stability.plan import Group, StabilityStudy
+from pkpd.study.stability.subjects import average, people, treated
 from pkpd.trial.run_in import settled
 
 # the last word of a state: what it is for a reader, and the class it is drawn as

@@ -5,26 +5,20 @@ virtual patients.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from pkpd.content import library
-from pkpd.content.library import check_keys, check_name, raise_issues, shown, table, text
-from pkpd.errors import ContentError, Issue, NotFound
 from pkpd.fit.free import Point
 from pkpd.fit.intervals import interval
-from pkpd.fit.result import load_result, points
+from pkpd.fit.result import points
 from pkpd.machine.executor import stream
-from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.sets import load_parameters
-from pkpd.study.resistance.importance import ImportancePlan, ImportanceResult, importance, read_importance
-from pkpd.study.resistance.liver_effect import LiverPlan, LiverResult, liver_effect, read_liver_effect
-from pkpd.study.resistance.response_grid import MEASURES, Grid, measures, read_grid
-from pkpd.study.resistance.shown_figures import Shown, predicted, published_row, read_published
-from pkpd.trial.disease import daily_model
+from pkpd.study.resistance.importance import ImportanceResult, importance
+from pkpd.study.resistance.liver_effect import LiverResult, liver_effect
+from pkpd.study.resistance.plan import ResistanceStudy
+from pkpd.study.resistance.response_grid import MEASURES, measures
+from pkpd.study.resistance.shown_figures import predicted, published_row
 from pkpd.trial.figures import figure_values
 from pkpd.trial.prepare import Prepared, admit
 from pkpd.trial.readout import Followed, Readout
@@ -35,32 +29,6 @@ Tell = Callable[[str, int, int], None]
 Rows = tuple[dict, ...]
 LEAST = 10  # responders of a draw: of fewer, how long responses last is not told
 _ALL = 1_000_000  # draws of a fit: none has more
-
-
-@dataclass(frozen=True)
-class ResistanceStudy:
-    """Cohorts under drugs, beside published figures. `account` is the fit's, none for values
-    before any fit.
-    """
-
-    name: str
-    title: str
-    text: str
-    fit: str
-    grid: Grid
-    shown: tuple[Shown, ...]
-    parameters: Parameters = field(repr=False)
-    account: dict | None = field(repr=False, default=None)
-    assumes: tuple[str, ...] = ()
-    importance: ImportancePlan | None = field(repr=False, default=None)
-    liver_effect: LiverPlan | None = field(repr=False, default=None)
-    patients: int = 300
-    draws: int = 32
-    seed: int = 0
-
-    @property
-    def kind(self) -> str:
-        return "resistance"
 
 
 @dataclass(frozen=True)
@@ -88,107 +56,6 @@ class ResistanceResult:
     failures: tuple[str, ...] = ()
     importance: ImportanceResult | None = None
     liver_effect: LiverResult | None = None
-
-
-_WORDS = ("title", "text", "kind", "disease", "parameters", "fit", "alone", "without")
-_LIMITS = {"patients": (4, 100_000), "draws": (2, 10_000), "seed": (0, 2**63)}
-_TABLES = (
-    "study",
-    "biologies",
-    "sites",
-    "therapies",
-    "treatments",
-    "protocol",
-    "cohorts",
-    "drugs",
-    "published",
-)
-_ANALYSES = {"importance": read_importance, "liver_effect": read_liver_effect}
-
-
-def read_resistance(data: dict, name: str, where: str) -> ResistanceStudy:
-    """A study of resistance from its tables; raises every issue at once."""
-    issues: list[Issue] = []
-    check_keys(data, (*_TABLES, *_ANALYSES), where, issues)
-    head = table(data.get("study"), f"{where}: study", (*_WORDS, *_LIMITS, "assumes"), issues)
-    words = {
-        k: text(head, k, f"{where}: study", issues, need=k not in ("text", "parameters")) for k in _WORDS
-    }
-    numbers: dict[str, Any] = dict(library.counts(head, _LIMITS, f"{where}: study", issues))
-    assumes = _sentences(head.get("assumes", []), f"{where}: study.assumes", issues)
-    found = _calibrated(words, f"{where}: study", issues)
-    grid = read_grid(data, name, where, words | {"parameters": words["parameters"] or words["fit"]}, issues)
-    beside = read_published(data, where, grid, issues) if grid is not None else ()
-    plans = {
-        k: read(data[k], where, daily_model(words["disease"]), issues)
-        for k, read in _ANALYSES.items()
-        if k in data and found is not None
-    }
-    raise_issues(issues)
-    assert grid is not None and found is not None
-    parameters, account = found
-    return ResistanceStudy(
-        name=name,
-        title=words["title"],
-        text=words["text"],
-        fit=words["fit"],
-        grid=grid,
-        shown=beside,
-        parameters=parameters,
-        account=account,
-        assumes=assumes,
-        **plans,
-        **numbers,
-    )
-
-
-def _sentences(value: object, place: str, issues: list[Issue]) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(x, str) and x for x in value):
-        issues.append(
-            Issue(place, f"{shown(value)} is not a list of sentences", 'write assumes = ["…", "…"]')
-        )
-        return ()
-    return tuple(value)
-
-
-def _calibrated(
-    words: dict[str, str], where: str, issues: list[Issue]
-) -> tuple[Parameters, dict | None] | None:
-    """The disease's parameters with the draws of a fit and its account, or as they are before any."""
-    before, fit = len(issues), words["fit"]
-    key = "parameters" if fit == "none" else "fit"
-    if fit == "none" and not words["parameters"]:
-        issues.append(Issue(f"{where}.parameters", "is missing", 'name a parameter set, or a fit: fit = "…"'))
-    check_name(("model",), words["disease"], f"{where}.disease", issues)
-    if fit in library.names("fit") and fit not in library.names("result"):
-        issues.append(
-            Issue(
-                f"{where}.fit", f"{fit!r} has no result yet", f'run `pkpd fit {fit}`, or write fit = "none"'
-            )
-        )
-    elif fit and fit != "none":
-        check_name(("result",), fit, f"{where}.fit", issues)
-    if len(issues) > before:
-        return None
-    try:
-        disease = daily_model(words["disease"])
-        found = (load_parameters(words["parameters"], disease), None) if fit == "none" else load_result(fit)
-    except ContentError as error:
-        issues += error.issues
-        return None
-    except NotFound as error:
-        issues.append(library.named(error, words[key], f"{where}.{key}"))
-        return None
-    if found[0].model != disease.name:
-        issues.append(
-            Issue(
-                f"{where}.{key}",
-                f"{words[key]!r} is of {found[0].model}, but the disease is {disease.name}",
-                "name one of this disease",
-            )
-        )
-        return None
-    return found
 
 
 def run_resistance(study: ResistanceStudy, tell: Tell = lambda what, done, of: None) -> ResistanceResult:
