@@ -17,10 +17,13 @@ from pkpd.errors import ContentError
 from pkpd.fit.free import point
 from pkpd.machine import inputs
 from pkpd.model.compose import load_model, parse_model
+from pkpd.parameters.bind import bind, line_for
+from pkpd.parameters.defaults import default_for
+from pkpd.parameters.draw import draw
+from pkpd.parameters.merge import merge
 from pkpd.parameters.parameters import Parameters, Value
-from pkpd.parameters.population import draw
 from pkpd.parameters.reading import read_parameters
-from pkpd.parameters.sets import bind, default_for, line_for, load_context, load_parameters, merge
+from pkpd.parameters.sets import load_context, load_parameters
 
 MODEL = """[model]
 title = "One compartment"

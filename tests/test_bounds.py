@@ -15,11 +15,13 @@ from pkpd.content.library import parse
 from pkpd.errors import ContentError
 from pkpd.model.compose import load_model, parse_model
 from pkpd.model.model import Model, Parameter
+from pkpd.parameters.bind import bind
 from pkpd.parameters.bounds import outside
+from pkpd.parameters.draw import draw, typical, uniform
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.population import Population, draw, typical, uniform
+from pkpd.parameters.population import Population
 from pkpd.parameters.reading import read_parameters
-from pkpd.parameters.sets import bind, load_parameters
+from pkpd.parameters.sets import load_parameters
 from pkpd.parameters.spread import Spread
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.lowering import cycles, lower

@@ -8,7 +8,8 @@ from rich.console import Console
 from pkpd.commands import cli
 from pkpd.content import library
 from pkpd.exposures.evidence import load_evidence
-from pkpd.parameters.sets import default_for, load_parameters
+from pkpd.parameters.defaults import default_for
+from pkpd.parameters.sets import load_parameters
 from pkpd.show.drugs import drug_rows, print_drugs
 
 ROWS = {r["name"]: r for r in drug_rows()}

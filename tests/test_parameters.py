@@ -10,11 +10,14 @@ from pkpd.content.library import parse
 from pkpd.errors import ContentError, NotFound
 from pkpd.model.compose import load_model, parse_model
 from pkpd.model.model import Model
+from pkpd.parameters.bind import bind
 from pkpd.parameters.correlations import Correlation
+from pkpd.parameters.draw import draw, typical, uniform
+from pkpd.parameters.merge import merge
 from pkpd.parameters.parameters import Parameters, Value
-from pkpd.parameters.population import Population, draw, typical, uniform
+from pkpd.parameters.population import Population
 from pkpd.parameters.reading import read_parameters
-from pkpd.parameters.sets import _placed, bind, load_parameters, merge
+from pkpd.parameters.sets import _placed, load_parameters
 from pkpd.parameters.spread import Spread
 
 HEAD = '[parameters]\nmodel = "drug"\nreference = "own2020"\n'

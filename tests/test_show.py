@@ -15,9 +15,9 @@ from rich.console import Console
 from pkpd.content import library, references
 from pkpd.model import expression
 from pkpd.model.compose import load_model, parse_model
+from pkpd.parameters.bind import line_for
 from pkpd.parameters.parameters import Value
 from pkpd.parameters.reading import read_parameters
-from pkpd.parameters.sets import line_for
 from pkpd.parameters.spread import Spread
 from pkpd.show.model import DISCLAIMER, print_model, print_parameters, show_model, show_parameters
 from pkpd.show.text import number, spread_text, write

@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
+from pkpd.parameters.spread_reading import read_spread
 
 from pkpd.content.library import parse
 from pkpd.errors import ContentError
 from pkpd.model.compose import parse_model
+from pkpd.parameters.draw import draw, uniform
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.population import draw, uniform
 from pkpd.parameters.reading import read_parameters
-from pkpd.parameters.spread import Spread, read_spread
+from pkpd.parameters.spread import Spread
 
 HEAD = '[parameters]\nmodel = "drug"\n'
 

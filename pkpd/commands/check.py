@@ -12,8 +12,9 @@ def issues_of(kind: str, name: str) -> list[Issue]:
     """What is wrong with an entry, or a file, of a kind: of itself, and with what it names."""
     from pkpd.model.check import check_model
     from pkpd.model.compose import build_model, model_file
-    from pkpd.parameters.binding import meant
-    from pkpd.parameters.sets import bind, load_parameters
+    from pkpd.parameters.bind import bind
+    from pkpd.parameters.model_of import meant
+    from pkpd.parameters.sets import load_parameters
 
     if kind == "model":
         file = model_file(name)

@@ -241,7 +241,7 @@ def _checked(kind: str, name: str) -> dict:
 def check(paths: list[str]) -> tuple[list[dict], int]:
     """Issues of files, or of the whole library, and how many files were read."""
     from pkpd.commands.check import issues_of
-    from pkpd.parameters.sets import defaults, rivals
+    from pkpd.parameters.defaults import defaults, rivals
 
     names: list[tuple[str | None, str]] = [(None, p) for p in paths]
     if not paths:

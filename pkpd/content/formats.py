@@ -19,6 +19,8 @@ KINDS = (
     "mechanisms",
     "fit",
     "parameters",
+    "covariates",
+    "hosts",
 )  # by the table a file has
 
 

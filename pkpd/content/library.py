@@ -26,8 +26,11 @@ FOLDERS = {
     "study": "studies",
     "exposures": "fits",
     "mechanisms": "parameters",
+    "covariates": "parameters",
+    "hosts": "parameters",
 }
-SINGLE = ("exposures", "mechanisms")  # kinds of one file each, which is none of the others in its folder
+# kinds of one file each, which is none of the others in its folder
+SINGLE = ("exposures", "mechanisms", "covariates", "hosts")
 _DEEP = re.compile(
     r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){20}"""
 )  # dotted keys: quadratic to parse
@@ -149,6 +152,8 @@ def _plural(kind: str) -> str:
         "result": "fits",
         "exposures": "drugs",
         "mechanisms": "parameters",
+        "covariates": "parameters",
+        "hosts": "parameters",
     }.get(kind, kind + "s")
 
 

@@ -17,8 +17,9 @@ from pkpd.exposures.evidence import ACCUMULATION, Evidence, Figure
 from pkpd.machine.doors import door
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
+from pkpd.parameters.draw import draw, typical
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.population import Population, draw, typical
+from pkpd.parameters.population import Population
 from pkpd.parameters.sets import load_parameters
 from pkpd.regimen.doses import BASES
 from pkpd.regimen.lowering import cycles, lower, target

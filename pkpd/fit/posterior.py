@@ -13,7 +13,7 @@ import numpy as np
 
 from pkpd.fit.likelihood import Objective
 from pkpd.machine.executor import stream
-from pkpd.parameters.population import uniform
+from pkpd.parameters.draw import uniform
 
 Tell = Callable[[str, int, int], None]
 Emulator = Callable[[np.ndarray], np.ndarray]

@@ -19,8 +19,8 @@ from pkpd.machine import cache, store
 from pkpd.machine.doors import door
 from pkpd.machine.executor import run_all, stream
 from pkpd.machine.labels import Labelled, Row
+from pkpd.parameters.draw import uniform
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.population import uniform
 
 Tell = Callable[[str, int, int], None]
 _FAR = 999.0  # no larger fall of a profile is told

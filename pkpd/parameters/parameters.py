@@ -8,20 +8,10 @@ from dataclasses import dataclass, field, replace
 from pkpd.errors import fail, nearest
 from pkpd.machine import store
 from pkpd.machine.labels import Labelled, Row, named
-from pkpd.model.expression import Tree
 from pkpd.parameters.correlations import Correlation
+from pkpd.parameters.covariates import Covariate, register
+from pkpd.parameters.effects import Effect
 from pkpd.parameters.spread import Spread, in_unit
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What covariates do to a value: a factor that is 1 at the reference patient.
-
-    Covariates enter as numbers in the units of the register; COPY is the number of the copy of a part.
-    """
-
-    tree: Tree
-    reference: tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
@@ -46,6 +36,7 @@ class Parameters(Labelled):
     alone.
 
     surrogate  the model whose values stand in for its own, where a set says so
+    register   the covariates that are known: the library's, and those that the set registers
     stands_on  the file of the set and, of a fit's result, of what lies below it
     """
 
@@ -60,6 +51,7 @@ class Parameters(Labelled):
     draws: dict[str, tuple[float, ...]] = field(default_factory=dict, compare=False, hash=False)
     host: str = ""
     surrogate: str = ""
+    register: dict[str, Covariate] = field(default_factory=register, hash=False)
     stands_on: tuple[str, ...] = field(default=(), compare=False, hash=False)
 
     def label(self) -> tuple[str, list[Row]]:
@@ -79,7 +71,8 @@ class Parameters(Labelled):
 
     @property
     def hash(self) -> str:
-        return store.content_hash(self.values, self.covariates, self.correlations)
+        ranges = [self.register.get(c.name) for c in self.covariates]  # what follows others is kept in them
+        return store.content_hash(self.values, self.covariates, self.correlations, ranges)
 
     def __iter__(self) -> Iterator[str]:
         return iter([v.name for v in (*self.values, *self.covariates)])

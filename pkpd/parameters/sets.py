@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from pkpd.content import library
 from pkpd.content.library import raise_issues
-from pkpd.content.units import ratio
 from pkpd.errors import ContentError, Issue, fail, nearest
 from pkpd.machine.doors import door
 from pkpd.model.compose import model_file
-from pkpd.model.model import Model, ModelFile, Parameter
-from pkpd.parameters import hosts, joint
-from pkpd.parameters.binding import fills, foreign, meant, names, parts_of
-from pkpd.parameters.bounds import allowed, beyond, outside
-from pkpd.parameters.parameters import Parameters, Value, scaled
-from pkpd.parameters.reading import check_order, read_parameters
+from pkpd.model.model import Model, ModelFile
+from pkpd.parameters import hosts
+from pkpd.parameters.bind import bind
+from pkpd.parameters.defaults import default_for
+from pkpd.parameters.lines import order_issues
+from pkpd.parameters.merge import lay, merge
+from pkpd.parameters.model_of import fills, foreign, meant, names, parts_of
+from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.reading import read_parameters
 
 
 @door
@@ -46,7 +45,7 @@ def load_parameters(
         own = _resolved(name, model, ())
         total = own if total is None else merge(total, own)
     assert total is not None
-    check_order(total)
+    raise_issues(order_issues(total))
     return total if model is None else _of_host(bind(total, model), host)
 
 
@@ -58,7 +57,7 @@ def parse_parameters(
     The sets that it includes come from the library.
     """
     total = _with_included(library.Source(name, name, name, library.tables(source, name)), model, ())
-    check_order(total)
+    raise_issues(order_issues(total))
     return total if model is None else _of_host(bind(total, model), host)
 
 
@@ -129,78 +128,6 @@ def _of_host(own: Parameters, host: str | None) -> Parameters:
     return own
 
 
-def default_for(model: str) -> str:
-    """The library's default parameter set for a model; an error where two claim to be it."""
-    found = defaults().get(model, ())
-    raise_issues(rivals(model, found))
-    if found:
-        return found[0]
-    raise ContentError(
-        Issue(
-            model,
-            "the library holds no default parameters for this model",
-            "give a parameter file (--parameters FILE)",
-        )
-    )
-
-
-def defaults() -> dict[str, list[str]]:
-    """The library's sets that say they are the default of a model, by the model."""
-    found: dict[str, list[str]] = {}
-    for name in library.names("parameters"):
-        head = library.read("parameters", name).data.get("parameters", {})
-        if isinstance(head, dict) and head.get("default") is True and isinstance(head.get("model"), str):
-            found.setdefault(head["model"], []).append(name)
-    return found
-
-
-def rivals(model: str, sets: Sequence[str]) -> list[Issue]:
-    """Issues of sets that claim to be the default of a model which another set is the default of."""
-    return [
-        Issue(
-            f"parameters/{name}: parameters.default",
-            f"{sets[0]} is the default of {model} too",
-            "leave default = true in one of them",
-        )
-        for name in sets[1:]
-    ]
-
-
-def merge(base: Parameters, top: Parameters) -> Parameters:
-    """One set laid over another of the same host and model, line by line."""
-    if base.model and top.model and base.model != top.model and not names(top.model, base.model, top.name):
-        raise fail(
-            f"{top.where}: parameters.model",
-            f"is {top.model!r}, and {base.name} below it is of {base.model!r}",
-            "lay sets of one model over each other: load_context(NAME, model) puts a part's set in its place",
-        )
-    if hosts.mixed(base.host, top.host):
-        raise fail(
-            f"{top.where}: parameters.host",
-            f"is {top.host!r}, and {base.name} below it is {base.host!r}",
-            "lay sets of one host over each other; a set made from another one names it under include",
-        )
-    return _laid(base, top)
-
-
-def _laid(base: Parameters, top: Parameters) -> Parameters:
-    def over(a: tuple, b: tuple, key) -> tuple:
-        new = {key(x): x for x in b}
-        kept = [new.pop(key(x), x) for x in a]
-        return (*kept, *new.values())
-
-    return replace(
-        top,
-        model=top.model or base.model,
-        values=over(base.values, top.values, lambda v: v.name),
-        covariates=over(base.covariates, top.covariates, lambda v: v.name),
-        correlations=over(base.correlations, top.correlations, lambda c: frozenset(c.of)),
-        draws=joint.left(base, top, top.where),
-        host=top.host or base.host,
-        surrogate=top.surrogate or base.surrogate,
-    )
-
-
 def _resolved(
     name: str | Path,
     model: Model | None,
@@ -249,9 +176,9 @@ def _with_included(
     below: tuple[str, ...] = ()
     for other in included:
         low = _resolved(other, model, (*path, here), stands, own)
-        total, below = low if total is None else _laid(total, low), (*below, *low.stands_on)
+        total, below = low if total is None else lay(total, low), (*below, *low.stands_on)
     placed = replace(_placed(own, model), stands_on=(here, *below) if own.draws else (here,))
-    return placed if total is None else _laid(total, placed)
+    return placed if total is None else lay(total, placed)
 
 
 def _check_surrogate(own: Parameters) -> None:
@@ -317,89 +244,3 @@ def _placed(own: Parameters, model: Model | None) -> Parameters:
         model=model.name,
         draws={move(k, p): x for p in prefixes for k, x in own.draws.items()},
     )
-
-
-def line_for(name: str) -> str:
-    """The line of a parameter file that fills a model's input: the copy's number is left out."""
-    return ".".join(p for p in name.split(".") if not p.isdigit())
-
-
-def bind(parameters: Parameters, model: Model | ModelFile) -> Parameters:
-    """Checks a set against a model and brings every value to the model's units."""
-    issues: list[Issue] = []
-    wanted = {line_for(p.name): p for p in model.parameters}
-    given = {v.name: v for v in parameters.values}
-    where = parameters.where
-    raise_issues(foreign(parameters, model, where))
-    for name in given:
-        if name not in wanted:
-            issues.append(
-                Issue(f"{where}: values.{name}", f"{model.name} has no such parameter", nearest(name, wanted))
-            )
-    issues += _missing(
-        {k: p.unit for k, p in wanted.items() if k not in given}, parameters, model.name, where
-    )
-    issues += joint.issues(parameters, where)
-    bound, factors = [], {}
-    for name, v in given.items():
-        if name in wanted:
-            try:
-                factor = float(ratio(v.unit, wanted[name].unit, f"{where}: values.{name}.unit"))
-                bound.append(v if factor == 1 else scaled(v, factor, wanted[name].unit))
-                issues += _beyond(bound[-1], wanted[name], where)
-                factors |= {} if factor == 1 else {name: factor}
-            except ContentError as error:
-                issues += error.issues
-    uses = {"": model.name, **{p.name: p.use for p in model.parts}}
-    issues += hosts.outside(parameters.host, uses, {v.name: v.value for v in bound}, where)
-    raise_issues(issues)
-    return joint.in_units(replace(parameters, model=model.name, values=tuple(bound)), factors, wanted, where)
-
-
-def _missing(units: dict[str, str], own: Parameters, model: str, where: str) -> list[Issue]:
-    """Issues of inputs without a value, one each; one for all where a set fills so few that it can but go
-    over another.
-    """
-    if len(units) > 10 and len(own.values) < len(units):
-        below = defaults().get(model, ["…"])[0]
-        return [
-            Issue(
-                f"{where}: values",
-                f"fills {len(own.values)} of the {len(own.values) + len(units)} inputs of {model}, and "
-                "the set does not say what it goes over",
-                f'write over = "{below}" under [parameters], or name that set first',
-            )
-        ]
-    return [
-        Issue(
-            f"{where}: values.{name}",
-            f"has no value; {model} needs it in {unit}",
-            f'add {name} = {{ value = …, unit = "{unit}" }}',
-        )
-        for name, unit in units.items()
-    ]
-
-
-def _beyond(v: Value, p: Parameter, where: str) -> list[Issue]:
-    """Issues of a line, in the model's unit, whose value or spread is what its parameter cannot be."""
-    both = [s.ends for s in (v.spread, v.copies) if s is not None]
-    if all(p.low <= x <= p.high and math.isfinite(x) for x in (v.value, *(x for pair in both for x in pair))):
-        return []
-    place, named = f"{where}: values.{v.name}", replace(p, name=v.name.rpartition(".")[2])
-    if outside(named, np.array([v.value]))[0]:
-        return [
-            Issue(place, beyond(named, v.value), f"mend the value or its unit; {allowed(named, v.value)}")
-        ]
-    issues = []
-    for key, spread in (("spread", v.spread), ("copies", v.copies)):
-        ends = np.array(spread.ends if spread is not None else ())
-        bad = ends[outside(named, ends)]
-        if bad.size:
-            issues.append(
-                Issue(
-                    f"{place}.{key}",
-                    f"reaches {beyond(named, float(bad[0]))}",
-                    f"bound it from {p.low:g} to {p.high:g}; {allowed(named, float(bad[0]))}",
-                )
-            )
-    return issues

@@ -9,11 +9,12 @@ import numpy as np
 
 from pkpd.errors import fail
 from pkpd.model.model import Model
+from pkpd.parameters.bind import bind, line_for
 from pkpd.parameters.bounds import allowed, beyond, cannot, in_use
 from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.draw import draw, effect_of
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.population import Population, draw, effect_of
-from pkpd.parameters.sets import bind, line_for
+from pkpd.parameters.population import Population
 from pkpd.records.rows import Rows
 from pkpd.records.table import Faults, Table
 

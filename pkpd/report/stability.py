@@ -13,7 +13,7 @@ import numpy as np
 import pkpd
 from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
-from pkpd.parameters.sets import line_for
+from pkpd.parameters.bind import line_for
 from pkpd.report import stability_figures as draw
 from pkpd.report.page import NOTICE, template
 from pkpd.report.stability_reading import (

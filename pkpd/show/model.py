@@ -19,9 +19,9 @@ from pkpd.content.references import references
 from pkpd.content.units import pretty
 from pkpd.model.model import Compartment, Flow, Model
 from pkpd.model.symbolic import conserved
+from pkpd.parameters.bind import line_for
 from pkpd.parameters.covariates import REGISTER
 from pkpd.parameters.parameters import Parameters, Value
-from pkpd.parameters.sets import line_for
 from pkpd.show.text import copy_number, effect_text, number, seen_from, spread_text, times, write
 
 DISCLAIMER = "Research software: not advice on any patient."

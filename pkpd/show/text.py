@@ -11,7 +11,7 @@ from pkpd.content.units import pretty
 from pkpd.model import expression
 from pkpd.model.expression import Tree
 from pkpd.parameters.covariates import REGISTER
-from pkpd.parameters.parameters import Effect
+from pkpd.parameters.effects import Effect
 from pkpd.parameters.spread import Spread
 from pkpd.regimen.rules import Rule
 

@@ -11,7 +11,7 @@ import numpy as np
 from pkpd.errors import fail, nearest
 from pkpd.machine.doors import door
 from pkpd.model.model import Model
-from pkpd.parameters.population import uniform
+from pkpd.parameters.draw import uniform
 from pkpd.regimen.schedule import SCALE, Schedule, packed
 from pkpd.simulation.simulation import Simulation
 

@@ -16,7 +16,6 @@ from pkpd.machine.labels import Labelled, Row, named
 from pkpd.model.expression import evaluate
 from pkpd.model.model import Model
 from pkpd.parameters.bounds import in_use, require
-from pkpd.parameters.covariates import REGISTER
 from pkpd.parameters.population import Population
 from pkpd.regimen.schedule import SET, Schedule, nothing, settings
 from pkpd.simulation.finite import computed_from, evaluated, leave_out
@@ -157,7 +156,7 @@ class Simulation(Labelled):
         return frame
 
     def _unit(self, name: str) -> str:
-        return self.model.unit(name) if name in self.model else REGISTER[name].unit
+        return self.model.unit(name) if name in self.model else self.population.register[name].unit
 
     def plot(self, *names: str) -> Figure:
         """A panel for each compartment, variable or input: the median of patients and their middle 90 %; each

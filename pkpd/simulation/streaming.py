@@ -18,9 +18,8 @@ from pkpd.machine.drafts import nearest_folder
 from pkpd.machine.executor import stream
 from pkpd.machine.tables import require_table, table_writer
 from pkpd.model.model import Model
-from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.draw import draw
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.population import draw
 from pkpd.regimen.regimen import Regimen
 from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.simulation.treatment import Tally, given
@@ -131,8 +130,8 @@ def _units(crowd: Crowd, columns: Sequence[str] | None) -> dict[str, str]:
     everything = [*model.states, *(v.name for v in model.variables)]
     if columns is None:
         return {n: model.unit(n) for n in everything}
-    features = draw(model, crowd.parameters, 1).covariates
-    known = {n: REGISTER[n].unit if n in REGISTER else "1" for n in features}
+    people = draw(model, crowd.parameters, 1)
+    known = {n: people.register[n].unit for n in people.covariates}
     known |= {n: model.unit(n) for n in (*model.inputs, *everything)}
     named = [n for n in dict.fromkeys(columns) if n not in ("ID", "TIME", "FAILED")]  # these are always there
     raise_issues(

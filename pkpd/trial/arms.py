@@ -8,7 +8,6 @@ from dataclasses import replace
 from pkpd.content.fields import SOURCED, Field, Names, Share, Table, Text, Whole, is_number, read_rows
 from pkpd.content.library import check_name, rows, shown, whole
 from pkpd.errors import ContentError, Issue, nearest
-from pkpd.parameters.covariates import REGISTER
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.sets import load_context, misplaced
 from pkpd.regimen.reading import load_regimen
@@ -250,13 +249,14 @@ def _group(reader: Reader, found: dict, place: str) -> Group:
     for at, what, remedy in misplaced(contexts) if len(reader.issues) == before else ():
         reader.add(f"{place}.contexts", f"{at.partition(':')[0]} {what}", remedy)
     for name, value in covariates.items():
-        if name not in REGISTER:
-            reader.add(f"{place}.covariates.{name}", "is not in the register", nearest(name, REGISTER))
-        elif not is_number(value) or not REGISTER[name].low <= value <= REGISTER[name].high:
+        known = reader.register.get(name)
+        if known is None:
+            reader.add(f"{place}.covariates.{name}", "is not in the register", nearest(name, reader.register))
+        elif not is_number(value) or not known.fits(value):
             reader.add(
                 f"{place}.covariates.{name}",
-                f"{shown(value)} is no {REGISTER[name].text}",
-                f"a number from {REGISTER[name].low:g} to {REGISTER[name].high:g}, in {REGISTER[name].unit}",
+                f"{shown(value)} is no {known.text}",
+                f"a number {'from ' if not known.levels else ''}{known.plausible}, in {known.unit}",
             )
     numbers = tuple((k, float(v)) for k, v in covariates.items() if is_number(v))
     laid = _contexts(reader, contexts) if len(reader.issues) == before else ()

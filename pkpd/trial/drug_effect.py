@@ -10,8 +10,9 @@ import numpy as np
 
 from pkpd.content import units
 from pkpd.model.model import Model
+from pkpd.parameters.draw import draw
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.population import Population, draw
+from pkpd.parameters.population import Population
 from pkpd.regimen.lowering import lower
 from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import ADD, Schedule, nothing, settings

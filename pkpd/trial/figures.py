@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pkpd.parameters.population import uniform
+from pkpd.parameters.draw import uniform
 from pkpd.trial import survival
 from pkpd.trial.endpoints import visit_grid
 from pkpd.trial.published import Figure

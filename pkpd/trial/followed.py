@@ -8,8 +8,9 @@ import numpy as np
 from scipy.special import ndtri
 
 from pkpd.model.model import Model
+from pkpd.parameters.draw import draw, uniform
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.population import Population, draw, uniform
+from pkpd.parameters.population import Population
 from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.trial import lesions, response
 from pkpd.trial.drug_effect import records

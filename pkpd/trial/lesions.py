@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import expit, logit, ndtri
 
 from pkpd.errors import fail
-from pkpd.parameters.population import uniform
+from pkpd.parameters.draw import uniform
 from pkpd.simulation.simulation import Simulation
 
 CELL = 1e-9  # mL, the volume of one cell: a lesion is killed down to it, and no further

@@ -9,6 +9,8 @@ from pkpd.content.fields import SOURCED
 from pkpd.content.library import check_keys, shown
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.model.model import Model
+from pkpd.parameters.covariates import register
+from pkpd.parameters.parameters import Parameters
 
 LONGEST = 36525.0  # days: no time of a protocol is longer than a century
 
@@ -16,11 +18,19 @@ LONGEST = 36525.0  # days: no time of a protocol is longer than a century
 class Reader:
     """Reads the lines of a protocol, times into days, and keeps the issues.
 
-    disease  the model of the trial's disease; none where it could not be read
+    disease   the model of the trial's disease; none where it could not be read
+    register  the covariates that the trial's set knows; the library's where it could not be read
     """
 
-    def __init__(self, where: str, issues: list[Issue], disease: Model | None = None):
+    def __init__(
+        self,
+        where: str,
+        issues: list[Issue],
+        disease: Model | None = None,
+        parameters: Parameters | None = None,
+    ):
         self.where, self.issues, self.disease = where, issues, disease
+        self.register = register() if parameters is None else parameters.register
 
     def add(self, place: str, what: str, remedy: str = "") -> None:
         self.issues.append(Issue(f"{self.where}: {place}", what, remedy))

@@ -11,9 +11,9 @@ import numpy as np
 from pkpd.content.naming import called
 from pkpd.errors import fail
 from pkpd.model.model import Model
+from pkpd.parameters.draw import draw, uniform
+from pkpd.parameters.merge import merge
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.population import draw, uniform
-from pkpd.parameters.sets import merge
 from pkpd.regimen.doses import SIZES
 from pkpd.regimen.lowering import packed_starts
 from pkpd.trial.arm import Arm

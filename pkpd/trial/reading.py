@@ -93,7 +93,7 @@ def read_trial(data: dict, name: str, where: str) -> Trial:
     needed = ("disease", "parameters", *(() if followed else ("control",)))
     words = {k: text(head, k, f"{where}: trial", issues, need=k in needed) for k in _HEAD}
     disease, own = _patients(words, where, issues, followed)
-    reader = Reader(where, issues, disease)
+    reader = Reader(where, issues, disease, own)
     known = _FOLLOWED if followed else _AROUND
     lines = reader.lines(table(protocol, f"{where}: protocol", known, issues), known, "protocol")
     for key in _missing(lines, known, data.get("arms")):

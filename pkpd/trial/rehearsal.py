@@ -8,8 +8,8 @@ import numpy as np
 
 from pkpd.errors import ContentError, Issue
 from pkpd.model.model import Model
-from pkpd.parameters.population import draw
-from pkpd.parameters.sets import merge
+from pkpd.parameters.draw import draw
+from pkpd.parameters.merge import merge
 from pkpd.regimen.lowering import packed_starts
 from pkpd.trial.arm import Arm
 from pkpd.trial.drug_effect import Drugs, laid_out

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pkpd.machine.doors import door
+from pkpd.parameters.draw import draw, uniform
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.population import Population, draw, uniform
+from pkpd.parameters.population import Population
 from pkpd.simulation.simulation import Simulation, Tell, quiet, simulate
 from pkpd.trial import lesions, response
 from pkpd.trial.drug_effect import records

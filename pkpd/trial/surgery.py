@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkpd.parameters.population import uniform
+from pkpd.parameters.draw import uniform
 from pkpd.regimen.regimen import Regimen
 from pkpd.trial.arm import Arm, Cycles
 from pkpd.trial.trial import Trial

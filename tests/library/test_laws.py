@@ -15,8 +15,10 @@ from pkpd.model.compose import load_model, model_file
 from pkpd.model.expression import evaluate
 from pkpd.model.model import Model
 from pkpd.model.symbolic import closed, conserved
-from pkpd.parameters.population import Population, draw
-from pkpd.parameters.sets import bind, load_parameters
+from pkpd.parameters.bind import bind
+from pkpd.parameters.draw import draw
+from pkpd.parameters.population import Population
+from pkpd.parameters.sets import load_parameters
 from pkpd.regimen.doses import BASES
 from pkpd.regimen.lowering import cycles, lower
 from pkpd.regimen.reading import load_regimen, read_regimen

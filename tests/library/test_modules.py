@@ -15,8 +15,9 @@ from pkpd.model.compose import load_model, model_file, parse_model
 from pkpd.model.expression import evaluate
 from pkpd.model.model import Model
 from pkpd.model.symbolic import closed, conserved
-from pkpd.parameters.population import draw, typical
-from pkpd.parameters.sets import line_for, load_parameters
+from pkpd.parameters.bind import line_for
+from pkpd.parameters.draw import draw, typical
+from pkpd.parameters.sets import load_parameters
 from pkpd.simulation.simulation import simulate, start_states
 
 CORE, FULL = (

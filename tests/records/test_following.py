@@ -19,7 +19,8 @@ from pkpd import (
 )
 from pkpd.errors import ContentError
 from pkpd.machine.executor import workers
-from pkpd.parameters.parameters import Effect, Parameters, Value
+from pkpd.parameters.effects import Effect
+from pkpd.parameters.parameters import Parameters, Value
 from tests.test_cli import run
 
 DRUG = load_model("drugs/oxaliplatin")

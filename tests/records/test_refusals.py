@@ -6,7 +6,8 @@ import pytest
 
 from pkpd import Parameters, parse_model, read_records
 from pkpd.errors import ContentError, NotFound
-from pkpd.parameters.parameters import Effect, Value
+from pkpd.parameters.effects import Effect
+from pkpd.parameters.parameters import Value
 
 MODEL = parse_model(
     """[model]

@@ -10,7 +10,8 @@ import pytest
 
 from pkpd import parse_model, read_records, simulate_records
 from pkpd.errors import ContentError, NotFound
-from pkpd.parameters.parameters import Effect, Parameters, Value
+from pkpd.parameters.effects import Effect
+from pkpd.parameters.parameters import Parameters, Value
 from tests.test_cli import run as command
 
 TEXT = """[model]

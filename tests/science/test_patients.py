@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pkpd.model.compose import load_model
-from pkpd.parameters.population import draw
+from pkpd.parameters.draw import draw
 from pkpd.parameters.sets import load_parameters
 
 MODEL = load_model("oxaliplatin")

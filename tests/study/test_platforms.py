@@ -14,8 +14,10 @@ import pytest
 from pkpd import load_model, load_parameters, load_study, load_trial, parse_trial
 from pkpd.content.library import names, read
 from pkpd.errors import ContentError
+from pkpd.parameters.bind import bind
 from pkpd.parameters.hosts import HOSTS, RANGES
-from pkpd.parameters.sets import bind, load_context, merge
+from pkpd.parameters.merge import merge
+from pkpd.parameters.sets import load_context
 from pkpd.report.platforms import COLUMNS, flat, fold, write_platforms
 from pkpd.study.platforms.experiment import Arm, measure
 from pkpd.study.platforms.reading import read_platforms

@@ -8,8 +8,8 @@ import pytest
 from scipy.stats import binomtest, kstest
 
 from pkpd import load_regimen, load_trial
+from pkpd.parameters.draw import uniform
 from pkpd.parameters.parameters import Value
-from pkpd.parameters.population import uniform
 from pkpd.trial.arm import Cycles
 from pkpd.trial.endpoints import death_times
 from pkpd.trial.lesions import measured

@@ -8,8 +8,9 @@ from pkpd.content.units import pretty
 from pkpd.errors import fail
 from pkpd.model.compose import model_file
 from pkpd.model.model import ModelFile
+from pkpd.parameters.defaults import default_for
 from pkpd.parameters.parameters import Parameters, Value
-from pkpd.parameters.sets import default_for, load_parameters
+from pkpd.parameters.sets import load_parameters
 from pkpd.show.text import effect_text, number, spread_text, write
 
 BLOCK = re.compile(r"(<!-- equations: ([\w/]+) -->\n).*?(<!-- end -->)", re.S)

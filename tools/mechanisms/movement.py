@@ -9,8 +9,11 @@ import numpy as np
 
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
-from pkpd.parameters.population import Population, draw
-from pkpd.parameters.sets import default_for, line_for, load_parameters
+from pkpd.parameters.bind import line_for
+from pkpd.parameters.defaults import default_for
+from pkpd.parameters.draw import draw
+from pkpd.parameters.population import Population
+from pkpd.parameters.sets import load_parameters
 from pkpd.regimen.schedule import Schedule, nothing, settings
 from pkpd.simulation.ablation import removal
 from pkpd.simulation.simulation import Simulation, simulate

@@ -13,8 +13,8 @@ from pkpd.content.library import check_keys, raise_issues, shown, table, text
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
+from pkpd.parameters.bind import line_for
 from pkpd.parameters.covariates import REGISTER
-from pkpd.parameters.sets import line_for
 
 SYSTEM = "crlm_immune_full"
 KINDS = ("mechanism", "therapy", "marker", "platform")

@@ -11,7 +11,8 @@ from pathlib import Path
 from pkpd.errors import OutputError, PkpdError, fail, nearest
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
-from pkpd.parameters.sets import line_for, load_parameters
+from pkpd.parameters.bind import line_for
+from pkpd.parameters.sets import load_parameters
 
 KINDS = ("model", "parameters", "regimen")
 _NAME = re.compile(r"\w[\w-]{0,79}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from pkpd.content.units import pretty
 from pkpd.model.expression import Tree, names_in
 from pkpd.model.model import Flow, Model, Part
-from pkpd.parameters.sets import line_for
+from pkpd.parameters.bind import line_for
 from pkpd.show.diagram.columns import DRUGS, EFFECT, HOST, IMMUNE, INPUTS, LOCAL, TUMOUR
 from pkpd.show.diagram.scheme import Arrow, Box, Row, Scheme, described, first_copies, own_name, part_of
 from pkpd.show.text import copy_number

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pkpd.parameters.sets import line_for
+from pkpd.parameters.bind import line_for
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,11 @@ from pkpd.errors import ContentError, NotFound, fail, nearest
 from pkpd.fit.result import load_result, points
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
+from pkpd.parameters.bind import bind, line_for
 from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.merge import merge
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.sets import bind, line_for, load_context, load_parameters, merge
+from pkpd.parameters.sets import load_context, load_parameters
 from pkpd.study.order.interaction import REMOVAL
 from pkpd.study.order.plan import Ablation, Beside, Biology, Modality, OrderStudy, Term
 from pkpd.study.platforms.plan import SITES, Share, Uncertain

@@ -10,8 +10,10 @@ from functools import reduce
 
 import numpy as np
 
-from pkpd.parameters.population import Population, draw, uniform
-from pkpd.parameters.sets import line_for, merge
+from pkpd.parameters.bind import line_for
+from pkpd.parameters.draw import draw, uniform
+from pkpd.parameters.merge import merge
+from pkpd.parameters.population import Population
 from pkpd.regimen.schedule import nothing
 from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.study.order.plan import Biology, OrderStudy

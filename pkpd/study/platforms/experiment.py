@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pkpd.parameters.population import Population, draw, uniform
-from pkpd.parameters.sets import line_for
+from pkpd.parameters.bind import line_for
+from pkpd.parameters.draw import draw, uniform
+from pkpd.parameters.population import Population
 from pkpd.regimen.schedule import Schedule, nothing, settings
 from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.study.platforms.plan import Platform, PlatformStudy, Share, Treatment

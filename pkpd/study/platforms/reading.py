@@ -11,7 +11,8 @@ from pkpd.errors import ContentError, Issue, NotFound, nearest
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
 from pkpd.parameters import hosts
-from pkpd.parameters.sets import line_for, load_parameters
+from pkpd.parameters.bind import line_for
+from pkpd.parameters.sets import load_parameters
 from pkpd.study.platforms.plan import SITES, Platform, PlatformStudy, Share, Treatment, Uncertain
 from pkpd.trial.therapies import check_blocked
 
@@ -204,9 +205,9 @@ def _uncertain(entry: dict, place: str, system: Model, issues: list[Issue]) -> U
                 "write times = [0.5, 2], the least first",
             )
         )
-    if host not in ("", *hosts.HOSTS):
+    if host not in ("", *hosts.hosts().names):
         issues.append(
-            Issue(f"{place}.host", f"{shown(host)} is not a host", "one of " + ", ".join(hosts.HOSTS))
+            Issue(f"{place}.host", f"{shown(host)} is not a host", "one of " + ", ".join(hosts.hosts().names))
         )
     _sourced(entry, place, issues)
     if len(issues) > before or not isinstance(lines, list) or not isinstance(times, list):

@@ -10,9 +10,11 @@ import numpy as np
 
 from pkpd.fit.free import Point, point
 from pkpd.model.model import Model
+from pkpd.parameters.bind import bind, line_for
+from pkpd.parameters.draw import draw
+from pkpd.parameters.merge import merge
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.population import Population, draw
-from pkpd.parameters.sets import bind, line_for, merge
+from pkpd.parameters.population import Population
 from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.study.stability.plan import Given
 

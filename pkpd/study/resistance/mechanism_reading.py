@@ -11,7 +11,8 @@ from pkpd.content.fields import is_number
 from pkpd.content.library import rows, shown, table, text
 from pkpd.errors import ContentError, NotFound, nearest
 from pkpd.model.model import Model
-from pkpd.parameters.sets import line_for, load_context
+from pkpd.parameters.bind import line_for
+from pkpd.parameters.sets import load_context
 from pkpd.study.resistance.mechanism import Biology, Context, Mechanism, Together
 from pkpd.study.stability.plan import Given
 from pkpd.trial.lines import Reader

@@ -13,7 +13,7 @@ from pkpd.content.naming import called
 from pkpd.errors import ContentError, Issue, NotFound, nearest
 from pkpd.fit.intervals import ends
 from pkpd.fit.result import fitted
-from pkpd.parameters.population import uniform
+from pkpd.parameters.draw import uniform
 from pkpd.study.resistance.response_grid import MEASURES, Grid, measures
 from pkpd.trial.arm import Arm
 from pkpd.trial.figures import figure_values

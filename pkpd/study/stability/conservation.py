@@ -10,8 +10,8 @@ import numpy as np
 
 from pkpd.fit.free import Point
 from pkpd.model.expression import evaluate, names_in
+from pkpd.parameters.bind import line_for
 from pkpd.parameters.population import Population
-from pkpd.parameters.sets import line_for
 from pkpd.regimen.schedule import Schedule, nothing, settings
 from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.study.platforms.experiment import PLACES

@@ -9,7 +9,8 @@ from itertools import product
 import numpy as np
 
 from pkpd.fit.free import Point
-from pkpd.parameters.population import Population, uniform
+from pkpd.parameters.draw import uniform
+from pkpd.parameters.population import Population
 from pkpd.simulation.simulation import simulate
 from pkpd.study.stability.equilibria import distinct, solve
 from pkpd.study.stability.linearisation import linearised

@@ -12,8 +12,9 @@ from pkpd.errors import ContentError, Issue, NotFound, nearest
 from pkpd.fit.result import load_result
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
+from pkpd.parameters.bind import line_for
 from pkpd.parameters.covariates import REGISTER
-from pkpd.parameters.sets import line_for, load_context, load_parameters
+from pkpd.parameters.sets import load_context, load_parameters
 from pkpd.study.platforms.experiment import PLACES
 from pkpd.study.stability.plan import Given, Group, StabilityStudy, Strength, Term
 from pkpd.study.stability.reduction import SITE, Place

@@ -8,9 +8,12 @@ import numpy as np
 
 from pkpd.fit.free import Point, point
 from pkpd.fit.result import load_result, points
+from pkpd.parameters.bind import line_for
+from pkpd.parameters.draw import draw, typical
+from pkpd.parameters.merge import merge
 from pkpd.parameters.parameters import Parameters
-from pkpd.parameters.population import Population, draw, typical
-from pkpd.parameters.sets import line_for, load_context, load_parameters, merge
+from pkpd.parameters.population import Population
+from pkpd.parameters.sets import load_context, load_parameters
 from pkpd.study.stability.plan import Given, Group, StabilityStudy
 
 
