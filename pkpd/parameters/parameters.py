@@ -15,7 +15,7 @@ from pkpd.parameters.spread import Spread, in_unit
 
 @dataclass(frozen=True)
 class Effect:
-    """What covariates do to a value: a factor that is 1 at the reference patient.
+    """What covariates c do to a value: a factor f(c) that is 1 (within 0.002) at the reference patient.
 
     Covariates enter as numbers in the units of the register; COPY is the number of the copy of a part.
     """
@@ -26,7 +26,11 @@ class Effect:
 
 @dataclass(frozen=True)
 class Value:
-    """One line of a parameter file. `copies` is the spread between the copies of a part within a patient."""
+    """One line of a parameter file. `copies` is the spread between the copies of a part within a patient.
+
+    Of patient i, P_i = f(c_i) x spread(value x mixture_i), with `copies` drawn around that before f: bounds
+    of a spread hold before covariates.
+    """
 
     name: str
     value: float
