@@ -21,7 +21,8 @@ WHATS = ("value", "sd", "mixture")
 class Free:
     """One free quantity: a line's value, its spread's sd, or the share of a mixture's last component.
 
-    The prior is normal on the scale: `at` is its centre in the line's unit, `sd` its size on the scale.
+    Its score s is s = ln x, ln(x / (1 - x)) or x by `scale`; the prior is normal on that scale, s ~ N(s(at),
+    sd^2): `at` is its centre in the line's unit, `sd` its size on the scale.
     context  the context of arms whose line it is; the disease's own parameters if empty
     apart    whether contexts may lie over it: then it is that of all other patients
     tie      lines that take the same value

@@ -16,10 +16,10 @@ def interval(values: np.ndarray, level: float = LEVEL) -> Cell:
     """The median of exchangeable numbers, and the interval that covers a further one at a level.
 
     Ends are at ranks p (n + 1) of the n numbers in order, p = (1 ∓ level) / 2, by a straight line between
-    neighbours (Hyndman and Fan's type 6, Am Stat 50:361 (1996)). A further number lies between ranks j and k
-    with probability (k - j) / (n + 1), whatever its law, so that the level is met where
-    n >= 2 / (1 - level) - 1 (39 at 95 %); of fewer the ends are the least and the greatest, and `level` in
-    the answer is what these reach, (n - 1) / (n + 1).
+    neighbours (Hyndman and Fan's type 6, Am Stat 50:361 (1996), doi:10.1080/00031305.1996.10473566). A
+    further number lies between ranks j and k with probability (k - j) / (n + 1), whatever its law, so that
+    the level is met where n >= 2 / (1 - level) - 1 (39 at 95 %); of fewer the ends are the least and the
+    greatest, and `level` in the answer is what these reach, (n - 1) / (n + 1).
 
     value, low, high   None where infinite (not reached), and where undefined (NaN) in over half of them
     level, defined     what is reached, and by how many numbers: those that are undefined are left out
@@ -74,7 +74,12 @@ def level_text(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def share(which: Any, level: float = LEVEL) -> Cell:
-    """How many patients in a hundred, with the interval of a count of so many (Jeffreys); None of none."""
+    """How many patients in a hundred, with the interval of a count of so many (Jeffreys); None of none.
+
+    k of n: 100 k / n, and 100 times the quantiles (1 - level) / 2 and (1 + level) / 2 of Beta(k + 1/2, n - k
+    + 1/2); the low end is 0 of k = 0, the high end 100 of k = n. Brown, Cai & DasGupta, Stat Sci 16:101
+    (2001), doi:10.1214/ss/1009213286.
+    """
     from scipy.stats import beta
 
     k, n = int(np.sum(which)), int(np.size(which))

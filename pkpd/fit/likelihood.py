@@ -25,6 +25,9 @@ from pkpd.trial.setting import setting, warm
 class Objective:
     """The log posterior of a fit: patients and dates are drawn once (common random numbers).
 
+    ln p(s) = -1/2 sum of ((s - centre) / width)^2 + sum over trials of ln L (`Counts`, `Joint`), up to a
+    constant; s are scores on the free scales (`Free`), and beyond five prior sds there is nothing.
+
     `patients` are those of each term's arms. Each trial has patients of its own, of its own parameter set:
     `own` holds them, term by term, where one is not the fit's.
     """
@@ -93,8 +96,8 @@ class Objective:
         return np.split(values, np.cumsum([len(t.figures) for t in self.terms])[:-1], axis=-1)
 
     def log_prior(self, scores: np.ndarray) -> np.ndarray:
-        """Up to a constant; nothing beyond five prior sds. Points have the free quantities on their last
-        axis.
+        """-1/2 sum of ((s - centre) / width)^2; minus infinity beyond five prior sds. Points have the free
+        quantities on their last axis.
         """
         z = (scores - self.centre) / self.width
         return np.where(np.all(np.abs(z) < 5, axis=-1), -0.5 * np.sum(z * z, axis=-1), -np.inf)

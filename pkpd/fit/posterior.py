@@ -1,7 +1,9 @@
 """The posterior: sampled on an emulator of the model's figures, then put right by exact evaluations.
 
-The emulator only proposes: each kept draw is weighted by its exact posterior over the emulated one, and the
-effective number of draws says how good the proposal was.
+The emulator only proposes: each kept draw i is weighted by its exact posterior over the emulated one,
+w_i = L_i / L_i(emulated) scaled to a sum of 1, and the effective number of draws, 1 / sum of w_i^2, says how
+good the proposal was. Sampler: Goodman & Weare, Commun Appl Math Comput Sci 5:65 (2010),
+doi:10.2140/camcos.2010.5.65, as in emcee (Foreman-Mackey et al. 2013, doi:10.1086/670067).
 """
 
 from __future__ import annotations
@@ -22,10 +24,11 @@ _STEPS, _BURN, _WALKERS, _KEEP_EVERY = 4000, 1000, 48, 10
 
 @dataclass(frozen=True)
 class Draws:
-    """Equally weighted draws on the free scales, and how they came about.
+    """Equally weighted draws on the free scales (draw, quantity), and how they came about.
 
-    `effective` is the number of independent draws that the exact weights are worth, of `exact` evaluated;
-    `error` the emulator's root-mean-square error in standard errors of the figures.
+    Draws are taken anew by their weights, systematically. `effective` is the number of independent draws that
+    the exact weights are worth, of `exact` evaluated; `error` the emulator's root-mean-square error in
+    standard errors of the figures; `acceptance` the share of the sampler's steps that were taken.
     """
 
     scores: np.ndarray
@@ -136,7 +139,8 @@ def emulator(target: Objective, state: dict, count: int) -> Emulator:
     """A smoothing spline (radial basis functions) of the figures over the free scales, on the first `count`
     points.
 
-    The count is what a resumed run shares with one that was never broken.
+    g(s) = a + b' s + sum of c_i |s - s_i|^3 with s in prior sds; the smoothing of 0.1 lets it miss the points
+    a little. The count is what a resumed run shares with one that was never broken.
     """
     from scipy.interpolate import RBFInterpolator
 

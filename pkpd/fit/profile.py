@@ -2,7 +2,9 @@
 
 A quantity is held at a few values, the others are put where they do best under their own priors (found on the
 emulator, then evaluated exactly), and its own prior is left out. What it falls by is told against the best
-point of all.
+point of all: PL(x) = max over the others of ln L + ln prior(others), drop(x) = max PL - PL(x). Its 95 % bound
+is 1.92, half of chi-squared with one degree of freedom. Other than in the paper, the others keep their
+priors. Raue et al., Bioinformatics 25:1923 (2009), doi:10.1093/bioinformatics/btp358.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""run_fit: several starts, then a posterior, with checkpoints; the result is a parameter file."""
+"""run_fit: several starts, then a posterior, with checkpoints; the result is a parameter file.
+
+A local search is the simplex of Nelder & Mead, Comput J 7:308 (1965), doi:10.1093/comjnl/7.4.308.
+"""
 
 from __future__ import annotations
 
@@ -165,7 +168,12 @@ def _climb(target: Objective, most: int, start: np.ndarray) -> tuple[np.ndarray,
 
 
 def summary(result: FitResult) -> list[dict]:
-    """Prior, posterior and profile of each free quantity in its own unit, and what the data say of it."""
+    """Prior, posterior and profile of each free quantity in its own unit, and what the data say of it.
+
+    Median and 95 % interval of the draws; the prior's is at - 1.96 sd to at + 1.96 sd on its scale.
+    contraction is 1 - sd(posterior) / sd(prior) on the scale: of standard deviations, where others take
+    variances.
+    """
     rows = []
     for i, (f, profile) in enumerate(zip(result.fit.free, result.profiles, strict=True)):
         draws = result.draws.scores[:, i]

@@ -24,8 +24,8 @@ _TRIALS = 150  # simulated trials whose mean figures stand for the expected ones
 
 
 def scaled(trial: Trial, figures: tuple[Figure, ...], values: np.ndarray) -> np.ndarray:
-    """Figures on scales where they are near normal: log for ratios and medians, shares for counts and
-    landmarks.
+    """Figures on scales where they are near normal, (figure, ...): ln for hazard ratios and medians (months),
+    k / n for counts, landmarks as they are.
 
     A median that is not reached counts as the longest follow-up.
     """
@@ -85,8 +85,10 @@ def shares(trial: Trial, figures: tuple[Figure, ...], arms: Arms) -> np.ndarray:
 class Counts:
     """Independent binomials of a trial's counts; each figure is read as the logit of its expected share.
 
-    A count of patients who are among those of another count is a binomial of these, so that the two are a
-    multinomial.
+    ln L = sum of ln C(n, k) + k ln p + (n - k) ln(1 - p) for k of n patients; p = (K + 1/2) / (N + 1) of the
+    N simulated ones (`shares`). A count of patients who are among those of another count is a binomial of
+    these, with the ratio of the two shares, so that the two are a multinomial. Minus infinity where a figure
+    is missing.
     """
 
     trial: Trial
@@ -125,12 +127,12 @@ class Counts:
         return np.where(known, self._log(np.where(outer >= 0, inner, share)), -np.inf)
 
     def errors(self, values: np.ndarray) -> np.ndarray:
-        """Standard errors of the figures at points, on their scales."""
+        """Standard errors of the figures at points, on their scale (logit): 1 / sqrt(n p (1 - p))."""
         share = expit(values)
         return 1 / np.sqrt([f.n for f in self.figures] * share * (1 - share))
 
     def distance(self, values: np.ndarray) -> np.ndarray:
-        """The deviance of the published counts."""
+        """The deviance of the published counts: 2 (ln L(k / n) - ln L(p))."""
         k, n, _ = self._counts
         return 2 * (self._log(k / np.maximum(n, 1)) - self.log_likelihood(values))
 
@@ -139,6 +141,11 @@ class Counts:
 class Joint:
     """One normal of all figures of a trial around the expected ones, with the covariance of simulated trials
     of its size.
+
+    ln L = -1/2 ((y - m)' C^-1 (y - m) + ln |C| + d ln 2 pi): y the d published figures on their scales
+    (`scaled`), m their means over 150 simulated trials, C their covariance over `replicates` of them at one
+    point of the fit, times 1 + n / N for the error of the sample (n patients a published arm, N a simulated
+    one). ContentError where figures are missing in most trials, or the same in all.
     """
 
     trial: Trial

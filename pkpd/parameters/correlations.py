@@ -14,6 +14,9 @@ from pkpd.errors import Issue
 class Correlation:
     """A correlation on the normal scale between spreads; `NAME:mixture` is the draw of a
     mixture's component.
+
+    r = covariance of the etas / (omega1 omega2); of the normal draws z before truncation, not of the values.
+    Draws are z' = R^(1/2) z with R the matrix of all r, its root the symmetric one (see population).
     """
 
     of: tuple[str, str]

@@ -19,7 +19,11 @@ from pkpd.parameters.population import Population, each
 
 
 def uniform(key: tuple[str, ...], n: int, first: int = 0) -> np.ndarray:
-    """Uniform draws in (0, 1) of patients first, first + 1, …: a pure function of key and patient."""
+    """Uniform draws in (0, 1) of patients first, first + 1, …: a pure function of key and patient.
+
+    Philox, counted by patient, its key a hash of the names. Salmon et al., SC11 (2011),
+    doi:10.1145/2063384.2063405.
+    """
     digest = hashlib.blake2b("\x1f".join(key).encode(), digest_size=16).digest()
     words = np.frombuffer(digest, dtype=np.uint64)
     skip = first % 4
@@ -40,6 +44,10 @@ def draw(
     covariates: Mapping[str, np.ndarray | float] | None = None,
 ) -> Population:
     """Virtual patients of a model, drawn quantity by quantity under the key (seed, study, arm, patient).
+
+    P_i = f(c_i) x spread(value x mixture_i) for each input (`Spread`, `Effect`), with normal scores
+    z' = R^(1/2) z, R the matrix of correlations (a Gaussian copula). ContentError for a matrix that is not
+    positive semidefinite, implausible covariates, values beyond a parameter's bounds.
 
     covariates  overrides the set's own, one number or one a patient
     """

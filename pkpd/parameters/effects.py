@@ -18,7 +18,7 @@ _NEAR = 2e-3  # published effects are rounded: so far from 1 may one be at its r
 
 @dataclass(frozen=True)
 class Effect:
-    """What covariates do to a value: a factor that is 1 at the reference patient.
+    """What covariates c do to a value: a factor f(c) that is 1 (within 0.002) at the reference patient.
 
     Covariates enter as numbers in the units of the register; COPY is the number of the copy of a part.
     """

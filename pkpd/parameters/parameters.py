@@ -16,7 +16,11 @@ from pkpd.parameters.spread import Spread, in_unit
 
 @dataclass(frozen=True)
 class Value:
-    """One line of a parameter file. `copies` is the spread between the copies of a part within a patient."""
+    """One line of a parameter file. `copies` is the spread between the copies of a part within a patient.
+
+    Of patient i, P_i = f(c_i) x spread(value x mixture_i), with `copies` drawn around that before f: bounds
+    of a spread hold before covariates.
+    """
 
     name: str
     value: float

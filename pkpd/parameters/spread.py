@@ -22,11 +22,18 @@ LAWS = {
 
 @dataclass(frozen=True)
 class Spread:
-    """A distribution around a typical value.
+    """A distribution around a typical value T, with z standard normal and u uniform:
 
-    `sd` is on the scale of the law: of the logarithm (omega), of the logit, or of the value itself. `low` and
-    `high` truncate (lognormal, normal), bound (logitnormal) or span (uniform). A mixture multiplies the
-    typical value by one of `factors`.
+    lognormal    T exp(sd z), sd = omega: of a cv, sqrt(ln(1 + cv^2)); of a variance, its root
+    normal       T + sd z, sd in the value's unit
+    logitnormal  low + (high - low) expit(logit((T - low) / (high - low)) + sd z); 0 to 1 if not said
+    uniform      low + (high - low) u
+    bernoulli    1 with probability T, else 0
+    categorical  one of `values`, with probabilities `weights`
+
+    `low` and `high` truncate (lognormal, normal: z is drawn within, so that T need no longer be the median),
+    bound (logitnormal) or span (uniform). A mixture multiplies T by one of `factors`, with probabilities
+    `weights`. ContentError for a law that there is not.
     """
 
     law: str
@@ -55,7 +62,9 @@ class Spread:
         return np.asarray(self.factors)[np.searchsorted(edges, u, side="right")]
 
     def quantile(self, u: np.ndarray, typical: np.ndarray) -> np.ndarray:
-        """The value at probability u around the typical value."""
+        """The value at probability u around the typical value; both (patient,), the value in the unit of the
+        typical one.
+        """
         return _QUANTILES[self.law](self, u, typical)
 
 

@@ -1,4 +1,12 @@
-"""Dose records to doses: what reaches which compartment, how fast, how late, and from which steady state."""
+"""Dose records to doses: what reaches which compartment, how fast, how late, and from which steady state.
+
+With NONMEM's data items and the dose's parameters F, lag, R, D of its compartment: F AMT reaches it from
+TIME + lag on, at once; at RATE (its length is then F AMT / RATE); at R where RATE = -1; over D where
+RATE = -2. ADDL more follow, II apart. SS = 1 puts the compartment's part into the steady state that the dose
+makes when given each II for ever, y(t + II) = y(t), or, with II = 0, an infusion without end; SS = 2 adds it.
+Units: the compartment's, and the model's time. DUR, a length in place of RATE, is not NONMEM's item; other
+differences stand in docs/how/dosing. Meanings: NONMEM Users Guide (ICON).
+"""
 
 from __future__ import annotations
 

@@ -39,6 +39,9 @@ class DoseLine:
     """One prescribed dose, given on each of `days` of its `cycles` (all if empty); times in days, `over` 0
     for a bolus.
 
+    D = amount x min(size, cap), or the amount of the size's band, rounded to the nearest multiple of `round`
+    (a tie up); size is the covariate `per`, 1 without one. In `unit`, as mg; `amount` a m^2 or a kg of size.
+
     per    the covariate that the amount is multiplied by (BSA, WT), or by which `bands` give it; none if
            empty
     cap    of that covariate, above which the dose does not grow; 0 for none

@@ -25,6 +25,11 @@ def lower(
     """A regimen's events for patients whose cycles start at `starts` (patient, cycle; model time; inf = not
     given).
 
+    A dose D (`DoseLine`) brings F x factor x D to its compartment at start + (day - 1) + at + lag: at once,
+    or at the rate F x factor x D / over; F is the product of bioavailability and the form's share.
+    ContentError for drugs that the model cannot receive, covariates that patients lack, negative doses,
+    shapes that do not fit.
+
     starts   of a regimen of several courses: (patient, course, cycle). Cycles are counted as they are given
              to a patient
     factors  multiply amounts (patient, cycle, dose line); infusions keep their length, a factor of 0 leaves a
@@ -272,9 +277,10 @@ def target(drug: str, model: Model, where: str) -> Compartment:
 @door
 def cycles(regimen: Regimen, model: Model, count: int | None = None) -> np.ndarray:
     """When cycles start (1, cycle), in model time; of several courses (1, course, cycle), infinite where one
-    has fewer.
+    has fewer: the course's begin + (k - 1) x cycle + the delays up to k, for k = 1, 2, ...
 
-    count  cycles of the first course: how long what has no number of its own goes on (see Regimen.cycles)
+    count  cycles of the first course: how long what has no number of its own goes on (see Regimen.cycles);
+           ContentError where it is needed and left out
     """
     days = lasting(regimen, count, "cycles").days()
     return packed_starts(days)[0 if len(days) == 1 else slice(None)][None] * float(

@@ -35,7 +35,7 @@ class Reduction:
 @dataclass(frozen=True, repr=False)
 class Regimen(Labelled):
     """What is given in a cycle, how long a cycle lasts (days), and the rules that hold, reduce or stop it: a
-    course.
+    course. Cycle k starts on day begin + (k - 1) cycle + the delays of cycles up to k.
 
     start       days from the start of treatment, or from the end of the courses that it comes `after`
     count       the number of cycles; open if none

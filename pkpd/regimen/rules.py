@@ -16,12 +16,13 @@ _KEYS = ("of", "below", "above", "action", *dict.fromkeys(k for keys in _OWN.val
 
 @dataclass(frozen=True)
 class Rule:
-    """What is done at a visit where a quantity of the model, `of`, lies below or above a level.
+    """What is done at a visit where a quantity x of the model, `of`, lies below or above a level (x < level
+    or x > level, strictly; in `unit`).
 
     hold    the cycle waits `wait` days; after `most` waits in a row, the course ends
-    reduce  doses of `drugs` (all if empty) are multiplied by `factor` from that cycle on, down to `least` of
-            the first
-    stop    `drugs` are given no more
+    reduce  what is given of doses of `drugs` (all if empty), f of the first, becomes min(f, max(f x `factor`,
+            `least`)) from that cycle on, once a cycle
+    stop    `drugs` are given no more: f = 0
     """
 
     of: str

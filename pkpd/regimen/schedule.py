@@ -16,7 +16,8 @@ ADD, RATE, SCALE, SET, ASSIGN = 0, 1, 2, 3, 4
 class Schedule:
     """Events of each patient in order of time: patient i has rows offsets[i] to offsets[i + 1].
 
-    Times are in the model's time unit; `index` is a state (ADD, RATE, SCALE, ASSIGN) or an input (SET).
+    Times are in the model's time unit; `index` is a state y (ADD, RATE, SCALE, ASSIGN) or an input p (SET).
+    By kind, a value v does y + v; dy/dt gains v, in place of the rate before; v y; p = v; y = v.
     Events of one time happen in the order of their rows. Complex times and values carry a derivative (see
     solve/gradient). `carried` marks the rows that bring what imagined doses left, as an added steady state;
     none if left out.

@@ -22,12 +22,14 @@ def ablation(
 ) -> Schedule:
     """What ablation at a run's last time leaves of lesions: a schedule that joins the doses of the run.
 
+    A(t+) = L A(t-) for every compartment A of a lesion. Tumour is left with the part's `chance`, in
+    local/ablation o / (1 + o), o = exp(SLOPE (diameter - DHALF)): one uniform draw below it and L is `left`,
+    else 0. ContentError for a lesion that cannot be ablated, and a patient to be ablated who could not be
+    solved.
+
     lesions  as the model names them, such as "lesion.1", each with a part that uses local/ablation
     chosen   who is ablated, (patient,) or (patient, lesion)
     session  its number: another session of the same lesions is another draw
-
-    Whether a lesion keeps tumour is drawn with its `chance`; then the share `left` of all its compartments
-    stays, else none.
     """
     n, people = len(run.population), run.population
     chosen = np.asarray(chosen, dtype=bool)
@@ -78,6 +80,9 @@ def removal(
     model: Model, time: np.ndarray | float, left: Mapping[str, np.ndarray | float], n: int
 ) -> Schedule:
     """Surgery or ablation: the share of each named compartment that is left at a time, for n patients.
+
+    A(t+) = L A(t-) of a compartment A with the share L left. ContentError for a name that is no compartment,
+    a share beyond 0 to 1, a time that is missing.
 
     time  in the model's time unit, one for all or one a patient; infinite for a patient who has none
     left  from 0 (all removed) to 1, one for all or one a patient

@@ -24,6 +24,10 @@ from pkpd.solve.batch import Watch
 class Crossing:
     """The first time at which a compartment or variable crosses a level, and what it does then.
 
+    The least t with x(t) = level, x above it before (falls) or below it (rises); from t on each of `then` has
+    its value. ContentError, of a run that looks for it, for names that the model has not and values that they
+    cannot be.
+
     of     a compartment or variable of the model
     level  a quantity with its unit, as in "0.001 mL"
     falls  met falling to the level (True) or rising to it (False); a value that starts at the level or beyond

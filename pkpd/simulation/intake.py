@@ -46,11 +46,15 @@ class Events:
 
 @dataclass(frozen=True)
 class Intake:
-    """What a window is given; times run from its start.
+    """What a window is given; times run from its start, in the model's time unit, doses in their
+    compartment's.
 
-    dose     what reached the dosed states in it; missing where drug came from another part, whose doses are
-             counted there, and where those states have several units
-    moment   the mean time of that dose; missing without one
+    dose     what reached the dosed states in it, sum of a + sum of r (e - b): doses at once a, infusions at a
+             rate
+             r from b to e; missing where drug came from another part, whose doses are counted there, and
+             where
+             those states have several units
+    moment   the mean time of that dose, (sum of a t + sum of r (e^2 - b^2) / 2) / dose; missing without one
     latest   the last event of a dose
     carried  whether drug from before was there as it began: more than a millionth of the window's peak
     torn     whether drug was taken away, set or added within it by what is no dose: no dose explains its area

@@ -28,24 +28,33 @@ _WORST, _FALL = 0.9, 1e-4  # no slope below this adjusted R², or where the loga
 @dataclass(frozen=True, repr=False)
 class Noncompartmental(Labelled):
     """What a window of a simulation shows, a value a patient; missing (NaN) where it cannot be told. Times
-    run from its start.
+    run from its start; units by `unit`. From c1 to c2 over d, with k = ln(c1 / c2) / d:
 
-    auc, aumc    area under the concentration, and under time x concentration: linear where it rises,
-                 logarithmic where it falls
+    auc, aumc    area under c, and under t c: d (c1 + c2) / 2 and d (t1 c1 + t2 c2) / 2 where c rises; (c1 -
+                 c2) / k
+                 and (t1 c1 - t2 c2) / k + (c1 - c2) / k^2 where it falls (linear up, logarithmic down)
     cmax, tmax   the peak and its time; what a dose at the window's start brings belongs to the window
     cmin         the lowest concentration that follows a higher one: the rise of a first dose is no trough
     clast        at the window's end, before what is given then
-    lambda_z     the slope after the last dose and the peak that follows it, by the best adjusted R² of the
-                 last 3 or more points (of those within 0.0001 of the best, the most points); none if R² is
-                 below 0.9 or nothing falls
-    half_life, points, r2, since   of that slope: how many points, their adjusted R², the time of the first
-    auc_inf, aumc_inf, extrapolated   to infinity by that slope, and the share of auc_inf beyond the window
+    lambda_z     minus the slope of ln c on t after the last dose and the peak that follows it, by the best
+                 adjusted
+                 R^2 of the last 3 or more points (of those within 0.0001 of the best, the most points); none
+                 if
+                 R^2 is below 0.9 or nothing falls
+    half_life    ln 2 / lambda_z; points, r2, since: how many points, their adjusted R^2, the time of the
+                 first
+    auc_inf      auc + clast / lambda_z; extrapolated: the share of it beyond the window, 1 - auc / auc_inf
+    aumc_inf     aumc + clast (tlast / lambda_z + 1 / lambda_z^2)
     dose         what reached the compartments dosed in the window: a fraction absorbed or active has been
                  taken; missing where the drug comes from another part
     cl           dose / auc_inf; where the window begins with drug of before, dose / auc, which is clearance
                  at steady state only; missing without a dose, and where drug is removed, set or reset within
     mrt, vss     aumc_inf / auc_inf less the mean time of input (half an infusion), and cl x mrt; where the
                  window begins without drug
+
+    The practice is that of WinNonlin, but for the floor under R^2, and the peak, which is never a point of
+    the slope. Chiou, J Pharmacokinet Biopharm 6:539 (1978), doi:10.1007/BF01062108; Purves, 20:211 (1992),
+    doi:10.1007/BF01062525; moments: Yamaoka et al., 6:547 (1978), doi:10.1007/BF01062109.
     """
 
     of: str
@@ -100,11 +109,11 @@ READOUTS = tuple(f.name for f in fields(Noncompartmental))[3:]
 
 @door
 def nca(run: Simulation, of: str = "Cc", start: Time = 0.0, end: Time | None = None) -> Noncompartmental:
-    """Reads a window of a simulation as if its model were not known.
+    """Reads a window of a simulation as if its model were not known; equations at `Noncompartmental`.
 
     start, end  a text such as "21 day", or numbers in the model's time unit, one or one a patient; both must
                 be output times, and the end is the last of them if left out. `sampling` puts outputs where
-                they are needed.
+                they are needed. ContentError where they are not, as before and after a dose at once
     """
     return _read(run, of, start, end)[0]
 
@@ -130,10 +139,12 @@ def _read(run: Simulation, of: str, start: Time, end: Time | None) -> tuple[Nonc
 
 @door
 def accumulation(run: Simulation, of: str = "Cc", interval: Time = "21 day") -> dict[str, np.ndarray]:
-    """auc, cmax and clast of the interval that the last dose falls in, over those of the first's, by patient.
+    """auc, cmax and clast of the interval that the last dose falls in, over those of the first's, (patient,).
 
-    Missing where drug was there before that first dose: a steady state, or a run that is carried on, has no
-    first interval.
+    R = auc(first dose + m T to first dose + (m + 1) T) / auc(first dose to first dose + T), with T the
+    interval and m the whole intervals up to the last dose; pure numbers. Missing where drug was there before
+    that first dose: a steady state, or a run that is carried on, has no first interval. ContentError without
+    a dose.
     """
     where = carriers(run.model, of, run.population)
     length, begin, count = _times(run.model, interval, len(run.times)), [], []

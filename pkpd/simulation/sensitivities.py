@@ -25,6 +25,10 @@ Dosing = Callable[[Population], Schedule]
 class Sensitivity:
     """A simulation and the derivatives of its states: `slopes` is (patient, time, parameter, state).
 
+    S = dy/dp with dS/dt = (df/dy) S + df/dp, where dy/dt = f: forward sensitivity equations, solved beside y.
+    Of a variable g(y, p), dg/dp = (dg/dy) S + partial dg/dp, exact by the complex step. In units of y a unit
+    of p. Squire & Trapp, SIAM Rev 40:110 (1998), doi:10.1137/S003614459631241X.
+
     schedules  for each parameter, the events with their derivatives by it as imaginary parts
     """
 

@@ -42,12 +42,13 @@ MOST_STEPS = 200_000  # from one event to the next
 @dataclass(frozen=True, repr=False)
 class Simulation(Labelled):
     """Patients' states over time: `times` (patient, time) in the model's time unit, `states` (patient, time,
-    state).
+    state) in the compartments' units.
 
-    A patient that could not be solved is kept, its later states missing, and named in `failures`.
-    `places` (patient, time) is how many of a patient's events come before each output; all up to its time if
-    none. `crossed` (patient, crossing) is when each crossing was first met, infinite if it was not, missing
-    if a patient failed before.
+    dy/dt = flows into y - flows out of y, from y(begin) = start, with the schedule's events between
+    (`Schedule`). A patient that could not be solved is kept, its later states missing, and named in
+    `failures`. `places` (patient, time) is how many of a patient's events come before each output; all up to
+    its time if none. `crossed` (patient, crossing) is when each crossing was first met, infinite if it was
+    not, missing if a patient failed before.
     """
 
     model: Model

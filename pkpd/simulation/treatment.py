@@ -75,7 +75,7 @@ class Treatment(Labelled):
         bring the drug, of whichever course. Time runs from the start of the first to the end of the last. A
         cycle without the drug is taken to be as late as the last with it, or, before all with it, as the
         first: what is not given counts as planned in time and as missed in amount, and a wait before the
-        first dose counts for nothing.
+        first dose counts for nothing. Dose intensity: Hryniuk & Bush, J Clin Oncol 2:1281 (1984).
         """
         amount = prescribed(self.regimen, self.model, self.population)
         amount = amount * [len(d.days) for d in self.regimen.doses]

@@ -13,7 +13,9 @@ from pkpd.regimen.regimen import Regimen
 
 @dataclass(frozen=True)
 class Cycles:
-    """How many cycles patients receive: numbers and their shares; `start` is the share that starts at all."""
+    """How many cycles patients receive: P(number = numbers[k]) = weights[k]; `start` is the share that starts
+    at all.
+    """
 
     numbers: tuple[int, ...]
     weights: tuple[float, ...]
@@ -26,8 +28,8 @@ class Cycles:
 
 @dataclass(frozen=True)
 class Local:
-    """Ablation or radiotherapy of one lesion: the share of its viable volume that dies, on a day
-    between two.
+    """Ablation or radiotherapy of one lesion: viable volume V becomes (1 - dies) V and
+    dies V is dead tumour, on a day drawn evenly between two.
     """
 
     lesion: str

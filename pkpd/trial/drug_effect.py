@@ -36,8 +36,10 @@ _CLOSE = 0.005  # of the largest mean: a record holds while the mean of a span i
 
 @dataclass(frozen=True)
 class DrugEffect:
-    """Means of an input of the disease (kill rates: reference cycles a day) between `edges` (patient, edge),
-    in days.
+    """Means of an input of the disease between `edges` (patient, edge), in days.
+
+    input(t) = rates[i, k] for edges[i, k] <= t < edges[i, k + 1] of patient i, and 0 after the last edge;
+    rates (patient, edge - 1) are in the input's unit (kill rates: reference cycles a day).
 
     doses  when the drug is given (patient, dose), infinite for patients who have fewer
     """
@@ -63,8 +65,11 @@ class DrugEffect:
         return replace(self, edges=self.edges[which], rates=self.rates[which], doses=doses)
 
     def stopped(self, at: np.ndarray) -> DrugEffect:
-        """No dose after a time of each patient: what was given fades as the last planned dose does, from the
-        last one given.
+        """No dose after a time a of each patient: what was given fades as the last planned dose does, from
+        the last one given.
+
+        r(t) before a; r(t - g + f) from then on, with f the last planned dose and g the last one given by a;
+        nothing where none was given. at, days, (patient,)
         """
         assert self.doses is not None
         planned = np.where(np.isfinite(self.doses), self.doses, -np.inf)
@@ -130,7 +135,11 @@ def kill_rates(
     key: tuple[str, str, str],
     first: int = 0,
 ) -> DrugEffect:
-    """Solves a treatment system for cycles that start at `starts` (patient, cycle; days; inf = not given)."""
+    """Solves a treatment system for cycles that start at `starts` (patient, cycle; days; inf = not given).
+
+    The rate of a span from t1 to t2 is its exact mean, (E(t2) - E(t1)) / (t2 - t1), with E the effect given
+    so far (`effect.given`, reference cycles): reference cycles a day.
+    """
     population, schedule = laid_out(given, starts, covariates, key, first)
     edges = _edges(starts)
     total = simulate(given.model, population, schedule, edges, rtol=1e-4)["effect.given"]
@@ -155,9 +164,10 @@ def levels(
     """Solves a drug for courses that start at `starts` (course, cycle; days; inf = not given): its level,
     span by span.
 
-    A span's mean is by Gauss's two points: within 0.001 of an occupancy; within 0.005 on the day of a dose,
-    and 0.03 in the week in which an antibody that its target clears runs out. A record holds while the means
-    of spans are within 0.5 % (of the largest) of it.
+    A span's mean is by Gauss's two points, times (f(m - h) + f(m + h)) / 2 with m its middle and h its length
+    over 2 sqrt(3): within 0.001 of an occupancy; within 0.005 on the day of a dose, and 0.03 in the week in
+    which an antibody that its target clears runs out. A record holds while the means of spans are within
+    0.5 % (of the largest) of it.
     """
     model, day = given.model, float(units.ratio("day", given.model.time))
     population, schedule = laid_out(given, starts[None], covariates, key)

@@ -13,7 +13,9 @@ def missing(run: Simulation) -> np.ndarray:
 
 
 def first_time(when: np.ndarray, happened: np.ndarray) -> np.ndarray:
-    """The first visit time at which something happened, infinity if never; both (patient, visit)."""
+    """The first visit time at which something happened, (patient,), infinite if never; both (patient, visit),
+    days.
+    """
     if when.shape[1] == 0:
         return np.full(len(when), np.inf)
     return np.where(
@@ -32,8 +34,11 @@ def visit_grid(plan: tuple[tuple[float, float], ...], longest: float) -> np.ndar
 
 
 def death_by_hazard(times: np.ndarray, cumulative: np.ndarray, u: np.ndarray) -> np.ndarray:
-    """When a cumulative hazard (patient, time), linear between its times, reaches -log(u); infinite if it
-    does not.
+    """When a cumulative hazard H (patient, time), linear between its times, has risen by -ln u: days,
+    (patient,).
+
+    H(T) - H(t0) = -ln u with u uniform, so that P(T > t) = exp(-(H(t) - H(t0))) (inversion); infinite if H
+    does not rise so far. times, days, (patient, time); u (patient,), from 0 to 1
     """
     due = -np.log(u)[:, None]
     risen = cumulative - cumulative[:, :1]
@@ -55,6 +60,10 @@ def death_times(
 ) -> np.ndarray:
     """Death from background, from the operation (within 90 days), or after progression, whichever comes
     first.
+
+    min of -ln(u1) / h_background; progression - ln(u2) / h_after; and, of a resected patient with u3 < p,
+    operation + 90 u3 / p days, uniform over the 90. Hazards h in 1/day, p the chance of postoperative death;
+    times in days, all (patient,), infinite where it does not happen. The u are independent uniform draws.
     """
     background = -np.log(u["background"]) / np.maximum(rates["background"], 1e-30)
     after = progression - np.log(u["after progression"]) / np.maximum(rates["after_progression"], 1e-30)
@@ -65,5 +74,5 @@ def death_times(
 
 
 def censored(time: np.ndarray, follow_up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Time observed and whether the event was seen by the data cut."""
+    """Time observed, min(T, C), and whether the event was seen by the data cut, T <= C; days, (patient,)."""
     return np.minimum(time, follow_up), time <= follow_up

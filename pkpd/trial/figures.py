@@ -21,9 +21,10 @@ Arms = Mapping[str, Readout | Followed]
 def figure_values(trial: Trial, arms: Arms, figures: tuple[Figure, ...] | None = None) -> np.ndarray:
     """Each figure's value (figure,) or (figure, replicate) for readouts with a leading replicate axis.
 
-    Medians are in months (infinite if not reached), landmarks are shares, counts are scaled to the figure's n
-    (of a replicate, counted in as many of its patients). The duration of response is missing where no one
-    responded. Patients who could not be solved are left out.
+    Hazard ratios exp(b) of Cox's model against the control, medians and landmarks S(at) of Kaplan-Meier (see
+    survival); medians are in months of 365.25 / 12 days (infinite if not reached), landmarks are shares,
+    counts are n x mean (of a replicate, over as many of its patients). The duration of response is missing
+    where no one responded. Patients who could not be solved are left out; ContentError where none could be.
     """
     chosen = trial.figures if figures is None else figures
     arms = {k: a.evaluable() if a.failed.ndim == 1 else a for k, a in arms.items()}
@@ -73,7 +74,10 @@ def _happened(trial: Trial, figure: Figure, arm: Readout | Followed, endpoint: s
 
 
 def replicates(trial: Trial, arms: Arms, count: int, seed: int = 0) -> dict[str, Readout | Followed]:
-    """Trials of the trial's own size, resampled from large simulated arms; leading axis = trial."""
+    """Trials of the trial's own size, resampled from large simulated arms; leading axis = trial.
+
+    A bootstrap: each trial has n patients of each arm, drawn with replacement, independently from arm to arm.
+    """
     small = {}
     for name, whole in arms.items():
         readout = whole.evaluable()

@@ -61,7 +61,9 @@ class Figure:
     """One published figure. `value` is None where none was seen; a count's interval follows from k of n.
 
     `at` is a landmark's time in days, or how long disease is controlled in those counted. Medians are in
-    months (`unit`), the rest are pure numbers.
+    months (`unit`), the rest are pure numbers. A count's interval is the exact binomial's: P(X >= k) at its
+    low end and P(X <= k) at its high end are (1 - level) / 2. Clopper & Pearson, Biometrika 26:404 (1934),
+    doi:10.1093/biomet/26.4.404.
     """
 
     name: str

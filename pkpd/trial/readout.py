@@ -89,8 +89,16 @@ class Patients(Labelled):
 
 @dataclass(frozen=True, repr=False)
 class Readout(Patients):
-    """What a trial's database would hold of one arm, one entry a patient; times in days from
-    randomisation.
+    """What a trial's database would hold of one arm, one entry a patient; times in days from randomisation.
+
+    With progression P (by scans, recurrence, or an operation that fails, as the protocol says), death D and
+    data cut C: pfs_time = min(P, D, C), pfs_event = min(P, D) <= C; os_time = min(D, C), os_event = D <= C.
+
+    shrinkage  sum of targets at the operation over the baseline, less 1
+    operation  its day, planned; resected and started_after say who had it, and cycles after it
+    lesions    baseline diameters, mm, (patient, lesion), missing where there is none; largest is their
+               largest
+    vanished   (patient, lesion): lesions that the last scan before the operation no longer shows
     """
 
     arm: str
@@ -115,10 +123,13 @@ class Followed(Patients):
     """What a trial's database would hold of an arm followed by scans; times in days from the start of
     treatment.
 
+    With progression P (first scan that shows it, as confirmed), death D and data cut C: pfs_time =
+    min(P, D, C), pfs_event = min(P, D) <= C; os_time = min(D, C), os_event = D <= C.
+
     dor       time from the first scan that shows a response to progression or death; 0, censored, without one
     planned   the planned day of the first scan that progression or death comes before, infinite if there is
               none
-    change    the largest fall of the sum of targets before progression, as a share of the baseline (a rise is
+    change    the largest fall of the sum of targets before progression, min S(v) / S(0) - 1 (a rise is
               positive)
     cleared   whether less viable tumour is left at the operation than pathology sees
     """

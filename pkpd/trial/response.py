@@ -9,12 +9,17 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Criteria:
-    """Response criteria as numbers: targets, response and progression of the sum of diameters (or of their
-    products).
+    """Response criteria as numbers: targets, response and progression of the sum S of diameters (mm) or, in
+    two `dimensions`, of their products (mm^2).
 
-    `rise` is on the nadir; `least` is the absolute rise (mm) that progression needs as well. Where a new
-    lesion is not progression by itself, it is added to the sum. `confirms` is the time (days) after which a
-    second scan must show a response or progression again, 0 if one scan is enough.
+    Response at visit v: S(v) <= (1 - shrink) S(0). Progression: S(v) - N >= rise N and >= `least` (mm), N the
+    least S before v (nadir), or a new lesion; where a new lesion is not progression by itself, it is added to
+    the sum. Targets: the `per_organ` largest lesions of an organ, of at least `smallest` mm. `confirms` is
+    the time (days) after which a second scan must show a response or progression again, 0 if one scan is
+    enough.
+
+    Other than the papers: no ceiling on the targets of all organs together, no least duration of stable
+    disease, no lymph nodes. Papers and DOIs stand at `CRITERIA`.
     """
 
     smallest: float
@@ -28,7 +33,7 @@ class Criteria:
 
 
 CRITERIA = {
-    "RECIST 1.0": Criteria(10.0, 5, 0.30, 0.20, 0.0, True),  # Therasse 2000, J Natl Cancer Inst 92:205
+    "RECIST 1.0": Criteria(10.0, 5, 0.30, 0.20, 0.0, True),  # Therasse 2000, doi:10.1093/jnci/92.3.205
     "RECIST 1.1": Criteria(10.0, 2, 0.30, 0.20, 5.0, True),  # Eisenhauer 2009, doi:10.1016/j.ejca.2008.10.026
     "irRC": Criteria(
         smallest=5.0,
@@ -45,9 +50,11 @@ CONFIRMED = 28.0  # days after which RECIST 1.1 confirms a response, where a tri
 
 
 def target_sum(diameter: np.ndarray, baseline: np.ndarray, criteria: Criteria) -> np.ndarray:
-    """Sum of longest diameters, mm, of the largest targets at baseline.
+    """The sum of longest diameters (mm), or of products (mm^2), of the targets, (patient, visit).
 
-    diameter  as measured, mm, (patient, visit, lesion); baseline (patient, lesion)
+    S(v) = sum of d_j(v) over the `per_organ` lesions j with the largest baselines, of those with a baseline
+    of at least `smallest`. diameter  as measured, mm or mm^2, (patient, visit, lesion); baseline, mm,
+    (patient, lesion)
     """
     order = np.argsort(-baseline, axis=1)[:, : criteria.per_organ]
     chosen = np.take_along_axis(baseline, order, axis=1) >= criteria.smallest
@@ -56,8 +63,10 @@ def target_sum(diameter: np.ndarray, baseline: np.ndarray, criteria: Criteria) -
 
 
 def progressed(total: np.ndarray, criteria: Criteria) -> np.ndarray:
-    """Whether each visit shows progression against the nadir so far; total (patient, visit),
-    baseline first.
+    """Whether each visit shows progression against the nadir so far, (patient, visit).
+
+    S(v) - N >= rise N, >= least and > 0, with N = min of S(0) ... S(v - 1). total (patient, visit), baseline
+    first; a sum of zero is no progression.
     """
     nadir = np.minimum.accumulate(total, axis=1)
     before = np.concatenate([nadir[:, :1], nadir[:, :-1]], axis=1)
@@ -79,7 +88,12 @@ def again(shown: np.ndarray, made: np.ndarray, days: np.ndarray, wait: float) ->
 
 
 def standing(total: np.ndarray, visible: np.ndarray, criteria: Criteria) -> tuple[np.ndarray, np.ndarray]:
-    """Whether each visit shows a partial and a complete response against the baseline, (patient, visit)."""
+    """Whether each visit shows a partial (or better) and a complete response against the baseline,
+    (patient, visit).
+
+    Partial: S(v) <= (1 - shrink) S(0); complete: no lesion is seen. Neither at the baseline, nor without a
+    target (S(0) = 0). total (mm) and visible (a number), (patient, visit), baseline first
+    """
     baseline = total[:, :1]
     partial = (total <= (1 - criteria.shrink) * baseline + 1e-12) & (baseline > 0)
     complete = (visible == 0) & (baseline > 0)
@@ -90,7 +104,11 @@ def standing(total: np.ndarray, visible: np.ndarray, criteria: Criteria) -> tupl
 def best_response(
     total: np.ndarray, visible: np.ndarray, worse: np.ndarray, criteria: Criteria
 ) -> np.ndarray:
-    """Best overall response before progression: CR, PR, SD, PD or NE (no measurable target).
+    """Best overall response before progression, (patient,): CR, PR, SD, PD or NE (no measurable target).
+
+    The best of what `standing` says before the first progression; else PD where the first scan shows
+    progression, else SD, without a least duration of it. Unconfirmed (see `again`); NE too without a scan
+    after the baseline.
 
     total    sum of longest diameters, mm, (patient, visit), baseline first
     visible  lesions still seen at each visit, (patient, visit)

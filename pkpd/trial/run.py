@@ -42,7 +42,12 @@ def run_arm(prepared: Prepared, parameters: Parameters) -> Readout | Followed:
 
 
 def run_operated(prepared: Prepared, parameters: Parameters) -> Readout:
-    """The readout of one arm around an operation."""
+    """The readout of one arm around an operation.
+
+    Scans before it are read as `response` says; a patient without progression is resected unless a uniform
+    draw is below the chance of being unresectable; what is left or occult is followed by later scans, and the
+    first that shows it is the recurrence. ContentError where the disease lacks what an operation reads.
+    """
     trial, dates, n = prepared.trial, prepared.plan, prepared.n
     model = prepared.disease
     people = draw(model, parameters, n, *prepared.key, covariates=prepared.covariates)
@@ -216,8 +221,10 @@ def run_trial(
     seed: int = 0,
     tell: Tell = quiet,
 ) -> dict[str, Readout | Followed]:
-    """Every arm of a trial with `patients` virtual patients each, under one set of disease parameters.
+    """Every arm of a trial with `patients` virtual patients each, under one set of disease parameters:
+    readouts by the arm's name, times in days (equations: `Readout`, `Followed`).
 
+    link  the kill link, the trial's first if left out; ContentError for one that it has not
     tell  is told how many arms are done: (what, done, of)
     """
     found: dict[str, Readout | Followed] = {}

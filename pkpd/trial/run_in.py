@@ -16,7 +16,8 @@ _TUMOUR = "tumours/"
 def settled(model: Model, people: Population, lasts: float, rtol: float, strict: bool = False) -> Simulation:
     """The states of the first day, the one output: tumours as at the start, all else after `lasts` days.
 
-    A patient who fails is kept, its states missing; or, if strict, all is refused.
+    The system is solved from -lasts to 0 days; then the tumours' states are put back to their start values.
+    A patient who fails is kept, its states missing; or, if strict, all is refused (SimulationError).
     """
     run = simulate(
         model, people, None, (0.0,) if lasts == 0 else (-lasts, 0.0), begin=-lasts, rtol=rtol, strict=strict

@@ -14,7 +14,11 @@ from pkpd.trial.trial import Trial
 
 @dataclass(frozen=True)
 class Plan:
-    """Each patient's dates in days from randomisation; cycles not given start at infinity."""
+    """Each patient's dates in days from randomisation; cycles not given start at infinity.
+
+    before, after   when cycles start (patient, cycle)
+    operation, follow_up   the day of the operation, and of the data cut (patient,)
+    """
 
     before: np.ndarray
     operation: np.ndarray
@@ -32,7 +36,12 @@ def _starts(first: np.ndarray, number: np.ndarray, most: int, length: float) -> 
 
 
 def plan(trial: Trial, arm: Arm, regimen: Regimen | None, n: int, key: tuple[str, str, str]) -> Plan:
-    """Draws what the protocol leaves to chance: cycles received, dates, follow-up."""
+    """Draws what the protocol leaves to chance: cycles received, dates, follow-up; u are uniform draws.
+
+    Cycles start at first + k x cycle length, as many as drawn by the arm's weights. Operation: the last dose
+    before it + from + (to - from) u, days. Cycles after it: operation + the resumption's from + (to - from)
+    u, in the share that starts at all. Follow-up: shortest + (longest - shortest) u, as of even accrual.
+    """
 
     def u(quantity: str) -> np.ndarray:
         return uniform((*key, "protocol", quantity), n)
@@ -58,7 +67,9 @@ def removed(
     diameter: np.ndarray, scan: np.ndarray, search: np.ndarray, resected: np.ndarray, vanished: str
 ) -> np.ndarray:
     """Which lesions the operation takes, (patient, lesion), from thresholds of the scan and of the search at
-    operation.
+    operation, mm, (patient, lesion).
+
+    Taken: those of resected patients with diameter >= T: T the scan's, the lesser of both, or 0.
 
     vanished  lesions that the scan no longer shows: `left` in place, `searched` for and taken if found, or
               all `resected`

@@ -30,7 +30,10 @@ class Estimate:
 def kaplan_meier(time, event, at):
     """Return the right-continuous Kaplan-Meier survival at the times ``at``.
 
-    ``at`` is (k,), days; the result is (k,) or (replicates, k).
+    S(t) = product over event times t_i <= t of (1 - d_i / n_i): d_i events at t_i, n_i at risk just before.
+    ``at`` is (k,), days; the result is (k,) or (replicates, k). ValueError for times that are negative or not
+    finite, flags that are not 0 and 1, shapes that do not match.
+    Kaplan & Meier, J Am Stat Assoc 53:457 (1958), doi:10.1080/01621459.1958.10501452.
     """
     at = np.asarray(at, dtype=float)
     if at.ndim != 1 or np.isnan(at).any():
@@ -43,10 +46,12 @@ def kaplan_meier(time, event, at):
 
 
 def landmark(time, event, at, level=0.95):
-    """Return one trial's survival at the time ``at`` with its log-log Greenwood interval.
+    """Return one trial's survival at the time ``at`` (days) with its log-log Greenwood interval.
 
-    The interval is (1, 1) before the first event and nan once survival is zero, as in R survfit.
-    Kalbfleisch & Prentice, The Statistical Analysis of Failure Time Data (2002), section 1.4.
+    S(t)^exp(-+ z sqrt(V) / ln S(t)), V = sum over t_i <= t of d_i / (n_i (n_i - d_i)) (Greenwood's variance
+    of ln S), z the normal quantile at (1 + level) / 2. The interval is (1, 1) before the first event and nan
+    once survival is zero, as in R survfit. ValueError as in ``kaplan_meier``, and for a level not between 0
+    and 1. Kalbfleisch & Prentice, The Statistical Analysis of Failure Time Data (2002), section 1.4.
     """
     if np.ndim(at) != 0 or not at >= 0:
         raise ValueError(f"at must be one non-negative time in days, got {at}")
@@ -58,9 +63,10 @@ def landmark(time, event, at, level=0.95):
 def median(time, event):
     """Return the median survival time, inf where survival never comes down to one half.
 
-    The first time at which survival is below one half; where it is exactly one half for a while, the middle
-    of that while, as in R's survfit and SAS's LIFETEST, and its beginning if nothing follows. The median of
-    uncensored times is thus their ordinary median. Days, a float for one trial or (replicates,).
+    The first time t with S(t) < 1/2; where S is exactly one half for a while, the middle of that while, as in
+    R's survfit and SAS's LIFETEST, and its beginning if nothing follows. The median of uncensored times is
+    thus their ordinary median. Days, a float for one trial or (replicates,). ValueError as in
+    ``kaplan_meier``.
     """
     times, survival = _steps(*_checked(time, event))
     return _at_half(times, survival[..., 1:])
@@ -69,8 +75,9 @@ def median(time, event):
 def median_interval(time, event, level=0.95):
     """Return one trial's median with its Brookmeyer-Crowley interval on the log-log scale.
 
-    Days; an end is inf where the confidence band does not come down to one half.
-    Brookmeyer & Crowley, Biometrics 38:29 (1982).
+    Each end is the ``median`` of one end of the pointwise band of ``landmark`` in place of S. Days; an end is
+    inf where the band does not come down to one half. ValueError as in ``landmark``.
+    Brookmeyer & Crowley, Biometrics 38:29 (1982), doi:10.2307/2530286.
     """
     times, survival, variance = _greenwood(time, event)
     return Estimate(*(float(_at_half(times, x)) for x in _log_log_band(survival, variance, level)))
@@ -82,9 +89,10 @@ def curve(time, event):
 
 
 def rmst(time, event, until):
-    """Return the restricted mean survival time, the area under Kaplan-Meier from 0 to ``until``.
+    """Return the restricted mean survival time, the integral of S(t) from 0 to ``until``.
 
-    Days; the result is a float for one trial or (replicates,).
+    Days; the result is a float for one trial or (replicates,). Past the last follow-up S is held, so that the
+    area is not cut there. ValueError as in ``kaplan_meier``, and for an ``until`` that is not positive.
     """
     if np.ndim(until) != 0 or not 0 < until < np.inf:
         raise ValueError(f"until must be one positive, finite time in days, got {until}")
@@ -96,10 +104,15 @@ def rmst(time, event, until):
 def log_hazard_ratio(time, event, treated):
     """Return (log hazard ratio of treated to control, standard error) from a Cox model.
 
+    h(t | x) = h0(t) exp(b x), x = 1 for treated. b solves O = sum over events of p, with O the treated events
+    and p = a e^b / (a e^b + c); of the j-th of d tied events (j from 0), a = n1 - d1 j / d and
+    c = n0 - (d - d1) j / d (Efron's ties; n1, n0 at risk, d1 treated among d). Error 1 / sqrt(sum p (1 - p)).
     ``treated`` is bool, of time's shape or (n,); both results are floats or (replicates,).
     Where the likelihood has no maximum, as when one arm has no events, the log hazard ratio is
     -inf or inf and its error nan; where it is flat (no events, an empty arm) both are nan.
-    Efron's handling of ties, J Am Stat Assoc 72:557 (1977).
+    ValueError as in ``kaplan_meier``; ArithmeticError where the score equation does not converge.
+    Cox, J R Stat Soc B 34:187 (1972), doi:10.1111/j.2517-6161.1972.tb00899.x; Efron, J Am Stat Assoc 72:557
+    (1977), doi:10.1080/01621459.1977.10480613.
     """
     risk = _risk_sets(*_checked(time, event), treated)
     # The score falls from observed - fewest to observed - most as the log hazard ratio rises.
@@ -118,7 +131,9 @@ def log_hazard_ratio(time, event, treated):
 def log_rank_p(time, event, treated):
     """Return the two-sided p-value of one trial's log-rank test.
 
-    It is nan where the arms cannot be compared (no event while both are at risk).
+    p = erfc(|O - E| / sqrt(2 V)) over event times, with d events of n = n1 + n0 at risk: O treated events,
+    E = sum d n1 / n, V = sum d n1 n0 (n - d) / (n^2 (n - 1)). Nan where the arms cannot be compared (no event
+    while both are at risk). ValueError as in ``kaplan_meier``. Mantel, Cancer Chemother Rep 50:163 (1966).
     """
     risk = _risk_sets(*_checked(time, event, single=True), treated)
     at_risk = risk.treated + risk.control

@@ -37,6 +37,8 @@ class Link:
 class Therapy:
     """An input of the disease that a variable of a drug's model sets, multiplied; with the values that the
     drug is solved with.
+
+    input(t) = times x variable(t), brought to the input's unit; a share of a target stays from 0 to 1.
     """
 
     input: str
