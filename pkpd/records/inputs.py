@@ -11,7 +11,7 @@ from pkpd.errors import fail
 from pkpd.model.model import Model
 from pkpd.parameters.bounds import allowed, beyond, cannot, in_use
 from pkpd.parameters.covariates import REGISTER
-from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.parameters import Parameters, Value
 from pkpd.parameters.population import Population, draw, effect_of
 from pkpd.parameters.sets import bind, line_for
 from pkpd.records.rows import Rows
@@ -55,16 +55,9 @@ def row_inputs(
     }
     told = {n: v for n, v in given.items() if n not in model.inputs}
     _plausible(told, faults)
-    plain = bind(parameters, model)
-    effects = {v.name: v for v in plain.values if v.effect is not None}
-    plain = replace(plain, values=tuple(replace(v, effect=None) for v in plain.values))
-    if typical:
-        plain = replace(
-            plain,
-            correlations=(),
-            values=tuple(replace(v, spread=None, copies=None) for v in plain.values),
-            covariates=tuple(replace(c, spread=None) for c in plain.covariates),
-        )
+    bound = bind(parameters, model)
+    effects = {v.name: v for v in bound.values if v.effect is not None}
+    plain = _without_effects(bound, typical)
     people = draw(model, plain, len(rows.ids), seed, covariates={n: v[rows.first] for n, v in told.items()})
     inputs = people.inputs[rows.patient]
     features = {} if typical else {n: v[rows.patient] for n, v in people.covariates.items()}
@@ -72,21 +65,41 @@ def row_inputs(
     for column, name in enumerate(model.inputs):
         value = effects.get(line_for(name))
         if value is not None:
-            assert value.effect is not None
-            known = {**({n: np.array([v]) for n, v in value.effect.reference} if typical else {}), **features}
-            lack = [n for n, _ in value.effect.reference if n != "COPY" and n not in known]
-            if lack:
-                raise fail(
-                    table.where,
-                    f"{name} depends on {', '.join(lack)}, which neither the table nor the parameters give",
-                    f"add a column {lack[0]}, or put {lack[0]} under [covariates] of a parameter file",
-                )
-            inputs[:, column] *= effect_of(value, name, known)
+            inputs[:, column] *= _factor(value, name, features, typical, table.where)
         if name in given:
             inputs[:, column] = given[name]
     first = {n: v[rows.first] for n, v in features.items()}
     people = replace(people, inputs=inputs[rows.first], covariates={**people.covariates, **first})
     return people, inputs, features
+
+
+def _without_effects(bound: Parameters, typical: bool) -> Parameters:
+    """Parameters whose covariates change nothing; typical, without spread too."""
+    plain = replace(bound, values=tuple(replace(v, effect=None) for v in bound.values))
+    if not typical:
+        return plain
+    return replace(
+        plain,
+        correlations=(),
+        values=tuple(replace(v, spread=None, copies=None) for v in plain.values),
+        covariates=tuple(replace(c, spread=None) for c in plain.covariates),
+    )
+
+
+def _factor(
+    value: Value, name: str, features: dict[str, np.ndarray], typical: bool, where: str
+) -> np.ndarray:
+    """What covariates make of an input at each row; typical, one that is not given is at its reference."""
+    assert value.effect is not None
+    known = {**({n: np.array([v]) for n, v in value.effect.reference} if typical else {}), **features}
+    lack = [n for n, _ in value.effect.reference if n != "COPY" and n not in known]
+    if lack:
+        raise fail(
+            where,
+            f"{name} depends on {', '.join(lack)}, which neither the table nor the parameters give",
+            f"add a column {lack[0]}, or put {lack[0]} under [covariates] of a parameter file",
+        )
+    return effect_of(value, name, known)
 
 
 def _plausible(covariates: dict[str, np.ndarray], faults: Faults) -> None:
