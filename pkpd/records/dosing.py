@@ -12,7 +12,8 @@ from pkpd.model.model import Model
 from pkpd.records.clock import Dose
 from pkpd.records.rows import Rows
 from pkpd.records.table import Faults
-from pkpd.solve.steady import Repeated, overlap, own_part, steady_state
+from pkpd.solve.repeated import Repeated, overlap
+from pkpd.solve.steady import own_part, steady_state
 from pkpd.solve.steady_slope import steady_slopes
 
 _LONGEST = 10_000  # infusions of one steady state that may run at once
