@@ -102,7 +102,8 @@ def records_to_file(
     from pkpd.machine.tables import require_table, table_writer
     from pkpd.model.compose import load_model
     from pkpd.parameters.sets import load_parameters
-    from pkpd.records.read import read_records, simulate_records
+    from pkpd.records.reading import read_records
+    from pkpd.records.run import simulate_records
 
     if data is None:
         raise fail(way.own[0], "goes with --data only", "give the records: --data FILE, or leave it out")

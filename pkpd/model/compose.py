@@ -116,6 +116,7 @@ def build_model(file: ModelFile, swap: dict[str, str]) -> Model:
 
 
 def _instances(system: ModelFile, swap: dict[str, str]) -> list[Instance]:
+    """Every copy of every part."""
     issues: list[Issue] = []
     parts = {p.name: replace(p, use=swap.get(p.name, p.use)) for p in system.parts}
     for name in set(swap) - set(parts):
@@ -162,23 +163,9 @@ def _counted(parts: dict[str, Part], files: dict[str, ModelFile]) -> dict[str, P
 def _copies(
     system: ModelFile, part: Part, file: ModelFile, parts: dict[str, Part], issues: list[Issue]
 ) -> list[Instance]:
+    """The instances of one part: a chain, copies side by side, or one."""
     where = f"{system.where}: parts.{part.name}"
-    given, wanted = dict(part.joins), (*file.joins, *file.gathers)
-    for key in given:
-        if key not in wanted:
-            issues.append(
-                Issue(f"{where}.{key}", f"{part.use} joins no {key!r}", nearest(key, (*wanted, "n", "chain")))
-            )
-    for key in wanted:
-        if key not in given:
-            issues.append(
-                Issue(where, f"{part.use} joins {key!r}, which is not given", f'add {key} = "PART"')
-            )
-        elif given[key] not in parts:
-            issues.append(
-                Issue(f"{where}.{key}", f"there is no part {given[key]!r}", nearest(given[key], parts))
-            )
-    bound = {k: parts[v] for k, v in given.items() if v in parts}
+    bound = _bound(where, part, file, parts, issues)
     counts = {p.n for k, p in bound.items() if p.n > 1 and k in file.joins} | (
         {part.n} if part.n > 1 else set()
     )
@@ -196,8 +183,8 @@ def _copies(
         names = [f"{part.name}.{i + 1}" for i in range(part.chain)]
         following = [*names[1:], ""]
         return [
-            Instance(part.name, a, file, tuple((k, v.name) for k, v in bound.items()), b)
-            for a, b in zip(names, following, strict=True)
+            Instance(part.name, name, file, tuple((k, v.name) for k, v in bound.items()), after)
+            for name, after in zip(names, following, strict=True)
         ]
     return [
         Instance(
@@ -210,3 +197,25 @@ def _copies(
         )
         for i in range(n)
     ]
+
+
+def _bound(
+    where: str, part: Part, file: ModelFile, parts: dict[str, Part], issues: list[Issue]
+) -> dict[str, Part]:
+    """The part that each join of a part's file is bound to; each is given, and to a part that is there."""
+    given, wanted = dict(part.joins), (*file.joins, *file.gathers)
+    for key in given:
+        if key not in wanted:
+            issues.append(
+                Issue(f"{where}.{key}", f"{part.use} joins no {key!r}", nearest(key, (*wanted, "n", "chain")))
+            )
+    for key in wanted:
+        if key not in given:
+            issues.append(
+                Issue(where, f"{part.use} joins {key!r}, which is not given", f'add {key} = "PART"')
+            )
+        elif given[key] not in parts:
+            issues.append(
+                Issue(f"{where}.{key}", f"there is no part {given[key]!r}", nearest(given[key], parts))
+            )
+    return {k: parts[v] for k, v in given.items() if v in parts}

@@ -12,7 +12,7 @@ from pkpd.model import constants, dimensions, expression
 from pkpd.model.expression import Tree
 from pkpd.model.model import Compartment, Flow, Model, ModelFile, Parameter, Part, Variable
 
-_TALLEST, _LARGEST = 200, 20_000
+_TALLEST, _LARGEST = 200, 20_000  # variables that rest on each other; terms of one, written out
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ def _sum(names: list[str]) -> Tree:
 
 
 def flatten(system: ModelFile, instances: list[Instance], parts: tuple[Part, ...]) -> Model:
+    """One system of all instances; raises every issue at once."""
     groups: dict[str, list[Instance]] = {}
     for i in instances:
         groups.setdefault(i.part, []).append(i)
@@ -233,11 +234,8 @@ def _ordered(variables: list[Variable], where: str, issues: list[Issue]) -> list
             done[v.name] = v
             return
         if len(on_way) == _TALLEST:
-            issues.append(
-                Issue(
-                    f"{where}: variables", f"{v.name} is over {_TALLEST} variables deep", "write fewer steps"
-                )
-            )
+            deep = f"{v.name} is over {_TALLEST} variables deep"
+            issues.append(Issue(f"{where}: variables", deep, "write fewer steps"))
             done[v.name] = v
             return
         on_way.append(v.name)
@@ -247,13 +245,8 @@ def _ordered(variables: list[Variable], where: str, issues: list[Issue]) -> list
         on_way.pop()
         sizes[v.name] = expression.size(v.tree, sizes)
         if sizes[v.name] > _LARGEST:
-            issues.append(
-                Issue(
-                    f"{where}: variables",
-                    f"{v.name} is over {_LARGEST} terms long when written out",
-                    "write it with fewer repetitions",
-                )
-            )
+            long = f"{v.name} is over {_LARGEST} terms long when written out"
+            issues.append(Issue(f"{where}: variables", long, "write it with fewer repetitions"))
             sizes[v.name] = 1
         done.setdefault(v.name, v)
 

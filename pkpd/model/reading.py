@@ -2,121 +2,31 @@
 
 from __future__ import annotations
 
-import keyword
 import math
-import re
-from dataclasses import dataclass, field
 
-from pkpd.content.data_items import RESERVED
 from pkpd.content.library import check_keys, raise_issues, text
-from pkpd.content.units import ONE, parse_unit
-from pkpd.errors import ContentError, Issue, nearest
-from pkpd.model import constants, expression
-from pkpd.model.expression import Tree
+from pkpd.content.units import parse_unit
 from pkpd.model.model import Compartment, Dose, Flow, ModelFile, Parameter, Part, Variable
+from pkpd.model.names import check_names
+from pkpd.model.reader import NAME, Reader, is_name, shown
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
-_RESERVED = {*expression.FUNCTIONS, "next", "first", "last"}
-_COPIES = 64
+_COPIES = 64  # of a part
 _PART_KEYS = ("use", "n", "chain")
-
-
-def _is_name(name: str) -> bool:
-    return _NAME.fullmatch(name) is not None and name not in _RESERVED and not keyword.iskeyword(name)
-
-
-def _shown(value: object) -> str:
-    """A value as its author wrote it, unless it is a number too long to print."""
-    return "a very large number" if isinstance(value, int) and abs(value) > 10**300 else repr(value)
-
-
-@dataclass
-class _Reader:
-    """Collects every issue of one file while it is read."""
-
-    where: str
-    issues: list[Issue] = field(default_factory=list)
-
-    def add(self, place: str, what: str, remedy: str = "") -> None:
-        self.issues.append(Issue(f"{self.where}: {place}", what, remedy))
-
-    def tree(self, value: object, place: str) -> Tree:
-        try:
-            tree = expression.parse(value, f"{self.where}: {place}")
-            constants.check(tree, f"{self.where}: {place}")
-            return tree
-        except ContentError as error:
-            self.issues += error.issues
-            return ("num", 0)
-
-    def text(self, entry: dict, place: str) -> str:
-        return text(entry, "text", f"{self.where}: {place}", self.issues)
-
-    def unit(self, entry: dict, place: str) -> str:
-        if "unit" not in entry:
-            self.add(place, "has no unit", 'give unit = "…" ("1" for a pure number)')
-            return "1"
-        try:
-            parse_unit(entry["unit"], f"{self.where}: {place}.unit")
-        except ContentError as error:
-            self.issues += error.issues
-            return "1"
-        return entry["unit"]
-
-    def tables(self, data: dict, section: str, known: tuple[str, ...]) -> list[tuple[str, dict]]:
-        table = data.get(section, {})
-        found = []
-        if not isinstance(table, dict):
-            self.add(section, "is not a table")
-            return []
-        for name, entry in table.items():
-            if not _is_name(name):
-                self.add(
-                    f"{section}.{name}",
-                    "is not a name",
-                    "a letter, then letters, digits and _ (not a function, next, first or last)",
-                )
-            elif not isinstance(entry, dict):
-                self.add(f"{section}.{name}", f"{entry!r} is not a table", "write { unit = …, … }")
-            else:
-                check_keys(entry, known, f"{self.where}: {section}.{name}", self.issues)
-                found.append((name, entry))
-        return found
 
 
 def read_file(data: dict, name: str, where: str) -> ModelFile:
     """A model file from its TOML tables; raises every issue at once."""
-    reader = _Reader(where)
+    reader = Reader(where)
     sections = ("model", "parameters", "compartments", "variables", "flows", "parts")
     check_keys(data, sections, where, reader.issues)
-    head = data.get("model", {})
-    if not isinstance(head, dict):
-        reader.add("model", "is not a table")
-        head = {}
-    like = head["like"] if isinstance(head.get("like"), tuple) else ()
-    known = ("title", "reference", "time", "joins", "gathers", "text", *(("like",) if like else ()))
-    check_keys(head, known, f"{where}: model", reader.issues)
-    for key in ("title", "time"):
-        if not isinstance(head.get(key), str):
-            reader.add(f"model.{key}", "is missing", "every model gives a title and its time unit")
+    head = _head(reader, data)
     words = {key: text(head, key, f"{where}: model", reader.issues) for key in ("reference", "text")}
-    time = head.get("time") if isinstance(head.get("time"), str) else "day"
-    time = reader.unit({"unit": time}, "model.time")
-    if parse_unit(time).dims != parse_unit("day").dims and not any(
-        "model.time" in i.where for i in reader.issues
-    ):
-        reader.add("model.time", f"{time!r} is not a time", "write day or hour")
+    time = _time(reader, head)
     joins, gathers = _joins(reader, head, "joins"), _joins(reader, head, "gathers")
     for both in sorted(set(joins) & set(gathers)):
         reader.add("model.gathers", f"{both!r} is in joins too", "name it in one of the two")
     if "parts" in data:
-        if not isinstance(data["parts"], dict):
-            reader.add("parts", "is not a table")
-        if joins or gathers:
-            reader.add("model.joins", "a system joins nothing", "join its parts in [parts]")
-        for key in ("parameters", "compartments", "variables", "flows"):
-            if key in data:
-                reader.add(key, "a system holds parts only", "move it to a part's own file")
+        _check_system(reader, data, bool(joins or gathers))
     file = ModelFile(
         name=name,
         where=where,
@@ -131,24 +41,65 @@ def read_file(data: dict, name: str, where: str) -> ModelFile:
         variables=_variables(reader, data),
         flows=_flows(reader, data),
         parts=_parts(reader, data),
-        like=like,
+        like=_like(head),
     )
-    _names(reader, file)
+    check_names(reader, file)
     raise_issues(reader.issues)
     return file
 
 
-def _joins(reader: _Reader, head: dict, key: str) -> list[str]:
+def _head(reader: Reader, data: dict) -> dict:
+    """The table [model]."""
+    head = data.get("model", {})
+    if not isinstance(head, dict):
+        reader.add("model", "is not a table")
+        head = {}
+    known = ("title", "reference", "time", "joins", "gathers", "text", *(("like",) if _like(head) else ()))
+    check_keys(head, known, f"{reader.where}: model", reader.issues)
+    for key in ("title", "time"):
+        if not isinstance(head.get(key), str):
+            reader.add(f"model.{key}", "is missing", "every model gives a title and its time unit")
+    return head
+
+
+def _like(head: dict) -> tuple[str, ...]:
+    """The models whose lines are below the file's own, which compose has put there."""
+    return head["like"] if isinstance(head.get("like"), tuple) else ()
+
+
+def _time(reader: Reader, head: dict) -> str:
+    """The unit of time: day where none is said."""
+    time = head.get("time") if isinstance(head.get("time"), str) else "day"
+    time = reader.unit({"unit": time}, "model.time")
+    if parse_unit(time).dims != parse_unit("day").dims and not any(
+        "model.time" in i.where for i in reader.issues
+    ):
+        reader.add("model.time", f"{time!r} is not a time", "write day or hour")
+    return time
+
+
+def _check_system(reader: Reader, data: dict, joined: bool) -> None:
+    """A file of parts holds nothing else."""
+    if not isinstance(data["parts"], dict):
+        reader.add("parts", "is not a table")
+    if joined:
+        reader.add("model.joins", "a system joins nothing", "join its parts in [parts]")
+    for key in ("parameters", "compartments", "variables", "flows"):
+        if key in data:
+            reader.add(key, "a system holds parts only", "move it to a part's own file")
+
+
+def _joins(reader: Reader, head: dict, key: str) -> list[str]:
     names = head.get(key, [])
     if isinstance(names, list) and all(
-        isinstance(j, str) and _is_name(j) and j not in _PART_KEYS for j in names
+        isinstance(j, str) and is_name(j) and j not in _PART_KEYS for j in names
     ):
         return names
     reader.add(f"model.{key}", f"{names!r} is not a list of names", f'write {key} = ["drug", "tumour"]')
     return []
 
 
-def _parameters(reader: _Reader, data: dict) -> tuple[Parameter, ...]:
+def _parameters(reader: Reader, data: dict) -> tuple[Parameter, ...]:
     rows = []
     shares = _shares(data)
     for name, entry in reader.tables(data, "parameters", ("unit", "text", "low", "high")):
@@ -174,7 +125,7 @@ def _shares(data: dict) -> set[str]:
     return {p for f in forms if isinstance(f, dict) for p in f.values() if isinstance(p, str)}
 
 
-def _bounds(reader: _Reader, entry: dict, place: str, most: float) -> tuple[float, float]:
+def _bounds(reader: Reader, entry: dict, place: str, most: float) -> tuple[float, float]:
     """The least and the most that a parameter can be: 0 and `most` unless it says otherwise."""
     for key in ("low", "high"):
         value = entry.get(key, 0)
@@ -185,7 +136,7 @@ def _bounds(reader: _Reader, entry: dict, place: str, most: float) -> tuple[floa
         ):
             reader.add(
                 f"{place}.{key}",
-                f"{_shown(value)} is not a number",
+                f"{shown(value)} is not a number",
                 f"write {key} = NUMBER, in the parameter's unit; {'-inf' if key == 'low' else 'inf'} for "
                 f"none",
             )
@@ -198,7 +149,7 @@ def _bounds(reader: _Reader, entry: dict, place: str, most: float) -> tuple[floa
     return 0.0, most
 
 
-def _compartments(reader: _Reader, data: dict) -> tuple[Compartment, ...]:
+def _compartments(reader: Reader, data: dict) -> tuple[Compartment, ...]:
     rows = []
     for name, entry in reader.tables(data, "compartments", ("unit", "text", "dose", "start", "scale")):
         place = f"compartments.{name}"
@@ -208,7 +159,7 @@ def _compartments(reader: _Reader, data: dict) -> tuple[Compartment, ...]:
         if scale is not None and (
             not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < 1e30
         ):
-            reader.add(f"{place}.scale", f"{_shown(scale)} is not a positive number")
+            reader.add(f"{place}.scale", f"{shown(scale)} is not a positive number")
             scale = None
         dose = _dose(reader, entry.get("dose", False), f"{place}.dose")
         unit, note = reader.unit(entry, place), reader.text(entry, place)
@@ -216,7 +167,7 @@ def _compartments(reader: _Reader, data: dict) -> tuple[Compartment, ...]:
     return tuple(rows)
 
 
-def _dose(reader: _Reader, entry: object, place: str) -> Dose | None:
+def _dose(reader: Reader, entry: object, place: str) -> Dose | None:
     if entry in (True, False):
         return Dose() if entry else None
     if not isinstance(entry, dict):
@@ -236,14 +187,14 @@ def _dose(reader: _Reader, entry: object, place: str) -> Dose | None:
     return Dose(**words, forms=tuple((str(k), str(v)) for k, v in forms.items()))
 
 
-def _lower(reader: _Reader, place: str, name: str) -> None:
+def _lower(reader: Reader, place: str, name: str) -> None:
     if name == name.upper():
         reader.add(
             place, "a computed name has a lower-case letter; capitals are inputs", f"write {name.lower()}"
         )
 
 
-def _variables(reader: _Reader, data: dict) -> tuple[Variable, ...]:
+def _variables(reader: Reader, data: dict) -> tuple[Variable, ...]:
     rows = []
     for name, entry in reader.tables(data, "variables", ("unit", "is", "text")):
         place = f"variables.{name}"
@@ -255,7 +206,7 @@ def _variables(reader: _Reader, data: dict) -> tuple[Variable, ...]:
     return tuple(rows)
 
 
-def _flows(reader: _Reader, data: dict) -> tuple[Flow, ...]:
+def _flows(reader: Reader, data: dict) -> tuple[Flow, ...]:
     rows = []
     for name, entry in reader.tables(data, "flows", ("from", "to", "rate", "text")):
         place = f"flows.{name}"
@@ -272,12 +223,12 @@ def _flows(reader: _Reader, data: dict) -> tuple[Flow, ...]:
     return tuple(rows)
 
 
-def _parts(reader: _Reader, data: dict) -> tuple[Part, ...]:
+def _parts(reader: Reader, data: dict) -> tuple[Part, ...]:
     table = data.get("parts", {})
     rows = []
     for name, entry in table.items() if isinstance(table, dict) else ():
         place = f"parts.{name}"
-        if not _NAME.fullmatch(name) or not isinstance(entry, dict) or not isinstance(entry.get("use"), str):
+        if not NAME.fullmatch(name) or not isinstance(entry, dict) or not isinstance(entry.get("use"), str):
             reader.add(place, "is not a part", 'write name = { use = "folder/model" }')
             continue
         if name == name.upper():
@@ -286,7 +237,7 @@ def _parts(reader: _Reader, data: dict) -> tuple[Part, ...]:
         for key in ("n", "chain"):
             value = entry.get(key, 1)
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= _COPIES:
-                reader.add(f"{place}.{key}", f"{_shown(value)} is not a whole number from 1 to {_COPIES}")
+                reader.add(f"{place}.{key}", f"{shown(value)} is not a whole number from 1 to {_COPIES}")
                 value = 1
             count[key] = value
         if min(count.values()) > 1:
@@ -294,57 +245,3 @@ def _parts(reader: _Reader, data: dict) -> tuple[Part, ...]:
         joins = tuple((k, str(v)) for k, v in entry.items() if k not in _PART_KEYS)
         rows.append(Part(name, entry["use"], joins, **count))
     return tuple(rows)
-
-
-def _names(reader: _Reader, file: ModelFile) -> None:
-    """Each name is declared once, and what doses and starts refer to is a parameter."""
-    seen: dict[str, str] = {}
-    for section, rows in (
-        ("parameters", file.parameters),
-        ("compartments", file.compartments),
-        ("variables", file.variables),
-    ):
-        for row in rows:
-            if row.name in seen:
-                reader.add(
-                    f"{section}.{row.name}", f"is declared in [{seen[row.name]}] too", "rename one of the two"
-                )
-            seen[row.name] = section
-    inputs = [p.name for p in file.parameters]
-    for name in inputs if any(c.dose is not None for c in file.compartments) else ():
-        if name in RESERVED:
-            reader.add(
-                f"parameters.{name}",
-                "is a data item of dosing records, whose column would set it",
-                f"rename it, as in {name}_0 (docs/how/dosing.md lists the data items)",
-            )
-    for c in file.compartments:
-        wanted = {(n, "dose") for n in (c.dose.names() if c.dose else ())}
-        wanted |= {(n, "start") for n in expression.names_in(c.start)}
-        for name, key in sorted(wanted):
-            if name not in inputs:
-                reader.add(
-                    f"compartments.{c.name}.{key}", f"{name!r} is not a parameter", nearest(name, inputs)
-                )
-        if c.dose is not None:
-            _dose_units(reader, c, {p.name: p.unit for p in file.parameters}, file.time)
-
-
-def _dose_units(reader: _Reader, c: Compartment, units: dict[str, str], time: str) -> None:
-    """What a dose names is a time, a fraction, or an amount a time."""
-    assert c.dose is not None
-    amount, day = parse_unit(c.unit), parse_unit("day")
-    wanted = [
-        (c.dose.lag, day, "a time"),
-        (c.dose.duration, day, "a time"),
-        (c.dose.bioavailability, ONE, "a pure number"),
-        (c.dose.rate, amount / day, f"{c.unit}/{time}"),
-        *((p, ONE, "a pure number") for _, p in c.dose.forms),
-    ]
-    for name, unit, shown in wanted:
-        if name in units and parse_unit(units[name]).dims != unit.dims:
-            reader.add(
-                f"compartments.{c.name}.dose",
-                f"{name!r} is in {units[name]}, but must be {shown}",
-                "mend its unit, or name another parameter",
-            )

@@ -162,7 +162,7 @@ def _covariates(
             features[name] = told[name]
         else:
             features[name] = _feature(parameters, own[name], features, scores, n, first)
-    _require_plausible(parameters, features, first)
+    _require_plausible(parameters, features, first, mean=True)
     return features
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
+import numpy as np
+
 from pkpd.content.fields import SOURCED, Field, Text, is_number
 from pkpd.content.library import check_keys
 from pkpd.errors import Issue, nearest
@@ -119,6 +121,19 @@ def check_covariate(c: Value, register: _Register, where: str, issues: list[Issu
         issues.append(Issue(f"{place}.unit", what, "use the register's unit"))
     elif wrong := known.amiss(c.value, mean=c.spread is not None):
         issues.append(Issue(place, f"is {wrong}", "mend the value"))
+    elif known.levels and not _keeps_levels(c, known):
+        remedy = "a bernoulli or categorical spread of them, and no effect"
+        issues.append(Issue(place, f"is not always one of its levels, {known.plausible}", remedy))
+
+
+def _keeps_levels(c: Value, known: Covariate) -> bool:
+    """Whether every draw of a covariate is one of its levels."""
+    drawn = () if c.spread is None else c.spread.values
+    if c.spread is not None and c.spread.law == "bernoulli":
+        drawn = (0.0, 1.0)
+    return (
+        c.effect is None and (c.spread is None or bool(drawn)) and bool(np.all(known.fits(np.array(drawn))))
+    )
 
 
 def order_issues(p: Parameters) -> list[Issue]:

@@ -1,4 +1,4 @@
-"""Virtual patients: keyed draws, so that order, chunking and worker count change nothing."""
+"""Virtual patients of a model: their inputs and covariates."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from pkpd.content.library import raise_issues
 from pkpd.errors import Issue, nearest
-from pkpd.parameters.covariates import REGISTER
 from pkpd.records.records import Records
 from pkpd.records.sheet import MISSING
 from pkpd.records.table import number
@@ -32,7 +31,7 @@ def carried(records: Records, names: Iterable[str]) -> dict[str, Column]:
         elif name in inputs:
             found[name] = (records.inputs[:, model.inputs.index(name)], model.unit(name))
         elif name in records.covariates:
-            found[name] = (records.covariates[name], REGISTER[name].unit)
+            found[name] = (records.covariates[name], records.population.register[name].unit)
         elif named[1:]:
             where = " and ".join(f"column {i + 1}" for i in named)
             issues.append(Issue(f"carry: {name}", f"is {where} of the table", "rename one of them"))

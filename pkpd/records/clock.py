@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from pkpd.regimen.schedule import ADD, ASSIGN, RATE
-from pkpd.solve.steady import NEAR
+from pkpd.solve.repeated import NEAR
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +11,9 @@ from pkpd.errors import fail
 from pkpd.model.model import Model
 from pkpd.parameters.bind import bind, line_for
 from pkpd.parameters.bounds import allowed, beyond, cannot, in_use
-from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.covariates import Covariate
 from pkpd.parameters.draw import draw, effect_of
-from pkpd.parameters.parameters import Parameters
+from pkpd.parameters.parameters import Parameters, Value
 from pkpd.parameters.population import Population
 from pkpd.records.rows import Rows
 from pkpd.records.table import Faults, Table
@@ -50,22 +50,15 @@ def row_inputs(
     before it, or, backward, the next one's.
     """
     given = {
-        n: _carried(table, n, rows, backward, faults)
+        n: _carried(table, n, rows, backward, faults, parameters.register)
         for n in table.cells
-        if n in model.inputs or n in REGISTER
+        if n in model.inputs or n in parameters.register
     }
     told = {n: v for n, v in given.items() if n not in model.inputs}
-    _plausible(told, faults)
-    plain = bind(parameters, model)
-    effects = {v.name: v for v in plain.values if v.effect is not None}
-    plain = replace(plain, values=tuple(replace(v, effect=None) for v in plain.values))
-    if typical:
-        plain = replace(
-            plain,
-            correlations=(),
-            values=tuple(replace(v, spread=None, copies=None) for v in plain.values),
-            covariates=tuple(replace(c, spread=None) for c in plain.covariates),
-        )
+    _check_plausible(told, parameters.register, faults)
+    bound = bind(parameters, model)
+    effects = {v.name: v for v in bound.values if v.effect is not None}
+    plain = _without_effects(bound, typical)
     people = draw(model, plain, len(rows.ids), seed, covariates={n: v[rows.first] for n, v in told.items()})
     inputs = people.inputs[rows.patient]
     features = {} if typical else {n: v[rows.patient] for n, v in people.covariates.items()}
@@ -73,16 +66,7 @@ def row_inputs(
     for column, name in enumerate(model.inputs):
         value = effects.get(line_for(name))
         if value is not None:
-            assert value.effect is not None
-            known = {**({n: np.array([v]) for n, v in value.effect.reference} if typical else {}), **features}
-            lack = [n for n, _ in value.effect.reference if n != "COPY" and n not in known]
-            if lack:
-                raise fail(
-                    table.where,
-                    f"{name} depends on {', '.join(lack)}, which neither the table nor the parameters give",
-                    f"add a column {lack[0]}, or put {lack[0]} under [covariates] of a parameter file",
-                )
-            inputs[:, column] *= effect_of(value, name, known)
+            inputs[:, column] *= _factor(value, name, features, typical, table.where)
         if name in given:
             inputs[:, column] = given[name]
     first = {n: v[rows.first] for n, v in features.items()}
@@ -90,13 +74,44 @@ def row_inputs(
     return people, inputs, features
 
 
-def _plausible(covariates: dict[str, np.ndarray], faults: Faults) -> None:
+def _without_effects(bound: Parameters, typical: bool) -> Parameters:
+    """Parameters whose covariates change nothing; typical, without spread too."""
+    plain = replace(bound, values=tuple(replace(v, effect=None) for v in bound.values))
+    if not typical:
+        return plain
+    return replace(
+        plain,
+        correlations=(),
+        values=tuple(replace(v, spread=None, copies=None) for v in plain.values),
+        covariates=tuple(replace(c, spread=None) for c in plain.covariates),
+    )
+
+
+def _factor(
+    value: Value, name: str, features: dict[str, np.ndarray], typical: bool, where: str
+) -> np.ndarray:
+    """What covariates make of an input at each row; typical, one that is not given is at its reference."""
+    assert value.effect is not None
+    known = {**({n: np.array([v]) for n, v in value.effect.reference} if typical else {}), **features}
+    lack = [n for n, _ in value.effect.reference if n != "COPY" and n not in known]
+    if lack:
+        raise fail(
+            where,
+            f"{name} depends on {', '.join(lack)}, which neither the table nor the parameters give",
+            f"add a column {lack[0]}, or put {lack[0]} under [covariates] of a parameter file",
+        )
+    return effect_of(value, name, known)
+
+
+def _check_plausible(
+    covariates: dict[str, np.ndarray], register: Mapping[str, Covariate], faults: Faults
+) -> None:
     for name, values in covariates.items():
-        c = REGISTER[name]
+        c = register[name]
         faults.add(
-            np.flatnonzero(~((values >= c.low) & (values <= c.high))),
+            np.flatnonzero(~c.fits(values)),
             name,
-            lambda r, v=values, c=c: f"{v[r]:g} {c.unit} is not plausible ({c.low:g} to {c.high:g})",
+            lambda r, v=values, c=c: f"{v[r]:g} {c.unit} is not plausible ({c.plausible})",
             f"give {c.text} in {c.unit}, or rename the column",
         )
     faults.raise_all()
@@ -115,7 +130,9 @@ def check_inputs(model: Model, inputs: np.ndarray, faults: Faults) -> None:
     faults.raise_all()
 
 
-def _carried(table: Table, name: str, rows: Rows, backward: bool, faults: Faults) -> np.ndarray:
+def _carried(
+    table: Table, name: str, rows: Rows, backward: bool, faults: Faults, register: Mapping[str, Covariate]
+) -> np.ndarray:
     """A column whose missing values are those of the patient's row before; backward, of the next row."""
     values = table.numbers(name, faults, np.nan)
     index, there = np.arange(len(values)), ~np.isnan(values)
@@ -132,4 +149,4 @@ def _carried(table: Table, name: str, rows: Rows, backward: bool, faults: Faults
         else ("is missing on the patient's first row", "give it there; later rows carry it on")
     )
     faults.add(missing[missing == first[missing]], name, what, remedy)
-    return np.where(known < first, REGISTER[name].low if name in REGISTER else 0.0, values[known])
+    return np.where(known < first, register[name].low if name in register else 0.0, values[known])

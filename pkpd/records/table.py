@@ -11,7 +11,6 @@ from pkpd.content.data_items import DATES, REFUSED, RESERVED, WORDS
 from pkpd.content.library import raise_issues
 from pkpd.errors import Issue
 from pkpd.model.model import Model
-from pkpd.parameters.covariates import REGISTER
 from pkpd.records.sheet import MISSING, SHOWN, Sheet
 
 
@@ -97,70 +96,77 @@ def shown(cell: str) -> str:
     return repr(cell if len(cell) <= 60 else cell[:57] + "…")
 
 
-def sort_columns(sheet: Sheet, model: Model, read: Collection[str]) -> Table:
-    """Which column holds what; `read` are the covariates that effects read. The others are told."""
+def sort_columns(sheet: Sheet, model: Model, read: Collection[str], register: Collection[str]) -> Table:
+    """Which column holds what; `read` are the covariates of the register that effects read. The others are
+    told.
+    """
     known = (*model.inputs, *(n for n in read if n not in model.inputs))
     meant: dict[str, int] = {}
     unread, ignored, issues = [], [], []
     for i, name in enumerate(sheet.names):
-        item = name.upper() in RESERVED
-        key = name.upper() if item else name
-        if item and key in model.inputs:
-            issues.append(
-                Issue(
-                    f"{sheet.where}: {name}",
-                    f"is a data item of records and a parameter of {model.name}",
-                    "rename the parameter in the model",
-                )
-            )
-        elif key not in (*WORDS, *DATES, *REFUSED, *known):
-            if name.upper() == "C" and set(sheet.column(i)) <= {*MISSING, "0"}:
-                continue  # the flag of rows that are left out, which is read already
-            (unread if name in REGISTER else ignored).append(name or f"column {i + 1}")
-            near = [n for n in known if n.upper() == name.upper() or n.rpartition(".")[2] == name]
-            if near and near[0] not in sheet.names:
-                issues.append(
-                    Issue(
-                        f"{sheet.where}: {name}",
-                        f"is nothing that {model.name} knows, but {near[0]} is",
-                        "write inputs and covariates as the model does, or rename the column",
-                    )
-                )
-        elif key in model.inputs and key in read:
-            issues.append(
-                Issue(
-                    f"{sheet.where}: {name}",
-                    f"is a parameter of {model.name} and a covariate that an effect reads",
-                    "rename the parameter in the model",
-                )
-            )
-        elif key in meant:
-            issues.append(
-                Issue(
-                    f"{sheet.where}: {name}",
-                    f"is column {meant[key] + 1} and column {i + 1}",
-                    "keep one of the two",
-                )
-            )
+        key = name.upper() if name.upper() in RESERVED else name
+        if key in (*WORDS, *DATES, *REFUSED, *known):
+            wrong = _ambiguous(key, i, meant, model, read)
+            if not wrong:
+                meant[key] = i
+        elif name.upper() == "C" and set(sheet.column(i)) <= {*MISSING, "0"}:
+            continue  # the flag of rows that are left out, which is read already
         else:
-            meant[key] = i
-    issues += [
-        Issue(f"{sheet.where}: {word}", "is a second column of dates", "keep one: " + ", ".join(DATES))
-        for word in [w for w in meant if w in DATES][1:]
-    ]
-    issues += [
-        Issue(
-            sheet.where,
-            f"has no column {word}",
-            "a table of records needs ID and TIME; columns are separated by commas",
-        )
-        for word in ("ID", "TIME")
-        if word not in meant
-    ]
-    raise_issues(issues)
+            (unread if name in register else ignored).append(name or f"column {i + 1}")
+            wrong = _misspelt(name, known, sheet, model)
+        if wrong:
+            issues.append(Issue(f"{sheet.where}: {name}", *wrong))
+    raise_issues([*issues, *_dates_and_keys(sheet.where, meant)])
     told = [
         *sheet.notices,
         *([f"columns left aside: {', '.join(ignored)}"] if ignored else []),
         *([f"covariates left aside, as nothing depends on them: {', '.join(unread)}"] if unread else []),
     ]
     return Table(sheet, {key: sheet.column(i) for key, i in meant.items()}, tuple(told))
+
+
+def _ambiguous(
+    key: str, index: int, meant: dict[str, int], model: Model, read: Collection[str]
+) -> tuple[str, str] | None:
+    """What else a column may mean, or which other means the same; and the remedy."""
+    if key in RESERVED and key in model.inputs:
+        return (
+            f"is a data item of records and a parameter of {model.name}",
+            "rename the parameter in the model",
+        )
+    if key in model.inputs and key in read:
+        return (
+            f"is a parameter of {model.name} and a covariate that an effect reads",
+            "rename the parameter in the model",
+        )
+    if key in meant:
+        return f"is column {meant[key] + 1} and column {index + 1}", "keep one of the two"
+    return None
+
+
+def _misspelt(name: str, known: tuple[str, ...], sheet: Sheet, model: Model) -> tuple[str, str] | None:
+    """Which name of the model is meant by one that is nothing; and the remedy."""
+    near = [n for n in known if n.upper() == name.upper() or n.rpartition(".")[2] == name]
+    if near and near[0] not in sheet.names:
+        return (
+            f"is nothing that {model.name} knows, but {near[0]} is",
+            "write inputs and covariates as the model does, or rename the column",
+        )
+    return None
+
+
+def _dates_and_keys(where: str, meant: dict[str, int]) -> list[Issue]:
+    """A second column of dates, and no column of patients or of times."""
+    second = [
+        Issue(f"{where}: {word}", "is a second column of dates", "keep one: " + ", ".join(DATES))
+        for word in [w for w in meant if w in DATES][1:]
+    ]
+    return second + [
+        Issue(
+            where,
+            f"has no column {word}",
+            "a table of records needs ID and TIME; columns are separated by commas",
+        )
+        for word in ("ID", "TIME")
+        if word not in meant
+    ]

@@ -53,22 +53,50 @@ class Watch:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """Some patients, in plain arrays: what an executor elsewhere receives."""
+class _Patients:
+    """Some patients, in plain arrays (see solve_population)."""
 
-    program: Program
-    watch: Watch
-    watcher: Program | None
     start: np.ndarray
     inputs: np.ndarray
     begin: np.ndarray
     schedule: Schedule
     outs: np.ndarray
     places: np.ndarray
+    into: np.ndarray | None = None  # where their states go, if the memory is shared
+
+    def cut(self, piece: slice) -> _Patients:
+        """Patients that stand side by side."""
+        s = self.schedule
+        rows = slice(s.offsets[piece.start], s.offsets[piece.stop])
+        own = Schedule(
+            s.offsets[piece.start : piece.stop + 1] - rows.start,
+            s.time[rows],
+            s.kind[rows],
+            s.index[rows],
+            s.value[rows],
+        )
+        return _Patients(
+            start=self.start[piece],
+            inputs=self.inputs[piece],
+            begin=self.begin[piece],
+            schedule=own,
+            outs=self.outs[piece],
+            places=self.places[piece],
+            into=None if self.into is None else self.into[piece],
+        )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What solves some patients, and the patients: what an executor elsewhere receives."""
+
+    program: Program
+    patients: _Patients
     rtol: float
     atol: Tolerance
     most: int
-    into: np.ndarray | None = None  # where its states go, if the memory is shared
+    watch: Watch = field(default_factory=Watch)
+    watcher: Program | None = None
 
 
 def solve_population(
@@ -95,28 +123,53 @@ def solve_population(
     columns  inputs by which derivatives are followed: states, inputs and events are then as solve/gradient
              lays them out
     """
-    n, watch = len(start), watch or Watch()
-    outs, begins = np.broadcast_to(times, (n, times.shape[1])), np.broadcast_to(begin, (n,))
-    places = np.broadcast_to(np.diff(schedule.offsets)[:, None], outs.shape) if places is None else places
+    watch, program = watch or Watch(), kernels(model, columns)
+    patients = _patients(start, inputs, schedule, times, begin, places)
+    if is_here(executor):  # each thread writes where the result lies: none waits for a copy
+        patients = replace(patients, into=np.empty((*patients.outs.shape, program.states)))
     whole = _Job(
-        program=kernels(model, columns),
-        watch=watch,
-        watcher=watcher(model, watch.names) if watch.names else None,
-        start=start,
-        inputs=inputs,
-        begin=begins,
-        schedule=schedule,
-        outs=outs,
-        places=places,
+        program=program,
+        patients=patients,
         rtol=rtol,
         atol=atol or tolerances(model, rtol),
         most=most_steps,
+        watch=watch,
+        watcher=watcher(model, watch.names) if watch.names else None,
     )
-    if is_here(executor):  # each thread writes where the result lies: none waits for a copy
-        whole = replace(whole, into=np.empty((*outs.shape, whole.program.states)))
-    pieces = [_cut(whole, p) for p in _pieces(n)]
+    return _solved(whole, executor, done)
+
+
+def _patients(
+    start: np.ndarray,
+    inputs: np.ndarray,
+    schedule: Schedule,
+    times: np.ndarray,
+    begin: np.ndarray,
+    places: np.ndarray | None,
+) -> _Patients:
+    """All patients, with times and begins of their own."""
+    n = len(start)
+    outs = np.broadcast_to(times, (n, times.shape[1]))
+    if places is None:
+        places = np.broadcast_to(np.diff(schedule.offsets)[:, None], outs.shape)
+    return _Patients(
+        start=start,
+        inputs=inputs,
+        begin=np.broadcast_to(begin, (n,)),
+        schedule=schedule,
+        outs=outs,
+        places=places,
+    )
+
+
+def _solved(whole: _Job, executor: Executor | None, done: Callable[[int, int], object]) -> Solved:
+    """Solves patients piece by piece, wherever the executor runs them."""
+    everyone = whole.patients
+    pieces = [replace(whole, patients=everyone.cut(p)) for p in _pieces(len(everyone.start))]
     states, *rest = zip(*run_all(solve_chunk, pieces, executor, done), strict=True)
-    return Solved(np.concatenate(states) if whole.into is None else whole.into, *map(np.concatenate, rest))
+    return Solved(
+        np.concatenate(states) if everyone.into is None else everyone.into, *map(np.concatenate, rest)
+    )
 
 
 def _pieces(n: int) -> list[slice]:
@@ -128,41 +181,19 @@ def _pieces(n: int) -> list[slice]:
     return [slice(n * k // count, n * (k + 1) // count) for k in range(count)]
 
 
-def _cut(job: _Job, piece: slice) -> _Job:
-    """The job of some of the patients."""
-    s = job.schedule
-    rows = slice(s.offsets[piece.start], s.offsets[piece.stop])
-    own = Schedule(
-        s.offsets[piece.start : piece.stop + 1] - rows.start,
-        s.time[rows],
-        s.kind[rows],
-        s.index[rows],
-        s.value[rows],
-    )
-    return replace(
-        job,
-        start=job.start[piece],
-        inputs=job.inputs[piece],
-        begin=job.begin[piece],
-        schedule=own,
-        outs=job.outs[piece],
-        places=job.places[piece],
-        into=None if job.into is None else job.into[piece],
-    )
-
-
 def solve_chunk(job: _Job) -> Solved:
     """Solves a job's patients in lanes."""
-    n = len(job.start)
+    own = job.patients
+    n = len(own.start)
     done: np.ndarray = np.zeros((n, 2))
-    states: np.ndarray = np.empty((*job.outs.shape, job.program.states)) if job.into is None else job.into
+    states: np.ndarray = np.empty((*own.outs.shape, job.program.states)) if own.into is None else own.into
     crossed = np.full((n, len(job.watch.names)), np.inf)
     w, m = _work(job)
     c = np.zeros((8, LANES), dtype=np.int64)
     c[0], c[4] = -1, 1  # every lane is free, and due
-    x, offsets, when, what = _lists(job)
+    x, offsets, when, what = _lists(own)
     deeds = np.array(job.watch.deeds, dtype=float)
-    base, outs = len(job.program.model.compartments), np.array(job.outs, dtype=float, order="C")
+    base, outs = len(job.program.model.compartments), np.array(own.outs, dtype=float, order="C")
     around = np.ones((n, base))
     if np.isnan(job.atol.fixed).any():
         stated = scales(job.program.model)
@@ -177,7 +208,7 @@ def solve_chunk(job: _Job) -> Solved:
         when,
         what,
         outs,
-        np.array(job.places, dtype=np.int64, order="C"),
+        np.array(own.places, dtype=np.int64, order="C"),
         states,
         done,
         np.array(job.watch.levels, dtype=float),
@@ -190,11 +221,11 @@ def solve_chunk(job: _Job) -> Solved:
     return Solved(states, done[:, 0].astype(np.int64), done[:, 1], crossed)
 
 
-def _lists(job: _Job) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _lists(patients: _Patients) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Begin, states and inputs of each patient; and the events, as solve/lanes has them."""
-    s = job.schedule
+    s = patients.schedule
     return (
-        np.column_stack([job.begin, job.start, job.inputs]),
+        np.column_stack([patients.begin, patients.start, patients.inputs]),
         np.array(s.offsets, dtype=np.int64),
         np.column_stack([s.time, s.value]).astype(float),
         np.column_stack([s.kind, s.index]).astype(np.int64),
@@ -205,27 +236,13 @@ def magnitudes(
     model: Model, start: np.ndarray, inputs: np.ndarray, schedule: Schedule, end: np.ndarray
 ) -> np.ndarray:
     """The reach of each state (patient, state) from time 0 to `end` (patient,)."""
-    n = len(start)
-    job = _Job(
-        program=kernels(model),
-        watch=Watch(),
-        watcher=None,
-        start=start,
-        inputs=inputs,
-        begin=np.zeros(n),
-        schedule=schedule,
-        outs=end[:, None],
-        places=np.zeros((n, 1), int),
-        rtol=1e-6,
-        atol=tolerances(model, 1e-6),
-        most=0,
-    )
-    w, m = _work(job)
+    patients = _patients(start, inputs, schedule, end[:, None], np.zeros(len(start)), None)
+    w, m = _work(_Job(kernels(model), patients, 1e-6, tolerances(model, 1e-6), most=0))
     return reached(
         w,
         m,
         np.zeros((8, LANES), dtype=np.int64),
-        *_lists(job),
+        *_lists(patients),
         end.astype(float),
         Watch().deeds,
         scales(model),
@@ -242,7 +259,7 @@ def _work(job: _Job) -> tuple[np.ndarray, np.ndarray]:
     sizes = {
         "head": ROWS,
         "y": n,
-        "p": job.inputs.shape[1],
+        "p": job.patients.inputs.shape[1],
         "q": program.slots,
         "infusion": n,
         "a": program.factors,

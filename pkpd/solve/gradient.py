@@ -63,8 +63,7 @@ def solve_gradient(
     tints   for each column, the events of the patients with inputs tinted there
     """
     n, size = start.shape
-    own = np.abs(inputs[:, columns])
-    sizes = np.where(own > 1e-30, own, 1.0)  # derivatives times their own input are as large as the states
+    sizes = _sizes(inputs, columns)
     events, slots = _followed(schedule, tints, columns, sizes, size, len(model.inputs))
     if places is not None:
         places = np.take_along_axis(slots, places, axis=1)
@@ -82,7 +81,18 @@ def solve_gradient(
         columns=columns,
         atol=beside(tolerances(model, rtol, atol), rtol, len(columns)),
     )
-    rest = solved.states[:, :, size:].reshape(*solved.states.shape[:2], len(columns), size)
+    return _parted(solved, sizes, size)
+
+
+def _sizes(inputs: np.ndarray, columns: tuple[int, ...]) -> np.ndarray:
+    """What derivatives are multiplied by (patient, column): times their input they are as large as states."""
+    own = np.abs(inputs[:, columns])
+    return np.where(own > 1e-30, own, 1.0)
+
+
+def _parted(solved: Solved, sizes: np.ndarray, size: int) -> tuple[Solved, np.ndarray]:
+    """The states, of which there are `size`, and the derivatives that were followed beside them."""
+    rest = solved.states[:, :, size:].reshape(*solved.states.shape[:2], sizes.shape[1], size)
     return solved._replace(states=solved.states[:, :, :size]), rest / sizes[:, None, :, None]
 
 
@@ -95,15 +105,9 @@ def _followed(
     inputs: int,
 ) -> tuple[Schedule, np.ndarray]:
     """Events with what they do to the derivatives; and how many rows stand for the first k rows of each
-    patient.
+    patient. There are `size` states, and `inputs` inputs before the seeds.
     """
-    for tint in tints:
-        if not _same(plain, tint):
-            raise fail(
-                "gradient",
-                "the doses of patients with other inputs are not the same events",
-                "a dosing that branches on an input has no derivative by it",
-            )
+    _check_same(plain, tints)
     scale = sizes[plain.patients].T / STEP
     later = np.array([np.imag(t.time) for t in tints]) * scale
     more = np.array([np.imag(t.value) for t in tints]) * scale
@@ -127,6 +131,17 @@ def _followed(
         Schedule(offsets, plain.time[source], kind.astype(np.int64), index.astype(np.int64), value),
         _slots(plain, np.concatenate([[0], ends]), offsets),
     )
+
+
+def _check_same(plain: Schedule, tints: Sequence[Schedule]) -> None:
+    """Refuses doses that become others where an input varies."""
+    for tint in tints:
+        if not _same(plain, tint):
+            raise fail(
+                "gradient",
+                "the doses of patients with other inputs are not the same events",
+                "a dosing that branches on an input has no derivative by it",
+            )
 
 
 def _same(plain: Schedule, tint: Schedule) -> bool:

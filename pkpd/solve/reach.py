@@ -132,6 +132,15 @@ def _reaching(w, m, c, x, offsets, when, what, ends, span, deeds, aside, stated,
                     break
 
 
+def _set_by(deeds: np.ndarray, patients: int, states: int) -> np.ndarray:
+    """The largest value that crossings set each state to (patient, state), 0 where none sets it."""
+    found = np.zeros((patients, states))
+    for _, kind, index, value in deeds:
+        if kind == ASSIGN:
+            found[:, int(index)] = np.maximum(found[:, int(index)], abs(value))
+    return found
+
+
 def reached(
     w: np.ndarray,
     m: np.ndarray,
@@ -152,28 +161,10 @@ def reached(
     stated  the model's scale of each state, missing where it has none
     states  how many the program has, derivatives with them
     """
-    found = np.zeros((len(x), len(stated)))
-    for _, kind, index, value in deeds:
-        if kind == ASSIGN:
-            found[:, int(index)] = np.maximum(found[:, int(index)], abs(value))
+    found = _set_by(deeds, len(x), len(stated))
     later = bool(np.any(what[:, 0] == SET) or np.any(deeds[:, 1] == SET))
     aside = 1 + BESIDE * np.random.default_rng(1).uniform(0.5, 1, len(stated))
-    _reaching(
-        w,
-        m,
-        c,
-        x,
-        offsets,
-        when,
-        what,
-        ends,
-        np.maximum(ends - x[:, 0], 0.0),
-        deeds,
-        aside,
-        stated,
-        later,
-        states,
-        found,
-    )
+    span = np.maximum(ends - x[:, 0], 0.0)
+    _reaching(w, m, c, x, offsets, when, what, ends, span, deeds, aside, stated, later, states, found)
     _, power = np.frexp(np.clip(np.where(found > 0, found, NOTHING), NOTHING, 1e250))
     return np.ldexp(1.0, power)

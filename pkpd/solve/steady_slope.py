@@ -13,7 +13,7 @@ from pkpd.model.model import Model
 from pkpd.regimen.schedule import ADD, RATE, Schedule
 from pkpd.solve.gradient import STEP, solve_gradient
 from pkpd.solve.rates import right_hand_side
-from pkpd.solve.steady import NEAR
+from pkpd.solve.repeated import NEAR
 
 _RTOL = 1e-10
 

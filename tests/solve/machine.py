@@ -7,7 +7,8 @@ import numpy as np
 
 from pkpd.model.model import Model
 from pkpd.solve import functions
-from pkpd.solve.compile import compiled, generate, kernels, linked
+from pkpd.solve.assemble import generate
+from pkpd.solve.compile import compiled, kernels, linked
 from pkpd.solve.graph import Graph
 from pkpd.solve.vector import ATTRIBUTES, LANES, ROW, Lines, Writer, function
 

@@ -20,7 +20,8 @@ from pkpd.errors import ContentError
 from pkpd.model.model import Model
 from pkpd.solve import compile as compiler
 from pkpd.solve import vector
-from pkpd.solve.compile import generate, kernels
+from pkpd.solve.assemble import generate
+from pkpd.solve.compile import kernels
 from pkpd.solve.rates import right_hand_side
 from tests.solve.machine import ModelMachine, rows
 
@@ -201,11 +202,12 @@ import sys
 import time
 from pkpd import load_model
 from pkpd.solve import compile as compiler
+from pkpd.solve.assemble import generate
 made = []
 make = compiler.compiled
 compiler.compiled = lambda text: made.append(1) or make(text)
 own = compiler.kernels(load_model("drugs/oxaliplatin"))
-text = str(compiler.generate(load_model("systems/folfox_auc_linear")))
+text = str(generate(load_model("systems/folfox_auc_linear")))
 code = hashlib.sha256(text.encode()).hexdigest()
 places = (*own.addresses, all(own.addresses.values()))
 print(len(made), code, own.states, own.slots, own.factors, *places, "numba" in sys.modules)
@@ -293,7 +295,8 @@ def test_code_for_another_processor_or_from_another_writer_is_another_file(monke
 LET_GO = """
 import gc
 from pkpd import load_model
-from pkpd.solve.compile import compiled, generate, linked
+from pkpd.solve.assemble import generate
+from pkpd.solve.compile import compiled, linked
 text = generate(load_model("drugs/leucovorin"))[0]
 for _ in range(5):
     engine = linked(compiled(text))

@@ -14,7 +14,8 @@ from pkpd import load_model
 from pkpd.errors import ContentError
 from pkpd.model.expression import Tree, evaluate, parse
 from pkpd.model.symbolic import Equations, hill, hill_slope, lower, step
-from pkpd.solve.graph import Graph, from_tree, jacobian, rates
+from pkpd.solve.equations import from_tree, jacobian, rates
+from pkpd.solve.graph import Graph
 from tests.solve.machine import graph_machine, rows
 
 LIBRARY = [

@@ -12,7 +12,8 @@ from pkpd.parameters.population import Population
 from pkpd.regimen.schedule import ADD, packed
 from pkpd.solve.batch import magnitudes
 from pkpd.solve.reference import solve_patient
-from pkpd.solve.steady import Repeated, steady_state
+from pkpd.solve.repeated import Repeated
+from pkpd.solve.steady import steady_state
 from pkpd.solve.tolerance import tolerances
 
 TIMES = np.array([0.5, 1.0, 2.0, 4.0, 8.0, 16.0])

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pkpd import load_model
-from pkpd.solve.graph import Graph, jacobian, rates
+from pkpd.solve.equations import jacobian, rates
+from pkpd.solve.graph import Graph
 from pkpd.solve.sparse import elimination_order, symbolic_lu
 
 patterns = st.integers(1, 9).flatmap(

@@ -7,7 +7,8 @@ from pkpd import load_model, load_parameters, parse_model, typical
 from pkpd.regimen.schedule import ADD, Schedule
 from pkpd.solve.analytic import one_compartment, two_compartments
 from pkpd.solve.batch import solve_population
-from pkpd.solve.steady import Repeated, overlap, own_part, steady_state
+from pkpd.solve.repeated import Repeated, overlap
+from pkpd.solve.steady import own_part, steady_state
 
 HEAD = '[model]\ntitle = "A drug"\ntime = "hour"\n'
 TWO = (

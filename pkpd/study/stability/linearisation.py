@@ -13,7 +13,8 @@ import numpy as np
 
 from pkpd.errors import fail
 from pkpd.model.model import Model
-from pkpd.solve.graph import Graph, jacobian, rates
+from pkpd.solve.equations import jacobian, rates
+from pkpd.solve.graph import Graph
 
 _AT_ONCE = 4096  # rows evaluated together, so that memory does not grow with their number
 
