@@ -14,8 +14,8 @@ from pathlib import Path
 
 from pkpd.content import library
 from pkpd.exposures.comparison import compare_exposures
-from pkpd.exposures.evidence import load_evidence
 from pkpd.exposures.page import page as exposures_page
+from pkpd.exposures.reading import load_evidence
 from pkpd.fit.page import filled, predictions
 from pkpd.machine import store
 from tools.mechanisms.equations import with_equations

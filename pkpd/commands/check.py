@@ -55,7 +55,7 @@ def issues_of(kind: str, name: str) -> list[Issue]:
         return []
     if kind == "exposures":
         from pkpd.exposures.comparison import courses
-        from pkpd.exposures.evidence import load_evidence
+        from pkpd.exposures.reading import load_evidence
 
         courses(load_evidence(name).figures)
         return []

@@ -13,7 +13,8 @@ import numpy as np
 from pkpd.content import library, units
 from pkpd.content.library import raise_issues
 from pkpd.errors import ContentError, fail, nearest
-from pkpd.exposures.evidence import ACCUMULATION, Evidence, Figure
+from pkpd.exposures.evidence import Evidence
+from pkpd.exposures.exposure import ACCUMULATION, Exposure
 from pkpd.machine.doors import door
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
@@ -58,7 +59,7 @@ class Course:
     count: int
     patients: tuple[tuple[str, float], ...] = ()
     words: str = ""
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[Exposure, ...] = ()
 
 
 @door
@@ -78,10 +79,10 @@ def compare_exposures(
     return [rows[f.place] for f in evidence.figures]
 
 
-def courses(figures: Iterable[Figure]) -> tuple[Course, ...]:
+def courses(figures: Iterable[Exposure]) -> tuple[Course, ...]:
     """The simulations that figures need, each once; raises every figure that its drug's model cannot give."""
     issues, defaults = [], _defaults()
-    groups: dict[tuple, list[Figure]] = {}
+    groups: dict[tuple, list[Exposure]] = {}
     ready: dict[tuple, tuple[Model, Parameters, Regimen]] = {}
     for f in figures:
         try:
@@ -116,7 +117,7 @@ def _defaults() -> dict[str, str]:
     return {head["model"]: name for name, head in heads.items() if head.get("default") is True}
 
 
-def _load(f: Figure, defaults: dict[str, str]) -> tuple[Model, Parameters, Regimen]:
+def _load(f: Exposure, defaults: dict[str, str]) -> tuple[Model, Parameters, Regimen]:
     """A figure's drug, values, and what of its regimen is given of that drug."""
     model = load_model(f.drug)
     parameters = load_parameters(f.parameters or defaults.get(model.name, ()), model)
@@ -208,7 +209,7 @@ def _horizon(course: Course) -> float:
     return until / day
 
 
-def _windows(f: Figure, cycle: float, horizon: float) -> list[tuple[float, float]]:
+def _windows(f: Exposure, cycle: float, horizon: float) -> list[tuple[float, float]]:
     """The windows of a figure, in days from the first dose; an accumulation's first and last."""
     if f.what not in ACCUMULATION:
         return [(f.start, horizon if f.end is None else f.end)]
@@ -216,7 +217,7 @@ def _windows(f: Figure, cycle: float, horizon: float) -> list[tuple[float, float
     return [(0.0, end - start), (start, end)]
 
 
-def read_figure(f: Figure, course: Course, run: Simulation) -> dict[str, Any]:
+def read_figure(f: Exposure, course: Course, run: Simulation) -> dict[str, Any]:
     """One figure's row: its quantity in every patient, and the statistic of them that was published."""
     values = _quantity(f, course, run) * _per(f, run) * factor_to(f, course.model)[0]
     known = values[1:][np.isfinite(values[1:])]
@@ -269,7 +270,7 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _quantity(f: Figure, course: Course, run: Simulation) -> np.ndarray:
+def _quantity(f: Exposure, course: Course, run: Simulation) -> np.ndarray:
     """A figure's quantity in each patient, in the model's units."""
     day = float(units.ratio("day", course.model.time))
     last = float(run.times[0, -1])
@@ -285,7 +286,7 @@ def _quantity(f: Figure, course: Course, run: Simulation) -> np.ndarray:
     return found / getattr(nca(run, f.to_of, *windows[0]), name) if f.to_of else found
 
 
-def factor_to(f: Figure, model: Model) -> tuple[float, str]:
+def factor_to(f: Exposure, model: Model) -> tuple[float, str]:
     """What brings a figure's quantity from the model's unit to its own, and the covariate by which it is
     divided, if any.
     """
@@ -310,7 +311,7 @@ def factor_to(f: Figure, model: Model) -> tuple[float, str]:
     )
 
 
-def _unit(f: Figure, model: Model) -> tuple[str, units.Unit]:
+def _unit(f: Exposure, model: Model) -> tuple[str, units.Unit]:
     """The unit in which a figure's quantity comes, in words and as a factor."""
     c, time = model.unit(f.of), model.time
     if f.what == "ratio":
@@ -323,7 +324,7 @@ def _unit(f: Figure, model: Model) -> tuple[str, units.Unit]:
     return words, units.parse_unit(words)
 
 
-def _per(f: Figure, run: Simulation) -> np.ndarray:
+def _per(f: Exposure, run: Simulation) -> np.ndarray:
     """One over the covariate by which a figure's quantity is divided."""
     name = factor_to(f, run.model)[1]
     if name and name not in run.population.covariates:

@@ -10,7 +10,7 @@ from textwrap import fill
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Picture
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from rich.console import Console
@@ -30,9 +30,11 @@ from pkpd.exposures.comparison import (
     read_figure,
     simulate_course,
 )
-from pkpd.exposures.evidence import ACCUMULATION, Evidence, Figure, load_evidence
+from pkpd.exposures.evidence import Evidence
+from pkpd.exposures.exposure import ACCUMULATION, Exposure
 from pkpd.exposures.page import digits, given, quantity, simulated, value, verdict, words
 from pkpd.exposures.page import unit as unit_of
+from pkpd.exposures.reading import load_evidence
 from pkpd.machine import store
 from pkpd.model.compose import load_model
 from pkpd.parameters.sets import load_parameters
@@ -91,7 +93,7 @@ def draw_exposure(name: str, path: Path, evidence: Evidence | None = None) -> li
     return [rows[f.place] for f in figures]
 
 
-def _rows(course: Course) -> dict[Figure, dict]:
+def _rows(course: Course) -> dict[Exposure, dict]:
     run = simulate_course(course) if course.figures else None
     return {f: read_figure(f, course, run) for f in course.figures} if run is not None else {}
 
@@ -119,7 +121,7 @@ def _pairs(plan: Sequence[Course]) -> list[tuple[Course, str]]:
     return [(c, of) for c, of in every if of == "Cc" or _marked(c, of)] or every
 
 
-def _marked(course: Course, of: str) -> list[Figure]:
+def _marked(course: Course, of: str) -> list[Exposure]:
     return [f for f in course.figures if f.of == of and f.what in _POINTS]
 
 
@@ -163,7 +165,7 @@ def _curves(course: Course, until: float) -> Simulation:
     )
 
 
-def _end(course: Course, of: str, own: list[Figure]) -> float:
+def _end(course: Course, of: str, own: list[Exposure]) -> float:
     """The last day drawn: the end of the windows; of an open one, when little of the peak is left."""
     if not course.figures:
         return 4 * course.regimen.cycle
@@ -187,7 +189,7 @@ def _title(course: Course) -> str:
     )
 
 
-def _at(f: Figure, run: Simulation, per_day: float) -> float:
+def _at(f: Exposure, run: Simulation, per_day: float) -> float:
     """The day on which a figure's point is drawn: the typical patient's peak, or the end of the window."""
     if f.what != "Cmax":
         return f.end or 0.0
@@ -196,14 +198,14 @@ def _at(f: Figure, run: Simulation, per_day: float) -> float:
     return float(days[inside[np.argmax(run[f.of][0, inside])]])
 
 
-def _in_model(f: Figure, run: Simulation, row: dict) -> tuple[float, float, float]:
+def _in_model(f: Exposure, run: Simulation, row: dict) -> tuple[float, float, float]:
     """A published value and its spread in the model's unit; no spread where none was published."""
     factor = factor_to(f, run.model)[0]
     none = row["spread"].startswith("none")
     return f.value / factor, (f.value if none else f.low) / factor, (f.value if none else f.high) / factor
 
 
-def _picture(title: str, panels: list[Panel]) -> Picture:
+def _picture(title: str, panels: list[Panel]) -> Figure:
     columns = min(len(panels), 2 if len(panels) <= 4 else 3)
     picture, axes = grid(len(panels), columns)
     picture.set_size_inches(max(5.3 * columns, 8.0), 1.3 + 4.0 * -(-len(panels) // columns))

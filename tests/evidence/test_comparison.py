@@ -8,7 +8,7 @@ import pytest
 
 from pkpd.errors import ContentError
 from pkpd.exposures.comparison import alone, compare_exposures, courses, simulate_course
-from pkpd.exposures.evidence import read_evidence
+from pkpd.exposures.reading import read_evidence
 from pkpd.model.compose import load_model
 from pkpd.regimen.reading import load_regimen, read_regimen
 
