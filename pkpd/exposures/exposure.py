@@ -58,3 +58,13 @@ class Exposure:
     where: str = ""
     miss: str = ""
     text: str = ""
+
+    def windows(self, cycle: float, horizon: float) -> list[tuple[float, float]]:
+        """Its windows, in days from the first dose; an accumulation's first and last. An open one ends at the
+        horizon.
+        """
+        if self.what not in ACCUMULATION:
+            return [(self.start, horizon if self.end is None else self.end)]
+        last = (self.cycles - 1) * cycle, self.cycles * cycle
+        start, end = last if self.end is None else (self.start, self.end)
+        return [(0.0, end - start), (start, end)]
