@@ -31,7 +31,7 @@ _ROOMS = {
     "simulation.crossings": ("Crossing",),
     "simulation.ablation": ("removal", "ablation"),
     "simulation.nca": ("nca", "sampling", "accumulation"),
-    "exposures.evidence": ("load_evidence",),
+    "exposures.reading": ("load_evidence",),
     "exposures.comparison": ("compare_exposures",),
     "trial.reading": ("load_trial", "parse_trial"),
     "trial.trial": ("Trial",),

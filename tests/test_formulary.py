@@ -7,7 +7,7 @@ from rich.console import Console
 
 from pkpd.commands import cli
 from pkpd.content import library
-from pkpd.exposures.evidence import load_evidence
+from pkpd.exposures.reading import load_evidence
 from pkpd.parameters.defaults import default_for
 from pkpd.parameters.sets import load_parameters
 from pkpd.show.drugs import drug_rows, print_drugs

@@ -14,14 +14,15 @@ from pathlib import Path
 
 from pkpd.content import library
 from pkpd.exposures.comparison import compare_exposures
-from pkpd.exposures.evidence import load_evidence
 from pkpd.exposures.page import page as exposures_page
+from pkpd.exposures.reading import load_evidence
 from pkpd.fit.page import filled, predictions
 from pkpd.machine import store
 from tools.mechanisms.equations import with_equations
+from tools.mechanisms.map import SYSTEM
 from tools.mechanisms.movement import measure, response_rates
 from tools.mechanisms.page import page as mechanisms_page
-from tools.mechanisms.reading import SYSTEM, load_map
+from tools.mechanisms.reading import load_map
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 CORE = "crlm_immune"

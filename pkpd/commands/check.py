@@ -55,8 +55,8 @@ def issues_of(kind: str, name: str) -> list[Issue]:
             bind(own, file)
         return []
     if kind == "exposures":
-        from pkpd.exposures.comparison import courses
-        from pkpd.exposures.evidence import load_evidence
+        from pkpd.exposures.prepare import courses
+        from pkpd.exposures.reading import load_evidence
 
         courses(load_evidence(name).figures)
         return []

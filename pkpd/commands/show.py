@@ -166,7 +166,7 @@ def _show_other(kind: str, name: str, as_json: bool, console: Console) -> None:
 def _show_evidence(name: str, as_json: bool, console: Console) -> None:
     """Published exposures, each beside what is simulated."""
     from pkpd.exposures.comparison import compare_exposures
-    from pkpd.exposures.evidence import load_evidence
+    from pkpd.exposures.reading import load_evidence
     from pkpd.show.exposure_figure import print_rows
 
     evidence = load_evidence(name)

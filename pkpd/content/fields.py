@@ -34,7 +34,11 @@ def is_number(value: object) -> TypeGuard[float]:
 def read(data: object, fields: Mapping[str, Field], where: str, issues: list[Issue]) -> dict[str, Any]:
     """What each field of a table holds, its default where it is left out or wrong; faults are noted."""
     check_keys(data, fields, where, issues)
-    table = data if isinstance(data, dict) else {}
+    return held(data if isinstance(data, dict) else {}, fields, where, issues)
+
+
+def held(table: dict, fields: Mapping[str, Field], where: str, issues: list[Issue]) -> dict[str, Any]:
+    """As `read`, of some of a table's fields, or of a table whose keys were checked."""
     return {key: field.read(table, key, where, issues) for key, field in fields.items()}
 
 
@@ -43,7 +47,7 @@ def read_rows(
 ) -> list[tuple[str, dict[str, Any], dict]]:
     """Of each table of a list its place, what its fields hold, and the table as it is written."""
     return [
-        (place, {k: f.read(entry, k, place, issues) for k, f in fields.items()}, entry)
+        (place, held(entry, fields, place, issues), entry)
         for place, entry in rows(value, where, fields, issues)
     ]
 

@@ -11,8 +11,9 @@ from rich.table import Table
 
 from pkpd.content import library
 from pkpd.content.fields import SEEN
-from pkpd.exposures.evidence import Figure, load_evidence
+from pkpd.exposures.exposure import Exposure
 from pkpd.exposures.page import MEASURES
+from pkpd.exposures.reading import load_evidence
 
 
 def drug_rows() -> list[dict[str, Any]]:
@@ -37,7 +38,7 @@ def _set(name: str) -> tuple[dict, dict]:
     return data, data.get("parameters", {})
 
 
-def _row(name: str, values: dict, figures: tuple[Figure, ...]) -> dict[str, Any]:
+def _row(name: str, values: dict, figures: tuple[Exposure, ...]) -> dict[str, Any]:
     head = library.read("model", name).data.get("model", {})
     seen = Counter(
         line.get("seen", "user") for line in values.get("values", {}).values() if isinstance(line, dict)
@@ -54,7 +55,7 @@ def _row(name: str, values: dict, figures: tuple[Figure, ...]) -> dict[str, Any]
     }
 
 
-def _exposures(figures: tuple[Figure, ...]) -> dict[str, Any]:
+def _exposures(figures: tuple[Exposure, ...]) -> dict[str, Any]:
     """How many figures are checked, missed (as the file says), circular and context; the measures without a
     check.
     """

@@ -10,7 +10,7 @@ from textwrap import fill
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure as Picture
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from rich.console import Console
@@ -20,19 +20,16 @@ from rich.table import Table
 from pkpd.content import library, units
 from pkpd.content.units import pretty
 from pkpd.errors import fail
-from pkpd.exposures.comparison import (
-    PATIENTS,
-    Course,
-    alone,
-    course_windows,
-    courses,
-    factor_to,
-    read_figure,
-    simulate_course,
-)
-from pkpd.exposures.evidence import ACCUMULATION, Evidence, Figure, load_evidence
+from pkpd.exposures.comparison import read_exposure
+from pkpd.exposures.conversion import factor_to
+from pkpd.exposures.course import Course
+from pkpd.exposures.evidence import Evidence
+from pkpd.exposures.exposure import ACCUMULATION, Exposure
 from pkpd.exposures.page import digits, given, quantity, simulated, value, verdict, words
 from pkpd.exposures.page import unit as unit_of
+from pkpd.exposures.prepare import alone, courses
+from pkpd.exposures.reading import load_evidence
+from pkpd.exposures.run import PATIENTS, course_windows, simulate_course
 from pkpd.machine import store
 from pkpd.model.compose import load_model
 from pkpd.parameters.sets import load_parameters
@@ -91,9 +88,9 @@ def draw_exposure(name: str, path: Path, evidence: Evidence | None = None) -> li
     return [rows[f.place] for f in figures]
 
 
-def _rows(course: Course) -> dict[Figure, dict]:
-    run = simulate_course(course) if course.figures else None
-    return {f: read_figure(f, course, run) for f in course.figures} if run is not None else {}
+def _rows(course: Course) -> dict[Exposure, dict]:
+    run = simulate_course(course) if course.exposures else None
+    return {f: read_exposure(f, course, run) for f in course.exposures} if run is not None else {}
 
 
 def _some_course(name: str) -> Course:
@@ -115,17 +112,17 @@ def _pairs(plan: Sequence[Course]) -> list[tuple[Course, str]]:
     """Each course with each variable read as points, and with the plasma concentration where it is read; or
     with all.
     """
-    every = [(c, of) for c in plan for of in dict.fromkeys([f.of for f in c.figures] or ["Cc"])]
+    every = [(c, of) for c in plan for of in dict.fromkeys([f.of for f in c.exposures] or ["Cc"])]
     return [(c, of) for c, of in every if of == "Cc" or _marked(c, of)] or every
 
 
-def _marked(course: Course, of: str) -> list[Figure]:
-    return [f for f in course.figures if f.of == of and f.what in _POINTS]
+def _marked(course: Course, of: str) -> list[Exposure]:
+    return [f for f in course.exposures if f.of == of and f.what in _POINTS]
 
 
 def _panel(course: Course, of: str, rows: dict[str, dict]) -> Panel:
     """The curves of one panel and what lies on them; hours where the days are few."""
-    own = [f for f in course.figures if f.of == of]
+    own = [f for f in course.exposures if f.of == of]
     until = _end(course, of, own)
     run = _curves(course, until)
     per_day = float(units.ratio("day", run.model.time))
@@ -163,9 +160,9 @@ def _curves(course: Course, until: float) -> Simulation:
     )
 
 
-def _end(course: Course, of: str, own: list[Figure]) -> float:
+def _end(course: Course, of: str, own: list[Exposure]) -> float:
     """The last day drawn: the end of the windows; of an open one, when little of the peak is left."""
-    if not course.figures:
+    if not course.exposures:
         return 4 * course.regimen.cycle
     ends = [f.end for f in own if f.end is not None]
     if ends and len(ends) == len([f for f in own if f.what not in ACCUMULATION]):
@@ -179,7 +176,7 @@ def _end(course: Course, of: str, own: list[Figure]) -> float:
 
 def _title(course: Course) -> str:
     held = ", ".join(f"{k} {v:g}" for k, v in course.patients)
-    own = course.figures and course.figures[0].parameters  # a set that its figures name
+    own = course.exposures and course.exposures[0].parameters  # a set that its figures name
     values = f"\nvalues: {own}" if own else ""
     often = f", {course.count} times" if course.count > 1 else ""
     return (
@@ -187,7 +184,7 @@ def _title(course: Course) -> str:
     )
 
 
-def _at(f: Figure, run: Simulation, per_day: float) -> float:
+def _at(f: Exposure, run: Simulation, per_day: float) -> float:
     """The day on which a figure's point is drawn: the typical patient's peak, or the end of the window."""
     if f.what != "Cmax":
         return f.end or 0.0
@@ -196,14 +193,14 @@ def _at(f: Figure, run: Simulation, per_day: float) -> float:
     return float(days[inside[np.argmax(run[f.of][0, inside])]])
 
 
-def _in_model(f: Figure, run: Simulation, row: dict) -> tuple[float, float, float]:
+def _in_model(f: Exposure, run: Simulation, row: dict) -> tuple[float, float, float]:
     """A published value and its spread in the model's unit; no spread where none was published."""
     factor = factor_to(f, run.model)[0]
     none = row["spread"].startswith("none")
     return f.value / factor, (f.value if none else f.low) / factor, (f.value if none else f.high) / factor
 
 
-def _picture(title: str, panels: list[Panel]) -> Picture:
+def _picture(title: str, panels: list[Panel]) -> Figure:
     columns = min(len(panels), 2 if len(panels) <= 4 else 3)
     picture, axes = grid(len(panels), columns)
     picture.set_size_inches(max(5.3 * columns, 8.0), 1.3 + 4.0 * -(-len(panels) // columns))

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from pkpd.errors import ContentError
-from pkpd.exposures.comparison import alone, compare_exposures, courses, simulate_course
-from pkpd.exposures.evidence import read_evidence
+from pkpd.exposures.comparison import compare_exposures, read_exposure
+from pkpd.exposures.prepare import alone, courses
+from pkpd.exposures.reading import read_evidence
+from pkpd.exposures.run import simulate_course
 from pkpd.model.compose import load_model
 from pkpd.regimen.reading import load_regimen, read_regimen
 
@@ -208,7 +210,7 @@ def test_figures_of_one_regimen_and_set_share_a_simulation(folder):
             {**DAILY, "what": "Cmax", "to": "1 day", "patients": {"BSA": 1.5}},
         ).figures
     )
-    assert [(len(c.figures), c.count) for c in plan] == [(2, 1), (3, 5), (1, 2), (1, 5)]
+    assert [(len(c.exposures), c.count) for c in plan] == [(2, 1), (3, 5), (1, 2), (1, 5)]
 
 
 def test_the_typical_patient_comes_first_and_the_rest_are_the_same_in_every_run(folder):
@@ -263,7 +265,5 @@ def test_a_clearance_by_surface_needs_the_surface(folder):
     figures = evidence(folder, {**ONCE, "what": "CL", "unit": "L/hour/m^2"}).figures
     [course] = courses(figures)
     bare = replace(course, parameters=replace(course.parameters, covariates=()))
-    from pkpd.exposures.comparison import read_figure
-
     with pytest.raises(ContentError, match="is by BSA, which these patients lack"):
-        read_figure(figures[0], bare, simulate_course(bare, 3))
+        read_exposure(figures[0], bare, simulate_course(bare, 3))

@@ -6,7 +6,7 @@ import pytest
 
 from pkpd.content import library
 from pkpd.errors import ContentError
-from pkpd.exposures.evidence import load_evidence, read_evidence
+from pkpd.exposures.reading import load_evidence, read_evidence
 
 FIGURE = {
     "drug": "oxaliplatin",

@@ -12,8 +12,9 @@ from pkpd.model.compose import load_model, model_file
 from pkpd.parameters.sets import load_parameters
 from tools.fill_docs import CORE
 from tools.mechanisms.equations import BLOCK, with_equations
+from tools.mechanisms.map import SYSTEM
 from tools.mechanisms.movement import LEAST, measure
-from tools.mechanisms.reading import SYSTEM, load_map, read_map
+from tools.mechanisms.reading import load_map, read_map
 
 MAP = load_map()
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -8,7 +8,7 @@ import pytest
 
 from pkpd.content.references import bibliography
 from pkpd.exposures.comparison import compare_exposures
-from pkpd.exposures.evidence import load_evidence
+from pkpd.exposures.reading import load_evidence
 from pkpd.show.drugs import drug_rows
 
 EVIDENCE = load_evidence()

@@ -19,7 +19,7 @@ from pkpd.simulation.ablation import removal
 from pkpd.simulation.simulation import Simulation, simulate
 from pkpd.trial.lesions import copies
 from pkpd.trial.response import CRITERIA, best_response, progressed, target_sum
-from tools.mechanisms.reading import ORR, SYSTEM, WEEKS, Change, Context, Entry, Map
+from tools.mechanisms.map import ORR, SYSTEM, WEEKS, Change, Context, Entry, Map
 
 PATIENTS, SEED = 60, 11
 RUN_IN = 90.0  # days in which immunity settles before treatment

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from tools.mechanisms.map import BURDEN, ORR, SYSTEM, WEEKS, Change, Entry, Map
 from tools.mechanisms.movement import LEAST, PATIENTS, RUN_IN, Movement
-from tools.mechanisms.reading import BURDEN, ORR, SYSTEM, WEEKS, Change, Entry, Map
 
 _HEAD = f"""# Mechanisms and therapies that reviews name
 

@@ -1,112 +1,93 @@
-"""The map of mechanisms and therapies: where the library has each, how to switch it, what should move."""
+"""The map of mechanisms and therapies, read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pkpd.content import library
-from pkpd.content.fields import is_number
-from pkpd.content.library import check_keys, raise_issues, shown, table, text
+from pkpd.content.fields import (
+    Choice,
+    Field,
+    Names,
+    Number,
+    Share,
+    Table,
+    Text,
+    held,
+    is_number,
+    read,
+    read_rows,
+)
+from pkpd.content.library import check_keys, raise_issues, shown
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
 from pkpd.parameters.bind import line_for
 from pkpd.parameters.covariates import REGISTER
-
-SYSTEM = "crlm_immune_full"
-KINDS = ("mechanism", "therapy", "marker", "platform")
-GRADES = ("clinical", "in vivo", "in vitro", "none")
-REVIEWS = ("000", "001", "002")
-GOES = ("up", "down")
-BURDEN, ORR = "systemic.burden", "ORR"
-WEEKS = (2, 8, 16, 24)  # at which a readout can be looked at
-_TEXTS = ("name", "kind", "group", "in", "of", "goes", "grade", "source", "text", "why", "system", "against")
-_KEYS = (*_TEXTS, "reviews", "home", "sets", "always", "treated", "removed", "week", "inert")
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a switch does to one line of inputs: sets it, or multiplies what each patient has; for some days
-    or for good.
-    """
-
-    line: str
-    value: float
-    times: bool = False
-    days: float = float("inf")
+from tools.mechanisms.map import (
+    BURDEN,
+    GOES,
+    GRADES,
+    KINDS,
+    ORR,
+    REVIEWS,
+    SYSTEM,
+    WEEKS,
+    Change,
+    Context,
+    Entry,
+    Map,
+)
 
 
-@dataclass(frozen=True)
-class Context:
-    """Patients in whom switches are looked at: covariates, parameter sets laid on top, settings from the
-    start, treatment.
-    """
+@dataclass(frozen=True, kw_only=True)
+class _Reviews(Names):
+    """A list of reviews, which is not empty."""
 
-    name: str
-    text: str
-    patients: tuple[tuple[str, float], ...]
-    sets: tuple[str, ...]
-    always: tuple[Change, ...]
-    treated: tuple[Change, ...]
+    what: str = "is no list of reviews"
+    remedy: str = 'write reviews = ["001", "002"]'
+
+    def fits(self, value: Any) -> bool:
+        return super().fits(value) and bool(value) and set(value) <= set(REVIEWS)
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One mechanism or therapy that a review names.
-
-    home      terms of `system` (inputs, compartments, variables, flows, parts) or a context,
-              `parameters/NAME`; empty where there is none, and `why` says so
-    sets      parameter sets laid on top
-    always    changes from the start of the run-in; treated: from the start of treatment
-    removed   shares of compartments that are left when treatment starts
-    of, goes  the readout and the way it should move at `week`, in patients of `context`
-    inert     the change that was found where it is too small to count
-    against   the reason, where it moves the other way
-    """
-
-    name: str
-    kind: str
-    group: str
-    reviews: tuple[str, ...]
-    grade: str
-    source: str
-    home: tuple[str, ...] = ()
-    system: str = SYSTEM
-    text: str = ""
-    why: str = ""
-    context: str = ""
-    of: str = BURDEN
-    goes: str = ""
-    sets: tuple[str, ...] = ()
-    always: tuple[Change, ...] = ()
-    treated: tuple[Change, ...] = ()
-    removed: tuple[tuple[str, float], ...] = ()
-    week: int = WEEKS[-1]
-    inert: float | None = None
-    against: str = ""
-
-    @property
-    def switched(self) -> bool:
-        """Whether there is a switch to measure."""
-        return bool(self.sets or self.always or self.treated or self.removed)
-
-
-@dataclass(frozen=True)
-class Map:
-    """The contexts and entries of a file."""
-
-    name: str
-    title: str
-    text: str
-    contexts: tuple[Context, ...]
-    entries: tuple[Entry, ...]
-
-    @cached_property
-    def switched(self) -> tuple[Entry, ...]:
-        return tuple(e for e in self.entries if e.switched)
+_HEAD: dict[str, Field] = {"title": Text(), "text": Text()}
+_CHANGES = Table(default={}, remedy='write {key} = { "therapy.PD1" = 0.5 }')
+_SETS = Names(of="parameter sets", like="biology_msi_h")
+_LEFT = Share(what="is not a share from 0 to 1", remedy="give what is left, 0 for all removed")
+_PATIENTS: dict[str, Field] = {name: Number(remedy="write {key} = 2") for name in REGISTER}
+_CONTEXT: dict[str, Field] = {
+    "text": Text(need=True),
+    "patients": Field(default={}),
+    "sets": _SETS,
+    "always": _CHANGES,
+    "treated": _CHANGES,
+}
+_ENTRY: dict[str, Field] = {
+    "name": Text(need=True),
+    "kind": Choice(known=KINDS, need=True, what="is no kind", lack='add {key} = "…"'),
+    "group": Text(need=True),
+    "reviews": _Reviews(need=True),
+    "grade": Choice(known=GRADES, need=True, what="is no grade", lack='add {key} = "…"'),
+    "source": Text(need=True),
+    "home": Names(of="terms", remedy='write home = ["liver.TOLERANCE", "liver.siphon"]'),
+    "system": Text(),
+    "text": Text(),
+    "why": Text(),
+    "in": Text(),
+    "of": Text(),
+    "goes": Text(),
+    "sets": _SETS,
+    "always": _CHANGES,
+    "treated": _CHANGES,
+    "removed": Table(default={}, remedy='write removed = { "hepatic.1.dead" = 0 }'),
+    "week": Field(default=WEEKS[-1]),
+    "inert": Field(),
+    "against": Text(),
+}
 
 
 def load_map(name: str | Path = "mechanisms") -> Map:
@@ -118,8 +99,7 @@ def read_map(data: dict, name: str, where: str) -> Map:
     """A map from tables; raises every issue at once."""
     issues: list[Issue] = []
     check_keys(data, ("mechanisms", "contexts", "entries"), where, issues)
-    head = table(data.get("mechanisms"), f"{where}: mechanisms", ("title", "text"), issues)
-    words = {k: text(head, k, f"{where}: mechanisms", issues) for k in ("title", "text")}
+    head = read(data.get("mechanisms", {}), _HEAD, f"{where}: mechanisms", issues)
     models = _Models(issues)
     given = data.get("contexts", {})
     contexts = (
@@ -128,13 +108,15 @@ def read_map(data: dict, name: str, where: str) -> Map:
         else []
     )
     entries: dict[str, Entry] = {}
-    for place, row in library.rows(data.get("entries"), f"{where}: entries", _KEYS, issues):
-        entry = _entry(row, place, {c.name for c in contexts}, models)
+    for place, found, row in read_rows(data.get("entries"), _ENTRY, f"{where}: entries", issues):
+        entry = _entry(found, place, models)
+        if entry.switched or not any(row.get(k) for k in ("sets", "always", "treated", "removed")):
+            _check_switch(entry, place, {c.name for c in contexts}, models)  # else its faults were told
         if entry.name in entries:
             issues.append(Issue(f"{place}.name", f"a second entry {entry.name!r}", "give one another name"))
         entries[entry.name] = entry
     raise_issues(issues)
-    return Map(name, words["title"], words["text"], tuple(contexts), tuple(entries.values()))
+    return Map(name, **head, contexts=tuple(contexts), entries=tuple(entries.values()))
 
 
 class _Models:
@@ -162,171 +144,95 @@ class _Models:
             self.add(place, f"{name!r} is no {what}", nearest(name, known))
 
 
-def terms(model: Model) -> dict[str, str]:
-    """What each name of a system is; copies share their line (`hepatic.sensitive`)."""
-    found = {line_for(f.name): "flow" for f in model.flows}
-    found |= {line_for(v.name): "variable" for v in model.variables}
-    found |= {line_for(s): "compartment" for s in model.states}
-    found |= {line_for(p): "input" for p in model.inputs}
-    return found | {p.name: "part" for p in model.parts}
+def terms(model: Model) -> set[str]:
+    """The names of a system that can be a home; copies share their line (`hepatic.sensitive`)."""
+    own = (*(f.name for f in model.flows), *(v.name for v in model.variables), *model.states, *model.inputs)
+    return {*map(line_for, own), *(p.name for p in model.parts)}
 
 
 def _context(name: str, row: object, place: str, models: _Models) -> Context:
-    own = table(row, place, ("text", "patients", "sets", "always", "treated"), models.issues)
-    patients = table(own.get("patients"), f"{place}.patients", REGISTER, models.issues)
-    for key, value in patients.items():
-        if not is_number(value):
-            models.add(f"{place}.patients.{key}", f"{shown(value)} is not a number", f"write {key} = 2")
+    found = read(row, _CONTEXT, place, models.issues)
+    patients = read(found["patients"], _PATIENTS, f"{place}.patients", models.issues)
+    _check_sets(found["sets"], f"{place}.sets", models)
+    own = found["patients"] if isinstance(found["patients"], dict) else {}
     return Context(
         name,
-        text(own, "text", place, models.issues, need=True),
-        tuple((k, float(v)) for k, v in patients.items() if is_number(v)),
-        _sets(own.get("sets", []), f"{place}.sets", models),
-        *(_changes(own.get(k), f"{place}.{k}", SYSTEM, models) for k in ("always", "treated")),
+        text=found["text"],
+        patients=tuple((k, patients[k]) for k in own if patients.get(k) is not None),
+        sets=found["sets"],
+        always=_changes(found["always"], f"{place}.always", SYSTEM, models),
+        treated=_changes(found["treated"], f"{place}.treated", SYSTEM, models),
     )
 
 
-def _sets(names: object, place: str, models: _Models) -> tuple[str, ...]:
-    if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
-        models.add(place, f"{shown(names)} is not a list of parameter sets", 'write sets = ["biology_msi_h"]')
-        return ()
+def _check_sets(names: tuple[str, ...], place: str, models: _Models) -> None:
     for name in names:
         models.among(name, library.names("parameters"), "parameter set", place)
-    return tuple(names)
 
 
-def _changes(row: object, place: str, system: str, models: _Models) -> tuple[Change, ...]:
+def _changes(own: dict, place: str, system: str, models: _Models) -> tuple[Change, ...]:
     """Settings: a number is what a line is set to; { to = …, days = … } and { times = … } say more."""
     found, model = [], models.get(system, place)
     lines = {line_for(p) for p in model.inputs} if model else set()
-    for line, value in table(row, place, row if isinstance(row, dict) else (), models.issues).items():
+    for line, value in own.items():
         given = value if isinstance(value, dict) else {"to": value}
         check_keys(given, ("to", "times", "days"), f"{place}.{line}", models.issues)
-        if (
-            not all(map(is_number, given.values()))
-            or ("to" in given) == ("times" in given)
-            or given.get("days", 1) <= 0
-        ):
-            models.add(
-                f"{place}.{line}",
-                f"{shown(value)} is no setting",
-                "write 0.5, { times = 0.5 } or { to = 1, days = 3 }",
-            )
+        numbers = all(map(is_number, given.values()))
+        if not numbers or ("to" in given) == ("times" in given) or given.get("days", 1) <= 0:
+            remedy = "write 0.5, { times = 0.5 } or { to = 1, days = 3 }"
+            models.add(f"{place}.{line}", f"{shown(value)} is no setting", remedy)
         elif model:
             models.among(line, lines, f"input of {system}", f"{place}.{line}")
-            times = "times" in given
-            found.append(
-                Change(
-                    line,
-                    float(given["times" if times else "to"]),
-                    times,
-                    float(given.get("days", float("inf"))),
-                )
-            )
+            times, days = "times" in given, float(given.get("days", float("inf")))
+            found.append(Change(line, float(given["times" if times else "to"]), times, days))
     return tuple(found)
 
 
-def _entry(row: dict, place: str, contexts: set[str], models: _Models) -> Entry:
-    """One entry from its table; faults are added to the issues."""
-    words = {
-        k: text(row, k, place, models.issues, k in ("name", "kind", "group", "grade", "source"))
-        for k in _TEXTS
-    }
-    for key, options in (("kind", KINDS), ("grade", GRADES)):
-        models.among(words[key], options, key, f"{place}.{key}")
-    reviews = row.get("reviews", [])
-    if not isinstance(reviews, list) or not reviews or not set(reviews) <= set(REVIEWS):
-        models.add(
-            f"{place}.reviews", f"{shown(reviews)} is no list of reviews", 'write reviews = ["001", "002"]'
-        )
-        reviews = []
-    system, week, inert = words["system"] or SYSTEM, row.get("week", WEEKS[-1]), row.get("inert")
-    home = _home(row.get("home", []), f"{place}.home", system, models)
-    if bool(home) == bool(words["why"]):
-        models.add(
-            place, "has neither a home nor a reason why not, or both", 'home = ["therapy.PD1"], or why = "…"'
-        )
+def _entry(found: dict, place: str, models: _Models) -> Entry:
+    """One entry from what its fields hold; faults are added to the issues."""
+    system, week, inert = found["system"] or SYSTEM, found["week"], found["inert"]
+    _check_home(found["home"], f"{place}.home", system, models)
+    _check_sets(found["sets"], f"{place}.sets", models)
+    if bool(found["home"]) == bool(found["why"]):
+        remedy = 'home = ["therapy.PD1"], or why = "…"'
+        models.add(place, "has neither a home nor a reason why not, or both", remedy)
     if week not in WEEKS:
         models.add(f"{place}.week", f"{shown(week)} is not looked at", "one of " + ", ".join(map(str, WEEKS)))
-    if inert is not None and (not is_number(inert) or words["against"]):
-        models.add(
-            f"{place}.inert",
-            f"{shown(inert)} is no change, or has no place beside against",
-            "write inert = -0.004",
-        )
-    always, treated = (_changes(row.get(k), f"{place}.{k}", system, models) for k in ("always", "treated"))
-    removed = _shares(row.get("removed"), f"{place}.removed", models)
-    entry = Entry(
-        words["name"],
-        words["kind"],
-        words["group"],
-        tuple(reviews),
-        words["grade"],
-        words["source"],
-        home,
-        system,
-        words["text"],
-        words["why"],
-        words["in"],
-        words["of"] or BURDEN,
-        words["goes"],
-        _sets(row.get("sets", []), f"{place}.sets", models),
-        always,
-        treated,
-        removed,
-        week,
-        inert,
-        words["against"],
-    )
-    if entry.switched or not any(
-        row.get(k) for k in ("sets", "always", "treated", "removed")
-    ):  # else its faults were told
-        _switch(entry, place, contexts, models)
-    return entry
+    if inert is not None and (not is_number(inert) or found["against"]):
+        what = f"{shown(inert)} is no change, or has no place beside against"
+        models.add(f"{place}.inert", what, "write inert = -0.004")
+    removed = found["removed"]
+    left = held(removed, dict.fromkeys(removed, _LEFT), f"{place}.removed", models.issues)
+    made = {
+        "system": system,
+        "of": found["of"] or BURDEN,
+        "always": _changes(found["always"], f"{place}.always", system, models),
+        "treated": _changes(found["treated"], f"{place}.treated", system, models),
+        "removed": tuple((k, v) for k, v in left.items() if v is not None),
+        "context": found["in"],
+    }
+    return Entry(**{k: v for k, v in found.items() if k != "in"} | made)
 
 
-def _shares(row: object, place: str, models: _Models) -> tuple[tuple[str, float], ...]:
-    """The share of each compartment that removal leaves."""
-    own = table(row, place, row if isinstance(row, dict) else (), models.issues)
-    for name, share in own.items():
-        if not is_number(share) or not 0 <= share <= 1:
-            models.add(
-                f"{place}.{name}",
-                f"{shown(share)} is not a share from 0 to 1",
-                "give what is left, 0 for all removed",
-            )
-    return tuple((k, float(v)) for k, v in own.items() if is_number(v))
-
-
-def _home(names: object, place: str, system: str, models: _Models) -> tuple[str, ...]:
+def _check_home(names: tuple[str, ...], place: str, system: str, models: _Models) -> None:
+    """A home is a term of its system, or a context."""
     model = models.get(system, place)
-    if not isinstance(names, list) or not all(isinstance(n, str) for n in names):
-        models.add(
-            place,
-            f"{shown(names)} is not a list of terms",
-            'write home = ["liver.TOLERANCE", "liver.siphon"]',
-        )
-        return ()
-    known = (
-        {**terms(model), **{f"parameters/{n}": "context" for n in library.names("parameters")}}
-        if model
-        else {}
-    )
-    for name in names if model else ():
+    if model is None:
+        return
+    known = terms(model) | {f"parameters/{n}" for n in library.names("parameters")}
+    for name in names:
         models.among(name, known, f"term of {system}", place)
-    return tuple(names)
 
 
-def _switch(entry: Entry, place: str, contexts: set[str], models: _Models) -> None:
+def _check_switch(entry: Entry, place: str, contexts: set[str], models: _Models) -> None:
     """A switch says where it is measured and which way what should move; an entry without one
     says neither.
     """
     if not entry.switched:
         for key, value in (("in", entry.context), ("goes", entry.goes)):
             if value:
-                models.add(
-                    f"{place}.{key}", "has no place without a switch", "add sets, always, treated or removed"
-                )
+                remedy = "add sets, always, treated or removed"
+                models.add(f"{place}.{key}", "has no place without a switch", remedy)
         return
     if entry.system != SYSTEM:
         models.add(f"{place}.system", f"only {SYSTEM} is switched", "leave the switch out")
