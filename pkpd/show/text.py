@@ -15,6 +15,8 @@ from pkpd.parameters.parameters import Effect
 from pkpd.parameters.spread import Spread
 from pkpd.regimen.rules import Rule
 
+DISCLAIMER = "Research software: not advice on any patient."
+
 
 def number(value: float) -> str:
     """A number with four significant digits, as a person would write it."""
