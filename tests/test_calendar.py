@@ -12,18 +12,16 @@ from rich.console import Console
 from pkpd import load_regimen
 from pkpd.content import library
 from pkpd.regimen.doses import Band, DoseLine
+from pkpd.show.calendar import agenda, calendar, shown_for
 from pkpd.show.dosing_diagram import dosing_diagram, image
 from pkpd.show.regimen import (
-    agenda,
     amount_text,
-    calendar,
     course_text,
     cycles_text,
     days_text,
     departures,
     print_regimen,
     show_regimen,
-    shown_for,
     time_text,
 )
 

@@ -244,7 +244,7 @@ def test_nivolumab_follows_four_doses_with_ipilimumab():
 
 def test_dostarlimab_is_given_every_three_weeks_four_times_and_then_twice_as_much_every_six():
     """Weeks 0, 3, 6 and 9, then 12, 18 and 24, as in GARNET's part 2B."""
-    from pkpd.show.regimen import agenda as doses_until
+    from pkpd.show.calendar import agenda as doses_until
 
     given = [
         (g.start / 7, g.line.amount)

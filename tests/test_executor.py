@@ -37,7 +37,7 @@ from pkpd import (
 from pkpd.content import library
 from pkpd.errors import ClusterError, ContentError
 from pkpd.fit.predict import predict
-from pkpd.machine import executor
+from pkpd.machine import cluster, executor
 from pkpd.machine.executor import run_all, stream
 from pkpd.study.study import Sweep
 
@@ -339,7 +339,7 @@ def test_an_address_that_is_none_is_refused(address):
 
 
 def test_an_address_where_nothing_listens_is_told(monkeypatch):
-    monkeypatch.setattr(executor, "_CONNECT", 1)
+    monkeypatch.setattr(cluster, "_CONNECT", 1)
     with pytest.raises(ClusterError) as caught, on_cluster("tcp://127.0.0.1:1"):
         pass
     what, remedy = str(caught.value).splitlines()
@@ -350,7 +350,7 @@ def test_an_address_where_nothing_listens_is_told(monkeypatch):
 def test_an_address_of_something_else_is_told(monkeypatch):
     import socket
 
-    monkeypatch.setattr(executor, "_CONNECT", 1)
+    monkeypatch.setattr(cluster, "_CONNECT", 1)
     with (
         socket.create_server(("127.0.0.1", 0)) as other,
         pytest.raises(ClusterError, match="no scheduler answers"),
@@ -371,7 +371,7 @@ def test_without_dask_the_extra_is_named(monkeypatch):
 
 
 def test_a_worker_with_other_software_is_refused(dask, monkeypatch):
-    monkeypatch.setattr(executor, "_rests_on", lambda: "pkpd of tomorrow")
+    monkeypatch.setattr(cluster, "_rests_on", lambda: "pkpd of tomorrow")
     with (
         pytest.raises(ClusterError, match="a worker has other software than this machine"),
         on_cluster(dask.address),
@@ -518,7 +518,7 @@ def test_a_scheduler_that_goes_away_is_told_and_leaves_no_file(lone, crowd, smal
 
 
 def test_a_cluster_without_workers_is_told(lone, monkeypatch):
-    monkeypatch.setattr(executor, "_PATIENCE", 0.5)
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.5)
     lone.wait(1)
     lone.workers[0].kill()
     lone.workers[0].wait()

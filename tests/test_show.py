@@ -19,8 +19,9 @@ from pkpd.parameters.bind import line_for
 from pkpd.parameters.parameters import Value
 from pkpd.parameters.reading import read_parameters
 from pkpd.parameters.spread import Spread
-from pkpd.show.model import DISCLAIMER, print_model, print_parameters, show_model, show_parameters
-from pkpd.show.text import number, spread_text, write
+from pkpd.show.model import show_model, show_parameters
+from pkpd.show.model_tables import print_model, print_parameters
+from pkpd.show.text import DISCLAIMER, number, spread_text, write
 
 FILES = {n: library.read("model", n).data for n in library.names("model")}
 ALONE = [

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from pkpd.parameters.spread_reading import read_spread
 
 from pkpd.content.library import parse
 from pkpd.errors import ContentError
@@ -11,6 +10,7 @@ from pkpd.parameters.draw import draw, uniform
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.reading import read_parameters
 from pkpd.parameters.spread import Spread
+from pkpd.parameters.spread_reading import read_spread
 
 HEAD = '[parameters]\nmodel = "drug"\n'
 

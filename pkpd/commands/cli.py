@@ -10,9 +10,20 @@ from rich.markup import escape
 from typer.core import TyperCommand
 
 from pkpd import __version__
-from pkpd.commands import files
+from pkpd.commands import files, show
 from pkpd.commands.exits import run
-from pkpd.commands.files import no_dash
+from pkpd.commands.options import (
+    Carry,
+    Cluster,
+    Columns,
+    Covariates,
+    Cycles,
+    Data,
+    Json,
+    Sets,
+    no_dash,
+    said,
+)
 from pkpd.commands.progress import progress
 from pkpd.commands.terminal import err, out, print_json, say
 from pkpd.errors import fail
@@ -27,38 +38,6 @@ app = typer.Typer(
     "simulated trials, fits to published figures, what-ifs.\n\nResearch software: its results are "
     "simulations and are not advice on any patient.",
 )
-
-Cluster = Annotated[
-    str | None,
-    typer.Option(
-        "--cluster", help="Run on the workers of a Dask scheduler: tcp://HOST:PORT", show_default=False
-    ),
-]
-Data = Annotated[
-    Path | None,
-    typer.Option(help="dosing records (a NONMEM-style table, .csv or .parquet) in place of a regimen"),
-]
-Covariates = Annotated[
-    str,
-    typer.Option(help="With --data: a row's values hold forward from it on, or backward up to it (NONMEM)."),
-]
-Carry = Annotated[
-    list[str] | None,
-    typer.Option(help="With --data: columns of the table, inputs and covariates to write too: EVID,AMT,DV"),
-]
-Cycles = Annotated[
-    int | None,
-    typer.Option(
-        min=0, help="cycles of the regimen's first course; 6 if left out where the regimen does not say"
-    ),
-]
-Sets = Annotated[
-    list[str] | None, typer.Option(help="parameter sets, the last on top; the system's default if left out")
-]
-Columns = Annotated[
-    str | None, typer.Option(help="what to write, as in Cc,CL,WT; every compartment and variable if left out")
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 
 
 def version(value: bool) -> None:
@@ -85,9 +64,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List what the library holds."""
-    from pkpd.commands.show import rows_of
-
-    rows = rows_of(kind)
+    rows = show.rows_of(kind)
     if as_json:
         print_json(rows)
         return
@@ -114,8 +91,8 @@ class _Show(TyperCommand):
         return super().parse_args(ctx, [a for pair in filled for a in pair])
 
 
-@app.command(cls=_Show, epilog="Example: pkpd show oxaliplatin --diagram oxaliplatin.svg")
-def show(
+@app.command("show", cls=_Show, epilog="Example: pkpd show oxaliplatin --diagram oxaliplatin.svg")
+def show_(
     name: Annotated[
         str, typer.Argument(help="a model, parameter set, regimen, trial, fit or study; or a file")
     ],
@@ -140,14 +117,12 @@ def show(
     """Show equations, values with their units and sources, figures of a trial, published
     exposures of a drug.
     """
-    from pkpd.commands import show as showing
-
     if source:
         if diagram is not None or exposure is not None or as_json:
             raise fail("--source", "stands alone: the file as it is written", "leave out the others")
         files.print_source(name)
         return
-    showing.show(name, diagram, as_json, out, exposure)
+    show.show(name, diagram, as_json, out, exposure)
 
 
 @app.command(epilog="Example: pkpd check my_model.toml")
@@ -158,13 +133,11 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check files: names, units, structure, values, sources. Exit code 2 if anything is wrong."""
-    from pkpd.commands import show as showing
-
-    rows, count = showing.check(paths or [])
+    rows, count = show.check(paths or [])
     if as_json:
         print_json(rows)
     else:
-        showing.print_issues(rows)
+        show.print_issues(rows)
         out.print(f"{count} files checked, {len(rows)} issues")
     raise typer.Exit(2 if rows else 0)
 
@@ -196,17 +169,15 @@ def simulate(
     """Simulate virtual patients and write one row a patient and time, or, with --data, one row a record."""
     from pkpd.commands import run
 
-    own = [f"--{n}" for n in ("typical", "covariates", "carry") if _said(ctx, n)]
+    own = said(ctx, "typical", "covariates", "carry")
     if data is not None or own:
-        given = [
-            f"--{n}" for n in ("regimen", "cycles", "patients", "until", "every", "columns") if _said(ctx, n)
-        ]
+        given = said(ctx, "regimen", "cycles", "patients", "until", "every", "columns")
         way = run.Way(typical, covariates, carry or [], own, given)
         with on_cluster(cluster), progress(err):
             text = run.records_to_file(system, data, out_file, seed, parameters or [], way)
         say(text)
         return
-    if regimen is None and _said(ctx, "cycles"):
+    if regimen is None and said(ctx, "cycles"):
         raise fail(
             "--cycles", "counts the cycles of a regimen, and none is given", "add --regimen, or leave it out"
         )
@@ -215,12 +186,6 @@ def simulate(
             system, out_file, regimen, cycles, patients, until, every, seed, parameters or [], tell, columns
         )
     say(text)
-
-
-def _said(ctx: typer.Context, name: str) -> bool:
-    """Whether an option stands on the command line."""
-    source = ctx.get_parameter_source(name)
-    return source is not None and source.name != "DEFAULT"
 
 
 @app.command(epilog="Example: pkpd trial eortc_40983 --json figures.json")

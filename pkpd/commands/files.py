@@ -7,21 +7,10 @@ from typing import Annotated
 
 import typer
 
+from pkpd.commands.options import no_dash
 from pkpd.commands.show import kinds_of
 from pkpd.commands.terminal import err, say
 from pkpd.content import formats, library, migration
-from pkpd.errors import fail
-
-
-def no_dash(context: typer.Context, option: typer.CallbackParam, path: Path | None) -> Path | None:
-    """A file or folder to write to: `-` is none, as no command writes these to standard output."""
-    if path is not None and str(path) == "-":
-        raise fail(
-            option.opts[0],
-            "'-' is no file, and this is not written to standard output",
-            "name a file or folder",
-        )
-    return path
 
 
 def new(

@@ -128,7 +128,8 @@ def _diagram_file(name: str, kinds: list[str], file: str) -> Path:
 
 
 def _show_exposure(name: str, kinds: list[str], path: Path, as_json: bool, console: Console) -> None:
-    from pkpd.show.exposure_figure import draw_exposure, print_rows
+    from pkpd.show.exposure_figure import draw_exposure
+    from pkpd.show.exposure_table import print_rows
 
     if "model" not in kinds:
         raise fail("--exposure", f"{name!r} is no drug", "`pkpd list drugs` shows them")
@@ -143,7 +144,8 @@ def _show_exposure(name: str, kinds: list[str], path: Path, as_json: bool, conso
 def _show_other(kind: str, name: str, as_json: bool, console: Console) -> None:
     if kind in ("parameters", "result"):
         from pkpd.parameters.sets import load_parameters
-        from pkpd.show.model import print_parameters, show_parameters
+        from pkpd.show.model import show_parameters
+        from pkpd.show.model_tables import print_parameters
 
         described = show_parameters(load_parameters(name))
         print_json(stamped(folderless(described))) if as_json else print_parameters(described, console)
@@ -167,7 +169,7 @@ def _show_evidence(name: str, as_json: bool, console: Console) -> None:
     """Published exposures, each beside what is simulated."""
     from pkpd.exposures.comparison import compare_exposures
     from pkpd.exposures.reading import load_evidence
-    from pkpd.show.exposure_figure import print_rows
+    from pkpd.show.exposure_table import print_rows
 
     evidence = load_evidence(name)
     rows = compare_exposures(evidence)
@@ -194,7 +196,8 @@ def _show_regimen(name: str, diagram: Path | None, as_json: bool, console: Conso
 def _show_model(name: str, diagram: Path | None, as_json: bool, console: Console) -> None:
     from pkpd.model.compose import load_model, model_file
     from pkpd.parameters.sets import load_parameters
-    from pkpd.show.model import print_model, show_model
+    from pkpd.show.model import show_model
+    from pkpd.show.model_tables import print_model
 
     file = model_file(name)
     if file.joins or file.gathers or not (file.parts or file.compartments):

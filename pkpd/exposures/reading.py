@@ -14,7 +14,7 @@ from pkpd.content.library import check_keys, check_name, raise_issues, rows, sho
 from pkpd.errors import ContentError, Issue
 from pkpd.exposures.evidence import Evidence
 from pkpd.exposures.exposure import ACCUMULATION, AT_END, STATISTICS, USES, WHAT, Exposure, Given
-from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.covariates import register
 from pkpd.regimen.doses import DoseLine, amount_of
 
 SEEN = tuple(s for s in fields.SEEN if s not in ("assumed", "fitted"))  # what was not seen is no evidence
@@ -62,16 +62,20 @@ _DOSE: dict[str, Field] = {
     "form": Text(),
 }
 _SPREADS: dict[str, Field] = {"sd": _POSITIVE, "cv": _POSITIVE, "interval": Field(), "range": Field()}
-_PATIENTS: dict[str, Field] = {
-    name: Number(
-        least=c.low,
-        most=c.high,
-        what="is not a value of it",
-        remedy=f"from {c.low:g} to {c.high:g} {c.unit}",
-    )
-    for name, c in REGISTER.items()
-}
 _KEYS = (*_FIELDS, *_REGIMEN, *_DOSE, *_WINDOW, *_SPREADS, "level", "patients")
+
+
+def _patients() -> dict[str, Field]:
+    """The covariates at which the patients of an exposure can be held."""
+    return {
+        name: Number(
+            least=c.low,
+            most=c.high,
+            what="is not a value of it",
+            remedy=f"from {c.low:g} to {c.high:g} {c.unit}",
+        )
+        for name, c in register().items()
+    }
 
 
 def load_evidence(name: str | Path = "exposures") -> Evidence:
@@ -246,6 +250,6 @@ def _around(size: float, key: str, found: dict, place: str, issues: list[Issue])
 
 def _patients(value: object, place: str, issues: list[Issue]) -> tuple[tuple[str, float], ...]:
     """Covariates at which an exposure's patients are held, in the order of the file."""
-    found = read(value, _PATIENTS, place, issues)
+    found = read(value, _patients(), place, issues)
     own = value if isinstance(value, dict) else {}
     return tuple((k, found[k]) for k in own if found.get(k) is not None)

@@ -151,9 +151,3 @@ def united(
                 "give one of the two another name, or the same line in both",
             )
     return {**below, **above}
-
-
-def __getattr__(name: str) -> dict[str, Covariate]:
-    if name == "REGISTER":
-        return register()
-    raise AttributeError(name)

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 from pkpd.content import library, units
 from pkpd.content.library import raise_issues, rows, shown
 from pkpd.errors import ContentError, Issue, fail
-from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.covariates import register
 from pkpd.regimen.spans import spans
 
 T = TypeVar("T")
@@ -285,7 +285,7 @@ def _band(row: dict, where: str) -> tuple[Band, str, str]:
 
 def _size(text: str, covariate: str, where: str) -> float:
     """A body surface area or weight that a patient can have."""
-    c = REGISTER[covariate]
+    c = register()[covariate]
     size = units.convert(text, c.unit, where)
     if not c.low <= size <= c.high:
         raise fail(

@@ -16,7 +16,7 @@ from pkpd.fit.intervals import level_text
 from pkpd.report import order_figures as draw
 from pkpd.report.order_figures import picked
 from pkpd.report.order_sentences import amount, better, opening, published, says, weeks
-from pkpd.report.page import NOTICE, template
+from pkpd.report.template import NOTICE, template
 from pkpd.report.writing import as_csv, embedded, write_report
 from pkpd.show.model import show_parameters
 from pkpd.study.order.interaction import DIFFERENCE, EFFECT, FIRST, IMMUNE, REMOVAL, OrderResult

@@ -140,21 +140,7 @@ def term_figure(result: OrderResult) -> Figure:
         picture, axes = _grid(len(study.biologies), len(study.terms_at), 0.34 * len(names) + 1.1)
         panels = [(b, g) for b in study.biologies for g in study.terms_at]
         for k, (axis, (biology, gap)) in enumerate(zip(axes, panels, strict=True)):
-            own = picked(
-                result.terms,
-                biology=biology.name,
-                gap=gap / 7,
-                site=study.sites[0],
-                read=study.reads[-1] / 7,
-                measure="volume",
-            )
-            for j, (modality, drawn) in enumerate(zip(study.modalities, cycle(_DRAWN), strict=False)):
-                _bars(
-                    axis,
-                    [picked(own, modality=modality.name, term=n)[0] for n in names],
-                    0.24 * j - 0.12,
-                    drawn["color"],
-                )
+            _terms(axis, result, names, biology=biology.name, gap=gap / 7)
             axis.axvline(0, color=LIMIT, linestyle=(0, (4, 3)), linewidth=1.2, zorder=1)
             _titled(axis, f"{biology.title}, {gap / 7:g} weeks apart")
             axis.set_xlabel(f"{EFFECT} (% of volume)" if k >= len(panels) - len(study.terms_at) else "")
@@ -165,22 +151,23 @@ def term_figure(result: OrderResult) -> Figure:
                 else [""] * len(names),
             )
             axis.set_ylim(len(names) - 0.5, -0.5)
-        _legend(
-            picture,
-            [
-                Line2D(
-                    [],
-                    [],
-                    color=d["color"],
-                    marker="o",
-                    linewidth=1.8,
-                    label=f"{m.title}, interval over draws",
-                )
-                for m, d in zip(study.modalities, cycle(_DRAWN), strict=False)
-            ]
-            + [_zero()],
-        )
+        handles = [
+            Line2D(
+                [], [], color=d["color"], marker="o", linewidth=1.8, label=f"{m.title}, interval over draws"
+            )
+            for m, d in zip(study.modalities, cycle(_DRAWN), strict=False)
+        ]
+        _legend(picture, [*handles, _zero()])
     return picture
+
+
+def _terms(axis: Axes, result: OrderResult, names: Sequence[str], **panel: object) -> None:
+    """The effect without each term, a bar a modality."""
+    study = result.study
+    own = picked(result.terms, site=study.sites[0], read=study.reads[-1] / 7, measure="volume", **panel)
+    for j, (modality, drawn) in enumerate(zip(study.modalities, cycle(_DRAWN), strict=False)):
+        rows = [picked(own, modality=modality.name, term=n)[0] for n in names]
+        _bars(axis, rows, 0.24 * j - 0.12, drawn["color"])
 
 
 def _panels(study: OrderStudy) -> list[tuple]:

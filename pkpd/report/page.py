@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import platform
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
-from markupsafe import Markup, escape
 
 import pkpd
 from pkpd.content.references import bibliography
-from pkpd.content.units import pretty
 from pkpd.fit.intervals import level_text
 from pkpd.model.model import Model
 from pkpd.parameters.parameters import Parameters
 from pkpd.report import cycles_figures
-from pkpd.report.cycles_figures import VANISHED_WORDS, figure_title, figure_unit, link_words
+from pkpd.report import cycles_tables as tables
+from pkpd.report.cycles_figures import VANISHED_WORDS, figure_title, link_words
 from pkpd.report.reading import View, cell, monte_carlo, picked, published, says, view
+from pkpd.report.template import NOTICE, template
 from pkpd.report.writing import Figures, as_csv, embedded, write_report
 from pkpd.show.model import show_model, show_parameters
-from pkpd.show.text import number
 from pkpd.study.neoadjuvant import FIGURES
 from pkpd.study.run import StudyResult
 
-NOTICE = "Research software: a simulation, not advice on any patient."
 COLUMNS = (
     "sweep",
     "before",
@@ -208,25 +204,6 @@ def _lines(kind: str, model: Model, parameters: Parameters, patients: bool) -> I
         }
 
 
-def template(name: str) -> jinja2.Template:
-    """A page's template, every value escaped."""
-    rooms = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    rooms.filters |= {
-        "number": number,
-        "pretty": pretty,
-        "link": link_words,
-        "sig": significant,
-        "keep": kept,
-    }
-    return rooms.get_template(f"{name}.html.jinja")
-
-
 def page_data(seen: View, figures: dict, lines: list[dict]) -> dict[str, Any]:
     """What the template prints."""
     r = seen.result
@@ -241,11 +218,11 @@ def page_data(seen: View, figures: dict, lines: list[dict]) -> dict[str, Any]:
         "says": says(seen),
         "published": published(seen),
         "figures": figures,
-        "columns": _columns(seen),
-        "sweeps": _tables(seen),
+        "columns": tables.columns(seen),
+        "sweeps": tables.sweeps(seen),
         "alone": arms,
-        "links": _links(seen),
-        "vanished": _vanished(seen),
+        "links": tables.links(seen),
+        "vanished": tables.vanished(seen),
         "vanished_words": VANISHED_WORDS[r.trial.vanished],
         "picked": picked(seen),
         "error": monte_carlo(seen),
@@ -268,20 +245,6 @@ def groups(lines: list[dict]) -> dict[str, list[dict]]:
     return {k: [line for line in lines if line["kind"] == k] for k in kinds}
 
 
-def significant(value: float) -> str:
-    """Three significant digits, with a power of ten where the number is very small or large."""
-    if value == 0 or 1e-3 <= abs(value) < 1e4:
-        return f"{float(f'{value:.3g}'):g}"
-    mantissa, exponent = f"{value:.2e}".split("e")
-    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{float(mantissa):g}×10{power}"
-
-
-def kept(text: str) -> Markup:
-    """A sentence whose brackets stay on one line."""
-    return Markup(re.sub(r"(\([^()]{3,22}\))", r'<span class="keep">\1</span>', str(escape(text))))
-
-
 def show_references(lines: list[dict], result: StudyResult) -> dict[str, str]:
     """The printed reference behind each key that a line or the trial names."""
     known = bibliography()
@@ -293,83 +256,6 @@ def show_references(lines: list[dict], result: StudyResult) -> dict[str, str]:
         ]
     )
     return {k: known.get(k, "not in the library's bibliography") for k in keys if k}
-
-
-def _columns(seen: View) -> list[tuple[str, str]]:
-    """The heading and unit of each figure of merit."""
-    return [(figure_title(k, seen.result.study), figure_unit(k, unit)) for k, (unit, _) in FIGURES.items()]
-
-
-def _tables(seen: View) -> list[dict]:
-    """A table a sweep: one line a number of cycles before, under the calibrated link."""
-    tables = []
-    for s in seen.result.study.sweeps:
-        lines = []
-        for b in s.before:
-            rows = {k: seen.row(s.name, b, k) for k in FIGURES}
-            main = rows["pfs_3y"]
-            if main is not None:
-                lines.append(
-                    {
-                        "before": b,
-                        "after": main["after"],
-                        "basis": main["basis"],
-                        "within": b <= seen.last,
-                        "cells": [cell(rows[k]) for k in FIGURES],
-                        "difference": _gap(seen, main),
-                    }
-                )
-        tables.append({"name": s.name, "title": s.title, "lines": lines})
-    return tables
-
-
-def _gap(seen: View, row: dict | None) -> dict[str, str]:
-    if row is not None and (row["before"], row["after"]) == seen.own:
-        return {"value": "reference", "interval": ""}
-    return cell(row, difference=True)
-
-
-def _links(seen: View) -> list[dict]:
-    """3-year progression-free survival, and its difference from the trial's plan, under each link at a few
-    numbers.
-    """
-    return [
-        {
-            "title": s.title,
-            "link": link_words(link),
-            "main": link == seen.link,
-            "cells": [
-                (cell(row), _gap(seen, row))
-                for b in picked(seen)
-                for row in [seen.row(s.name, b, "pfs_3y", link)]
-            ],
-        }
-        for s in seen.result.study.sweeps
-        for link in dict.fromkeys(r["link"] for r in seen.result.rows)
-    ]
-
-
-def _vanished(seen: View) -> list[dict]:
-    """3-year progression-free survival under the protocol's convention on vanished lesions and under the
-    other.
-    """
-    own = seen.result.trial.vanished
-    other = {
-        (r["vanished"], r["sweep"], r["before"]): r
-        for r in seen.result.sensitivity
-        if r["figure"] == "pfs_3y"
-    }
-    rest = dict.fromkeys(v for v, *_ in other)
-    lines = []
-    for s in seen.result.study.sweeps:
-        groups = [(own, [seen.row(s.name, b, "pfs_3y") for b in picked(seen)])]
-        groups += [(v, [other.get((v, s.name, b)) for b in picked(seen)]) for v in rest]
-        for words, rows in groups:
-            cells = [(cell(r), _gap(seen, r)) for r in rows]
-            lines.append(
-                {"title": s.title, "words": VANISHED_WORDS[words], "own": words == own, "cells": cells}
-            )
-    return lines if other else []
 
 
 def fitted(result: StudyResult) -> int:

@@ -15,7 +15,7 @@ import pkpd
 from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
 from pkpd.report import platform_figures as draw
-from pkpd.report.page import NOTICE, template
+from pkpd.report.template import NOTICE, template
 from pkpd.report.writing import as_csv, embedded, write_report
 from pkpd.show.model import show_parameters
 from pkpd.study.platforms.experiment import IMMUNE

@@ -15,9 +15,10 @@ from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
 from pkpd.report import resistance_analyses as analyses
 from pkpd.report import resistance_figures as draw
+from pkpd.report import resistance_tables as tables
 from pkpd.report.importance_figures import importance_pictures, liver_pictures
-from pkpd.report.page import NOTICE, template
-from pkpd.report.resistance_words import cell, number, opening, says
+from pkpd.report.resistance_words import number, opening, says
+from pkpd.report.template import NOTICE, template
 from pkpd.report.writing import Figures, as_csv, embedded, write_report
 from pkpd.show.model import show_parameters
 from pkpd.study.resistance.plan import ResistanceStudy
@@ -211,10 +212,10 @@ def page_data(result: ResistanceResult, figures: dict) -> dict[str, Any]:
             (title, f"{unit} {of}".strip() if unit == "%" else "months")
             for title, unit, of in MEASURES.values()
         ],
-        "arms": _arms(result),
-        "drug_lines": _differences(result, "drugs"),
-        "site_lines": _differences(result, "sites"),
-        "published": [_published(result, r) for r in result.published],
+        "arms": tables.arms(result),
+        "drug_lines": tables.differences(result, "drugs"),
+        "site_lines": tables.differences(result, "sites"),
+        "published": [tables.published(result, r) for r in result.published],
         "provenance": [*provenance(study), *analyses.assumed(result)],
         "importance": None if result.importance is None else analyses.importance_data(result.importance),
         "liver": None if result.liver_effect is None else analyses.liver_data(result.liver_effect),
@@ -228,7 +229,7 @@ def page_data(result: ResistanceResult, figures: dict) -> dict[str, Any]:
         "error": _chance(result),
         "lowered": draw.lowered,
         "least": LEAST,
-        "regimens": _regimens(study),
+        "regimens": tables.regimens(study),
     }
 
 
@@ -243,20 +244,6 @@ def _rounded(account: dict | None) -> dict | None:
     }
 
 
-def _regimens(study: ResistanceStudy) -> list[dict[str, str]]:
-    """What is given under each combination of drugs."""
-    every = [(d, study.grid.arm(study.grid.cohorts[0].name, d.name).regimen) for d in study.grid.drugs]
-    return [
-        {
-            "drugs": d.title,
-            "name": given.name if given else "",
-            "title": given.title if given else "best supportive care",
-            "caution": d.caution,
-        }
-        for d, given in every
-    ]
-
-
 def _months(study: ResistanceStudy) -> str:
     return f"{study.grid.trial.follow_up[1] / MONTH:.0f}"
 
@@ -266,45 +253,3 @@ def _chance(result: ResistanceResult) -> float:
     points.
     """
     return 196 * float(np.sqrt(0.25 / result.study.patients))
-
-
-def _arms(result: ResistanceResult) -> list[dict]:
-    rows = {(r["cohort"], r["drugs"], r["measure"]): r for r in result.arms}
-    return [
-        {"cohort": c, "drugs": d, "cells": [cell(rows[c.name, d.name, m]) for m in MEASURES]}
-        for c, d, _ in result.study.grid.pairs()
-    ]
-
-
-def _differences(result: ResistanceResult, table: str) -> list[dict]:
-    rows = {(r["cohort"], r["drugs"], r["measure"]): r for r in getattr(result, table)}
-    return [
-        {"cohort": c, "drugs": d, "cells": [cell(rows[c.name, d.name, m], True) for m in MEASURES]}
-        for c, d, _ in result.study.grid.pairs()
-        if (c.name, d.name, "response") in rows
-    ]
-
-
-def _published(result: ResistanceResult, row: dict) -> dict[str, Any]:
-    grid, unit = result.study.grid, row["unit"]
-    value, *ends = (
-        f"{row[k]:g}" if unit == "month" else number(row[k], unit)  # months as they were published
-        for k in ("published", "low", "high")
-        if row[k] is not None
-    )
-    verdict = {True: "inside", False: "outside", None: "context"}[row["inside"]]
-    lies = {"below": "below the arms", "above": "above the arms", "among": "overlaps the arms"}.get(
-        row["lies"], ""
-    )
-    own = {"value": row["predicted"], "low": row["predicted_low"], "high": row["predicted_high"]}
-    title = f"{MEASURES[row['measure']][0]}, {'%' if unit == '%' else 'months'}"
-    return {
-        **row,
-        "what": title,
-        "who": [c.title for c in grid.cohorts if c.name in row["cohorts"]],
-        "given": next(d.title for d in grid.drugs if d.name == row["drugs"]),
-        "verdict": verdict,
-        "lies": lies if row["inside"] is None else "",
-        "told": {"value": value, "interval": "–".join(ends)},
-        "own": cell(row | own) if row["inside"] is not None else {"value": "", "interval": ""},
-    }

@@ -5,6 +5,7 @@ it.
 from __future__ import annotations
 
 import platform as machine
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,42 +14,28 @@ import numpy as np
 import pkpd
 from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
-from pkpd.parameters.bind import line_for
 from pkpd.report import stability_figures as draw
-from pkpd.report.page import NOTICE, template
+from pkpd.report import stability_tables as tables
+from pkpd.report.stability_map import differs, map_figure
 from pkpd.report.stability_reading import (
     DRAWN,
     NO_THRESHOLD,
-    OWN,
     TWO,
     carried,
-    cell,
     opening,
     pairs,
     phrase,
     says,
-    short,
-    whole,
 )
+from pkpd.report.stability_words import short
+from pkpd.report.template import NOTICE, template
 from pkpd.report.writing import as_csv, embedded, write_report
-from pkpd.show.model import show_parameters
 from pkpd.study.stability.basins import OUTCOMES
 from pkpd.study.stability.fixed_volume import STARTS, VOLUMES
 from pkpd.study.stability.run import StabilityResult
 from pkpd.study.stability.subjects import central, parameters
 
 COLUMNS = ("table", "group", "treatment", "item", "measure", "unit", "value", "low", "high", "over")
-_RATES = (
-    ("positive eigenvalues", "Positive eigenvalues", "number"),
-    ("largest real part", "Largest real part", "1/day"),
-    ("doubling time where it is positive", "Doubling time", "days, where it is positive"),
-    ("fastest", "Fastest", "1/day"),
-    ("half-time of the fastest", "Its half-time", "days"),
-    ("longest step of an explicit method", "Explicit step", "days, at most"),
-    ("fastest over slowest", "Fastest over slowest", "ratio of sizes"),
-    ("patients with a complex pair", "With a complex pair", "% of patients"),
-    ("patients in whom that is positive", "Growing in relative size", "% of patients"),
-)
 _CAPTIONS = {
     "spectrum": "Eigenvalues at the state where treatment begins, with treatment just begun: a row a rank, "
     "from the fastest to "
@@ -75,7 +62,7 @@ def write_stability(result: StabilityResult, folder: Path) -> Path:
         "spectrum": draw.spectrum_figure(result),
         "balance": draw.balance_figure(result),
         "branch": draw.branch_figure(result),
-        "map": draw.map_figure(result),
+        "map": map_figure(result),
     }
     captions = {**_CAPTIONS, "map": _CAPTIONS["map"] + _alike(result)}
     captions["spectrum"] = captions["spectrum"].format(level=middle(result))
@@ -90,7 +77,7 @@ def _alike(result: StabilityResult) -> str:
     told = [
         f"{named[r['group'], r['treatment']]} ({short(np.median(r['last']))} mL)"
         for r in result.maps
-        if not draw.differs(r)
+        if not differs(r)
     ]
     return f" Not drawn, as every start ends at one volume: {'; '.join(told)}." if told else ""
 
@@ -98,7 +85,7 @@ def _alike(result: StabilityResult) -> str:
 def account(result: StabilityResult) -> dict[str, Any]:
     """The result as plain data for a machine."""
     study = result.study
-    tables = (
+    kept = (
         "spectrum",
         "ranks",
         "modes",
@@ -123,7 +110,7 @@ def account(result: StabilityResult) -> dict[str, Any]:
         ],
         "treatments": [{"name": t.name, "title": t.title, "sets": dict(t.sets)} for t in study.treatments],
         "says": [opening(result), carried(result), *says(result)],
-        **{name: list(getattr(result, name)) for name in tables},
+        **{name: list(getattr(result, name)) for name in kept},
         "assumed": _assumed(result),
         "made": made(result),
         "notice": NOTICE,
@@ -148,65 +135,56 @@ def made(result: StabilityResult) -> dict[str, Any]:
 def flat(result: StabilityResult) -> str:
     """The rows that hold one number each, as CSV; an empty cell where a number is not defined."""
     draws = _over(result)
-    units = {"volume": "mL", "effectors": "1", "kill": "1/day", "rate": "1/day"}
+    searched = ("points", "starts", "lost", "runs", "most", "most_stable", "apart", "off")
+    folds = ("low", "high", "patients_low", "patients_high")
     rows = [{"table": "spectrum", "item": "", "over": _patients(r), **r} for r in result.spectrum]
     rows += [{"table": "ranks", "item": r["rank"], "over": _patients(r), **r} for r in result.ranks]
-    rows += [
-        {
-            "table": "fixed",
-            **{k: r[k] for k in ("group", "treatment")},
-            "measure": k,
-            "unit": "1",
-            "value": r[k],
-        }
-        for r in result.fixed
-        for k in ("points", "starts", "lost", "runs", "most", "most_stable", "apart", "off")
-    ]
-    rows += [
-        {
-            "table": "equilibria",
-            "item": "stable" if r["stable"] else "unstable",
-            "measure": k,
-            "unit": unit,
-            "value": r[k],
-            **{x: r[x] for x in ("group", "treatment")},
-        }
-        for r in result.equilibria
-        for k, unit in units.items()
-    ]
+    rows += _numbers("fixed", result.fixed, dict.fromkeys(searched, "1"))
+    rows += _numbers(
+        "equilibria",
+        [{**r, "item": "stable" if r["stable"] else "unstable"} for r in result.equilibria],
+        {"volume": "mL", "effectors": "1", "kill": "1/day", "rate": "1/day"},
+    )
     rows += [
         {"table": "basins", "item": "", "over": draws if r["measure"] == DRAWN else _patients(r), **r}
         for r in result.basins
     ]
-    rows += [
-        {
-            "table": "folds",
-            "measure": k,
-            "unit": "1",
-            "value": r[k],
-            **{x: r[x] for x in ("group", "treatment")},
-        }
-        for r in result.folds
-        for k in ("low", "high", "patients_low", "patients_high")
-    ]
+    rows += _numbers("folds", result.folds, dict.fromkeys(folds, "1"))
     rows += [
         {"table": "terms", "item": r["term"], "measure": TWO, "unit": "%", "over": "count of patients", **r}
         for r in result.terms
     ]
-    rows += [
-        {
-            "table": r["law"],
-            "item": r["item"],
-            "measure": "margin",
-            "unit": "1",
-            "value": r["margin"],
-            "low": r["lowest"],
-            "high": r["highest"],
-            "over": "all groups, treatments, patients and times",
-        }
-        for r in result.laws
-    ]
+    rows += [_margin(r) for r in result.laws]
     return as_csv(COLUMNS, rows)
+
+
+def _numbers(table: str, rows: Iterable[dict], units: dict[str, str]) -> list[dict]:
+    """Rows of many numbers as rows of one: of each number by its name, in its unit."""
+    return [
+        {
+            "table": table,
+            "measure": measure,
+            "unit": unit,
+            "value": r[measure],
+            **{k: r[k] for k in ("group", "treatment", "item") if k in r},
+        }
+        for r in rows
+        for measure, unit in units.items()
+    ]
+
+
+def _margin(law: dict) -> dict:
+    """The margin by which a law holds."""
+    return {
+        "table": law["law"],
+        "item": law["item"],
+        "measure": "margin",
+        "unit": "1",
+        "value": law["margin"],
+        "low": law["lowest"],
+        "high": law["highest"],
+        "over": "all groups, treatments, patients and times",
+    }
 
 
 def _patients(row: dict) -> str:
@@ -238,7 +216,7 @@ def _assumed(result: StabilityResult) -> list[dict[str, str]]:
 def page_data(result: StabilityResult, figures: dict) -> dict[str, Any]:
     """What the template prints."""
     study = result.study
-    lines = _lines(result)
+    lines = tables.lines(result)
     known = bibliography()
     sources = dict.fromkeys(line["source"] for own in lines.values() for line in own)
     return {
@@ -251,16 +229,16 @@ def page_data(result: StabilityResult, figures: dict) -> dict[str, Any]:
         "over": _over(result),
         "middle": middle(result),
         "middle_of_two": level_text(r for r in result.basins if r["measure"] != DRAWN),
-        "columns": [(title, note) for _, title, note in _RATES],
-        "rates": _rates(result),
-        "modes": _modes(result),
-        "fixed": _tagged(result, result.fixed),
-        "rest": _tagged(result, result.equilibria),
-        "ends": _ends(result),
+        "columns": [(title, note) for _, title, note in tables.RATES],
+        "rates": tables.rates(result),
+        "modes": tables.modes(result),
+        "fixed": tables.tagged(result, result.fixed),
+        "rest": tables.tagged(result, result.equilibria),
+        "ends": tables.ends(result),
         "outcomes": OUTCOMES,
-        "parted": _parted(result),
-        "folds": _tagged(result, result.folds),
-        "terms": _terms(result),
+        "parted": tables.parted(result),
+        "folds": tables.tagged(result, result.folds),
+        "terms": tables.terms(result),
         "laws": result.laws,
         "assumed": _assumed(result),
         "lines": lines,
@@ -271,125 +249,3 @@ def page_data(result: StabilityResult, figures: dict) -> dict[str, Any]:
         "made": made(result),
         "references": {k: known[k] for k in sources if k in known},
     }
-
-
-def _tagged(result: StabilityResult, rows: tuple[dict, ...]) -> list[dict]:
-    """Rows with the titles of their group and treatment."""
-    groups, given = (
-        {g.name: g.title for g in result.study.groups},
-        {t.name: t.title for t in result.study.treatments},
-    )
-    return [{**r, "group": groups[r["group"]], "treatment": given[r["treatment"]]} for r in rows]
-
-
-def told(row: dict) -> dict[str, str]:
-    """A number with its interval, as a cell of a table; shares in whole per cent."""
-    if row["value"] is None:
-        return {"value": "–", "interval": ""}
-    text = whole if row.get("unit", "%") == "%" else short
-    ends = [text(row[k]) for k in ("low", "high")] if row.get("low") is not None else []
-    return {"value": text(row["value"]), "interval": " to ".join(ends)}
-
-
-def _rates(result: StabilityResult) -> list[dict]:
-    return [
-        {
-            "group": g.title,
-            "treatment": t.title,
-            "cells": [told(cell(result, "spectrum", g.name, t.name, measure)) for measure, *_ in _RATES],
-        }
-        for g, t in pairs(result)
-    ]
-
-
-def _modes(result: StabilityResult) -> list[dict]:
-    """The modes of each typical patient."""
-    return [
-        {
-            "group": g.title,
-            "treatment": t.title,
-            "rows": [r for r in result.modes if (r["group"], r["treatment"]) == (g.name, t.name)],
-        }
-        for g, t in pairs(result)
-    ]
-
-
-def _ends(result: StabilityResult) -> list[dict]:
-    """Two stable states or one, and the outcomes from three starts."""
-    found = []
-    for g, t in pairs(result):
-        own = {r["measure"]: r for r in result.basins if (r["group"], r["treatment"]) == (g.name, t.name)}
-        starts = [
-            [told(own[f"{o} from {start}"]) for o in OUTCOMES[1:]]
-            for start in ("the smallest start", "their own start", "the largest start")
-        ]
-        cells = [told(own[k]) for k in (DRAWN, TWO, "end depends on the start", "both say the same")]
-        found.append(
-            {
-                "group": g.title,
-                "treatment": t.title,
-                "cells": cells,
-                "starts": starts,
-                "moving": told(own["still moving at the end"]),
-                "gone": told(own["eliminated from any start"]),
-            }
-        )
-    return found
-
-
-def _parted(result: StabilityResult) -> list[dict]:
-    """Where there are two stable states: their volumes, and the starts that part them."""
-    found = []
-    for g, t in pairs(result):
-        own = {r["measure"]: r for r in result.basins if (r["group"], r["treatment"]) == (g.name, t.name)}
-        count = own["patients with two stable states"]["value"]
-        if count:
-            ratios = [r for k, r in own.items() if k.startswith("critical start")]
-            sizes = [own[f"volume of the {k} state"] for k in ("lower", "parting", "upper")]
-            found.append(
-                {
-                    "group": g.title,
-                    "treatment": t.title,
-                    "count": count,
-                    "states": [told(r) for r in sizes],
-                    "own": told(own[OWN]),
-                    "ratios": [{**told(r), "missing": r["missing"]} for r in ratios],
-                }
-            )
-    return found
-
-
-def _terms(result: StabilityResult) -> dict[str, Any]:
-    """The share with two stable states as terms are taken out, for those who have any."""
-    some = [(g, t) for g, t in pairs(result) if cell(result, "basins", g.name, t.name, TWO)["value"] > 0]
-    own = {(r["group"], r["treatment"], r["term"]): r for r in result.terms}
-    base = ("as the model is", [told(cell(result, "basins", g.name, t.name, TWO)) for g, t in some])
-    rows = [
-        (term.title, [told(own[g.name, t.name, term.name]) for g, t in some]) for term in result.study.terms
-    ]
-    return {"columns": [f"{g.title}, {draw.within(t.title)}" for g, t in some], "rows": [base, *rows]}
-
-
-def _lines(result: StabilityResult) -> dict[str, list[dict]]:
-    """The values that rates, equilibria and laws rest on: of the first group, and what differs in
-    the others.
-    """
-    study, (at, _) = result.study, central(result.study)
-    texts = {line_for(p.name): p.text for p in study.system.parameters}
-    found: dict[str, list[dict]] = {}
-    first: dict[str, dict] = {}
-    for group in study.groups:
-        rows = {r["name"]: r for r in show_parameters(parameters(study, group, at))["values"]}
-        own = {
-            n: r for n, r in rows.items() if any(r[k] != first.get(n, {}).get(k) for k in ("value", "spread"))
-        }
-        found[group.title] = [
-            {
-                **{k: r[k] for k in ("name", "value", "unit", "seen", "where", "source")},
-                "text": texts.get(n, ""),
-                "spread": "; ".join(filter(None, (r["spread"], r["effect"]))),
-            }
-            for n, r in own.items()
-        ]
-        first = first or rows
-    return {k: rows for k, rows in found.items() if rows}

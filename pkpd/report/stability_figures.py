@@ -1,6 +1,4 @@
-"""Figures of a study of stability: eigenvalues, growth against kill, equilibria by strength of kill, and ends
-by start.
-"""
+"""Figures of a study of stability: eigenvalues, growth against kill, and equilibria by strength of kill."""
 
 from __future__ import annotations
 
@@ -9,15 +7,16 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from pkpd.report.stability_words import within
 from pkpd.show.style import FAINT, LIMIT, MAIN, STYLE
 from pkpd.simulation.curves import INK
 from pkpd.study.stability.run import StabilityResult
+from pkpd.study.stability.subjects import StabilityStudy
 
 CLASSES = {
     "T cells": "#0072B2",
@@ -33,7 +32,6 @@ _LOOKS: tuple[dict[str, Any], ...] = (
     {"color": "#009E73", "linestyle": "-"},
 )
 _STRONGER = {"color": "#D55E00", "linestyle": (0, (1.2, 1.2))}
-APART = 2  # ends within this ratio are one
 _NEAR = 1e-3  # 1/day: between this and its opposite the axis of rates is linear
 
 
@@ -42,7 +40,7 @@ def spectrum_figure(result: StabilityResult) -> Figure:
     study = result.study
     with rc_context(STYLE):
         most = max(r["rank"] for r in result.ranks)
-        picture, axes = _panels(len(study.groups), 2, 0.26 * most + 0.8)
+        picture, axes = panels(len(study.groups), 2, 0.26 * most + 0.8)
         for axis, group in zip(axes, study.groups, strict=False):
             for k, given in enumerate(study.compared):
                 own = [r for r in result.ranks if r["group"] == group.name and r["treatment"] == given.name]
@@ -56,7 +54,7 @@ def spectrum_figure(result: StabilityResult) -> Figure:
                     )
                     axis.plot(r["value"], y, color=color, **_given(k))
             _rated(axis, most)
-            _dress(axis, group.title)
+            dress(axis, group.title)
         handles = [
             *(Line2D([], [], color=c, linewidth=3, label=f"led by {n}") for n, c in CLASSES.items()),
             *(Line2D([], [], color=INK, label=t.title, **_given(k)) for k, t in enumerate(study.compared)),
@@ -99,30 +97,11 @@ def balance_figure(result: StabilityResult) -> Figure:
     """
     study = result.study
     with rc_context(STYLE):
-        picture, axes = _panels(len(study.groups), 2, 3.5)
-        sets = {t.name: t.sets for t in study.compared}
+        picture, axes = panels(len(study.groups), 2, 3.5)
         for axis, group in zip(axes, study.groups, strict=False):
-            own = [r for r in result.curves if r["group"] == group.name]
-            for r in own:
-                place = [t.name for t in study.compared].index(r["treatment"])
-                if r["factor"] != 1 and not study.compared[place].sets:
-                    continue  # far from any patient
-                look = _LOOKS[place % len(_LOOKS)] if r["factor"] == 1 else _STRONGER
-                axis.plot(r["volume"], np.maximum(r["kill"], 1e-9), linewidth=1.7, **look)
-                axis.plot(r["volume"], np.maximum(r["growth"], 1e-9), **{**look, "color": INK}, linewidth=1.1)
-                _meetings(
-                    axis, np.array(r["volume"]), np.array(r["growth"]), np.array(r["kill"]), look["color"]
-                )
-                if r["factor"] != 1:
-                    axis.text(
-                        0.98,
-                        0.93,
-                        f"dotted: kill × {r['factor']:.2g}",
-                        transform=axis.transAxes,
-                        fontsize=8.5,
-                        ha="right",
-                        color=_STRONGER["color"],
-                    )
+            for r in result.curves:
+                if r["group"] == group.name and _is_drawn(study, r):
+                    _growth_and_kill(axis, r, [t.name for t in study.compared].index(r["treatment"]))
             axis.set(
                 xscale="log",
                 yscale="log",
@@ -131,30 +110,45 @@ def balance_figure(result: StabilityResult) -> Figure:
                 xlabel="viable tumour in the site (mL)",
                 ylabel="rate (1/day)",
             )
-            _dress(axis, group.title)
+            dress(axis, group.title)
         handles = [
             Line2D([], [], color=INK, linewidth=1.1, label="growth, dead volume included"),
             *(
                 Line2D([], [], linewidth=1.7, label=f"kill, {within(t.title)}", **_LOOKS[k % len(_LOOKS)])
                 for k, t in enumerate(study.compared)
             ),
-            *(
-                [
-                    Line2D(
-                        [],
-                        [],
-                        linewidth=1.7,
-                        label="kill in the middle of those with two stable states",
-                        **_STRONGER,
-                    )
-                ]
-                if any(r["factor"] != 1 and dict(sets[r["treatment"]]) for r in result.curves)
-                else []
-            ),
-            *_marks(),
         ]
-        picture.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+        if any(r["factor"] != 1 and _is_drawn(study, r) for r in result.curves):
+            stronger = "kill in the middle of those with two stable states"
+            handles.append(Line2D([], [], linewidth=1.7, label=stronger, **_STRONGER))
+        picture.legend(
+            handles=[*handles, *_marks()], loc="outside lower center", ncols=3, frameon=False, fontsize=9
+        )
     return picture
+
+
+def _is_drawn(study: StabilityStudy, row: dict) -> bool:
+    """Whether a pair of curves is near any patient: kill is multiplied only where something is given."""
+    return row["factor"] == 1 or any(t.sets for t in study.compared if t.name == row["treatment"])
+
+
+def _growth_and_kill(axis: Axes, row: dict, place: int) -> None:
+    """One treatment, by its place among those compared: kill, growth beside it, and where they meet."""
+    look = _LOOKS[place % len(_LOOKS)] if row["factor"] == 1 else _STRONGER
+    volume, growth, kill = (np.array(row[k]) for k in ("volume", "growth", "kill"))
+    axis.plot(volume, np.maximum(kill, 1e-9), linewidth=1.7, **look)
+    axis.plot(volume, np.maximum(growth, 1e-9), **{**look, "color": INK}, linewidth=1.1)
+    _meetings(axis, volume, growth, kill, look["color"])
+    if row["factor"] != 1:
+        axis.text(
+            0.98,
+            0.93,
+            f"dotted: kill × {row['factor']:.2g}",
+            transform=axis.transAxes,
+            fontsize=8.5,
+            ha="right",
+            color=_STRONGER["color"],
+        )
 
 
 def _meetings(axis: Axes, volume: np.ndarray, growth: np.ndarray, kill: np.ndarray, color: str) -> None:
@@ -207,24 +201,9 @@ def branch_figure(result: StabilityResult) -> Figure:
     """
     study = result.study
     with rc_context(STYLE):
-        picture, axes = _panels(len(study.groups), 2, 3.2)
+        picture, axes = panels(len(study.groups), 2, 3.2)
         for axis, group in zip(axes, study.groups, strict=False):
-            for k, given in enumerate(study.compared):
-                look = {"color": _LOOKS[k % len(_LOOKS)]["color"], "linewidth": 2.0}
-                [r] = [
-                    r for r in result.branches if r["group"] == group.name and r["treatment"] == given.name
-                ]
-                factor, volume, stable = (np.array(r[x]) for x in ("factor", "volume", "stable"))
-                for holds, style in ((True, "-"), (False, (0, (1, 1.2)))):
-                    axis.plot(
-                        factor, np.where(_widened(stable == holds), volume, np.nan), linestyle=style, **look
-                    )
-            [fold] = [
-                f
-                for f in result.folds
-                if f["group"] == group.name and f["treatment"] == study.compared[0].name
-            ]
-            axis.axvspan(fold["patients_low"], fold["patients_high"], color="#eef2f6", zorder=0)
+            _branches(axis, result, group.name)
             axis.axvline(1, color=LIMIT, linewidth=1.1, linestyle=(0, (4, 3)))
             axis.set(
                 xscale="log",
@@ -237,7 +216,7 @@ def branch_figure(result: StabilityResult) -> Figure:
             axis.xaxis.set_major_locator(FixedLocator([0.1, 0.3, 1, 3, 10, 30, 100]))
             axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
             axis.xaxis.set_minor_locator(NullLocator())
-            _dress(axis, group.title)
+            dress(axis, group.title)
         handles = [
             *(
                 Line2D([], [], color=_LOOKS[k % len(_LOOKS)]["color"], linewidth=2, label=t.title)
@@ -252,6 +231,20 @@ def branch_figure(result: StabilityResult) -> Figure:
     return picture
 
 
+def _branches(axis: Axes, result: StabilityResult, group: str) -> None:
+    """The equilibria of one group under each treatment, and the middle of its patients as a band."""
+    compared = result.study.compared
+    for k, given in enumerate(compared):
+        color = _LOOKS[k % len(_LOOKS)]["color"]
+        [r] = [r for r in result.branches if r["group"] == group and r["treatment"] == given.name]
+        factor, volume, stable = (np.array(r[x]) for x in ("factor", "volume", "stable"))
+        for holds, style in ((True, "-"), (False, (0, (1, 1.2)))):
+            at_rest = np.where(_widened(stable == holds), volume, np.nan)
+            axis.plot(factor, at_rest, linestyle=style, color=color, linewidth=2.0)
+    [fold] = [f for f in result.folds if f["group"] == group and f["treatment"] == compared[0].name]
+    axis.axvspan(fold["patients_low"], fold["patients_high"], color="#eef2f6", zorder=0)
+
+
 def _widened(which: np.ndarray) -> np.ndarray:
     """Points of a stretch and the first beyond it, so that stretches meet."""
     found = which.copy()
@@ -259,88 +252,7 @@ def _widened(which: np.ndarray) -> np.ndarray:
     return found
 
 
-def map_figure(result: StabilityResult) -> Figure | None:
-    """Where the typical patient ends by the volume and the effectors of the start, a panel a case in which
-    they matter.
-    """
-    maps = [r for r in result.maps if differs(r)]
-    if not maps:
-        return None
-    study = result.study
-    names, given = (
-        {g.name: g.title for g in study.groups},
-        {t.name: within(t.title) for t in study.treatments},
-    )
-    with rc_context(STYLE):
-        picture, axes = _panels(len(maps), 3, 3.5, 5.0)
-        shade = None
-        for axis, r in zip(axes, maps, strict=False):
-            shade = axis.pcolormesh(
-                r["effectors"],
-                r["volumes"],
-                np.clip(np.array(r["last"]), 1e-3, 1e3),
-                shading="nearest",
-                cmap="cividis",
-                norm=LogNorm(1e-3, 1e3),
-                rasterized=True,
-            )
-            if r["critical"]:
-                parts = np.array([np.nan if x is None else x for x in r["critical"]])
-                axis.plot(r["effectors"], parts, color="white", linewidth=3.2)
-                axis.plot(r["effectors"], parts, color="#D55E00", linewidth=1.8)
-                for v, stable in r["equilibria"]:
-                    if not stable:
-                        axis.axhline(v, color="white", linewidth=1.2, linestyle=(0, (4, 3)))
-            gone = np.argwhere(np.array(r["outcome"]) == 0)
-            axis.plot(
-                np.array(r["effectors"])[gone[:, 1]],
-                np.array(r["volumes"])[gone[:, 0]],
-                color="white",
-                marker="x",
-                markersize=4,
-                linestyle="none",
-            )
-            axis.set(
-                xscale="log",
-                yscale="log",
-                xlabel="effector cells at the start, relative to the reference",
-                ylabel="viable tumour at the start (mL)",
-            )
-            axis.yaxis.set_major_locator(FixedLocator([1e-9, 1e-6, 1e-3, 1, 1e3]))
-            axis.yaxis.set_minor_locator(NullLocator())
-            strength = "" if r["factor"] == 1 else f", kill × {r['factor']:.2g}"
-            _dress(axis, f"{names[r['group']]}\n{given[r['treatment']]}{strength}", lines=False)
-        assert shade is not None
-        bar = picture.colorbar(shade, ax=axes, label="viable tumour at the end (mL)", shrink=0.7, aspect=30)
-        bar.ax.yaxis.set_minor_locator(NullLocator())
-        handles = [
-            Line2D(
-                [],
-                [],
-                color="#D55E00",
-                linewidth=1.8,
-                label="critical start, by bisection of the whole system",
-            ),
-            Line2D([], [], color=FAINT, linewidth=1.2, linestyle=(0, (4, 3)), label="unstable equilibrium"),
-            Line2D(
-                [], [], color=FAINT, marker="x", linestyle="none", label="falls below one cell on its way"
-            ),
-        ]
-        picture.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
-    return picture
-
-
-def differs(row: dict) -> bool:
-    """Whether a map shows more than one end."""
-    return max(map(max, row["last"])) > APART * min(map(min, row["last"]))
-
-
-def within(title: str) -> str:
-    """A title within a sentence: `anti-PD-1`, and `MSS` as it is."""
-    return title if title[:2].isupper() else title[:1].lower() + title[1:]
-
-
-def _panels(count: int, columns: int, height: float, width: float = 5.6) -> tuple[Figure, list[Axes]]:
+def panels(count: int, columns: int, height: float, width: float = 5.6) -> tuple[Figure, list[Axes]]:
     columns = min(columns, count)
     lines = -(-count // columns)
     picture = Figure(figsize=(width * columns, height * lines + 0.9), layout="constrained")
@@ -351,7 +263,7 @@ def _panels(count: int, columns: int, height: float, width: float = 5.6) -> tupl
     return picture, axes
 
 
-def _dress(axis: Axes, title: str, lines: bool = True) -> None:
+def dress(axis: Axes, title: str, lines: bool = True) -> None:
     axis.set_title(title, loc="left", fontweight="bold")
     if lines:
         axis.grid(color="#e5e7eb", linewidth=0.8)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from pkpd.fit.intervals import level_text
-from pkpd.report.stability_figures import within
+from pkpd.report.stability_words import joined, percent, short, span, volume, whole, within
 from pkpd.study.stability.plan import Given, Group
 from pkpd.study.stability.reduction import Place, Reduction
 from pkpd.study.stability.run import StabilityResult
@@ -94,7 +92,8 @@ def _values(result: StabilityResult) -> str:
 def says(result: StabilityResult) -> list[str]:
     """One sentence or two on each thing that was measured."""
     return [
-        *_rates(result),
+        _rates(result),
+        _expected(result),
         _fixed(result),
         *_typical(result),
         *_parted(result),
@@ -103,50 +102,49 @@ def says(result: StabilityResult) -> list[str]:
     ]
 
 
-def _rates(result: StabilityResult) -> list[str]:
-    low, high = result.study.expected
-    rows = {
-        m: [cell(result, "spectrum", g.name, t.name, m) for g, t in pairs(result)]
-        for m in (
-            "fastest",
-            "largest real part",
-            "half-time of the fastest",
-            "doubling time where it is positive",
-            "longest step of an explicit method",
-            "patients in whom one turns before it fades",
-        )
-    }
+def _rates(result: StabilityResult) -> str:
+    """How fast things go where treatment begins, and what that asks of a solver."""
     fast, grow, half, step = (
-        rows[k]
-        for k in (
+        _medians(result, measure)
+        for measure in (
             "fastest",
             "largest real part",
             "half-time of the fastest",
             "longest step of an explicit method",
         )
     )
-    doubling = [r for r in rows["doubling time where it is positive"] if r["value"] is not None]
-    first = (
-        f"Where treatment begins, the fastest rate is {_span(-r['value'] for r in fast)} per day (medians "
+    doubling = [r for r in _medians(result, "doubling time where it is positive") if r["value"] is not None]
+    return (
+        f"Where treatment begins, the fastest rate is {span(-r['value'] for r in fast)} per day (medians "
         f"of the groups), "
-        f"a half-time of {_span(r['value'] for r in half)} days; the largest eigenvalue is "
-        f"{_span(r['value'] for r in grow)} per day. It is growth itself, and where positive stands for a "
+        f"a half-time of {span(r['value'] for r in half)} days; the largest eigenvalue is "
+        f"{span(r['value'] for r in grow)} per day. It is growth itself, and where positive stands for a "
         f"doubling time of "
-        f"{_span(r['value'] for r in doubling)} days. An explicit method may step "
-        f"{_span(r['value'] for r in step)} days: "
+        f"{span(r['value'] for r in doubling)} days. An explicit method may step "
+        f"{span(r['value'] for r in step)} days: "
         f"this block is {'not ' if min(r['low'] for r in step) > _STIFF else ''}stiff."
     )
+
+
+def _expected(result: StabilityResult) -> str:
+    """The rates that were expected before, against those that were found."""
+    low, high = result.study.expected
+    fast, grow = _medians(result, "fastest"), _medians(result, "largest real part")
+    turning = _medians(result, "patients in whom one turns before it fades")
     ends = min(r["low"] for r in fast), max(r["high"] for r in grow)
     met = "That holds" if low <= ends[0] and ends[1] <= high else "That was too narrow"
-    turns = max(r["value"] for r in rows["patients in whom one turns before it fades"])
-    return [
-        first,
+    return (
         f"{short(low)} to {short(high)} per day was expected before. {met}: the middle "
-        f"{level_text(rows['largest real part'])} of virtual patients reach "
+        f"{level_text(grow)} of virtual patients reach "
         f"from {short(ends[0])} to {short(ends[1])} per day. Complex pairs that turn once before they fade "
         f"to a tenth "
-        f"are in at most {whole(turns)} % of any group.",
-    ]
+        f"are in at most {whole(max(r['value'] for r in turning))} % of any group."
+    )
+
+
+def _medians(result: StabilityResult, measure: str) -> list[dict]:
+    """A measure of the spectrum in every group and treatment."""
+    return [cell(result, "spectrum", g.name, t.name, measure) for g, t in pairs(result)]
 
 
 def _fixed(result: StabilityResult) -> str:
@@ -167,7 +165,7 @@ def _typical(result: StabilityResult) -> list[str]:
     found = []
     for group, given in pairs(result):
         own = [r for r in result.equilibria if (r["group"], r["treatment"]) == (group.name, given.name)]
-        told = _joined(f"{volume({'value': r['volume']})} mL" for r in own if r["stable"])
+        told = joined(f"{volume({'value': r['volume']})} mL" for r in own if r["stable"])
         [fold] = [r for r in result.folds if (r["group"], r["treatment"]) == (group.name, given.name)]
         words = (
             f"two sizes would be stable with {short(fold['low'])} to {short(fold['high'])} times the kill"
@@ -241,7 +239,7 @@ def _laws(result: StabilityResult) -> list[str]:
     broken = [r for r in result.laws if not r["holds"]]
     kinds = {k: sum(r["law"] == k for r in result.laws) for k in ("positivity", "bounds", "balance")}
     worst = max(abs(x) for r in result.laws if r["law"] == "balance" for x in (r["lowest"], r["highest"]))
-    listed = _joined(r["law"] + " of " + r["item"] for r in broken)
+    listed = joined(r["law"] + " of " + r["item"] for r in broken)
     told = f"Broken: {listed}." if broken else "All hold."
     return [
         f"Laws measured: {kinds['positivity']} states not below zero, {kinds['bounds']} bounds, "
@@ -270,41 +268,3 @@ def _runaway(result: StabilityResult) -> list[str]:
                 f"of what bounds it."
             ]
     return []
-
-
-def percent(row: dict) -> str:
-    """`14 % (11–18)`."""
-    value = f"{whole(row['value'])} %"
-    return value if row.get("low") is None else f"{value} ({whole(row['low'])}–{whole(row['high'])})"
-
-
-def whole(x: float) -> str:
-    """A share in whole per cent; what is neither none nor all is not rounded to it."""
-    return "<1" if 0 < x < 1 else ">99" if 99 < x < 100 else f"{x:.0f}"
-
-
-def short(x: float, digits: int = 2) -> str:
-    """A number of a few digits, a power of ten only where it is very small."""
-    if x and abs(x) < 1e-4:
-        mantissa, power = f"{x:.0e}".split("e")
-        return (
-            f"{mantissa}×10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-        ).replace("-", "−")
-    x = float(f"{x:.{digits}g}") if abs(x) < 10**digits else x
-    return (f"{x:g}" if abs(x) < 10**digits else f"{x:,.0f}").replace("-", "−")
-
-
-def volume(row: dict) -> str:
-    """A volume of a few digits, `–` where there is none."""
-    return "–" if row["value"] is None else short(row["value"])
-
-
-def _span(values: Iterable[float]) -> str:
-    known = sorted(values)
-    ends = [short(x) for x in (known[0], known[-1])]
-    return ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}"
-
-
-def _joined(words: Iterable[str]) -> str:
-    listed = list(words)
-    return listed[0] if len(listed) == 1 else ", ".join(listed[:-1]) + " and " + listed[-1] if listed else ""

@@ -15,16 +15,8 @@ from matplotlib.patches import Patch, Rectangle
 
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.regimen import Regimen
-from pkpd.show.regimen import (
-    Given,
-    agenda,
-    amount_text,
-    course_text,
-    days_text,
-    lasting_for,
-    over_text,
-    shown_for,
-)
+from pkpd.show.calendar import Given, agenda, lasting_for, shown_for
+from pkpd.show.regimen import amount_text, course_text, days_text, over_text
 from pkpd.show.style import STYLE, svg
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#6b7280")
@@ -127,52 +119,48 @@ def _blocks(axes: Axes, regimen: Regimen, blocks: list[tuple[float, float]], unt
 def _doses(axes: Axes, lane: _Lane, given: list[Given], until: float) -> None:
     """The doses of one lane, and at the first what they are."""
     for g in given:
-        if not g.share:
-            axes.plot(
-                g.start, lane.y - 0.08, marker="x", color=lane.colour, markersize=6, zorder=4, clip_on=False
-            )
-        elif lane.line.over:
-            length = min(max(g.end - g.start, _LEAST * until), until - g.start)
-            axes.add_patch(
-                Rectangle((g.start, lane.y), length, -0.2 * g.share, color=lane.colour, linewidth=0, zorder=3)
-            )
-        else:
-            axes.plot(
-                [g.start, g.start],
-                [lane.y, lane.y - 0.2 * g.share],
-                color=lane.colour,
-                linewidth=1.4,
-                zorder=3,
-                clip_on=False,
-            )
-            axes.plot(
-                g.start,
-                lane.y - 0.2 * g.share,
-                marker="o",
-                color=lane.colour,
-                markersize=4,
-                zorder=3,
-                clip_on=False,
-            )
+        _dose(axes, lane, g, until)
     axes.hlines(lane.y, 0, until, color="#c9ced6", linewidth=0.6, zorder=1)
     if given:
-        times = Counter(day for day, _ in {(day, g.line.at) for g in given for day in g.line.days})
-        often = {1: "", 2: ", twice a day"}.get(max(times.values()), f", {max(times.values())} times a day")
-        words = (
-            f"{amount_text(lane.line)} {over_text(lane.line)}{often}, "
-            f"day{'s' if len(times) > 1 else ''} {days_text(times)}"
-        )
         late = given[0].start > 0.6 * until
         axes.text(
             until if late else given[0].start,
             lane.y - 0.25,
-            shorten(words, 80 if late else 120, placeholder=" …"),
+            shorten(_words(lane.line, given), 80 if late else 120, placeholder=" …"),
             fontsize=8,
             color=_INK,
             ha="right" if late else "left",
             va="bottom",
             zorder=5,
         )
+
+
+def _dose(axes: Axes, lane: _Lane, g: Given, until: float) -> None:
+    """The mark of one dose: a cross if it is missed, a bar of its length, or a stem as high as its share."""
+    if not g.share:
+        axes.plot(
+            g.start, lane.y - 0.08, marker="x", color=lane.colour, markersize=6, zorder=4, clip_on=False
+        )
+        return
+    if lane.line.over:
+        length = min(max(g.end - g.start, _LEAST * until), until - g.start)
+        axes.add_patch(
+            Rectangle((g.start, lane.y), length, -0.2 * g.share, color=lane.colour, linewidth=0, zorder=3)
+        )
+        return
+    top = lane.y - 0.2 * g.share
+    drawn: dict = {"color": lane.colour, "zorder": 3, "clip_on": False}
+    axes.plot([g.start, g.start], [lane.y, top], linewidth=1.4, **drawn)
+    axes.plot(g.start, top, marker="o", markersize=4, **drawn)
+
+
+def _words(line: DoseLine, given: list[Given]) -> str:
+    """The doses of a lane in words: `85 mg/m² over 2 h, day 1`."""
+    times = Counter(day for day, _ in {(day, g.line.at) for g in given for day in g.line.days})
+    often = {1: "", 2: ", twice a day"}.get(max(times.values()), f", {max(times.values())} times a day")
+    return (
+        f"{amount_text(line)} {over_text(line)}{often}, day{'s' if len(times) > 1 else ''} {days_text(times)}"
+    )
 
 
 def _drugs(axes: Axes, lanes: list[_Lane]) -> None:

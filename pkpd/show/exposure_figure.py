@@ -1,4 +1,4 @@
-"""A drug's simulated concentration with its published figures on it: drawn, and as a table."""
+"""A drug's simulated concentration, drawn with its published figures on it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from pkpd.content import library, units
 from pkpd.content.units import pretty
@@ -25,7 +22,7 @@ from pkpd.exposures.conversion import factor_to
 from pkpd.exposures.course import Course
 from pkpd.exposures.evidence import Evidence
 from pkpd.exposures.exposure import ACCUMULATION, Exposure
-from pkpd.exposures.page import digits, given, quantity, simulated, value, verdict, words
+from pkpd.exposures.page import digits, quantity, words
 from pkpd.exposures.page import unit as unit_of
 from pkpd.exposures.prepare import alone, courses
 from pkpd.exposures.reading import load_evidence
@@ -47,7 +44,6 @@ _KINDS = {
     "circular": (FAINT, "o", "white", "published, circular"),
     "context": (FAINT, "D", "white", "published, context: cannot be compared fairly"),
 }
-_NOTICE = "Research software: simulations beside published figures, not advice on any patient."
 
 
 @dataclass(frozen=True)
@@ -277,30 +273,3 @@ def _handles(rows: list[dict]) -> list[Line2D | Patch]:
             )
         )
     return found
-
-
-def print_rows(title: str, rows: list[dict], console: Console) -> None:
-    """The table of figures: published and simulated, inside or outside, how seen, source, why missed."""
-    if not rows:
-        console.print(escape(f"{title}: no published figure"))
-        console.print(_NOTICE, style="italic")
-        return
-    table = Table(title=escape(title))
-    for column in ("figure", "what; given", "published", "simulated (5–95 %)", "", "seen, source"):
-        table.add_column(column, overflow="fold")
-    several = len({r["drug"] for r in rows}) > 1
-    for r in rows:
-        told = verdict(r).replace("**outside**", "[bold red]OUTSIDE[/bold red]")
-        cells = [
-            (f"{r['drug']}: " if several else "") + words(r["name"]),
-            f"{quantity(r)}; {given(r)}",
-            value(r),
-            simulated(r),
-        ]
-        table.add_row(*map(escape, cells), told, escape(f"{r['seen']}, {r['source']}"))
-    console.print(table)
-    for r in (r for r in rows if r["miss"]):
-        console.print(escape(f"{words(r['name'])}: {r['miss']}"), soft_wrap=True)
-    console.print(
-        "* no spread was published: 0.8 to 1.25 of the value. " + _NOTICE, style="italic", soft_wrap=True
-    )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 
 from pkpd.content.units import pretty
 from pkpd.model import expression
 from pkpd.model.expression import Tree
-from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.covariates import Covariate
 from pkpd.parameters.effects import Effect
 from pkpd.parameters.spread import Spread
 from pkpd.regimen.rules import Rule
+
+DISCLAIMER = "Research software: not advice on any patient."
 
 
 def number(value: float) -> str:
@@ -115,15 +117,15 @@ def _bounds(s: Spread) -> str:
     return "" if math.isinf(high) else f", below {number(high)}"
 
 
-def effect_text(e: Effect) -> str:
+def effect_text(e: Effect, register: Mapping[str, Covariate]) -> str:
     """What covariates multiply a value by, and the patient at whom it is one."""
     text = write(e.tree, lambda n: n)
-    at = ", ".join(f"{n} {number(v)}{_covariate_unit(n)}" for n, v in e.reference)
+    at = ", ".join(f"{n} {number(v)}{_covariate_unit(n, register)}" for n, v in e.reference)
     return f"× ({text}), 1 at {at}" if e.tree[0] in "+-" else f"× {text}, 1 at {at}"
 
 
-def _covariate_unit(name: str) -> str:
-    unit = REGISTER[name].unit if name in REGISTER else "1"
+def _covariate_unit(name: str, register: Mapping[str, Covariate]) -> str:
+    unit = register[name].unit if name in register else "1"
     return "" if unit == "1" else f" {pretty(unit)}"
 
 

@@ -19,7 +19,7 @@ from pkpd.regimen.schedule import settings
 from pkpd.report.order import COLUMNS, flat, page_data, write_order
 from pkpd.report.order_figures import picked
 from pkpd.report.order_sentences import opening, published, says, told
-from pkpd.report.page import template
+from pkpd.report.template import template
 from pkpd.simulation.simulation import simulate
 from pkpd.study.order import sequence
 from pkpd.study.order.interaction import DIFFERENCE, EFFECT, IMMUNE, REMOVAL, order_effect, percent, windows

@@ -18,9 +18,10 @@ from pkpd.content.library import read
 from pkpd.errors import ContentError
 from pkpd.fit.intervals import share
 from pkpd.report.stability import COLUMNS, write_stability
-from pkpd.report.stability_figures import differs
-from pkpd.report.stability_reading import opening, short
-from pkpd.report.stability_reading import whole as whole_per_cent
+from pkpd.report.stability_map import differs
+from pkpd.report.stability_reading import opening
+from pkpd.report.stability_words import short
+from pkpd.report.stability_words import whole as whole_per_cent
 from pkpd.simulation.simulation import simulate
 from pkpd.solve.rates import right_hand_side
 from pkpd.study.stability.basins import critical, run, starts

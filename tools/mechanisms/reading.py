@@ -26,7 +26,7 @@ from pkpd.errors import ContentError, Issue, nearest
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
 from pkpd.parameters.bind import line_for
-from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.covariates import register
 from tools.mechanisms.map import (
     BURDEN,
     GOES,
@@ -58,7 +58,7 @@ _HEAD: dict[str, Field] = {"title": Text(), "text": Text()}
 _CHANGES = Table(default={}, remedy='write {key} = { "therapy.PD1" = 0.5 }')
 _SETS = Names(of="parameter sets", like="biology_msi_h")
 _LEFT = Share(what="is not a share from 0 to 1", remedy="give what is left, 0 for all removed")
-_PATIENTS: dict[str, Field] = {name: Number(remedy="write {key} = 2") for name in REGISTER}
+_PATIENTS: dict[str, Field] = {name: Number(remedy="write {key} = 2") for name in register()}
 _CONTEXT: dict[str, Field] = {
     "text": Text(need=True),
     "patients": Field(default={}),

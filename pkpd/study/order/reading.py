@@ -12,7 +12,7 @@ from pkpd.fit.result import load_result, points
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
 from pkpd.parameters.bind import bind, line_for
-from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.covariates import register
 from pkpd.parameters.merge import merge
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.sets import load_context, load_parameters
@@ -71,7 +71,7 @@ def read_order(data: dict, name: str, where: str) -> OrderStudy:
     tables = {k: _table(reader, data, k) for k in _TABLES}
     ablation = _ablation(reader, tables["ablation"], system)
     covariates = _numbers(
-        reader, tables["patients"].get("covariates"), "patients.covariates", REGISTER, "{ LESIONS = 2 }"
+        reader, tables["patients"].get("covariates"), "patients.covariates", register(), "{ LESIONS = 2 }"
     )
     blockade = _numbers(
         reader, tables["blockade"].get("sets"), "blockade.sets", system.inputs, '{ "therapy.PD1" = 0.95 }'

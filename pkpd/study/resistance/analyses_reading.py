@@ -6,7 +6,7 @@ from pkpd.content.fields import is_number
 from pkpd.content.library import shown, whole
 from pkpd.errors import Issue
 from pkpd.model.model import Model
-from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.covariates import register
 from pkpd.study.resistance import lesion_pairs as pairs
 from pkpd.study.resistance.mechanism import (
     Mechanism,
@@ -52,16 +52,17 @@ def read_importance(data: object, where: str, system: Model, issues: list[Issue]
         else ()
     )
     treatments = read_all(reader, head, "importance", "treatments", given_reader(system))
+    known = register()
     covariates = read_numbers(
-        reader, head.get("covariates", {}), "importance.covariates", REGISTER, "{ LESIONS = 2 }"
+        reader, head.get("covariates", {}), "importance.covariates", known, "{ LESIONS = 2 }"
     )
     contexts = biology_reader(system)(reader, head, "importance").contexts if head.get("contexts") else ()
     for key, value in covariates:
-        if key in REGISTER and not REGISTER[key].low <= value <= REGISTER[key].high:
+        if key in known and not known[key].fits(value):
             reader.add(
                 f"importance.covariates.{key}",
-                f"{value:g} {REGISTER[key].unit} is not plausible",
-                f"from {REGISTER[key].low:g} to {REGISTER[key].high:g}",
+                f"{value:g} {known[key].unit} is not plausible",
+                f"from {known[key].plausible}",
             )
     _check(reader, head, mechanisms, numbers)
     if len(issues) > before:

@@ -13,7 +13,7 @@ from pkpd.fit.result import load_result
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
 from pkpd.parameters.bind import line_for
-from pkpd.parameters.covariates import REGISTER
+from pkpd.parameters.covariates import register
 from pkpd.parameters.sets import load_context, load_parameters
 from pkpd.study.platforms.experiment import PLACES
 from pkpd.study.stability.plan import Given, Group, StabilityStudy, Strength, Term
@@ -200,9 +200,9 @@ def _group(entry: dict, place: str, system: Model, issues: list[Issue]) -> Group
         )
         covariates = {}
     for key in covariates:
-        if key not in REGISTER:
+        if key not in register():
             issues.append(
-                Issue(f"{place}.covariates.{key}", "is not in the register", nearest(key, REGISTER))
+                Issue(f"{place}.covariates.{key}", "is not in the register", nearest(key, register()))
             )
     lies = _place(covariates, place, system, issues)
     _sourced(entry, place, issues)
