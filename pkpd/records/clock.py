@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from pkpd.regimen.schedule import ADD, ASSIGN, RATE
 from pkpd.solve.repeated import NEAR
@@ -31,29 +32,50 @@ class Dose:
     amounts: tuple[complex, ...] = ()
 
 
+class Event(NamedTuple):
+    """One event of a patient, as a Schedule has it."""
+
+    time: complex
+    kind: int
+    index: int
+    value: complex
+    carried: bool
+
+
+class _Waiting(NamedTuple):
+    """What is due: the dose's additional dose of this number arrives or, without a dose, the infusion of this
+    number ends. Time, then order, decide what comes first.
+    """
+
+    time: float
+    order: int
+    dose: Dose | None
+    number: int
+    due: complex
+
+
 class Clock:
     """Turns records, handed over in order, into events; times within `slack` of each other are one.
 
-    A waiting entry is (time, order, dose or None, number, due): the dose's additional dose of that number
-    arrives, or the infusion of that number ends. Lags, amounts and the like may be complex (see
-    solve/gradient): what is due is then complex too, and only its real part decides what comes first.
+    Lags, amounts and the like may be complex (see solve/gradient): what is due is then complex too, and only
+    its real part decides what comes first.
     """
 
     def __init__(self, begin: float, last: float, slack: float):
         self.now, self.last, self.slack = begin, last, slack
-        self.events: list[tuple[complex, int, int, complex, bool]] = []
-        self._waiting: list[tuple[float, int, Dose | None, int, complex]] = []
+        self.events: list[Event] = []
+        self._waiting: list[_Waiting] = []
         self._shift: complex = 0.0  # the imaginary part of the time at which something happens
         self._running: dict[int, tuple[int, complex]] = {}
         self._count = 0
 
     def put(self, kind: int, index: int, value: complex, carried: bool = False) -> None:
         """One event now; `carried` brings what imagined doses left behind (see Schedule)."""
-        self.events.append((self.now + self._shift, kind, index, value, carried))
+        self.events.append(Event(self.now + self._shift, kind, index, value, carried))
 
     def advance(self, time: float) -> None:
         """Lets happen what is due up to a time, that time included."""
-        while self._waiting and self._waiting[0][0] <= time + self.slack:
+        while self._waiting and self._waiting[0].time <= time + self.slack:
             at, _, dose, number, due = heapq.heappop(self._waiting)
             if at > self.now + self.slack:
                 self.now = at
@@ -98,7 +120,7 @@ class Clock:
     def _wait(self, due: complex, dose: Dose | None, number: int) -> None:
         if due.real <= self.last + self.slack:
             self._count += 1
-            heapq.heappush(self._waiting, (due.real, self._count, dose, number, due))
+            heapq.heappush(self._waiting, _Waiting(due.real, self._count, dose, number, due))
 
     def _arrive(self, dose: Dose, number: int, due: complex) -> None:
         """An arrival: number 0 is the record's own, those above are additional, those below imagined before
@@ -129,8 +151,8 @@ class Clock:
 
     def _cancel(self, states: Collection[int]) -> None:
         stopped = {s for s, _ in self._running.values() if s in states}
-        self._running = {k: v for k, v in self._running.items() if v[0] not in states}
-        self._waiting = [w for w in self._waiting if w[2] is None or w[2].state not in states]
+        self._running = {n: (s, rate) for n, (s, rate) in self._running.items() if s not in states}
+        self._waiting = [w for w in self._waiting if w.dose is None or w.dose.state not in states]
         heapq.heapify(self._waiting)
         for state in sorted(stopped):
             self._put_rate(state)

@@ -11,7 +11,7 @@ import numpy as np
 from pkpd.machine.labels import Labelled, Row, named
 from pkpd.model.model import Model
 from pkpd.parameters.population import Population
-from pkpd.records.clock import Clock
+from pkpd.records.clock import Clock, Event
 from pkpd.records.dosing import doses
 from pkpd.records.rows import Rows
 from pkpd.records.sheet import Sheet
@@ -132,7 +132,7 @@ def _restarts(rows: Rows, model: Model, inputs: np.ndarray) -> dict[int, list[co
     return dict(zip(resets.tolist(), starts.tolist(), strict=True))
 
 
-def _schedule(events: list[tuple[complex, int, int, complex, bool]], offsets: list[int]) -> Schedule:
+def _schedule(events: list[Event], offsets: list[int]) -> Schedule:
     """Events as a schedule; `offsets` as it has them."""
     time, kind, index, value, carried = zip(*events, strict=True) if events else ((), (), (), (), ())
     return Schedule(
