@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pkpd.report.resistance_words import cell, number
-from pkpd.study.resistance.response_grid import MEASURES
 from pkpd.study.resistance.plan import ResistanceStudy
+from pkpd.study.resistance.response_grid import MEASURES
 from pkpd.study.resistance.run import ResistanceResult
 
 

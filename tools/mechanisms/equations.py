@@ -76,7 +76,11 @@ def _values(file: ModelFile, given: Parameters) -> list[str]:
         v = given[p.name]
         varies = "; ".join(
             filter(
-                None, (spread_text(v.spread) if v.spread else "", effect_text(v.effect, given.register) if v.effect else "")
+                None,
+                (
+                    spread_text(v.spread) if v.spread else "",
+                    effect_text(v.effect, given.register) if v.effect else "",
+                ),
             )
         )
         unit = "" if v.unit == "1" else f" {pretty(v.unit)}"
