@@ -65,7 +65,7 @@ _SPREADS: dict[str, Field] = {"sd": _POSITIVE, "cv": _POSITIVE, "interval": Fiel
 _KEYS = (*_FIELDS, *_REGIMEN, *_DOSE, *_WINDOW, *_SPREADS, "level", "patients")
 
 
-def _patients() -> dict[str, Field]:
+def _held() -> dict[str, Field]:
     """The covariates at which the patients of an exposure can be held."""
     return {
         name: Number(
@@ -250,6 +250,6 @@ def _around(size: float, key: str, found: dict, place: str, issues: list[Issue])
 
 def _patients(value: object, place: str, issues: list[Issue]) -> tuple[tuple[str, float], ...]:
     """Covariates at which an exposure's patients are held, in the order of the file."""
-    found = read(value, _patients(), place, issues)
+    found = read(value, _held(), place, issues)
     own = value if isinstance(value, dict) else {}
     return tuple((k, found[k]) for k in own if found.get(k) is not None)
