@@ -11,7 +11,7 @@ import pytest
 from pkpd import read_records, simulate_records
 from pkpd.commands import cli
 from pkpd.content import library
-from pkpd.content.library import parse
+from pkpd.content.toml import parse
 from pkpd.errors import ContentError
 from pkpd.model.compose import load_model, parse_model
 from pkpd.model.model import Model, Parameter

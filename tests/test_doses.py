@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pkpd import Population, lower, parse_model
-from pkpd.content.library import parse
+from pkpd.content.toml import parse
 from pkpd.errors import ContentError
 from pkpd.regimen.doses import Band
 from pkpd.regimen.reading import read_regimen

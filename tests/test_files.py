@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pkpd.commands.templates import write_new
-from pkpd.content import formats, library
+from pkpd.content import formats, library, toml
 from pkpd.errors import ContentError, NotFound, OutputError
 from tests.test_cli import run
 
@@ -55,9 +55,7 @@ def test_what_is_begun_passes_its_check_and_runs_together(pkpd, tmp_path):
 def test_each_template_passes_its_check_alone_and_says_its_format(pkpd, kind):
     path, _ = write_new(kind, "own")
     assert json.loads(pkpd("check", path, "--json")[1]) == []
-    assert (
-        library.toml(path.read_text(), "own")["format"] == formats.newest() and "NAME" not in path.read_text()
-    )
+    assert toml.toml(path.read_text(), "own")["format"] == formats.newest() and "NAME" not in path.read_text()
 
 
 @pytest.mark.parametrize("model", ["systems/crlm", "oxaliplatin", "systems/crlm_folfox"])

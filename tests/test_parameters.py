@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pkpd.content.library import parse
+from pkpd.content.toml import parse
 from pkpd.errors import ContentError, NotFound
 from pkpd.model.compose import load_model, parse_model
 from pkpd.model.model import Model

@@ -4,7 +4,7 @@ import pytest
 
 from pkpd import load_regimen
 from pkpd.content import library
-from pkpd.content.library import parse
+from pkpd.content.toml import parse
 from pkpd.errors import ContentError, NotFound
 from pkpd.regimen.doses import DoseLine, amount_of
 from pkpd.regimen.reading import read_regimen

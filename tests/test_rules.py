@@ -3,7 +3,7 @@
 import pytest
 
 from pkpd import load_regimen
-from pkpd.content.library import parse
+from pkpd.content.toml import parse
 from pkpd.errors import ContentError
 from pkpd.regimen.reading import read_regimen
 from pkpd.regimen.regimen import Regimen

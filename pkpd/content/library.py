@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeGuard, TypeVar
+from typing import TypeGuard, TypeVar
 
-from pkpd.content import formats
+from pkpd.content.toml import LIMIT, parse, shown
 from pkpd.errors import ContentError, Issue, NotFound, PkpdError, fail, nearest
 from pkpd.machine import inputs
 
@@ -31,10 +28,6 @@ FOLDERS = {
 }
 # kinds of one file each, which is none of the others in its folder
 SINGLE = ("exposures", "mechanisms", "covariates", "hosts")
-_DEEP = re.compile(
-    r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){20}"""
-)  # dotted keys: quadratic to parse
-_LIMIT = 1_000_000  # bytes: no content file is larger; refuses a hostile one before it is parsed
 
 
 @dataclass(frozen=True)
@@ -176,14 +169,14 @@ def text_of(path: Path) -> str:
     """The text of a content file, its line ends as they are."""
     try:
         size = path.stat().st_size
-        raw = path.read_bytes() if size <= _LIMIT else b""
+        raw = path.read_bytes() if size <= LIMIT else b""
     except OSError as error:
         raise NotFound(f"{path}: cannot be read ({error.strerror})") from None
     inputs.note(path)
-    if size > _LIMIT:
+    if size > LIMIT:
         raise fail(
             str(path),
-            f"is {size / 1e6:.1f} MB; a content file is at most {_LIMIT / 1e6:.0f} MB",
+            f"is {size / 1e6:.1f} MB; a content file is at most {LIMIT / 1e6:.0f} MB",
             "split it, or move data out of it",
         )
     try:
@@ -194,61 +187,6 @@ def text_of(path: Path) -> str:
 
 def _short(path: Path) -> str:
     return path.relative_to(inputs.ROOT).as_posix()
-
-
-def parse(text: str, where: str) -> dict:
-    """TOML text to tables, its format checked and left out; an error as of `toml`."""
-    return formats.unnumbered(toml(text, where), where)
-
-
-def toml(text: str, where: str) -> dict:
-    """TOML text to tables as they are; a syntax error, a duplicate key among them, names the place."""
-    if len(text) > _LIMIT:
-        raise fail(where, f"is over {_LIMIT / 1e6:.0f} MB", "split it, or move data out of it")
-    try:
-        return _copied(_tables(text))
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        reason = (
-            "is nested too deeply" if isinstance(error, RecursionError) else f"is not valid TOML: {error}"
-        )
-        raise fail(where, reason, "mend the line named; a key may be given once only") from None
-
-
-def _copied(value: Any) -> Any:
-    """Tables and lists anew, so that a reader may change them; what they hold cannot be changed."""
-    if isinstance(value, dict):
-        return {k: _copied(v) if isinstance(v, dict | list) else v for k, v in value.items()}
-    return [_copied(v) if isinstance(v, dict | list) else v for v in value]
-
-
-def tables(source: object, where: str) -> dict:
-    """The tables that a notebook hands over: TOML text, or a dictionary as TOML would give it."""
-    if isinstance(source, str):
-        return parse(source, where)
-    if isinstance(source, dict):
-        return formats.unnumbered(_copied(source), where)
-    raise fail(
-        where,
-        f"{shown(source)} is neither TOML text nor a dictionary",
-        "hand over the text of a file, or load one by name or path",
-    )
-
-
-@lru_cache(1024)
-def _tables(text: str) -> dict:
-    """The tables of a text, read once: the library's files are asked for again and again."""
-    if _DEEP.search(text):
-        raise RecursionError
-    return tomllib.loads(text)
-
-
-def shown(value: object) -> str:
-    """A value as its author wrote it, cut where it is too long to print."""
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):
-        return "a value too large to print"
-    return text if len(text) <= 80 else text[:77] + "…"
 
 
 def check_keys(data: object, known: Iterable[str], where: str, issues: list[Issue]) -> None:

@@ -6,7 +6,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from pkpd.content import formats, library
+from pkpd.content import formats, library, toml
 from pkpd.content.formats import KEY
 from pkpd.errors import NotFound, fail
 from pkpd.machine import store
@@ -46,7 +46,7 @@ def own_file(name: str) -> Path:
 
 def migrated(text: str, where: str) -> str:
     """The text of a content file in the newest format; an error where a change cannot be made by rule."""
-    data = library.toml(text, where)
+    data = toml.toml(text, where)
     kind = formats.kind_of(data)
     if not kind:
         raise fail(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pkpd.content import library
+from pkpd.content import library, toml
 from pkpd.content.fields import Choice, Field, Names, Text, Whole, is_number, read, read_rows
 from pkpd.content.library import check_keys, check_name, raise_issues, shown, table
 from pkpd.content.naming import file_of
@@ -55,7 +55,7 @@ def load_fit(name: str | Path) -> Fit:
 
 def parse_fit(source: str | dict, name: str = "fit") -> Fit:
     """A fit from TOML text or from its tables, as in a notebook; its trials and parameters are named."""
-    return read_fit(library.tables(source, name), name, name)
+    return read_fit(toml.tables(source, name), name, name)
 
 
 def read_fit(data: dict, name: str, where: str) -> Fit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pkpd.content import library, units
+from pkpd.content import library, toml, units
 from pkpd.content.library import raise_issues
 from pkpd.errors import ContentError, Issue, NotFound, PkpdError, fail, nearest
 from pkpd.machine import cache, store
@@ -26,7 +26,7 @@ def load_model(name: str, swap: dict[str, str] | None = None) -> Model:
             _sources(name, swap),
             sorted(swap.items()),
             units.rests_on(),
-            store.code_hash("model", "content/library.py"),
+            store.code_hash("model", "content/library.py", "content/toml.py"),
         )
     except PkpdError:  # composing says all that is wrong
         return build_model(model_file(name), swap)
@@ -48,7 +48,7 @@ def _sources(name: str, swap: dict[str, str]) -> list[list[str]]:
 
 def parse_model(source: str | dict, name: str = "model") -> Model:
     """A model from TOML text or from its tables, as in a notebook; a system's parts come from the library."""
-    return build_model(read_file(whole(library.tables(source, name), name), name, name), {})
+    return build_model(read_file(whole(toml.tables(source, name), name), name, name), {})
 
 
 def model_file(name: str) -> ModelFile:

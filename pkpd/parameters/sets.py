@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pkpd.content import library
+from pkpd.content import library, toml
 from pkpd.content.library import raise_issues
 from pkpd.errors import ContentError, Issue, fail, nearest
 from pkpd.machine.doors import door
@@ -56,7 +56,7 @@ def parse_parameters(
 
     The sets that it includes come from the library.
     """
-    total = _with_included(library.Source(name, name, name, library.tables(source, name)), model, ())
+    total = _with_included(library.Source(name, name, name, toml.tables(source, name)), model, ())
     raise_issues(order_issues(total))
     return total if model is None else _of_host(bind(total, model), host)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from pkpd.content import library, units
+from pkpd.content import library, toml, units
 from pkpd.content.library import check_keys, raise_issues, shown
 from pkpd.errors import ContentError, Issue, PkpdError
 from pkpd.regimen.doses import KEYS, DoseLine, read_dose
@@ -26,7 +26,7 @@ def parse_regimen(source: str | dict, name: str = "regimen") -> Regimen:
     """A regimen from TOML text or from its tables, as in a notebook; the courses that it uses come from the
     library.
     """
-    return read_regimen(library.tables(source, name), name, name)
+    return read_regimen(toml.tables(source, name), name, name)
 
 
 def read_regimen(data: dict, name: str, where: str, within: tuple[str, ...] = ()) -> Regimen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pkpd.content import library
+from pkpd.content import library, toml
 from pkpd.content.library import check_keys, check_name, raise_issues, table, text
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.model.model import Model
@@ -47,7 +47,7 @@ def _read_own(data: dict, name: str, where: str) -> Trial:
 
 def parse_trial(source: str | dict, name: str = "trial") -> Trial:
     """A trial from TOML text or from its tables, as in a notebook."""
-    return read_trial(library.tables(source, name), name, name)
+    return read_trial(toml.tables(source, name), name, name)
 
 
 _HEAD = ("title", "reference", "population", "disease", "parameters", "control", "text")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pkpd.content.library import parse
+from pkpd.content.toml import parse
 from pkpd.errors import ContentError
 from pkpd.model import constants, expression
 from pkpd.model.compose import parse_model

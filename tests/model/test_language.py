@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pkpd.content import library
+from pkpd.content import toml
 from pkpd.content.units import parse_unit
 from pkpd.errors import ContentError, NotFound
 from pkpd.model import dimensions, expression
@@ -686,7 +686,7 @@ def test_a_file_of_ten_megabytes_is_refused(tmp_path):
 
 def test_tables_nested_too_deep_are_refused():
     with pytest.raises(ContentError) as caught:
-        library.parse("a = " + "[" * 100_000, "own")
+        toml.parse("a = " + "[" * 100_000, "own")
     assert str(caught.value) == (
         "own: is nested too deeply\n    remedy: mend the line named; a key may be given once only"
     )
@@ -694,7 +694,7 @@ def test_tables_nested_too_deep_are_refused():
 
 def test_a_number_of_a_million_digits_is_refused():
     with pytest.raises(ContentError) as caught:
-        library.parse("a = " + "1" * 900_000, "own")
+        toml.parse("a = " + "1" * 900_000, "own")
     assert str(caught.value).startswith("own: is not valid TOML: ")
 
 
@@ -768,7 +768,7 @@ TALL = {
 }
 DRIVER = """
 import json, os, resource, signal, sys
-from pkpd.content import library, units
+from pkpd.content import toml, units
 from pkpd.errors import ContentError
 from pkpd.model.compose import parse_model
 from pkpd.model.symbolic import Equations
@@ -779,7 +779,7 @@ def model(text):
     e = Equations(m)
     e.rates, e.jacobian, m.hash
 
-do = {"model": model, "unit": units.parse_unit, "toml": lambda t: library.parse(t, "own"),
+do = {"model": model, "unit": units.parse_unit, "toml": lambda t: toml.parse(t, "own"),
       "quantity": lambda t: units.quantity(t, "own")}
 children = []
 for name, (kind, text) in json.load(sys.stdin).items():
