@@ -9,7 +9,6 @@ import typer
 from rich.markup import escape
 from typer.core import TyperCommand
 
-from pkpd import __version__
 from pkpd.commands import files, show
 from pkpd.commands.exits import run
 from pkpd.commands.options import (
@@ -28,6 +27,7 @@ from pkpd.commands.progress import progress
 from pkpd.commands.terminal import err, out, print_json, say
 from pkpd.errors import fail
 from pkpd.machine.executor import on_cluster
+from pkpd.machine.version import VERSION
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -42,7 +42,7 @@ app = typer.Typer(
 
 def version(value: bool) -> None:
     if value:
-        print(f"pkpd {__version__}")
+        print(f"pkpd {VERSION}")
         raise typer.Exit
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pkpd.errors import ContentError, Issue, fail
+from pkpd.machine.version import VERSION
 
 FIRST = 1  # of every file that carries no number: all files were of it before numbers were written
 KEY = "format"
@@ -103,7 +104,5 @@ def _remedy(change: Change) -> str:
 
 def stamped(data: dict[str, Any]) -> dict[str, Any]:
     """A result that is an object, with its format and the version of pkpd that made it in front."""
-    from pkpd import __version__
-
     rest = {k: v for k, v in data.items() if k not in (KEY, "version")}
-    return {KEY: newest(), "version": __version__, **rest}
+    return {KEY: newest(), "version": VERSION, **rest}

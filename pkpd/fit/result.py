@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import tomli_w
 
-import pkpd
 from pkpd.content import formats, library
 from pkpd.content.naming import called, file_of
 from pkpd.errors import Issue, NotFound, fail, nearest
@@ -15,6 +14,7 @@ from pkpd.fit.free import Point, point
 from pkpd.fit.own import laid_over
 from pkpd.fit.run import FitResult, calibrated, summary
 from pkpd.machine import store
+from pkpd.machine.version import VERSION
 from pkpd.model.expression import unparse
 from pkpd.parameters.parameters import Parameters, Value
 from pkpd.parameters.sets import load_parameters
@@ -102,7 +102,7 @@ def account(result: FitResult, rows: list[dict]) -> dict:
         "name": called(fit.name),
         "trials": [file_of(t.name) for t in fit.trials],
         "figures": list(result.target.figures),
-        "version": pkpd.__version__,
+        "version": VERSION,
         "link": fit.link,
         "patients": fit.patients,
         "evaluations": result.calls,

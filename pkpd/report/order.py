@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-import pkpd
 from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
+from pkpd.machine.version import VERSION
 from pkpd.report import order_figures as draw
 from pkpd.report.order_figures import picked
 from pkpd.report.order_sentences import amount, better, opening, published, says, weeks
@@ -111,7 +111,7 @@ def account(result: OrderResult) -> dict[str, Any]:
 def made(study: OrderStudy) -> dict[str, Any]:
     """What it takes to make the result again."""
     return {
-        "pkpd": pkpd.__version__,
+        "pkpd": VERSION,
         "python": machine.python_version(),
         "numpy": np.__version__,
         "seed": study.seed,

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-import pkpd
 from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
+from pkpd.machine.version import VERSION
 from pkpd.model.model import Model
 from pkpd.parameters.parameters import Parameters
 from pkpd.report import cycles_figures
@@ -78,7 +78,7 @@ def made(result: StudyResult) -> dict:
     """What it takes to make the result again."""
     s = result.study
     return {
-        "pkpd": pkpd.__version__,
+        "pkpd": VERSION,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "seed": s.seed,

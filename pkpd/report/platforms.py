@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-import pkpd
 from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
+from pkpd.machine.version import VERSION
 from pkpd.report import platform_figures as draw
 from pkpd.report.template import NOTICE, template
 from pkpd.report.writing import as_csv, embedded, write_report
@@ -92,7 +92,7 @@ def account(result: PlatformResult) -> dict[str, Any]:
 def made(study: PlatformStudy) -> dict[str, Any]:
     """What it takes to make the result again."""
     return {
-        "pkpd": pkpd.__version__,
+        "pkpd": VERSION,
         "python": machine.python_version(),
         "numpy": np.__version__,
         "seed": study.seed,

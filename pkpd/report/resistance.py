@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-import pkpd
 from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
+from pkpd.machine.version import VERSION
 from pkpd.report import resistance_analyses as analyses
 from pkpd.report import resistance_figures as draw
 from pkpd.report import resistance_tables as tables
@@ -158,7 +158,7 @@ def made(result: ResistanceResult) -> dict[str, Any]:
     """What it takes to make the result again."""
     study = result.study
     return {
-        "pkpd": pkpd.__version__,
+        "pkpd": VERSION,
         "python": platform.python_version(),
         "numpy": np.__version__,
         "seed": study.seed,

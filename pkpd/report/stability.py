@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-import pkpd
 from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
+from pkpd.machine.version import VERSION
 from pkpd.report import stability_figures as draw
 from pkpd.report import stability_tables as tables
 from pkpd.report.stability_map import differs, map_figure
@@ -121,7 +121,7 @@ def made(result: StabilityResult) -> dict[str, Any]:
     """What it takes to make the result again."""
     study, (at, _) = result.study, central(result.study)
     return {
-        "pkpd": pkpd.__version__,
+        "pkpd": VERSION,
         "python": machine.python_version(),
         "numpy": np.__version__,
         "seed": study.seed,

@@ -66,6 +66,23 @@ def test_every_public_word_is_there():
         assert getattr(pkpd, word) is not None
 
 
+def test_type_checkers_see_every_public_word_where_it_is_defined():
+    import pkpd
+
+    tree = ast.parse((ROOT / "pkpd/__init__.py").read_text(encoding="utf-8"))
+    seen = {
+        alias.name: node.module
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert {*seen} == {*pkpd.__all__} - {"__version__"}
+    for word, module in seen.items():
+        assert getattr(pkpd, word).__module__ == module, word
+
+
 def test_nothing_is_evaluated_by_python_or_sympy():
     for file in FILES:
         for node in ast.walk(ast.parse(file.read_text())):

@@ -1,0 +1,3 @@
+"""The version of pkpd, as every result that is written says it."""
+
+VERSION = "0.3.0"
