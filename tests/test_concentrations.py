@@ -9,7 +9,7 @@ from rich.console import Console
 
 from pkpd.commands import cli, show
 from pkpd.errors import ContentError, OutputError
-from pkpd.exposures.evidence import read_evidence
+from pkpd.exposures.reading import read_evidence
 from pkpd.show.exposure_figure import Panel, draw_exposure
 from pkpd.show.exposure_table import print_rows
 

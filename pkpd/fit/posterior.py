@@ -45,7 +45,7 @@ def sample(target: Objective, state: dict, keep: Callable[[], None], tell: Tell)
     state.setdefault("values", np.empty((0, len(target.figures))))
     total = 2 * fit.design + fit.draws
 
-    def told(i: int) -> None:
+    def progress(i: int) -> None:
         tell("sampling", i, total)
 
     def design() -> np.ndarray:
@@ -66,7 +66,7 @@ def sample(target: Objective, state: dict, keep: Callable[[], None], tell: Tell)
         (fit.design, fit.design, wider),
         (2 * fit.design, fit.draws, drawn),
     ):
-        evaluate(target, state, propose, done, count, keep, told)
+        evaluate(target, state, propose, done, count, keep, progress)
     tell("sampling", total, total)
     return _weighted(target, emulator(target, state, 2 * fit.design), state, slice(2 * fit.design, total))
 
@@ -117,7 +117,7 @@ def evaluate(
     done: int,
     count: int,
     keep: Callable[[], None],
-    told: Callable[[int], None],
+    progress: Callable[[int], None],
 ) -> None:
     """Evaluates the points proposed after `done` others, unless that has been done; the state is kept after
     every twenty.
@@ -127,7 +127,7 @@ def evaluate(
         return
     points = propose()
     for i, value in enumerate(stream(target.expected, points[skip:]), skip):
-        told(done + i)
+        progress(done + i)
         state["points"] = np.vstack([state["points"], points[i]])
         state["values"] = np.vstack([state["values"], value])
         state["calls"] += 1

@@ -9,7 +9,7 @@ as far or farther.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -48,18 +48,8 @@ def predict(
     The interval holds the posterior's uncertainty and the chance of a trial of the trial's size. Every draw
     of the posterior has patients of its own, none of them the fit's.
     """
-    places = [setting(trial, a, link) for a in trial.arms]
-    warm(places)
-    prepared = tuple(admit(place, parameters, patients, seed) for place in places)
     sets = points(parameters, DRAWS)
-    per = PER_DRAW if len(sets) > 1 else DRAWS * PER_DRAW
-    tables, failures, lost = [], [], []
-    tell("predicting", 0, len(sets))
-    for failed, share, table in stream(partial(_draw, trial, prepared, per, seed), list(enumerate(sets))):
-        tables.append(table)
-        failures += failed
-        lost.append(share)
-        tell("predicting", len(tables), len(sets))
+    tables, failures, lost = _simulated(trial, parameters, sets, patients, link, seed, tell=tell)
     values = np.concatenate(tables, axis=1)
     chance = np.sqrt(np.mean([_variance(scaled(trial, trial.figures, t)) for t in tables], axis=0))
     used = [f for f in trial.figures if f.use == "fit" and (fitted is None or f.key in fitted)]
@@ -79,6 +69,31 @@ def predict(
         "failures": failures,
         "failed_share": float(np.mean(lost)),
     }
+
+
+def _simulated(
+    trial: Trial,
+    parameters: Parameters,
+    sets: Sequence[Point],
+    patients: int,
+    link: str,
+    seed: int,
+    *,
+    tell: Tell,
+) -> tuple[list[np.ndarray], list[str], list[float]]:
+    """Of each point: figures (figure, trial) of its trials and the share who failed; and who did."""
+    places = [setting(trial, a, link) for a in trial.arms]
+    warm(places)
+    prepared = tuple(admit(place, parameters, patients, seed) for place in places)
+    per = PER_DRAW if len(sets) > 1 else DRAWS * PER_DRAW
+    tables, failures, lost = [], [], []
+    tell("predicting", 0, len(sets))
+    for failed, share, table in stream(partial(_draw, trial, prepared, per, seed), list(enumerate(sets))):
+        tables.append(table)
+        failures += failed
+        lost.append(share)
+        tell("predicting", len(tables), len(sets))
+    return tables, failures, lost
 
 
 def _variance(values: np.ndarray) -> np.ndarray:
@@ -124,22 +139,7 @@ def _row(
     use = figure.use
     if use == "fit" and fitted is not None and figure.key not in fitted:
         use = "predict"
-    interval, seen = figure.interval, "published"
-    if figure.kind == "count" and interval is not None:
-        seen = "exact binomial"
-    reached = values.size > 0 and np.mean(np.isfinite(values)) > 0.5
-    if interval is None and figure.value is not None and chance > 0 and reached:
-        around = np.array([-1.96, 1.96]) * chance
-        share = (
-            figure.kind == "landmark"
-        )  # its own binomial error: that of simulated trials would be the model's
-        wide = 1.96 * np.sqrt(figure.value * (1 - figure.value) / figure.n) if share else 0.0
-        interval = (
-            (max(figure.value - wide, 0), min(figure.value + wide, 1))
-            if share
-            else tuple(figure.value * np.exp(around))
-        )
-        seen = "derived"
+    interval, seen = _published_interval(figure, values, chance)
     return {
         "trial": called(trial.name),
         "arm": figure.arm,
@@ -150,7 +150,7 @@ def _row(
         "n": figure.n,
         "published": figure.value,
         "interval": None if interval is None else [float(x) for x in interval],
-        "interval_from": seen if interval else None,
+        "interval_from": seen,
         "level": figure.level,
         "predicted": _number(middle),
         "predicted_interval": [_number(low), _number(high)],
@@ -160,6 +160,26 @@ def _row(
         "seen": figure.seen,
         "source": figure.source or trial.reference,
     }
+
+
+def _published_interval(
+    figure: Figure, values: np.ndarray, chance: float
+) -> tuple[tuple[float, float] | None, str | None]:
+    """A published figure's own 95 % interval and whence it is; none was told and none can be derived: None.
+
+    Where none was published it is derived: of a landmark from its own binomial error (that of simulated
+    trials would be the model's), of others from the chance of simulated trials on the logarithm.
+    """
+    if figure.interval is not None:
+        return figure.interval, "exact binomial" if figure.kind == "count" else "published"
+    reached = values.size > 0 and np.mean(np.isfinite(values)) > 0.5
+    if figure.value is None or chance <= 0 or not reached:
+        return None, None
+    if figure.kind == "landmark":
+        wide = 1.96 * np.sqrt(figure.value * (1 - figure.value) / figure.n)
+        return (max(figure.value - wide, 0), min(figure.value + wide, 1)), "derived"
+    low, high = figure.value * np.exp(np.array([-1.96, 1.96]) * chance)
+    return (low, high), "derived"
 
 
 def _joint(trial: Trial, figures: list[Figure], values: np.ndarray) -> dict | None:

@@ -66,7 +66,7 @@ def profiles(
     ).T
     total, done = _ROUNDS * grids.size, first
 
-    def told(i: int) -> None:
+    def progress(i: int) -> None:
         tell("profiling", i - first, total)
 
     def held() -> np.ndarray:
@@ -76,7 +76,7 @@ def profiles(
         )
 
     for _ in range(_ROUNDS):
-        evaluate(target, state, held, done, grids.size, keep, told)
+        evaluate(target, state, held, done, grids.size, keep, progress)
         done += grids.size
     tell("profiling", total, total)
     best, value = best_point(target, state)

@@ -135,29 +135,29 @@ def load_result(name: str | Path) -> tuple[Parameters, dict]:
         raise fail(source.path, "is not a fit's result", "make one with `pkpd fit NAME`")
     model = daily_model(data["parameters"]["model"])
     named = source.path if library.is_path(name, "result") else source.name
-    told = data["fit"]
-    if "trials" not in told:
-        told = {
-            **told,
-            "trials": [told["trial"]],
-            "figures": [f"{told['trial']}/{f}" for f in told["figures"]],
+    account = data["fit"]
+    if "trials" not in account:
+        account = {
+            **account,
+            "trials": [account["trial"]],
+            "figures": [f"{account['trial']}/{f}" for f in account["figures"]],
         }
-    for figure in told["figures"]:
-        if not any(figure.startswith(f"{t}/") for t in told["trials"]):
+    for figure in account["figures"]:
+        if not any(figure.startswith(f"{t}/") for t in account["trials"]):
             raise fail(
                 f"{source.where}: fit.figures",
                 f"{figure!r} is of none of its trials",
-                "write TRIAL/FIGURE:ARM, one of its trials first: " + ", ".join(told["trials"]),
+                "write TRIAL/FIGURE:ARM, one of its trials first: " + ", ".join(account["trials"]),
             )
-    return load_parameters(named, model), told
+    return load_parameters(named, model), account
 
 
-def figure_issues(told: dict, where: str) -> list[Issue]:
+def figure_issues(account: dict, where: str) -> list[Issue]:
     """Figures that an account names and their trials, those that are at hand, have not: they would pass for
     predicted ones.
     """
     found = []
-    for trial in told["trials"]:
+    for trial in account["trials"]:
         try:
             known = [f"{trial}/{f.key}" for f in load_trial(trial).figures]
         except NotFound:
@@ -168,7 +168,7 @@ def figure_issues(told: dict, where: str) -> list[Issue]:
                 f"{trial} has no figure {f.removeprefix(f'{trial}/')!r}",
                 nearest(f, known),
             )
-            for f in told["figures"]
+            for f in account["figures"]
             if f.startswith(f"{trial}/") and f not in known
         ]
     return found
@@ -176,11 +176,11 @@ def figure_issues(told: dict, where: str) -> list[Issue]:
 
 def _is_result(data: dict) -> bool:
     """Whether tables are a fit's: values of a model, draws, and an account of trials and their figures."""
-    head, told = data.get("parameters"), data.get("fit")
-    if not isinstance(head, dict) or not isinstance(told, dict) or not isinstance(data.get("draws"), dict):
+    head, account = data.get("parameters"), data.get("fit")
+    if not isinstance(head, dict) or not isinstance(account, dict) or not isinstance(data.get("draws"), dict):
         return False
-    lists = [told.get("figures"), told.get("trials", [told.get("trial")])]
-    words = (head.get("model"), told.get("name"), told.get("link", ""))
+    lists = [account.get("figures"), account.get("trials", [account.get("trial")])]
+    words = (head.get("model"), account.get("name"), account.get("link", ""))
     listed = all(isinstance(x, list) and all(isinstance(t, str) for t in x) for x in lists) and lists[1]
     return bool(listed) and all(isinstance(w, str) for w in words)
 
@@ -214,10 +214,10 @@ def result_for(trial: Trial) -> str | None:
     return found[0] if found else None
 
 
-def fitted(told: dict, trial: str) -> tuple[str, ...]:
+def fitted(account: dict, trial: str) -> tuple[str, ...]:
     """The figures of a trial that a fit used, by its account; a file is the same trial in whatever folder."""
-    names = [t for t in told["trials"] if file_of(t) == file_of(trial)]
-    return tuple(f.removeprefix(f"{t}/") for t in names for f in told["figures"] if f.startswith(f"{t}/"))
+    names = [t for t in account["trials"] if file_of(t) == file_of(trial)]
+    return tuple(f.removeprefix(f"{t}/") for t in names for f in account["figures"] if f.startswith(f"{t}/"))
 
 
 def points(parameters: Parameters, count: int) -> list[Point]:

@@ -79,8 +79,7 @@ def run_fit(
     tell: Tell = lambda what, done, of: None,
     use: Callable[[FitResult], object] = lambda result: None,
 ) -> FitResult:
-    """Calibrates: covariances at the prior's centre, several starts, covariances again at the best,
-    posterior, profiles.
+    """Calibrates: covariances at the prior's centre, starts, covariances at the best, posterior, profiles.
 
     `use` is what is done with the result while the checkpoint is still kept: writing it can fail.
     """
@@ -88,17 +87,7 @@ def run_fit(
     state = (cache.restore("fits", key) if resume else None) or {}
     target = objective(fit)
     if "best" not in state:
-        target = target.settled(target.centre)
-        found = _optimise(target, state, key, tell)
-        at = found[int(np.argmax([v for _, v, _ in found]))][0]
-        target = target.settled(at)
-        found.extend(run_all(partial(_climb, target, 40 * len(at)), [at]))
-        state |= {
-            "covariances": target.covariances,
-            "best": found[-1][0],
-            "best_value": found[-1][1],
-            "calls": sum(calls for *_, calls in found),
-        }
+        state |= _searched(target, state, key, tell)
         cache.checkpoint("fits", key, state)
     target = target.with_covariances(state["covariances"])
 
@@ -124,6 +113,21 @@ def run_fit(
     use(result)
     cache.forget("fits", key)
     return result
+
+
+def _searched(target: Objective, state: dict, key: str, tell: Tell) -> dict:
+    """The best point of all searches, the covariances there, and how many evaluations it took."""
+    target = target.settled(target.centre)
+    found = _optimise(target, state, key, tell)
+    at = found[int(np.argmax([v for _, v, _ in found]))][0]
+    target = target.settled(at)
+    found.extend(run_all(partial(_climb, target, 40 * len(at)), [at]))
+    return {
+        "covariances": target.covariances,
+        "best": found[-1][0],
+        "best_value": found[-1][1],
+        "calls": sum(calls for *_, calls in found),
+    }
 
 
 def _optimise(target: Objective, state: dict, key: str, tell: Tell) -> list[tuple[np.ndarray, float, int]]:

@@ -13,7 +13,7 @@ from pkpd.parameters.sets import load_context, misplaced
 from pkpd.regimen.reading import load_regimen
 from pkpd.regimen.regimen import Regimen, counted
 from pkpd.trial.arm import Arm, Cycles, Group, Local
-from pkpd.trial.lines import Reader, told
+from pkpd.trial.lines import Reader, line_text
 
 AROUND = {
     "before": ("cycles", "weights"),
@@ -64,7 +64,7 @@ def read_arms(reader: Reader, value: object, followed: bool) -> tuple[Arm, ...]:
     return tuple(read(reader, entry, place.removeprefix(f"{reader.where}: ")) for place, entry in entries)
 
 
-def arms_told(entries: list[dict]) -> list[tuple[str, str, str, str]]:
+def arm_sources(entries: list[dict]) -> list[tuple[str, str, str, str]]:
     """Of each line of arms without a fault what it says, where and how it was seen."""
     lines = [(f"{a['name']}: {k}", a[k]) for a in entries for k in {**AROUND, **FOLLOWED} if k in a]
     lines += [
@@ -72,7 +72,7 @@ def arms_told(entries: list[dict]) -> list[tuple[str, str, str, str]]:
         for a in entries
         for g in a.get("patients", ())
     ]
-    return [(name, told(line), line.get("where", ""), line.get("seen", "user")) for name, line in lines]
+    return [(name, line_text(line), line.get("where", ""), line.get("seen", "user")) for name, line in lines]
 
 
 def check_arms(reader: Reader, control: str, arms: tuple[Arm, ...]) -> None:

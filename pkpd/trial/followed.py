@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from scipy.special import ndtri
 
-from pkpd.model.model import Model
 from pkpd.parameters.draw import draw, uniform
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.population import Population
 from pkpd.simulation.simulation import Simulation, simulate
-from pkpd.trial import lesions, response
+from pkpd.trial import lesions
 from pkpd.trial.drug_effect import records
 from pkpd.trial.endpoints import censored, death_by_hazard, first_time, missing, visit_grid
-from pkpd.trial.idle import LIVER
 from pkpd.trial.prepare import Prepared
 from pkpd.trial.readout import Followed
 from pkpd.trial.run_in import settled
+from pkpd.trial.scans import Scans, due_days, only_part, responses, scanned
 from pkpd.trial.setting import horizon, reads_survival
 
 _RTOL = 1e-4
-
-
-@dataclass(frozen=True)
-class _Scans:
-    """What scans show, (patient, visit), the baseline first: the sum of targets, how many lesions, whether
-    any is new.
-    """
-
-    total: np.ndarray
-    visible: np.ndarray
-    new: np.ndarray
 
 
 def follow(prepared: Prepared, parameters: Parameters) -> Followed:
@@ -40,27 +27,20 @@ def follow(prepared: Prepared, parameters: Parameters) -> Followed:
     trial, key = prepared.trial, prepared.key
     people = _people(prepared, parameters)
     days = np.append(0.0, visit_grid(trial.scans, horizon(trial)))
-    due = _due(prepared, days)
+    due = due_days(prepared, days)
     course = _course(prepared, people, due)
-    cumulative = course[f"{_part(prepared.disease, 'host/hazard')}.cumulative"]
+    cumulative = course[f"{only_part(prepared.disease, 'host/hazard')}.cumulative"]
     u = uniform((*key, "death", "hazard"), prepared.n)
     death = death_by_hazard(course.times, cumulative, u)
-    scans = _scans(prepared, course, len(days))
     end = np.minimum(np.minimum(death, prepared.plan.follow_up), prepared.plan.operation)
-    made = (due <= end[:, None]) & np.isfinite(scans.total)
-    made[:, 0] = True
-    worse = _worse(prepared, scans, made, days)
-    progression = first_time(due, worse)
+    scans = scanned(prepared, course, days, due, end)
+    progression = first_time(due, scans.worse)
     if prepared.arm.stops and prepared.effects and reads_survival(trial):
         cumulative, failures = _beyond(prepared, course, progression, cumulative)
         course = replace(course, failures=tuple(dict.fromkeys((*course.failures, *failures))))
         death = np.where(death > progression, death_by_hazard(course.times, cumulative, u), death)
-    read = _readout(prepared, course, scans, due, days, made, worse, progression, death)
+    read = _readout(prepared, course, scans, progression, death)
     return replace(read, failed=missing(course) | np.isnan(cumulative).any(axis=1))
-
-
-def _part(model: Model, use: str) -> str:
-    return next(p.name for p in model.parts if p.use == use)
 
 
 def _people(prepared: Prepared, parameters: Parameters) -> Population:
@@ -76,16 +56,6 @@ def _people(prepared: Prepared, parameters: Parameters) -> Population:
             )
     assert found is not None
     return found
-
-
-def _due(prepared: Prepared, days: np.ndarray) -> np.ndarray:
-    """When each patient's scans are due, the baseline first, on their days or near them, (patient, visit)."""
-    shift = np.stack(
-        [uniform((*prepared.key, "protocol", "visit", str(i)), prepared.n) for i in range(len(days))], axis=1
-    )
-    moved = days + np.clip(ndtri(shift) * prepared.trial.jitter, -30, 30)
-    moved[:, 0] = 0.0
-    return np.maximum.accumulate(moved, axis=1)
 
 
 def _course(prepared: Prepared, people: Population, due: np.ndarray) -> Simulation:
@@ -172,63 +142,6 @@ def _killed(early: Simulation, lesion: str, dies: float) -> np.ndarray:
     return states
 
 
-def _scans(prepared: Prepared, course: Simulation, visits: int) -> _Scans:
-    """What scans show of targets, other lesions and new ones, as measured."""
-    trial, key, model = prepared.trial, prepared.key, prepared.disease
-    criteria, imaging = response.CRITERIA[trial.criteria], _part(model, "host/imaging")
-    liver, other = (
-        (course[f"{imaging}.{m.lower()}_d50"][:, 0], course[f"{imaging}.{m.lower()}_width"][:, 0])
-        for m in (trial.modality, trial.elsewhere)
-    )
-    error = course[f"{imaging}.error"][:, 0]
-    total = visible = np.zeros((prepared.n, visits))
-    for organ in (p.name for p in model.parts if p.use == "tumours/lesion"):
-        size = lesions.copies(course, organ, "diameter")[:, :visits]
-        d50, width = liver if organ in LIVER else other
-        limits = lesions.thresholds(d50, width, size[:, 0], True, (*key, "sight of lesion", organ))
-        read = _readings(size, error, criteria.dimensions, (*key, "reading", organ))
-        left = _untreated(prepared, organ, size.shape[2])
-        seen = (size >= limits[:, None, :]) & (size[:, :1] > 0) & left
-        total = total + response.target_sum(np.where(seen, read[-1], 0.0), read[0][:, 0] * left, criteria)
-        visible = visible + seen.sum(axis=2)
-    new = np.zeros((prepared.n, visits), dtype=bool)
-    if any(p.use == "tumours/occult" for p in model.parts):
-        size = lesions.copies(course, "occult", "diameter")
-        limits = lesions.thresholds(*liver, size[:, 0], False, (*key, "sight of occult"))
-        new = lesions.occult_seen(course, limits, key)[:, :visits]
-        if not criteria.new_lesion:
-            read = _readings(size[:, :visits], error, criteria.dimensions, (*key, "reading", "occult"))
-            total = total + np.where(new, read[-1].sum(axis=2), 0.0)
-    return _Scans(total, visible + new, new)
-
-
-def _untreated(prepared: Prepared, organ: str, count: int) -> np.ndarray:
-    """Which lesions of an organ are read: not the one that was treated locally."""
-    local = prepared.arm.local
-    names = [f"{organ}.{j + 1}" for j in range(count)] if count > 1 else [organ]
-    return np.array([local is None or name != local.lesion for name in names])
-
-
-def _readings(
-    size: np.ndarray, error: np.ndarray, dimensions: int, key: tuple[str, ...]
-) -> tuple[np.ndarray, ...]:
-    """Longest diameters as measured, and their products with the diameters across where a scan is read in two
-    dimensions.
-    """
-    longest = lesions.measured(size, error, key)
-    if dimensions == 1:
-        return (longest,)
-    return longest, longest * lesions.measured(size, error, (*key, "across"))
-
-
-def _worse(prepared: Prepared, scans: _Scans, made: np.ndarray, days: np.ndarray) -> np.ndarray:
-    """Progression at each visit, confirmed where the criteria ask for it, (patient, visit)."""
-    criteria = response.CRITERIA[prepared.trial.criteria]
-    worse = (response.progressed(scans.total, criteria) | (scans.new & criteria.new_lesion)) & made
-    worse[:, 0] = False
-    return response.again(worse, made, days, criteria.confirms)
-
-
 def _beyond(
     prepared: Prepared, course: Simulation, progression: np.ndarray, cumulative: np.ndarray
 ) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -252,59 +165,33 @@ def _beyond(
         rtol=_RTOL,
         strict=False,
     )
-    column = course.model.states.index(f"{_part(course.model, 'host/hazard')}.cumulative")
+    column = course.model.states.index(f"{only_part(course.model, 'host/hazard')}.cumulative")
     changed = cumulative.copy()
     changed[rows] = np.where(times > at[:, None], late.states[:, :, column], cumulative[rows])
     return changed, late.failures
 
 
 def _readout(
-    prepared: Prepared,
-    course: Simulation,
-    scans: _Scans,
-    due: np.ndarray,
-    days: np.ndarray,
-    made: np.ndarray,
-    worse: np.ndarray,
-    progression: np.ndarray,
-    death: np.ndarray,
+    prepared: Prepared, course: Simulation, scans: Scans, progression: np.ndarray, death: np.ndarray
 ) -> Followed:
-    trial, cut = prepared.trial, prepared.plan.follow_up
-    criteria = response.CRITERIA[trial.criteria]
-    before = made & ~np.maximum.accumulate(worse, axis=1)
-    wait = criteria.confirms or (response.CONFIRMED if trial.confirmed else 0.0)
-    partial, complete = (
-        response.again(x & before, before, days, wait)
-        for x in response.standing(scans.total, scans.visible, criteria)
-    )
-    started = first_time(due, partial)
+    """What the scans and the day of death come to, of every patient."""
+    cut = prepared.plan.follow_up
+    response, started, change = responses(prepared.trial, scans)
     pfs_time, pfs_event = censored(np.minimum(progression, death), cut)
     os_time, os_event = censored(death, cut)
     responded = np.isfinite(started)
-    ended = worse | (due >= death[:, None])
-    measurable, stable = scans.total[:, 0] > 0, before[:, 1:].any(axis=1)
-    best = np.select(
-        [~measurable, complete.any(axis=1), partial.any(axis=1), stable, worse.any(axis=1)],
-        ["NE", "CR", "PR", "SD", "PD"],
-        "NE",
-    )
-    change = np.where(before, scans.total, np.inf)[:, 1:].min(axis=1, initial=np.inf)
-    lowest = np.divide(
-        change, scans.total[:, 0], out=np.full(prepared.n, np.nan), where=measurable & np.isfinite(change)
-    )
-    lasted = np.where(responded, pfs_time - np.where(responded, started, 0.0), 0.0)
-    planned = np.where(ended.any(axis=1), days[ended.argmax(axis=1)], np.inf)
+    ended = scans.worse | (scans.due >= death[:, None])
     return Followed(
         arm=prepared.arm.name,
         pfs_time=pfs_time,
         pfs_event=pfs_event,
         os_time=os_time,
         os_event=os_event,
-        dor_time=lasted,
+        dor_time=np.where(responded, pfs_time - np.where(responded, started, 0.0), 0.0),
         dor_event=responded & pfs_event,
-        response=best,
-        change=lowest - 1,
-        planned=planned,
+        response=response,
+        change=change,
+        planned=np.where(ended.any(axis=1), scans.days[ended.argmax(axis=1)], np.inf),
         cleared=_cleared(prepared, course),
         group=prepared.group,
         failures=course.failures,

@@ -152,7 +152,7 @@ class Reader:
         return float((cut - last).days), float((cut - first).days)
 
 
-def told(entry: dict) -> str:
+def line_text(entry: dict) -> str:
     """A protocol line's content as a reader wants it."""
     rest = {k: v for k, v in entry.items() if k not in ("where", "seen")}
     if set(rest) == {"is"}:

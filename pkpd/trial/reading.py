@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pkpd.content import library, toml
 from pkpd.content.library import check_keys, check_name, raise_issues, table, text
@@ -12,9 +13,9 @@ from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.sets import load_parameters
 from pkpd.trial import idle
 from pkpd.trial.arm import Arm
-from pkpd.trial.arms import arms_told, check_arms, read_arms
+from pkpd.trial.arms import arm_sources, check_arms, read_arms
 from pkpd.trial.disease import daily_model
-from pkpd.trial.lines import Reader, told
+from pkpd.trial.lines import Reader, line_text
 from pkpd.trial.published import AROUND, FOLLOWED, read_figures
 from pkpd.trial.response import CRITERIA
 from pkpd.trial.therapies import (
@@ -24,7 +25,7 @@ from pkpd.trial.therapies import (
     check_therapies,
     read_links,
     read_therapies,
-    therapies_told,
+    therapy_sources,
 )
 from pkpd.trial.trial import MODALITIES, VANISHED, Trial
 
@@ -85,70 +86,79 @@ _CHOICES = {
 def read_trial(data: dict, name: str, where: str) -> Trial:
     """A trial from its tables; raises every issue at once."""
     issues: list[Issue] = []
-    protocol = data.get("protocol")
-    followed = isinstance(protocol, dict) and "scans" in protocol
-    tables = ("trial", "treatments", *(("therapies",) if followed else ()), "protocol", "arms", "figures")
-    check_keys(data, tables, where, issues)
-    head = table(data.get("trial"), f"{where}: trial", _HEAD, issues)
-    needed = ("disease", "parameters", *(() if followed else ("control",)))
-    words = {k: text(head, k, f"{where}: trial", issues, need=k in needed) for k in _HEAD}
+    followed = isinstance(data.get("protocol"), dict) and "scans" in data["protocol"]
+    words = _head(data, where, followed, issues)
     disease, own = _patients(words, where, issues, followed)
     reader = Reader(where, issues, disease, own)
-    known = _FOLLOWED if followed else _AROUND
-    lines = reader.lines(table(protocol, f"{where}: protocol", known, issues), known, "protocol")
-    for key in _missing(lines, known, data.get("arms")):
-        reader.add(f"protocol.{key}", "is missing", "write it as { …, where = …, seen = … }")
-    choices = {k: reader.choice(lines.get(k), k, _CHOICES[k]) for k in _CHOICES if k in known}
-    elsewhere = lines.get("modality", {}).get("elsewhere", choices["modality"])
-    if elsewhere != choices["modality"]:
-        elsewhere = reader.choice({"is": elsewhere}, "modality.elsewhere", MODALITIES)
-    follow_up, times = reader.follow_up(lines), _times(reader, lines)
+    lines = _protocol_lines(reader, data, followed)
+    protocol = _protocol(reader, lines, followed)
     arms = read_arms(reader, data.get("arms"), followed)
     links = _links(reader, data, arms, followed)
     therapies = read_therapies(reader, data) if followed else ()
     check_arms(reader, words["control"], arms)
     (idle.check_followed if followed else idle.check_around)(reader, data, lines, arms)
     if followed and not issues:
-        _check_followed(reader, arms, therapies, links, lines, scans=times["scans"])
-    operated = tuple(a.name for a in arms if followed and a.operation[0] < float("inf"))
+        _check_followed(reader, arms, therapies, links, lines, scans=protocol["scans"])
     figures = read_figures(
         data.get("figures"),
         where,
         tuple(a.name for a in arms),
         control=words["control"],
-        longest=follow_up[1],
+        longest=protocol["follow_up"][1],
         issues=issues,
         endpoints=FOLLOWED if followed else AROUND,
-        operated=operated,
+        operated=tuple(a.name for a in arms if followed and a.operation[0] < float("inf")),
     )
     raise_issues(issues)
+    seen = (*_provenance(lines), *therapy_sources(therapies, data), *arm_sources(data["arms"]))
     assert disease is not None and own is not None
-    provenance = [
-        (k, told(lines[k]), lines[k].get("where", ""), lines[k].get("seen", "user"))
-        for k in known
-        if k in lines
-    ]
-    confirmed = choices.pop("confirmed", "") == "yes"
     return Trial(
         name=name,
-        title=words["title"],
-        reference=words["reference"],
-        text=words["text"],
-        population=words["population"],
-        disease=disease,
-        parameters=own,
-        control=words["control"],
+        **words | {"disease": disease, "parameters": own},
+        **protocol,
         treatments=links,
         arms=arms,
         figures=figures,
-        follow_up=follow_up,
-        **{"unresected": "", "vanished": "", **choices},
-        **times,
-        confirmed=confirmed,
-        elsewhere=elsewhere,
         therapies=therapies,
-        provenance=(*provenance, *therapies_told(therapies, data), *arms_told(data["arms"])),
+        provenance=seen,
     )
+
+
+def _head(data: dict, where: str, followed: bool, issues: list[Issue]) -> dict[str, Any]:
+    """The texts of a trial's first table; a table that no trial of its kind has is told."""
+    tables = ("trial", "treatments", *(("therapies",) if followed else ()), "protocol", "arms", "figures")
+    check_keys(data, tables, where, issues)
+    head = table(data.get("trial"), f"{where}: trial", _HEAD, issues)
+    needed = ("disease", "parameters", *(() if followed else ("control",)))
+    return {k: text(head, k, f"{where}: trial", issues, need=k in needed) for k in _HEAD}
+
+
+def _protocol_lines(reader: Reader, data: dict, followed: bool) -> dict[str, dict]:
+    """The lines of the protocol by key, in the order in which they are known; one that lacks is told."""
+    known = _FOLLOWED if followed else _AROUND
+    found = table(data.get("protocol"), f"{reader.where}: protocol", known, reader.issues)
+    lines = reader.lines(found, known, "protocol")
+    for key in _missing(lines, known, data.get("arms")):
+        reader.add(f"protocol.{key}", "is missing", "write it as { …, where = …, seen = … }")
+    return {k: lines[k] for k in known if k in lines}
+
+
+def _protocol(reader: Reader, lines: dict[str, dict], followed: bool) -> dict:
+    """What the protocol's lines say, by the name that a Trial has for it."""
+    known = _FOLLOWED if followed else _AROUND
+    choices = {k: reader.choice(lines.get(k), k, _CHOICES[k]) for k in _CHOICES if k in known}
+    elsewhere = lines.get("modality", {}).get("elsewhere", choices["modality"])
+    if elsewhere != choices["modality"]:
+        elsewhere = reader.choice({"is": elsewhere}, "modality.elsewhere", MODALITIES)
+    found = {"follow_up": reader.follow_up(lines), **_times(reader, lines), "elsewhere": elsewhere}
+    return {"unresected": "", "vanished": "", **choices, **found} | {
+        "confirmed": choices.get("confirmed") == "yes"
+    }
+
+
+def _provenance(lines: dict[str, dict]) -> list[tuple[str, str, str, str]]:
+    """Of every line of the protocol: its key, what it says, where that stands, how it was seen."""
+    return [(k, line_text(v), v.get("where", ""), v.get("seen", "user")) for k, v in lines.items()]
 
 
 def _missing(lines: dict[str, dict], known: dict, arms: object) -> list[str]:

@@ -68,7 +68,7 @@ def _entries(entries: dict) -> list[tuple[str, object, str]]:
     return found
 
 
-def therapies_told(therapies: tuple[Therapy, ...], data: dict) -> list[tuple[str, str, str, str]]:
+def therapy_sources(therapies: tuple[Therapy, ...], data: dict) -> list[tuple[str, str, str, str]]:
     """Of each line without a fault what it says, where and how it was seen."""
     lines = []
     for therapy, (_, entry, _) in zip(therapies, _entries(data.get("therapies", {})), strict=True):

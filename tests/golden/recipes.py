@@ -3,9 +3,10 @@
 Each recipe makes one table: a trial, a fit's objective, a study, the output of a command. Numbers bind:
 
 - to the last of twelve digits where the versions of constraints.txt run on one kind of processor
-  (`GOLDEN=exact pytest tests/golden`, and the command always shows that much);
-- to 1e-9 of themselves anywhere else, as compiled code for another processor differs from ours by less (see
-  tests/solve/test_determinism.py), so that this is what pytest asks for by default.
+  (`GOLDEN=exact pytest tests/golden`, `python -m tests.golden --exact`);
+- to 1e-8 of themselves anywhere else, as compiled code for another processor differs from ours by less (see
+  tests/solve/test_determinism.py), so that this is what pytest and the command ask for by default. Between
+  two kinds of server processors, one commit: trials 1.2e-10, fits 1.5e-9, studies 2.5e-9 or 2.9e-11 in all.
 
 What is kept is chosen so that rounding is not amplified on its way:
 
@@ -20,8 +21,7 @@ What is kept is chosen so that rounding is not amplified on its way:
 - what is the solver's or the linear algebra's own error (residues, margins of laws) is left out, and so is
   which of two names leads where both weigh the same;
 - differences of nearly equal numbers keep the rounding of what they are of: studies and tables of simulations
-  have a floor, stated in FLOORS in the unit of the number. Trials and fits have none: compiled for an older
-  processor (of 2008), with its linear algebra, they come out the same to 1e-11.
+  have a floor, stated in FLOORS in the unit of the number. Trials and fits have none.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from tests.golden.tables import text
 
 Recipe = Callable[[], Rows]
 
-FLOORS = {"studies/": 1e-11, "commands/simulate": 1e-11}  # by how a table's name begins
+FLOORS = {"studies/": 1e-10, "commands/simulate": 1e-10}  # by how a table's name begins
 TIED = ("class", "states")  # of a study of stability: which states lead where rates are the same
 
 

@@ -17,7 +17,7 @@ from typing import SupportsFloat
 FOLDER = Path(__file__).parent / "kept"
 DIGITS = 12
 NOTHING = "(nothing)"  # stands for a number that is not there
-RELATIVE = 1e-9  # what another kind of processor may change; see recipes.py
+RELATIVE = 1e-8  # what another kind of processor may change; see recipes.py
 
 Table = Mapping[str, Mapping[str, object]]
 
