@@ -27,7 +27,7 @@ from pkpd.commands.progress import progress
 from pkpd.commands.terminal import err, out, print_json, say
 from pkpd.errors import fail
 from pkpd.machine.executor import on_cluster
-from pkpd.machine.version import VERSION
+from pkpd.machine.version import NOTICE, VERSION
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -267,7 +267,7 @@ def study(
 
     with on_cluster(cluster), progress(err) as tell:
         page = run.study_to_page(name, folder, tell)
-    say(f"{page}\nResearch software: a simulation, not advice on any patient.")
+    say(f"{page}\n{NOTICE}")
 
 
 app.command(epilog="Example: pkpd new model my_drug")(files.new)

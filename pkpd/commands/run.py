@@ -16,10 +16,10 @@ from pkpd.content import formats, library, units
 from pkpd.content.naming import called
 from pkpd.errors import fail
 from pkpd.machine import inputs, store
+from pkpd.machine.version import NOTICE
 from pkpd.parameters.parameters import Parameters
 
 Tell = Callable[[str, int, int], None]
-NOTICE = "Research software: a simulation, not advice on any patient."
 
 
 def stream_to_file(

@@ -225,9 +225,7 @@ class Quantity(Field):
     remedy: str = "write a number and a unit, as in '3 month'"
 
     def read(self, table: dict, key: str, where: str, issues: list[Issue]) -> float:
-        value, place = table.get(key, ""), f"{where}.{key}"
-        if key not in table and not self.need:
-            return self.default
+        value, place = table.get(key), f"{where}.{key}"
         if not isinstance(value, str):
             return super().read(table, key, where, issues)
         try:

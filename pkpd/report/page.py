@@ -12,14 +12,14 @@ import numpy as np
 
 from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
-from pkpd.machine.version import VERSION
+from pkpd.machine.version import NOTICE, VERSION
 from pkpd.model.model import Model
 from pkpd.parameters.parameters import Parameters
 from pkpd.report import cycles_figures
 from pkpd.report import cycles_tables as tables
 from pkpd.report.cycles_figures import VANISHED_WORDS, figure_title, link_words
 from pkpd.report.reading import View, cell, monte_carlo, picked, published, says, view
-from pkpd.report.template import NOTICE, template
+from pkpd.report.template import template
 from pkpd.report.writing import Figures, as_csv, embedded, write_report
 from pkpd.show.model import show_model, show_parameters
 from pkpd.study.neoadjuvant import FIGURES

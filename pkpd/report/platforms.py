@@ -13,9 +13,9 @@ import numpy as np
 
 from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
-from pkpd.machine.version import VERSION
+from pkpd.machine.version import NOTICE, VERSION
 from pkpd.report import platform_figures as draw
-from pkpd.report.template import NOTICE, template
+from pkpd.report.template import template
 from pkpd.report.writing import as_csv, embedded, write_report
 from pkpd.show.model import show_parameters
 from pkpd.study.platforms.experiment import IMMUNE

@@ -12,13 +12,13 @@ import numpy as np
 
 from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
-from pkpd.machine.version import VERSION
+from pkpd.machine.version import NOTICE, VERSION
 from pkpd.report import resistance_analyses as analyses
 from pkpd.report import resistance_figures as draw
 from pkpd.report import resistance_tables as tables
 from pkpd.report.importance_figures import importance_pictures, liver_pictures
 from pkpd.report.resistance_words import number, opening, says
-from pkpd.report.template import NOTICE, template
+from pkpd.report.template import template
 from pkpd.report.writing import Figures, as_csv, embedded, write_report
 from pkpd.show.model import show_parameters
 from pkpd.study.resistance.plan import ResistanceStudy

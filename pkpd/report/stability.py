@@ -13,7 +13,7 @@ import numpy as np
 
 from pkpd.content.references import bibliography
 from pkpd.fit.intervals import level_text
-from pkpd.machine.version import VERSION
+from pkpd.machine.version import NOTICE, VERSION
 from pkpd.report import stability_figures as draw
 from pkpd.report import stability_tables as tables
 from pkpd.report.stability_map import differs, map_figure
@@ -28,7 +28,7 @@ from pkpd.report.stability_reading import (
     says,
 )
 from pkpd.report.stability_words import short
-from pkpd.report.template import NOTICE, template
+from pkpd.report.template import template
 from pkpd.report.writing import as_csv, embedded, write_report
 from pkpd.study.stability.basins import OUTCOMES
 from pkpd.study.stability.fixed_volume import STARTS, VOLUMES

@@ -12,8 +12,6 @@ from pkpd.content.units import pretty
 from pkpd.report.cycles_figures import link_words
 from pkpd.show.text import number
 
-NOTICE = "Research software: a simulation, not advice on any patient."
-
 
 def template(name: str) -> jinja2.Template:
     """A page's template, every value escaped."""

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pkpd.show.text import DISCLAIMER
 from pkpd.trial.trial import Trial
 
 
@@ -33,4 +34,4 @@ def print_trial(trial: Trial, console: Console) -> None:
             escape(f.name), escape(f.arm), value, interval, str(f.n), f.use, f.seen, escape(f.where)
         )
     console.print(figures)
-    console.print("Research software: not advice on any patient.")
+    console.print(DISCLAIMER)
