@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 
 from pkpd.content import library, toml
@@ -20,6 +21,8 @@ from pkpd.parameters.merge import lay, merge
 from pkpd.parameters.model_of import fills, foreign, meant, names, parts_of
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.reading import read_parameters
+
+_Above = tuple[Parameters, Callable[[], ModelFile | None]]
 
 
 @door
@@ -133,12 +136,12 @@ def _resolved(
     model: Model | None,
     path: tuple[str, ...],
     stands: tuple[tuple[str, str], ...] = (),
-    above: Parameters | None = None,
+    above: _Above | None = None,
 ) -> Parameters:
     """A file with what it includes laid below it, its names carrying the part they fill.
 
     stands  of each set above that says it is a surrogate: the model whose values it takes, and its own
-    above   the set that includes it
+    above   the set that includes it, and the file of its model
     """
     kind = (
         "parameters" if library.is_path(name, "parameters") or name in library.names("parameters") else None
@@ -153,7 +156,7 @@ def _with_included(
     model: Model | None,
     path: tuple[str, ...],
     stands: tuple[tuple[str, str], ...] = (),
-    above: Parameters | None = None,
+    above: _Above | None = None,
 ) -> Parameters:
     """A set with what it includes laid below it."""
     here = str(Path(source.path).resolve())
@@ -171,11 +174,12 @@ def _with_included(
         own, model=next((to for at, to in stands if own.model and names(own.model, at, own.name)), own.model)
     )
     if above is not None:
-        _check_included(above, own)
+        _check_included(*above, own)
     total: Parameters | None = None
     below: tuple[str, ...] = ()
+    file = cache(partial(_file_of, own))
     for other in included:
-        low = _resolved(other, model, (*path, here), stands, own)
+        low = _resolved(other, model, (*path, here), stands, (own, file))
         total, below = low if total is None else lay(total, low), (*below, *low.stands_on)
     placed = replace(_placed(own, model), stands_on=(here, *below) if own.draws else (here,))
     return placed if total is None else lay(total, placed)
@@ -198,11 +202,11 @@ def _check_surrogate(own: Parameters) -> None:
         )
 
 
-def _check_included(own: Parameters, low: Parameters) -> None:
+def _check_included(own: Parameters, file_of_own: Callable[[], ModelFile | None], low: Parameters) -> None:
     """What a set includes is of its model, or of parts of it where that is a system."""
     if not low.model or low.model == own.model or not own.model:
         return
-    file = _file_of(own)
+    file = file_of_own()
     if file is not None and not file.parts and not fills(low, file):
         raise fail(
             f"{own.where}: parameters.include",
