@@ -8,10 +8,10 @@ import numpy as np
 
 from pkpd.content.naming import file_of
 from pkpd.errors import ContentError
+from pkpd.fit.check import arms_read
 from pkpd.fit.fit import Fit
 from pkpd.fit.free import Point, put_all
 from pkpd.fit.own import own_set
-from pkpd.fit.reach import arms_read
 from pkpd.fit.terms import Arms, Counts, Joint, term
 from pkpd.machine.executor import run_all
 from pkpd.parameters.parameters import Parameters

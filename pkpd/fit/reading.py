@@ -9,9 +9,9 @@ from pkpd.content.fields import Choice, Field, Names, Text, Whole, is_number, re
 from pkpd.content.library import check_keys, check_name, raise_issues, shown, table
 from pkpd.content.naming import file_of
 from pkpd.errors import ContentError, Issue
+from pkpd.fit.check import checked
 from pkpd.fit.fit import Fit
 from pkpd.fit.free import SCALES, WHATS, Free
-from pkpd.fit.reach import checked
 from pkpd.trial.reading import load_trial
 from pkpd.trial.trial import Trial
 

@@ -1,4 +1,4 @@
-"""Names of a trial are resolved where its file is read: nothing is made of a file twice on the way to a row."""
+"""Names of a trial are resolved where its file is read: nothing is loaded twice on the way to a row."""
 
 from pkpd import load_trial, run_trial
 from pkpd.content import library
