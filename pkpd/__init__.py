@@ -45,9 +45,9 @@ if TYPE_CHECKING:  # what type checkers and import contracts see; a test holds i
     from pkpd.simulation.nca import accumulation as accumulation
     from pkpd.simulation.nca import nca as nca
     from pkpd.simulation.nca import sampling as sampling
+    from pkpd.simulation.run import simulate as simulate
     from pkpd.simulation.sensitivities import sensitivity as sensitivity
     from pkpd.simulation.simulation import Simulation as Simulation
-    from pkpd.simulation.simulation import simulate as simulate
     from pkpd.simulation.streaming import Crowd as Crowd
     from pkpd.simulation.streaming import simulate_to_file as simulate_to_file
     from pkpd.simulation.treatment import Treatment as Treatment
@@ -74,7 +74,8 @@ _ROOMS = {
     "parameters.population": ("Population",),
     "regimen.lowering": ("lower", "cycles"),
     "regimen.schedule": ("Schedule",),
-    "simulation.simulation": ("simulate", "Simulation"),
+    "simulation.run": ("simulate",),
+    "simulation.simulation": ("Simulation",),
     "simulation.treatment": ("treat", "Treatment"),
     "records.reading": ("read_records",),
     "records.run": ("simulate_records",),

@@ -29,7 +29,7 @@ from pkpd.regimen.reading import load_regimen
 from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import settings
 from pkpd.simulation.crossings import Crossing
-from pkpd.simulation.simulation import simulate
+from pkpd.simulation.run import simulate
 
 ONE = """[model]
 title = "One compartment"

@@ -19,7 +19,8 @@ from pkpd.errors import ContentError
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import SCALE, Schedule
-from pkpd.simulation.simulation import Simulation, simulate
+from pkpd.simulation.run import simulate
+from pkpd.simulation.simulation import Simulation
 
 MODEL = parse_model(
     """[model]

@@ -42,7 +42,7 @@ def test_exposures_are_counted_by_use_and_what_is_missing_is_told(name):
 
 
 def test_nothing_is_simulated_for_the_list(monkeypatch):
-    for verb in ("pkpd.simulation.simulation.simulate", "pkpd.model.compose.load_model"):
+    for verb in ("pkpd.simulation.run.simulate", "pkpd.model.compose.load_model"):
         monkeypatch.setattr(verb, None)
     assert len(drug_rows()) == len(ROWS)
 

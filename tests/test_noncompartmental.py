@@ -23,7 +23,7 @@ from pkpd.errors import ContentError
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import nothing
-from pkpd.simulation.nca import READOUTS
+from pkpd.simulation.noncompartmental import READOUTS
 from pkpd.simulation.simulation import Simulation
 from pkpd.solve.analytic import one_compartment, two_compartments
 

@@ -26,7 +26,7 @@ from pkpd.parameters.parameters import Value
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import Schedule
-from pkpd.simulation.nca import READOUTS
+from pkpd.simulation.noncompartmental import READOUTS
 
 MODEL = parse_model(
     """[model]

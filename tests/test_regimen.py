@@ -6,7 +6,8 @@ from pkpd import load_regimen
 from pkpd.content import library
 from pkpd.content.toml import parse
 from pkpd.errors import ContentError, NotFound
-from pkpd.regimen.doses import DoseLine, amount_of
+from pkpd.regimen.dose_reading import amount_of
+from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.reading import read_regimen
 from pkpd.regimen.regimen import Regimen
 

@@ -20,7 +20,7 @@ from pkpd.errors import ContentError
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import ADD, RATE, SCALE, SET, Schedule, settings
-from pkpd.simulation.simulation import simulate
+from pkpd.simulation.run import simulate
 
 HOUR = 1 / 24
 SYSTEM = load_model("systems/folfox_auc_linear")

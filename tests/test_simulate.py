@@ -18,7 +18,8 @@ from pkpd.errors import ContentError, SimulationError
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import ADD, Schedule, nothing, settings
-from pkpd.simulation.simulation import Simulation, simulate, start_states
+from pkpd.simulation.run import simulate, start_states
+from pkpd.simulation.simulation import Simulation
 
 EXPLOSION = """[model]
 title = "A state that becomes infinite in finite time"

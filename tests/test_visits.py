@@ -9,7 +9,7 @@ import pytest
 from pkpd import Regimen, Rule, cycles, draw, load_model, load_parameters, load_regimen, lower, treat
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.schedule import Schedule
-from pkpd.simulation.simulation import start_states
+from pkpd.simulation.run import start_states
 from pkpd.simulation.treatment import Treatment
 from pkpd.solve.reference import solve_patient
 

@@ -15,7 +15,8 @@ from pkpd.errors import ContentError, Issue
 from pkpd.exposures.evidence import Evidence
 from pkpd.exposures.exposure import ACCUMULATION, AT_END, STATISTICS, USES, WHAT, Exposure, Given
 from pkpd.parameters.covariates import register
-from pkpd.regimen.doses import DoseLine, amount_of
+from pkpd.regimen.dose_reading import amount_of
+from pkpd.regimen.doses import DoseLine
 
 SEEN = tuple(s for s in fields.SEEN if s not in ("assumed", "fitted"))  # what was not seen is no evidence
 _WIDEST, _FARTHEST = 5.0, 1000.0  # times the value: no SD, no end of a range that was published goes further

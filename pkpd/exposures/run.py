@@ -14,7 +14,8 @@ from pkpd.parameters.population import Population
 from pkpd.regimen.lowering import cycles, lower
 from pkpd.regimen.schedule import Schedule
 from pkpd.simulation.nca import sampling
-from pkpd.simulation.simulation import Simulation, simulate
+from pkpd.simulation.run import simulate
+from pkpd.simulation.simulation import Simulation
 
 PATIENTS, _SEED = 200, "exposures"
 _LONG, _SMALL = 1100.0, 1e-5  # days; share of the peak at which an open window ends

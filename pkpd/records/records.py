@@ -17,7 +17,7 @@ from pkpd.records.rows import Rows
 from pkpd.records.sheet import Sheet
 from pkpd.records.table import Faults
 from pkpd.regimen.schedule import SET, Schedule
-from pkpd.simulation.simulation import start_states
+from pkpd.simulation.run import start_states
 
 
 @dataclass(frozen=True, repr=False)

@@ -14,7 +14,8 @@ from pkpd.parameters.population import Population
 from pkpd.records.carry import carried
 from pkpd.records.records import Records
 from pkpd.regimen.schedule import nothing
-from pkpd.simulation.simulation import Simulation, simulate
+from pkpd.simulation.run import simulate
+from pkpd.simulation.simulation import Simulation
 
 if TYPE_CHECKING:
     import pandas as pd

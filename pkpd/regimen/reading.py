@@ -8,10 +8,11 @@ from pathlib import Path
 from pkpd.content import library, toml, units
 from pkpd.content.library import check_keys, raise_issues, shown
 from pkpd.errors import ContentError, Issue, PkpdError
-from pkpd.regimen.doses import KEYS, DoseLine, read_dose
+from pkpd.regimen.cycle_ranges import spans
+from pkpd.regimen.dose_reading import KEYS, read_dose
+from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.regimen import Regimen, combined, counted, delayed, reduced, starting, then
 from pkpd.regimen.rules import Rule, read_rules
-from pkpd.regimen.spans import spans
 
 _HEAD = ("title", "reference", "cycle", "text")
 _COURSE = ("use", "cycles", "start", "after", "delays", "reduce")

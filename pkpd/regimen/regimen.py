@@ -9,27 +9,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pkpd.content import units
-from pkpd.content.fields import is_number
-from pkpd.content.library import is_path, shown, whole
+from pkpd.content.library import is_path, shown
 from pkpd.errors import fail, nearest
 from pkpd.machine import store
 from pkpd.machine.labels import Labelled, Row, named
+from pkpd.regimen.cycle_ranges import among
 from pkpd.regimen.doses import DoseLine
+from pkpd.regimen.modifications import Reduction, count_of, delays_of, reduction_of
 from pkpd.regimen.rules import Rule
-from pkpd.regimen.spans import among, spans
-
-_MOST = 1000  # cycles
-
-
-@dataclass(frozen=True)
-class Reduction:
-    """What is given of the doses of `drugs` (all if empty) in `cycles` (all if empty): a share, 0 for a
-    missed dose.
-    """
-
-    factor: float
-    drugs: tuple[str, ...] = ()
-    cycles: str = ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -253,10 +240,7 @@ def then(one: Regimen, other: Regimen, where: str) -> Regimen:
 
 
 def counted(regimen: Regimen, number: object, where: str) -> Regimen:
-    if not whole(number, 0, _MOST):
-        raise fail(
-            where, f"{shown(number)} is not a number of cycles", f"give a whole number from 0 to {_MOST}"
-        )
+    number = count_of(number, where)
     if not regimen.open:
         raise fail(where, f"{regimen.name} has its own number of cycles", "leave the number out")
     courses, found = regimen.courses, []
@@ -279,21 +263,12 @@ def delayed(regimen: Regimen, delays: object, where: str) -> Regimen:
         raise fail(
             where, f"{regimen.name} has several courses", "delay a course before it is added to others"
         )
-    found = []
-    for key, time in delays.items() if isinstance(delays, Mapping) else [(None, None)]:
-        number = int(key) if isinstance(key, str) and key.isdecimal() and len(key) < 5 else key
-        if not whole(number, 1, _MOST):
-            raise fail(
-                where,
-                f"{shown(delays)} does not say which cycle is late by how much",
-                'number cycles from 1: delays = { 3 = "7 day" }; in Python {3: "7 day"}',
-            )
-        days = units.days(time, where, "is no delay", 'give a time above zero: "7 day"', least=1 / 24)
+    found = delays_of(delays, where)
+    for number, _ in found:
         if not _has(course, str(number)):
             raise fail(
                 where, f"{course.name} has no cycle {number} of {course.count}", "delay a cycle that is given"
             )
-        found.append((number, days))
     return _of(regimen, [replace(course, delays=(*course.delays, *found))])
 
 
@@ -303,28 +278,9 @@ def _has(course: Regimen, cycles: str) -> bool:
 
 
 def reduced(regimen: Regimen, factor: object, drugs: object, cycles: object, where: str) -> Regimen:
-    if not is_number(factor) or not 0 <= factor < 1:
-        raise fail(
-            f"{where}.factor",
-            "is missing" if factor is None else f"{shown(factor)} does not reduce a dose",
-            "give what is left of a dose, from 0 (a missed one) to less than 1: factor = 0.75",
-        )
-    if not isinstance(drugs, list | tuple) or drugs == []:
-        raise fail(
-            f"{where}.drugs",
-            f"{shown(drugs)} is not a list of drugs",
-            'write drugs = ["oxaliplatin"]; all, if left out',
-        )
-    for drug in drugs:
-        if drug not in regimen.drugs:
-            raise fail(
-                f"{where}.drugs", f"{regimen.name} gives no {drug!r}", nearest(str(drug), regimen.drugs)
-            )
-    if cycles != "":
-        spans(cycles, f"{where}.cycles")
-    less, courses = Reduction(float(factor), tuple(drugs), str(cycles)), regimen.courses
-    of = [bool(set(c.drugs) & set(drugs or c.drugs)) for c in courses]
-    if cycles and not any(_has(c, less.cycles) for c, own in zip(courses, of, strict=True) if own):
+    less, courses = reduction_of(factor, drugs, cycles, regimen.name, regimen.drugs, where), regimen.courses
+    of = [bool(set(c.drugs) & set(less.drugs or c.drugs)) for c in courses]
+    if less.cycles and not any(_has(c, less.cycles) for c, own in zip(courses, of, strict=True) if own):
         raise fail(
             f"{where}.cycles", f"{regimen.name} has no cycle {less.cycles}", "reduce a cycle that is given"
         )

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pkpd.regimen.cycle_ranges import among
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.regimen import Regimen
-from pkpd.regimen.spans import among
 
 _WEEKS = 4  # of a calendar's row
 _MOST = 24  # weeks that a calendar shows

@@ -14,9 +14,9 @@ from rich.text import Text
 
 from pkpd.content.references import references
 from pkpd.content.units import pretty
+from pkpd.regimen.cycle_ranges import spans
 from pkpd.regimen.doses import SIZES, DoseLine
 from pkpd.regimen.regimen import Regimen
-from pkpd.regimen.spans import spans
 from pkpd.show.calendar import calendar, shown_for
 from pkpd.show.text import DISCLAIMER, length, number, rule_text
 

@@ -10,7 +10,8 @@ from pkpd.model.model import Model
 from pkpd.parameters.population import Population
 from pkpd.regimen.schedule import ADD, ASSIGN, RATE, SCALE, SET, Schedule
 from pkpd.simulation.finite import computed_from
-from pkpd.simulation.simulation import Simulation, start_states
+from pkpd.simulation.run import start_states
+from pkpd.simulation.simulation import Simulation
 
 SAME = 1e-9  # relative: two times closer than this are one
 FLOOR = 1e-6  # of the window's peak: what lies lower is as much the solver's error as the model's

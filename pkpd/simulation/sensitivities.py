@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pkpd.errors import SimulationError, fail, nearest
+from pkpd.errors import fail, nearest
 from pkpd.machine.doors import door
 from pkpd.model.model import Model
 from pkpd.parameters.population import Population
 from pkpd.regimen.schedule import Schedule, nothing
+from pkpd.simulation.check import check, grid
 from pkpd.simulation.finite import leave_out
-from pkpd.simulation.simulation import Simulation, check, failures, grid, placed, start_states
+from pkpd.simulation.run import failures, start_states, unsolved
+from pkpd.simulation.simulation import Simulation
+from pkpd.solve.batch import Solved
 from pkpd.solve.gradient import STEP, solve_gradient, start_slopes, tinted
 from pkpd.solve.tolerance import Given
 
@@ -85,6 +88,54 @@ def sensitivity(
                 holds them fixed
     atol        as in `simulate`; a derivative times its parameter has its state's
     """
+    _check_asked(model, parameters, dosing)
+    fixed = nothing(len(population)) if dosing is None else dosing
+    make: Dosing = fixed if callable(fixed) else lambda _: fixed
+    plain = make(population)
+    check(model, population, plain, None, begin, rtol)
+    outs = grid(times, len(population), begin)
+    run = unsolved(model, population, plain, outs, (), places)
+    tints = tuple(make(_tinted(population, p)) for p in parameters)
+    solved, slopes = _solved(run, parameters, tints, begin, rtol, executor, atol=atol)
+    run = replace(run, states=solved.states)
+    lost = leave_out(model, outs, solved.states, run.inputs, solved.status == 0)
+    slopes[np.isnan(run.states).any(axis=2)] = np.nan
+    failed = failures(run, solved, lost, strict)
+    return Sensitivity(replace(run, failures=failed), tuple(parameters), slopes, tints)
+
+
+def _solved(
+    run: Simulation,
+    parameters: Sequence[str],
+    tints: tuple[Schedule, ...],
+    begin: np.ndarray | float,
+    rtol: float,
+    executor: Executor | None,
+    *,
+    atol: Given,
+) -> tuple[Solved, np.ndarray]:
+    """What the engine makes of a run, and of its derivatives (patient, time, parameter, state)."""
+    model, people = run.model, run.population
+    columns = tuple(model.inputs.index(p) for p in parameters)
+    return solve_gradient(
+        model,
+        columns,
+        start_states(model, people),
+        start_slopes(model, people.inputs, columns),
+        people.inputs,
+        run.schedule,
+        tints,
+        run.times,
+        np.asarray(begin, dtype=float),
+        rtol,
+        executor,
+        run.places,
+        atol,
+    )
+
+
+def _check_asked(model: Model, parameters: Sequence[str], dosing: Dosing | Schedule | None) -> None:
+    """Refuses what is no list of a model's inputs, and what makes no schedule."""
     if isinstance(parameters, str):
         raise fail("sensitivity", f"{parameters!r} is one name, not several", f"write [{parameters!r}]")
     for name in parameters:
@@ -98,34 +149,3 @@ def sensitivity(
             f"dosing is {type(dosing).__name__}, not a schedule or a function that makes one",
             "lambda people: lower(regimen, model, people, starts)",
         )
-    fixed = nothing(len(population)) if dosing is None else dosing
-    make: Dosing = fixed if callable(fixed) else lambda _: fixed
-    plain = make(population)
-    check(model, population, plain, None, begin, rtol)
-    outs, columns = grid(times, len(population), begin), tuple(model.inputs.index(p) for p in parameters)
-    places = placed(places, outs)
-    tints = tuple(make(_tinted(population, p)) for p in parameters)
-    solved, slopes = solve_gradient(
-        model,
-        columns,
-        start_states(model, population),
-        start_slopes(model, population.inputs, columns),
-        population.inputs,
-        plain,
-        tints,
-        outs,
-        np.asarray(begin, dtype=float),
-        rtol,
-        executor,
-        places,
-        atol,
-    )
-    run = Simulation(model, population, plain, outs, solved.states)
-    lost = leave_out(model, outs, solved.states, run.inputs, solved.status == 0)
-    slopes[np.isnan(run.states).any(axis=2)] = np.nan
-    failed = failures(model, population, solved, lost)
-    if failed and strict:
-        raise SimulationError(
-            f"{model.name}: {len(failed)} of {len(population)} patients failed\n  " + "\n  ".join(failed[:5])
-        )
-    return Sensitivity(replace(run, failures=failed, places=places), tuple(parameters), slopes, tints)

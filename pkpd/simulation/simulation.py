@@ -1,42 +1,25 @@
-"""simulate(model, population, schedule) -> Simulation: labels and units come back here."""
+"""Simulation: what became of each patient over time; labels and units come back here."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pkpd.errors import SimulationError, fail, nearest
-from pkpd.machine.doors import door
+from pkpd.errors import fail, nearest
 from pkpd.machine.labels import Labelled, Row, named
-from pkpd.model.expression import evaluate
 from pkpd.model.model import Model
-from pkpd.parameters.bounds import in_use, require
 from pkpd.parameters.population import Population
 from pkpd.regimen.schedule import SET, Schedule, nothing, settings
-from pkpd.simulation.finite import computed_from, evaluated, leave_out
+from pkpd.simulation.finite import computed_from, evaluated
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
     from pkpd.simulation.crossings import Crossing
-    from pkpd.solve.batch import Solved
-    from pkpd.solve.tolerance import Given
-
-
-Tell = Callable[[str, int, int], object]
-
-
-def quiet(what: str, done: int, of: int) -> None:
-    """Tells nobody."""
-
-
-MOST_STEPS = 200_000  # from one event to the next
 
 
 @dataclass(frozen=True, repr=False)
@@ -178,211 +161,3 @@ class Simulation(Labelled):
             self.model.time,
             f"{self.model.title}: {len(self.population)} patients{lost}",
         )
-
-
-def start_states(model: Model, population: Population) -> np.ndarray:
-    """Each patient's start values (patient, state) from the model's start expressions."""
-    values = {n: population.inputs[:, i] for i, n in enumerate(model.inputs)}
-    start = np.empty((len(population), len(model.states)), dtype=population.inputs.dtype)
-    with np.errstate(all="ignore"):  # who cannot be started is told by the simulation
-        for i, c in enumerate(model.compartments):
-            start[:, i] = evaluate(c.start, values, np)
-    return start
-
-
-def check(
-    model: Model,
-    population: Population,
-    schedule: Schedule,
-    start: np.ndarray | None,
-    begin: np.ndarray | float,
-    rtol: float,
-    most_steps: int = MOST_STEPS,
-) -> None:
-    """Refuses what the engine would read wrongly: it is compiled, and checks no bounds."""
-    n = len(population)
-    if population.names != model.inputs:
-        raise fail(
-            "simulate",
-            f"these patients were not drawn for {model.name}",
-            "draw(model, parameters, n) with this model",
-        )
-    if len(schedule) != n:
-        raise fail("simulate", f"the schedule is of {len(schedule)} patients, the population of {n}", "")
-    size = np.where(schedule.kind == SET, len(model.inputs), len(model.states))
-    if np.any((schedule.index < 0) | (schedule.index >= size)):
-        raise fail(
-            "simulate", f"the schedule was not made for {model.name}", "lower the regimen onto this model"
-        )
-    if start is None and np.any(np.real(schedule.time) < np.broadcast_to(begin, (n,))[schedule.patients]):
-        raise fail(
-            "simulate",
-            "an event lies before the simulation's begin",
-            "begin earlier, or give the states at its start",
-        )
-    if start is not None and np.shape(start) != (n, len(model.states)):
-        raise fail(
-            "simulate",
-            f"start is of shape {np.shape(start)}, not {(n, len(model.states))}",
-            "give (patient, state)",
-        )
-    _check_inputs(model, population, schedule)
-    if not 0 < rtol < 1:
-        raise fail(
-            "simulate",
-            f"rtol = {rtol:g} is not a relative tolerance",
-            "give a number between 0 and 1, such as 1e-6",
-        )
-    if not 0 < most_steps < 2**62:
-        raise fail(
-            "simulate",
-            f"most_steps = {most_steps!r} is not a number of steps",
-            "give a whole number, 1 or more",
-        )
-
-
-def _check_inputs(model: Model, population: Population, schedule: Schedule) -> None:
-    """Refuses inputs, at the start or set by the schedule, that the model's parameters cannot be."""
-    asked, numbers = in_use(model), population.numbers
-    require(asked, population.inputs, "simulate", lambda i: f"patient {numbers[i]}", missing=True)
-    for index in np.unique(schedule.index[schedule.kind == SET]):
-        rows = np.flatnonzero((schedule.kind == SET) & (schedule.index == index))
-        who, when = numbers[schedule.patients[rows]], np.real(schedule.time[rows])
-        require(
-            [asked[index]],
-            schedule.value[rows, None],
-            "schedule",
-            lambda i, who=who, when=when: f"patient {who[i]}, {model.time} {when[i]:g}",
-            missing=True,
-        )
-
-
-def grid(times: np.ndarray | tuple, n: int, begin: np.ndarray | float) -> np.ndarray:
-    """Output times of each patient (patient, time), in order from `begin` on."""
-    given = np.atleast_1d(np.asarray(times, dtype=float))
-    if given.ndim > 2 or (given.ndim == 2 and len(given) not in (1, n)):
-        raise fail("simulate", f"the times are of shape {given.shape}", f"give (time,) or ({n}, time)")
-    outs = np.array(np.broadcast_to(given, (n, given.shape[-1])))
-    if outs.shape[1] == 0 or np.any(np.diff(outs, axis=1) < 0) or not np.all(np.isfinite(outs)):
-        raise fail("simulate", "the output times are not finite and in order", "give at least one, ascending")
-    if np.any(outs[:, 0] < begin):
-        raise fail(
-            "simulate", "an output time lies before the simulation's begin", "begin earlier, or leave it out"
-        )
-    return outs
-
-
-def placed(places: np.ndarray | None, outs: np.ndarray) -> np.ndarray | None:
-    """How many of a patient's events come before each output (patient, time), checked: the engine reads what
-    it is given.
-    """
-    if places is None:
-        return None
-    given = np.asarray(places)
-    if given.shape != outs.shape:
-        raise fail(
-            "simulate",
-            f"places are of shape {given.shape}, not {outs.shape}",
-            "give one for each output: (patient, time)",
-        )
-    if given.dtype.kind not in "iu" or np.any(given < 0) or np.any(np.diff(given, axis=1) < 0):
-        raise fail(
-            "simulate",
-            "places are not counts of events in order",
-            "give whole numbers that do not fall along a row",
-        )
-    return given
-
-
-def failures(
-    model: Model, population: Population, solved: Solved, lost: Mapping[int, tuple[float, str]]
-) -> tuple[str, ...]:
-    """The patients that could not be solved, or of whom a variable is not finite, each with its number, time
-    and reason.
-    """
-    from pkpd.solve.batch import REASONS
-
-    told = {i: (solved.reached[i], REASONS[int(solved.status[i])]) for i in np.flatnonzero(solved.status)}
-    told |= {i: (time, f"{name} is not finite") for i, (time, name) in lost.items()}
-    return tuple(
-        f"patient {population.numbers[i]}, {model.time} {time:.6g}: {why}"
-        for i, (time, why) in sorted(told.items())
-    )
-
-
-@door
-def simulate(
-    model: Model,
-    population: Population,
-    schedule: Schedule | None = None,
-    times: np.ndarray | tuple = (0.0,),
-    *,
-    begin: np.ndarray | float = 0.0,
-    start: np.ndarray | None = None,
-    rtol: float = 1e-6,
-    strict: bool = True,
-    executor: Executor | None = None,
-    places: np.ndarray | None = None,
-    tell: Tell = quiet,
-    crossings: Sequence[Crossing] = (),
-    atol: Given = None,
-    most_steps: int = MOST_STEPS,
-) -> Simulation:
-    """Solves a model for every patient of a population.
-
-    times   output times in the model's time unit, (time,) or (patient, time), in order
-    begin   when integration starts, start the states then (default: the model's start values)
-    strict  raise if a patient fails; otherwise keep it as failed
-    places  how many of a patient's events come before each output, (patient, time); all up to its time if
-            left out
-    crossings  thresholds to look for, and what happens there (pkpd.Crossing)
-    atol    absolute tolerance, in the compartments' units: one number, or numbers by compartment; if left
-            out, from a compartment's `scale`, or from what enters it (solve/tolerance)
-    most_steps  after which a patient fails, counted anew from each event (a dose, a value set, a crossing's
-                action)
-    tell    is told how far it is: (what, done, of)
-    """
-    from pkpd.simulation.crossings import watch
-    from pkpd.solve.batch import solve_population
-    from pkpd.solve.tolerance import tolerances
-
-    n = len(population)
-    schedule = schedule if schedule is not None else nothing(n)
-    check(model, population, schedule, start, begin, rtol, most_steps)
-    outs = grid(times, n, begin)
-    places = placed(places, outs)
-    first = start_states(model, population) if start is None else start
-    solved = solve_population(
-        model,
-        first,
-        population.inputs,
-        schedule,
-        outs,
-        np.asarray(begin, dtype=float),
-        rtol,
-        most_steps,
-        executor=executor,
-        places=places,
-        watch=watch(model, crossings),
-        atol=tolerances(model, rtol, atol),
-        done=partial(tell, "patients in pieces"),
-    )
-    run = Simulation(
-        model=model,
-        population=population,
-        schedule=schedule,
-        times=outs,
-        states=solved.states,
-        failures=(),
-        crossed=solved.crossed if crossings else None,
-        crossings=tuple(crossings),
-    )
-    lost = leave_out(model, outs, solved.states, run.inputs, solved.status == 0)
-    failed = failures(model, population, solved, lost)
-    if failed and strict:
-        raise SimulationError(
-            f"{model.name}: {len(failed)} of {n} patients failed\n  " + "\n  ".join(failed[:5])
-        )
-    unknown = (solved.status != 0) | np.isin(np.arange(n), list(lost))
-    crossed = np.where(unknown[:, None] & np.isinf(solved.crossed), np.nan, solved.crossed)
-    return replace(run, failures=failed, crossed=crossed if crossings else None, places=places)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from pkpd.model.model import Model
 from pkpd.parameters.draw import draw
 from pkpd.parameters.parameters import Parameters
 from pkpd.regimen.regimen import Regimen
-from pkpd.simulation.simulation import Simulation, simulate
+from pkpd.simulation.run import simulate
+from pkpd.simulation.simulation import Simulation
 from pkpd.simulation.treatment import Tally, given
 
 Tell = Callable[[str, int, int], None]
@@ -69,6 +70,16 @@ class Written:
     failures: tuple[str, ...] = ()
     tally: Tally | None = None
 
+    def and_a_block(self, rows: int, failures: tuple[str, ...], tally: Tally | None) -> Written:
+        """The same file with more rows in it."""
+        return replace(
+            self,
+            rows=self.rows + rows,
+            failed=self.failed + len(failures),
+            failures=(*self.failures, *failures)[:_SHOWN],
+            tally=tally if self.tally is None or tally is None else self.tally + tally,
+        )
+
 
 @door
 def simulate_to_file(
@@ -91,37 +102,32 @@ def simulate_to_file(
 
     path = Path(path)
     require_table(path)
+    _check_number(patients)
+    units = {"ID": "1", "TIME": crowd.model.time, **_units(crowd, columns)}
+    kernels(crowd.model)  # once, before threads ask for it
+    size = crowd.block
+    blocks = range(0, patients, size)
+    found = Written(path=path, patients=patients, rows=0, units=units)
+    with table_writer(path, units) as write:
+        for rows, told, own in stream(partial(_block, crowd, tuple(units)[2:], patients, size), blocks):
+            wrote = write(rows)
+            found = found.and_a_block(len(rows["ID"]), told, own)
+            done = found.rows // len(crowd.times)
+            if done == size < patients:
+                _check_room(path, wrote, patients / done)
+            if len(blocks) > 1:
+                tell("simulating", done, patients)
+    return found
+
+
+def _check_number(patients: object) -> None:
+    """Refuses what is no number of patients."""
     if not whole(patients, 1, _MOST):
         raise fail(
             "patients",
             f"{shown(patients)} is not a number of patients",
             f"give a whole number from 1 to {_MOST:,}",
         )
-    units = {"ID": "1", "TIME": crowd.model.time, **_units(crowd, columns)}
-    kernels(crowd.model)  # once, before threads ask for it
-    size = crowd.block
-    blocks = range(0, patients, size)
-    failures, failed, done, tally = [], 0, 0, None
-    with table_writer(path, units) as write:
-        for rows, told, own in stream(partial(_block, crowd, tuple(units)[2:], patients, size), blocks):
-            wrote = write(rows)
-            failures += told[: _SHOWN - len(failures)]
-            failed += len(told)
-            tally = own if tally is None or own is None else tally + own
-            done += len(rows["ID"]) // len(crowd.times)
-            if done == size < patients:
-                _check_room(path, wrote, patients / done)
-            if len(blocks) > 1:
-                tell("simulating", done, patients)
-    return Written(
-        path=path,
-        patients=patients,
-        rows=done * len(crowd.times),
-        units=units,
-        failed=failed,
-        failures=tuple(failures),
-        tally=tally,
-    )
 
 
 def _units(crowd: Crowd, columns: Sequence[str] | None) -> dict[str, str]:

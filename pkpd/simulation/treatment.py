@@ -17,11 +17,11 @@ from pkpd.machine.doors import door
 from pkpd.machine.labels import Labelled, Row
 from pkpd.model.model import Model
 from pkpd.parameters.population import Population
+from pkpd.regimen.cycle_ranges import among
 from pkpd.regimen.lowering import cycles as cycle_starts
 from pkpd.regimen.lowering import lower, packed_starts, prescribed
 from pkpd.regimen.regimen import Regimen, lasting
 from pkpd.regimen.schedule import Schedule
-from pkpd.regimen.spans import among
 from pkpd.simulation.crossings import Crossing
 from pkpd.simulation.visits import Visits
 
@@ -235,8 +235,7 @@ def treat(
     crossings: Sequence[Crossing] = (),
     executor: Executor | None = None,
 ) -> Treatment:
-    """Gives a regimen as its rules decide on each patient's own course; `cycles` as `pkpd.cycles` counts
-    them.
+    """Gives a regimen as its rules decide on each patient's course; `cycles` as `pkpd.cycles` counts them.
 
     At a visit, the planned start of every cycle of a course, the course's rules look at the state before the
     cycle's doses. What a rule to stop or reduce finds holds from that cycle on, a reduction once a cycle;
@@ -249,6 +248,26 @@ def treat(
     crossings  as `simulate` takes them: rules see what they do. Give `simulate` the treatment's own
     """
     regimen = lasting(regimen, cycles, "treat")
+    _check_asked(regimen, population, also)
+    visits = Visits(model, population, regimen, also, crossings)
+    visits.run(rtol, executor)
+    alone, planned = 0 if len(regimen.courses) == 1 else slice(None), regimen.days(late=False)
+    return Treatment(
+        model=model,
+        population=population,
+        regimen=regimen,
+        schedule=visits.schedule(),
+        planned=(packed_starts(planned) * visits.day)[alone],
+        starts=visits.starts[:, alone],
+        factors=visits.factors,
+        decisions=visits.decisions(),
+        failures=tuple(visits.lost[i][1] for i in sorted(visits.lost)),
+        crossings=tuple(crossings),
+    )
+
+
+def _check_asked(regimen: Regimen, population: Population, also: Schedule | None) -> None:
+    """Refuses what else happens to other patients, and a regimen of no cycle."""
     if also is not None and len(also) != len(population):
         raise fail(
             "treat",
@@ -257,19 +276,3 @@ def treat(
         )
     if not any(c.count for c in regimen.courses):
         raise fail("treat", "0 is not a number of cycles", "give 1 or more")
-    visits = Visits(model, population, regimen, also, crossings)
-    visits.run(rtol, executor)
-    alone = 0 if len(regimen.courses) == 1 else slice(None)
-    planned = packed_starts(regimen.days(late=False)) * float(units.ratio("day", model.time))
-    return Treatment(
-        model=model,
-        population=population,
-        regimen=regimen,
-        schedule=visits.schedule(),
-        planned=planned[alone],
-        starts=visits.starts[:, alone],
-        factors=visits.factors,
-        decisions=visits.decisions(),
-        failures=tuple(visits.lost[i][1] for i in sorted(visits.lost)),
-        crossings=tuple(crossings),
-    )

@@ -16,7 +16,7 @@ from pkpd.regimen.lowering import lower, packed_starts
 from pkpd.regimen.regimen import Regimen, bare
 from pkpd.regimen.schedule import ASSIGN, Schedule, nothing, packed
 from pkpd.simulation.crossings import Crossing
-from pkpd.simulation.simulation import simulate, start_states
+from pkpd.simulation.run import simulate, start_states
 
 DECISION = np.dtype(
     [("patient", np.int64), ("cycle", np.int64), ("time", float), ("rule", np.int64), ("action", "U6")]
@@ -66,15 +66,10 @@ class Visits:
     ):
         self.model, self.people, self.regimen, self.courses = model, people, regimen, regimen.courses
         self.also, self.crossings = nothing(len(people)) if also is None else also, tuple(crossings)
-        self.plain, self.levels, self.day = (
-            bare(regimen),
-            levels(regimen, model),
-            float(units.ratio("day", model.time)),
-        )
-        self.due, self.begins = (
-            packed_starts(regimen.days()) * self.day,
-            np.array(regimen.begins()) * self.day,
-        )
+        self.plain, self.levels = bare(regimen), levels(regimen, model)
+        self.day = float(units.ratio("day", model.time))
+        self.due = packed_starts(regimen.days()) * self.day
+        self.begins = np.array(regimen.begins()) * self.day
         self.counts = np.array([c.count for c in self.courses])
         n, (many, most), lines, rules = len(people), self.due.shape, len(regimen.doses), len(regimen.rules)
         self.line_course = np.repeat(np.arange(many), [len(c.doses) for c in self.courses])
@@ -87,11 +82,8 @@ class Visits:
         self.share = np.stack(
             [self.courses[k].share(d, range(1, most + 1)) for k, d in given], axis=1
         )  # (cycle, dose line)
-        self.cycle, self.waits, self.ended = (
-            np.zeros((n, many), int),
-            np.zeros((n, many), int),
-            np.zeros((n, many), bool),
-        )
+        self.cycle, self.waits = np.zeros((n, many), int), np.zeros((n, many), int)
+        self.ended = np.zeros((n, many), bool)
         self.late = np.where([bool(c.after) for c in self.courses], np.inf, np.zeros((n, many)))
         self.factor, self.reduced = np.ones((n, lines)), np.zeros((n, rules), dtype=bool)
         self.now, self.states = np.zeros(n), start_states(model, people)

@@ -16,7 +16,7 @@ from pkpd.parameters.population import Population
 from pkpd.regimen.lowering import lower
 from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import ADD, Schedule, nothing, settings
-from pkpd.simulation.simulation import simulate
+from pkpd.simulation.run import simulate
 
 _CYCLE = (0.0, 1.0, 2.0, 4.0, 8.0)  # days into a cycle between which the kill rate is held at its mean
 _TAIL = (14.0, 28.0, 56.0)  # and days after the last cycle's start

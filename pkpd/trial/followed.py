@@ -9,7 +9,8 @@ import numpy as np
 from pkpd.parameters.draw import draw, uniform
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.population import Population
-from pkpd.simulation.simulation import Simulation, simulate
+from pkpd.simulation.run import simulate
+from pkpd.simulation.simulation import Simulation
 from pkpd.trial import lesions
 from pkpd.trial.drug_effect import records
 from pkpd.trial.endpoints import censored, death_by_hazard, first_time, missing, visit_grid

@@ -10,7 +10,8 @@ from pkpd.machine.doors import door
 from pkpd.parameters.draw import draw, uniform
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.population import Population
-from pkpd.simulation.simulation import Simulation, Tell, quiet, simulate
+from pkpd.simulation.run import Tell, quiet, simulate
+from pkpd.simulation.simulation import Simulation
 from pkpd.trial import lesions, response
 from pkpd.trial.drug_effect import records
 from pkpd.trial.endpoints import censored, death_times, first_time, missing, visit_grid

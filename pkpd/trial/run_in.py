@@ -8,7 +8,8 @@ import numpy as np
 
 from pkpd.model.model import Model
 from pkpd.parameters.population import Population
-from pkpd.simulation.simulation import Simulation, simulate
+from pkpd.simulation.run import simulate
+from pkpd.simulation.simulation import Simulation
 
 _TUMOUR = "tumours/"
 

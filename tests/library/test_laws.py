@@ -24,7 +24,8 @@ from pkpd.regimen.lowering import cycles, lower
 from pkpd.regimen.reading import load_regimen, read_regimen
 from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import SET, Schedule, nothing, settings
-from pkpd.simulation.simulation import Simulation, simulate, start_states
+from pkpd.simulation.run import simulate, start_states
+from pkpd.simulation.simulation import Simulation
 from pkpd.solve.batch import solve_population
 from pkpd.solve.rates import right_hand_side
 from pkpd.solve.reference import solve_patient

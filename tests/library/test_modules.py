@@ -18,7 +18,7 @@ from pkpd.model.symbolic import closed, conserved
 from pkpd.parameters.bind import line_for
 from pkpd.parameters.draw import draw, typical
 from pkpd.parameters.sets import load_parameters
-from pkpd.simulation.simulation import simulate, start_states
+from pkpd.simulation.run import simulate, start_states
 
 CORE, FULL = (
     library.read("model", f"systems/{n}").data["parts"] for n in ("crlm_immune", "crlm_immune_full")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pkpd import Parameters, parse_model, read_records, simulate_records
 from pkpd.parameters.parameters import Value
-from pkpd.simulation.simulation import start_states
+from pkpd.simulation.run import start_states
 from pkpd.solve.analytic import Response, one_compartment, three_compartments, two_compartments
 from pkpd.solve.reference import solve_patient
 

@@ -11,7 +11,7 @@ from pkpd.errors import ContentError
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import ADD, ASSIGN, RATE, SCALE, SET, Schedule, nothing
-from pkpd.simulation.simulation import simulate, start_states
+from pkpd.simulation.run import simulate, start_states
 from pkpd.solve import batch
 from pkpd.solve.reference import solve_patient
 from tests.solve.machine import ModelMachine, rows

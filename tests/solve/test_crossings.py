@@ -22,7 +22,8 @@ from pkpd import (
     typical,
 )
 from pkpd.regimen.schedule import ADD, ASSIGN, SCALE, SET, Schedule, nothing, packed
-from pkpd.simulation.simulation import Simulation, start_states
+from pkpd.simulation.run import start_states
+from pkpd.simulation.simulation import Simulation
 from pkpd.solve import batch
 from pkpd.solve.batch import Watch, solve_population
 from pkpd.solve.rates import right_hand_side

@@ -15,7 +15,7 @@ from pkpd import cycles, draw, load_model, load_parameters, load_regimen, lower,
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import ADD, ASSIGN, RATE, SCALE, SET, Schedule
-from pkpd.simulation.simulation import simulate
+from pkpd.simulation.run import simulate
 from pkpd.solve import batch, functions, vector
 from pkpd.solve import compile as compiler
 
@@ -249,7 +249,7 @@ ELSEWHERE = """
 import hashlib
 import numpy as np
 from pkpd import draw, load_model, load_parameters, load_regimen, lower
-from pkpd.simulation.simulation import simulate
+from pkpd.simulation.run import simulate
 system = load_model("systems/folfox_auc_linear")
 people = draw(system, load_parameters(model=system), 100, seed=4, study="bits")
 schedule = lower(load_regimen("folfox4"), system, people, np.arange(3)[None, :] * 14.0)

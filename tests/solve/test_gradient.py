@@ -11,8 +11,8 @@ from pkpd import Model, Population, lower, parse_model, sensitivity, simulate
 from pkpd.regimen.doses import DoseLine
 from pkpd.regimen.regimen import Regimen
 from pkpd.regimen.schedule import ADD, ASSIGN, RATE, SCALE, SET, Schedule, nothing
+from pkpd.simulation.run import start_states
 from pkpd.simulation.sensitivities import Sensitivity
-from pkpd.simulation.simulation import start_states
 from pkpd.solve.gradient import STEP, solve_gradient, start_slopes, tinted
 from pkpd.solve.reference import solve_patient
 

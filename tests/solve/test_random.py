@@ -11,7 +11,7 @@ from pkpd import parse_model, simulate
 from pkpd.model.model import Model
 from pkpd.parameters.population import Population
 from pkpd.regimen.schedule import ADD, RATE, Schedule, packed
-from pkpd.simulation.simulation import start_states
+from pkpd.simulation.run import start_states
 from pkpd.solve.reference import solve_patient
 
 RTOL, TIMES = 1e-6, np.array([0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 12.0, 12.5, 13.0, 16.0, 24.0, 36.0, 48.0])

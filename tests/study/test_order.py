@@ -20,7 +20,7 @@ from pkpd.report.order import COLUMNS, flat, page_data, write_order
 from pkpd.report.order_figures import picked
 from pkpd.report.order_sentences import opening, published, says, told
 from pkpd.report.template import template
-from pkpd.simulation.simulation import simulate
+from pkpd.simulation.run import simulate
 from pkpd.study.order import sequence
 from pkpd.study.order.interaction import DIFFERENCE, EFFECT, IMMUNE, REMOVAL, order_effect, percent, windows
 from pkpd.study.order.reading import read_order

@@ -22,7 +22,7 @@ from pkpd.report.stability_map import differs
 from pkpd.report.stability_reading import opening
 from pkpd.report.stability_words import short
 from pkpd.report.stability_words import whole as whole_per_cent
-from pkpd.simulation.simulation import simulate
+from pkpd.simulation.run import simulate
 from pkpd.solve.rates import right_hand_side
 from pkpd.study.stability.basins import critical, run, starts
 from pkpd.study.stability.conservation import _balanced, _quadrature, follow, laws

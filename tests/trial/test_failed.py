@@ -10,7 +10,7 @@ from pkpd import load_trial
 from pkpd.commands.run import predict_trial, print_figures
 from pkpd.errors import ContentError
 from pkpd.fit import predict as predicting
-from pkpd.simulation.simulation import simulate
+from pkpd.simulation.run import simulate
 from pkpd.trial import followed, run
 from pkpd.trial.figures import figure_values, replicates
 from pkpd.trial.prepare import prepare

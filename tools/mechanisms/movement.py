@@ -16,7 +16,8 @@ from pkpd.parameters.population import Population
 from pkpd.parameters.sets import load_parameters
 from pkpd.regimen.schedule import Schedule, nothing, settings
 from pkpd.simulation.ablation import removal
-from pkpd.simulation.simulation import Simulation, simulate
+from pkpd.simulation.run import simulate
+from pkpd.simulation.simulation import Simulation
 from pkpd.trial.lesions import copies
 from pkpd.trial.response import CRITERIA, best_response, progressed, target_sum
 from tools.mechanisms.map import ORR, SYSTEM, WEEKS, Change, Context, Entry, Map

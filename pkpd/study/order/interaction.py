@@ -13,7 +13,7 @@ import numpy as np
 from pkpd.errors import fail
 from pkpd.fit.intervals import Cell, interval
 from pkpd.parameters.bind import line_for
-from pkpd.simulation.simulation import start_states
+from pkpd.simulation.run import start_states
 from pkpd.study.order.plan import Biology, OrderStudy
 from pkpd.study.order.sequence import Orders, drawn_patients, orders
 

@@ -15,7 +15,8 @@ from pkpd.parameters.draw import draw, uniform
 from pkpd.parameters.merge import merge
 from pkpd.parameters.population import Population
 from pkpd.regimen.schedule import nothing
-from pkpd.simulation.simulation import Simulation, simulate
+from pkpd.simulation.run import simulate
+from pkpd.simulation.simulation import Simulation
 from pkpd.study.order.plan import Biology, OrderStudy
 from pkpd.trial.endpoints import first_time
 from pkpd.trial.lesions import CELL, copies

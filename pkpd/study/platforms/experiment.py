@@ -13,7 +13,8 @@ from pkpd.parameters.bind import line_for
 from pkpd.parameters.draw import draw, uniform
 from pkpd.parameters.population import Population
 from pkpd.regimen.schedule import Schedule, nothing, settings
-from pkpd.simulation.simulation import Simulation, simulate
+from pkpd.simulation.run import simulate
+from pkpd.simulation.simulation import Simulation
 from pkpd.study.platforms.plan import Platform, PlatformStudy, Share, Treatment
 from pkpd.trial.endpoints import first_time
 from pkpd.trial.lesions import copies, log_kill

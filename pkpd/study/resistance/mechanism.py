@@ -15,7 +15,8 @@ from pkpd.parameters.draw import draw
 from pkpd.parameters.merge import merge
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.population import Population
-from pkpd.simulation.simulation import Simulation, simulate
+from pkpd.simulation.run import simulate
+from pkpd.simulation.simulation import Simulation
 from pkpd.study.stability.plan import Given
 
 Context = tuple[str, Parameters]

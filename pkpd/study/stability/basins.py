@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pkpd.parameters.population import Population
-from pkpd.simulation.simulation import simulate, start_states
+from pkpd.simulation.run import simulate, start_states
 from pkpd.study.stability.plan import Group, StabilityStudy
 from pkpd.study.stability.reduction import Place
 from pkpd.study.stability.subjects import repeated

@@ -13,7 +13,8 @@ from pkpd.model.expression import evaluate, names_in
 from pkpd.parameters.bind import line_for
 from pkpd.parameters.population import Population
 from pkpd.regimen.schedule import Schedule, nothing, settings
-from pkpd.simulation.simulation import Simulation, simulate
+from pkpd.simulation.run import simulate
+from pkpd.simulation.simulation import Simulation
 from pkpd.study.platforms.experiment import PLACES
 from pkpd.study.stability.plan import Given, Group, StabilityStudy
 from pkpd.study.stability.reduction import SITE

@@ -11,7 +11,7 @@ import numpy as np
 from pkpd.fit.free import Point
 from pkpd.parameters.draw import uniform
 from pkpd.parameters.population import Population
-from pkpd.simulation.simulation import simulate
+from pkpd.simulation.run import simulate
 from pkpd.study.stability.equilibria import distinct, solve
 from pkpd.study.stability.linearisation import linearised
 from pkpd.study.stability.plan import Given, Group, StabilityStudy

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pkpd.errors import ContentError
-from pkpd.regimen.spans import among, spans
+from pkpd.regimen.cycle_ranges import among, spans
 
 
 @pytest.mark.parametrize(
