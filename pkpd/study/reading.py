@@ -34,24 +34,12 @@ def read_study(data: dict, name: str, where: str) -> Study:
     head = table(data.get("study"), f"{where}: study", keys, issues)
     words = {k: text(head, k, f"{where}: study", issues, need=k in _WORDS[2:]) for k in _WORDS}
     if words["kind"] not in ("", "neoadjuvant"):
-        issues.append(
-            Issue(
-                f"{where}: study.kind",
-                f"{words['kind']!r} is not a kind of study",
-                'write kind = "neoadjuvant"',
-            )
-        )
+        what = f"{words['kind']!r} is not a kind of study"
+        issues.append(Issue(f"{where}: study.kind", what, 'write kind = "neoadjuvant"'))
     numbers = library.counts(head, _LIMITS, f"{where}: study", issues)
     adherence = table(data.get("adherence"), f"{where}: adherence", _DROPS, issues)
     drop = [_share(adherence, key, where, issues) for key in _DROPS]
-    entries = rows(
-        data.get("sweeps"), f"{where}: sweeps", ("name", "title", "before", "after", "total"), issues
-    )
-    sweeps = [s for place, entry in entries if (s := _sweep(entry, place, issues)) is not None]
-    if not data.get("sweeps"):
-        issues.append(Issue(f"{where}: sweeps", "holds no sweep", "add [[sweeps]] tables"))
-    for twice in sorted({s.name for s in sweeps if [t.name for t in sweeps].count(s.name) > 1}):
-        issues.append(Issue(f"{where}: sweeps", f"two sweeps are named {twice!r}", "rename one of the two"))
+    sweeps = _sweeps(data.get("sweeps"), f"{where}: sweeps", issues)
     reference, informed = _plans(head, sweeps, where, issues)
     small, limit = _limits(head, where, issues)
     trial, found = _resolve(words, where, issues)
@@ -76,6 +64,17 @@ def read_study(data: dict, name: str, where: str) -> Study:
         provenance=_provenance(adherence),
         **numbers,
     )
+
+
+def _sweeps(value: object, place: str, issues: list[Issue]) -> list[Sweep]:
+    """The sweeps of a file, each with a name of its own."""
+    entries = rows(value, place, ("name", "title", "before", "after", "total"), issues)
+    sweeps = [s for at, entry in entries if (s := _sweep(entry, at, issues)) is not None]
+    if not value:
+        issues.append(Issue(place, "holds no sweep", "add [[sweeps]] tables"))
+    for twice in sorted({s.name for s in sweeps if [t.name for t in sweeps].count(s.name) > 1}):
+        issues.append(Issue(place, f"two sweeps are named {twice!r}", "rename one of the two"))
+    return sweeps
 
 
 def _resolve(words: dict[str, str], where: str, issues: list[Issue]) -> tuple[Trial | None, Found | None]:

@@ -4,7 +4,7 @@ convention.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -71,28 +71,15 @@ def run_neoadjuvant(study: Study, tell: Tell = lambda what, done, of: None) -> S
         failures += failed
         tell("simulating", done, len(tasks))
     plans = [(s.name, (b, s.after_for(b))) for s in study.sweeps for b in s.before]
-    rows = [
-        row
-        for sweep, pair in plans
-        for link in links
-        for row in table.rows(sweep, pair, (link, trial.vanished))
-    ]
-    reference = [row for link in links for row in table.rows("surgery_alone", (0, 0), (link, trial.vanished))]
-    sensitivity = [
-        row
-        for sweep, pair in plans
-        for v in VANISHED
-        if v != trial.vanished
-        for row in table.rows(sweep, pair, (first, v))
-    ]
+    own, others = [(x, trial.vanished) for x in links], [(first, v) for v in VANISHED if v != trial.vanished]
     return StudyResult(
         study=study,
         trial=trial,
         parameters=parameters,
         fit=account,
-        rows=tuple(rows),
-        reference=tuple(reference),
-        sensitivity=tuple(sensitivity),
+        rows=table.all_rows(plans, own),
+        reference=table.all_rows([("surgery_alone", (0, 0))], own),
+        sensitivity=table.all_rows(plans, others),
         failures=tuple(dict.fromkeys(failures)),
     )
 
@@ -151,6 +138,10 @@ class _Table:
         base = np.array([d[figure] for d in self.found[case, against]])
         both = np.isfinite(values) & np.isfinite(base)
         return np.where(both, np.where(both, values, 0.0) - np.where(both, base, 0.0), np.nan)
+
+    def all_rows(self, plans: Iterable[tuple[str, Pair]], cases: Sequence[Case]) -> tuple[dict, ...]:
+        """The rows of every plan, named by its sweep, in every case."""
+        return tuple(r for sweep, pair in plans for case in cases for r in self.rows(sweep, pair, case))
 
     def rows(self, sweep: str, pair: Pair, case: Case) -> list[dict]:
         """The rows of one plan."""

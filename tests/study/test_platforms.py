@@ -15,7 +15,7 @@ from pkpd import load_model, load_parameters, load_study, load_trial, parse_tria
 from pkpd.content.library import names, read
 from pkpd.errors import ContentError
 from pkpd.parameters.bind import bind
-from pkpd.parameters.hosts import HOSTS, RANGES
+from pkpd.parameters.hosts import hosts
 from pkpd.parameters.merge import merge
 from pkpd.parameters.sets import load_context
 from pkpd.report.platforms import COLUMNS, flat, fold, write_platforms
@@ -112,15 +112,23 @@ def test_a_patient_trial_takes_contexts_of_patients():
 
 
 def test_growth_and_capacity_of_hosts_do_not_overlap():
-    human = {(r.model, r.parameter): r for r in RANGES if r.host == "human" and r.parameter != "D0"}
-    others = [(human[r.model, r.parameter], r) for r in RANGES if r.host != "human" and r.parameter != "D0"]
+    human = {
+        (r.model, r.parameter): r
+        for r in hosts().ranges.values()
+        if r.host == "human" and r.parameter != "D0"
+    }
+    others = [
+        (human[r.model, r.parameter], r)
+        for r in hosts().ranges.values()
+        if r.host != "human" and r.parameter != "D0"
+    ]
     assert others and all(own.high <= r.low or r.high <= own.low for own, r in others)
 
 
 @pytest.mark.parametrize("name", [n for n in names("parameters") if n.startswith(("context_", "platform_"))])
 def test_every_context_and_platform_says_its_host(name):
     head = read("parameters", name).data["parameters"]
-    assert head["host"] in HOSTS and (head["host"] == "human") == name.startswith("context_")
+    assert head["host"] in hosts().names and (head["host"] == "human") == name.startswith("context_")
     assert load_parameters(name, SYSTEM, host=None).host == head["host"]
 
 

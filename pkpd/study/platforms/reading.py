@@ -129,25 +129,26 @@ def _check_human(name: str, platforms: tuple[Platform, ...], where: str, issues:
         )
 
 
+def _sets(value: object, place: str, system: Model, issues: list[Issue]) -> dict[str, float]:
+    """The inputs that a treatment sets, each with a number."""
+    if not isinstance(value, dict) or not value or not all(is_number(v) and v > 0 for v in value.values()):
+        issues.append(
+            Issue(place, f"{shown(value)} does not say what is set", 'write sets = { "therapy.PD1" = 0.95 }')
+        )
+        value = {}
+    for key in value:
+        if key not in system.inputs:
+            issues.append(
+                Issue(f"{place}.{key}", f"{system.name} has no such input", nearest(key, system.inputs))
+            )
+    check_blocked(value, system, place, issues)
+    return value
+
+
 def _treatment(entry: dict, place: str, system: Model, issues: list[Issue]) -> Treatment | None:
     before = len(issues)
     name, title, group = (text(entry, k, place, issues, need=True) for k in ("name", "title", "class"))
-    sets, release = entry.get("sets"), entry.get("release", 0.0)
-    if not isinstance(sets, dict) or not sets or not all(is_number(v) and v > 0 for v in sets.values()):
-        issues.append(
-            Issue(
-                f"{place}.sets",
-                f"{shown(sets)} does not say what is set",
-                'write sets = { "therapy.PD1" = 0.95 }',
-            )
-        )
-        sets = {}
-    for key in sets:
-        if key not in system.inputs:
-            issues.append(
-                Issue(f"{place}.sets.{key}", f"{system.name} has no such input", nearest(key, system.inputs))
-            )
-    check_blocked(sets, system, f"{place}.sets", issues)
+    sets, release = _sets(entry.get("sets"), f"{place}.sets", system, issues), entry.get("release", 0.0)
     if not isinstance(entry.get("delivered", False), bool):
         issues.append(
             Issue(

@@ -99,14 +99,8 @@ def read_liver_effect(data: object, where: str, system: Model, issues: list[Issu
     issues.
     """
     reader, before = Reader(where, issues), len(issues)
-    head, numbers = read_head(
-        reader,
-        data,
-        "liver_effect",
-        ("biologies", "treatments", "terms", "shrinks"),
-        _LIVER_TIMES,
-        _LIVER_LIMITS,
-    )
+    keys = ("biologies", "treatments", "terms", "shrinks")
+    head, numbers = read_head(reader, data, "liver_effect", keys, _LIVER_TIMES, _LIVER_LIMITS)
     if not head:
         return None
     biologies = read_all(reader, head, "liver_effect", "biologies", biology_reader(system))

@@ -133,13 +133,8 @@ def read_grid(data: dict, name: str, where: str, words: dict[str, str], issues: 
     _check_cells(cohorts, f"{where}: cohorts", issues)
     for key, known in (("alone", [d.name for d in drugs]), ("without", list(sites))):
         if words[key] not in known:
-            issues.append(
-                Issue(
-                    f"{where}: study.{key}",
-                    f"{shown(words[key])} is not one of the file's",
-                    nearest(words[key], known),
-                )
-            )
+            what = f"{shown(words[key])} is not one of the file's"
+            issues.append(Issue(f"{where}: study.{key}", what, nearest(words[key], known)))
     if len(issues) > before:
         return None
     trial = _trial(

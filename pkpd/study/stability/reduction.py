@@ -104,6 +104,17 @@ class Reduction:
     def _mass(self, viable: np.ndarray) -> np.ndarray:
         return viable / (viable + self["site.VMASS"])
 
+    def _priming(self, viable: np.ndarray) -> np.ndarray:
+        """Priming by the antigen that viable tumour releases."""
+        return (
+            self["systemic.NU"]
+            * self["biology.ANTIGEN"]
+            * (1 - self["biology.WNT"])
+            * viable
+            / (viable + self["systemic.BHALF"])
+            / self["systemic.KA"]
+        )
+
     def _surroundings(self, viable: np.ndarray) -> dict[str, np.ndarray]:
         """Stroma, vessels, myeloid and regulatory cells, priming and circulating cells: none of them rests on
         effectors.
@@ -124,14 +135,7 @@ class Reduction:
         regulatory = (
             self["site.KG"] * regulatory / (self["site.KG"] + self["site.KADCC"] * self["therapy.DEPLETION"])
         )
-        priming = (
-            self["systemic.NU"]
-            * self["biology.ANTIGEN"]
-            * (1 - self["biology.WNT"])
-            * viable
-            / (viable + self["systemic.BHALF"])
-            / self["systemic.KA"]
-        )
+        priming = self._priming(viable)
         gain = (
             self["systemic.PIMAX"]
             * priming
