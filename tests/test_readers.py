@@ -12,6 +12,8 @@ from pkpd.fit import reading as fit_reading
 from pkpd.fit.reading import read_fit
 from pkpd.study import reading as study_reading
 from pkpd.study.reading import read_study
+from pkpd.trial import reading as trial_reading
+from pkpd.trial import therapies
 from pkpd.trial.reading import read_trial
 
 READERS = {
@@ -75,11 +77,26 @@ def places(tables, above=()):
         yield from places(value, (*above, key))
 
 
+def once(load):
+    """A loader of sets that loads each set of a model once."""
+    found = {}
+
+    def loaded(names, model):
+        key = (repr(names), model.hash)
+        if key not in found:
+            found[key] = load(names, model)
+        return found[key]
+
+    return loaded
+
+
 @pytest.mark.parametrize("kind", READERS)
 def test_no_value_of_a_wrong_type_gives_a_traceback(kind, data, monkeypatch):
     for module in (fit_reading, study_reading):
         monkeypatch.setattr(module, "load_trial", lru_cache(module.load_trial))
     monkeypatch.setattr(study_reading, "load_result", lru_cache(study_reading.load_result))
+    for module in (trial_reading, therapies):
+        monkeypatch.setattr(module, "load_parameters", once(module.load_parameters))
     for word in ("names", "read"):
         monkeypatch.setattr(library, word, lru_cache(getattr(library, word)))
     tables, crashes, refused = data[kind], [], 0
