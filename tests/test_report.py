@@ -14,8 +14,8 @@ import pytest
 from pkpd.errors import OutputError
 from pkpd.parameters.sets import load_parameters
 from pkpd.report import cycles_figures, writing
-from pkpd.report.page import COLUMNS, write_page
-from pkpd.report.reading import amount, cell, picked, says, view
+from pkpd.report.cycles import COLUMNS, write_cycles
+from pkpd.report.cycles_sentences import amount, cell, picked, says, view
 from pkpd.show.style import svg
 from pkpd.study.kinds import load_study
 from pkpd.study.neoadjuvant import FIGURES, basis
@@ -129,7 +129,7 @@ def made_up() -> StudyResult:
 
 def test_patients_who_failed_are_on_the_page(tmp_path):
     told = "6 + 6, damage, draw 1, patient 2, day 3: the steps became too small"
-    page = write_page(replace(made_up(), failures=(told,)), tmp_path).read_text()
+    page = write_cycles(replace(made_up(), failures=(told,)), tmp_path).read_text()
     assert (
         "Patients whose equations could not be solved" in page
         and told in page
@@ -145,7 +145,7 @@ def result() -> StudyResult:
 
 @pytest.fixture(scope="module")
 def folder(result, tmp_path_factory) -> Path:
-    return write_page(result, tmp_path_factory.mktemp("report") / "new").parent
+    return write_cycles(result, tmp_path_factory.mktemp("report") / "new").parent
 
 
 @pytest.fixture(scope="module")
@@ -231,7 +231,7 @@ def test_the_json_carries_provenance_and_versions(folder):
 
 
 def test_the_same_result_gives_the_same_files(result, folder, page, tmp_path, undrawn):
-    again = write_page(result, tmp_path).read_text(encoding="utf-8")
+    again = write_cycles(result, tmp_path).read_text(encoding="utf-8")
     for name in ("results.json", "results.csv"):
         assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()
     assert re.sub('base64,[^"]*', "", again) == re.sub('base64,[^"]*', "", page)
@@ -286,7 +286,7 @@ def test_a_median_that_is_not_reached_is_called_so(result, tmp_path, undrawn):
         return row
 
     changed = _with(result, change)
-    text = write_page(changed, tmp_path).read_text(encoding="utf-8")
+    text = write_cycles(changed, tmp_path).read_text(encoding="utf-8")
     assert "<td>not reached</td>" in text
     assert "–not reached)" in text
     assert "None" not in re.sub(r"base64,[^\"]*", "", text)
@@ -301,12 +301,12 @@ def test_a_median_that_is_not_reached_is_called_so(result, tmp_path, undrawn):
 def test_a_folder_that_cannot_be_written_is_an_error_before_any_file(result, tmp_path):
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(OutputError, match="cannot be written"):
-        write_page(result, tmp_path / "taken" / "page")
+        write_cycles(result, tmp_path / "taken" / "page")
     half = tmp_path / "half"
     half.mkdir()
     (half / "figures").write_text("a file where a folder should be")
     with pytest.raises(OutputError, match="cannot be written"):
-        write_page(result, half)
+        write_cycles(result, half)
     assert [p.name for p in half.iterdir()] == ["figures"]
 
 
@@ -315,14 +315,14 @@ def test_the_page_is_written_last(result, tmp_path, undrawn, monkeypatch):
     monkeypatch.setattr(
         "pkpd.machine.store.write_bytes", lambda path, data: order.append(Path(path).name) or Path(path)
     )
-    write_page(result, tmp_path)
+    write_cycles(result, tmp_path)
     assert order[-1] == "index.html" and order[:2] == ["results.json", "results.csv"]
 
 
 def test_text_of_a_study_is_escaped(result, tmp_path, undrawn):
     study = replace(result.study, title="<script>alert(1)</script> & more", text="a < b")
     study = replace(study, sweeps=tuple(replace(s, title=f"<b>{s.name}</b>") for s in study.sweeps))
-    text = write_page(replace(result, study=study), tmp_path).read_text(encoding="utf-8")
+    text = write_cycles(replace(result, study=study), tmp_path).read_text(encoding="utf-8")
     assert "<script" not in text and "<b>total_12" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; more" in text and "a &lt; b" in text
 
@@ -349,7 +349,7 @@ def test_sentences_and_page_hold_for_a_study_without_the_trials_own_plan(result,
         for r in result.rows
         if r["sweep"] == "six_after" and r["before"] in (1, 2)
     )
-    text = write_page(replace(result, study=study, rows=rows), tmp_path).read_text(encoding="utf-8")
+    text = write_cycles(replace(result, study=study, rows=rows), tmp_path).read_text(encoding="utf-8")
     assert "plans of cycles" not in text and "3-year PFS is" in text
     assert not (tmp_path / "figures" / "difference_3y.svg").exists()
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from pkpd.content import units
-from pkpd.content.library import check_keys, rows, shown, whole
+from pkpd.content.library import check_keys, rows, whole
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, nearest
 
 SEEN = ("primary", "secondary", "review", "derived", "assumed", "fitted", "user")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pkpd.content import formats, library, toml
 from pkpd.content.formats import KEY
+from pkpd.content.toml import shown
 from pkpd.errors import NotFound, fail
 from pkpd.machine import store
 
@@ -38,8 +39,7 @@ def own_file(name: str) -> Path:
         there = False
     if not there:
         raise NotFound(
-            f"{library.shown(name)[1:-1]}: no such file\n"
-            "    remedy: name a file by its path, as in ./mine.toml"
+            f"{shown(name)[1:-1]}: no such file\n    remedy: name a file by its path, as in ./mine.toml"
         )
     return path
 

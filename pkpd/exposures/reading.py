@@ -10,7 +10,8 @@ from typing import Any
 
 from pkpd.content import fields, library, units
 from pkpd.content.fields import Choice, Field, Number, Quantity, Text, Whole, held, is_number, read
-from pkpd.content.library import check_keys, check_name, raise_issues, rows, shown
+from pkpd.content.library import check_keys, check_name, raise_issues, rows
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue
 from pkpd.exposures.evidence import Evidence
 from pkpd.exposures.exposure import ACCUMULATION, AT_END, STATISTICS, USES, WHAT, Exposure, Given

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pkpd.content import library, toml
 from pkpd.content.fields import Choice, Field, Names, Text, Whole, is_number, read, read_rows
-from pkpd.content.library import check_keys, check_name, raise_issues, shown, table
+from pkpd.content.library import check_keys, check_name, raise_issues, table
 from pkpd.content.naming import file_of
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue
 from pkpd.fit.check import checked
 from pkpd.fit.fit import Fit

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pkpd.content.library import shown
+from pkpd.content.toml import shown
 from pkpd.errors import fail, nearest
 from pkpd.machine.labels import Labelled, Row, named
 from pkpd.model.model import Parameter

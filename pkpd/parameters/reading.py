@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pkpd.content.fields import Field, Flag, Names, Text, is_number, read
-from pkpd.content.library import check_keys, raise_issues, shown
+from pkpd.content.library import check_keys, raise_issues
+from pkpd.content.toml import shown
 from pkpd.errors import Issue
 from pkpd.parameters.correlations import read_correlations
 from pkpd.parameters.covariates import own_register

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 
-from pkpd.content.library import shown
+from pkpd.content.toml import shown
 from pkpd.errors import fail
 
 _SPAN = re.compile(r"([1-9][0-9]{0,3})(?:(-)([1-9][0-9]{0,3})?(?:/([1-9][0-9]{0,3}))?)?")

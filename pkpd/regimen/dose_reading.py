@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pkpd.content import library, units
-from pkpd.content.library import raise_issues, rows, shown
+from pkpd.content.library import raise_issues, rows
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, fail
 from pkpd.parameters.covariates import register
 from pkpd.regimen.cycle_ranges import spans

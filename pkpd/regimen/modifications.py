@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pkpd.content import units
 from pkpd.content.fields import is_number
-from pkpd.content.library import shown, whole
+from pkpd.content.library import whole
+from pkpd.content.toml import shown
 from pkpd.errors import fail, nearest
 from pkpd.regimen.cycle_ranges import spans
 

@@ -6,7 +6,8 @@ import math
 from pathlib import Path
 
 from pkpd.content import library, toml, units
-from pkpd.content.library import check_keys, raise_issues, shown
+from pkpd.content.library import check_keys, raise_issues
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, PkpdError
 from pkpd.regimen.cycle_ranges import spans
 from pkpd.regimen.dose_reading import KEYS, read_dose

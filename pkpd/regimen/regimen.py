@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pkpd.content import units
-from pkpd.content.library import is_path, shown
+from pkpd.content.library import is_path
+from pkpd.content.toml import shown
 from pkpd.errors import fail, nearest
 from pkpd.machine import store
 from pkpd.machine.labels import Labelled, Row, named

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pkpd.content import library, units
 from pkpd.content.fields import is_number
-from pkpd.content.library import shown, whole
+from pkpd.content.library import whole
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, nearest
 
 _OWN = {"hold": ("wait", "most"), "reduce": ("factor", "least", "drugs"), "stop": ("drugs",)}

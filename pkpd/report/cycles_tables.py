@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pkpd.report.cycles_figures import VANISHED_WORDS, figure_title, figure_unit, link_words
-from pkpd.report.reading import View, cell, picked
+from pkpd.report.cycles_sentences import View, cell, picked
 from pkpd.study.neoadjuvant import FIGURES
 
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pkpd.report.cycles import write_cycles
 from pkpd.report.order import write_order
-from pkpd.report.page import write_page
 from pkpd.report.platforms import write_platforms
 from pkpd.report.resistance import write_resistance
 from pkpd.report.stability import write_stability
 
 WRITERS: dict[str, Callable[[Any, Path], Path]] = {
-    "neoadjuvant": write_page,
+    "neoadjuvant": write_cycles,
     "platforms": write_platforms,
     "resistance": write_resistance,
     "order": write_order,

@@ -12,7 +12,8 @@ from numbers import Real
 import numpy as np
 
 from pkpd.content import units
-from pkpd.content.library import raise_issues, shown
+from pkpd.content.library import raise_issues
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, fail, nearest
 from pkpd.model.model import Model
 from pkpd.parameters.bounds import allowed, beyond, outside

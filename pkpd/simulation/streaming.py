@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pkpd.content.library import raise_issues, shown, whole
+from pkpd.content.library import raise_issues, whole
+from pkpd.content.toml import shown
 from pkpd.errors import Issue, OutputError, fail, nearest
 from pkpd.machine.doors import door
 from pkpd.machine.drafts import nearest_folder

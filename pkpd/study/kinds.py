@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pkpd.content import library
-from pkpd.content.library import shown
 from pkpd.content.naming import called
+from pkpd.content.toml import shown
 from pkpd.errors import fail
 from pkpd.study.order.reading import read_order
 from pkpd.study.order.run import run_order

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pkpd.content import library, units
 from pkpd.content.fields import SEEN, is_number
-from pkpd.content.library import check_keys, check_name, raise_issues, rows, shown, table, text, whole
+from pkpd.content.library import check_keys, check_name, raise_issues, rows, table, text, whole
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, NotFound, fail, nearest
 from pkpd.fit.own import laid_over
 from pkpd.fit.result import load_result

@@ -6,7 +6,8 @@ import math
 from dataclasses import replace
 
 from pkpd.content.fields import SOURCED, Field, Names, Share, Table, Text, Whole, is_number, read_rows
-from pkpd.content.library import check_name, rows, shown, whole
+from pkpd.content.library import check_name, rows, whole
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.sets import load_context, misplaced

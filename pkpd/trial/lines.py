@@ -6,7 +6,8 @@ import datetime
 
 from pkpd.content import units
 from pkpd.content.fields import SOURCED
-from pkpd.content.library import check_keys, shown
+from pkpd.content.library import check_keys
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.model.model import Model
 from pkpd.parameters.covariates import register

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from pkpd.content import library, units
 from pkpd.content.fields import SOURCED, Field, Number, Text, is_number, read
-from pkpd.content.library import check_name, shown
+from pkpd.content.library import check_name
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model

@@ -13,10 +13,11 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from pkpd import load_model, load_study, parse_model
+from pkpd import load_model, load_parameters, load_study, parse_model
 from pkpd.content.library import read
 from pkpd.errors import ContentError
 from pkpd.fit.intervals import share
+from pkpd.parameters.sets import load_context
 from pkpd.report.stability import COLUMNS, write_stability
 from pkpd.report.stability_map import differs
 from pkpd.report.stability_reading import opening
@@ -38,9 +39,9 @@ from pkpd.study.stability.spectrum import at_treatment, in_play
 from pkpd.study.stability.subjects import average, central, people, scaled, treated
 
 SHIPPED = load_study("immune_stability")
-STUDY = replace(
-    SHIPPED, fit="none"
-)  # what is tested holds for the values before calibration, whatever a fit makes of them
+UNFITTED = load_parameters(read("study", "immune_stability").data["study"]["parameters"], SHIPPED.system)
+# what is tested holds for the values before calibration, whatever a fit makes of them
+STUDY = replace(SHIPPED, fit="none", parameters=UNFITTED, account={})
 SYSTEM = STUDY.system
 FEW = replace(STUDY, patients=12, draws=2)
 AT, _ = central(STUDY)
@@ -269,7 +270,11 @@ def test_growth_without_kill_is_gompertz_growth_and_ends_at_the_capacity():
 
 
 def test_a_system_with_modules_in_force_is_refused():
-    full = replace(STUDY, system=load_model("crlm_immune_full"), parameters="crlm_immune_full_advanced")
+    system = load_model("crlm_immune_full")
+    values = load_parameters("crlm_immune_full_advanced", system)
+    contexts = tuple((name, load_context(name, system)) for name, _ in STUDY.groups[0].contexts)
+    groups = (replace(STUDY.groups[0], contexts=contexts),)
+    full = replace(STUDY, system=system, parameters=values, groups=groups)
     at, _ = central(full)
     with pytest.raises(ContentError, match="does not rest where its core would"):
         typical(full, full.groups[0], full.treatments[0], at)

@@ -21,7 +21,8 @@ from pkpd.content.fields import (
     read,
     read_rows,
 )
-from pkpd.content.library import check_keys, raise_issues, shown
+from pkpd.content.library import check_keys, raise_issues
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from pkpd.content import library
 from pkpd.content.fields import is_number
-from pkpd.content.library import rows, shown, table, text
+from pkpd.content.library import rows, table, text
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, NotFound, nearest
 from pkpd.model.model import Model
 from pkpd.parameters.bind import line_for

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pkpd.content import library
-from pkpd.content.library import check_keys, check_name, raise_issues, shown, table, text
+from pkpd.content.library import check_keys, check_name, raise_issues, table, text
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, fail
 from pkpd.fit.result import load_result, points
 from pkpd.model.compose import load_model

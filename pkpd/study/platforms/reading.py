@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from pkpd.content import library, units
 from pkpd.content.fields import SEEN, is_number
-from pkpd.content.library import check_keys, check_name, raise_issues, rows, shown, table, text
+from pkpd.content.library import check_keys, check_name, raise_issues, rows, table, text
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, NotFound, nearest
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pkpd.content.fields import is_number
-from pkpd.content.library import shown, whole
+from pkpd.content.library import whole
+from pkpd.content.toml import shown
 from pkpd.errors import Issue
 from pkpd.model.model import Model
 from pkpd.parameters.covariates import register

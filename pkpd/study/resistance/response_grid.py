@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pkpd.content.library import rows, shown, text
+from pkpd.content.library import rows, text
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, nearest
 from pkpd.trial.arm import Arm
 from pkpd.trial.figures import MONTH

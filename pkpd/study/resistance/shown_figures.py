@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pkpd.content.library import named, rows, shown, text
+from pkpd.content.library import named, rows, text
 from pkpd.content.naming import called
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, NotFound, nearest
 from pkpd.fit.intervals import ends
 from pkpd.fit.result import fitted

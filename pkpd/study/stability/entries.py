@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from pkpd.content import library
 from pkpd.content.fields import SEEN, is_number
-from pkpd.content.library import rows, shown, text
+from pkpd.content.library import rows, text
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, NotFound, nearest
 from pkpd.model.model import Model
 from pkpd.parameters.bind import line_for
@@ -72,9 +73,10 @@ def _group(entry: dict, place: str, system: Model, issues: list[Issue]) -> Group
             )
         )
         contexts = []
+    laid = []
     for context in contexts:
         try:
-            load_context(context, system)
+            laid.append((context, load_context(context, system)))
         except ContentError as error:
             issues += error.issues
         except NotFound as error:
@@ -97,7 +99,7 @@ def _group(entry: dict, place: str, system: Model, issues: list[Issue]) -> Group
     check_source(entry, place, issues)
     if len(issues) > before or lies is None:
         return None
-    return Group(name, title, tuple(contexts), tuple((k, float(v)) for k, v in covariates.items()), lies)
+    return Group(name, title, tuple(laid), tuple((k, float(v)) for k, v in covariates.items()), lies)
 
 
 def _place(covariates: dict, place: str, system: Model, issues: list[Issue]) -> Place | None:

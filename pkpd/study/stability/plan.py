@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pkpd.model.model import Model
+from pkpd.parameters.parameters import Parameters
 from pkpd.study.stability.reduction import Place
 
 
@@ -14,7 +15,7 @@ class Group:
 
     name: str
     title: str
-    contexts: tuple[str, ...]
+    contexts: tuple[tuple[str, Parameters], ...] = field(repr=False)
     covariates: tuple[tuple[str, float], ...]
     place: Place
 
@@ -60,6 +61,7 @@ class StabilityStudy:
                         than `above`
     treated, followed   how long treatment lasts, and how long patients are followed, where the laws are
                         measured
+    parameters, account the result of the fit and its account, or the library's values and nothing
     expected            real parts (1/day) that were expected before any were computed
     """
 
@@ -67,8 +69,9 @@ class StabilityStudy:
     title: str
     text: str
     system: Model = field(repr=False)
-    parameters: str
     fit: str
+    parameters: Parameters = field(repr=False)
+    account: dict = field(repr=False)
     groups: tuple[Group, ...]
     treatments: tuple[Given, ...]
     strengths: tuple[Strength, ...]

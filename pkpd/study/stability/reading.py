@@ -6,11 +6,13 @@ from typing import Any
 
 from pkpd.content import library, units
 from pkpd.content.fields import is_number
-from pkpd.content.library import check_keys, check_name, raise_issues, shown, table, text
+from pkpd.content.library import check_keys, check_name, raise_issues, table, text
+from pkpd.content.toml import shown
 from pkpd.errors import ContentError, Issue, NotFound
 from pkpd.fit.result import load_result
 from pkpd.model.compose import load_model
 from pkpd.model.model import Model
+from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.sets import load_parameters
 from pkpd.study.platforms.experiment import PLACES
 from pkpd.study.stability.entries import SOURCE, check_source, read_entries
@@ -41,17 +43,19 @@ def read_stability(data: dict, name: str, where: str) -> StabilityStudy:
     system = load_model(words["system"])
     _check_system(system, f"{where}: study.system", issues)
     raise_issues(issues)
-    _check_sets(words, system, f"{where}: study", issues)
+    parameters, account = _values(words, system, f"{where}: study", issues)
     entries = read_entries(data, where, system, issues)
     measures = _measures(head, where, issues)
     raise_issues(issues)
+    assert parameters is not None
     return StabilityStudy(
         name=name,
         title=words["title"],
         text=words["text"],
         system=system,
-        parameters=words["parameters"],
         fit=words["fit"],
+        parameters=parameters,
+        account=account,
         **entries,
         **measures,
         **numbers,
@@ -86,8 +90,11 @@ def _check_system(system: Model, where: str, issues: list[Issue]) -> None:
         )
 
 
-def _check_sets(words: dict[str, str], system: Model, where: str, issues: list[Issue]) -> None:
-    """The values of the library's files, and the fit's result, are those of the system."""
+def _values(
+    words: dict[str, str], system: Model, where: str, issues: list[Issue]
+) -> tuple[Parameters | None, dict]:
+    """The fit's result with its account, or the values of the library's files; both are of the system."""
+    own_set, account = None, {}
     for key, own in (("parameters", words["parameters"]), ("fit", words["fit"])):
         if key == "fit" and own == "none":
             continue
@@ -101,8 +108,11 @@ def _check_sets(words: dict[str, str], system: Model, where: str, issues: list[I
             )
             continue
         try:
-            model = (load_parameters(own, system) if key == "parameters" else load_result(own)[0]).model
-            if model != system.name:
+            if key == "parameters":
+                own_set = load_parameters(own, system)
+            else:
+                own_set, account = load_result(own)
+            if (model := own_set.model) != system.name:
                 issues.append(
                     Issue(
                         f"{where}.{key}",
@@ -114,6 +124,7 @@ def _check_sets(words: dict[str, str], system: Model, where: str, issues: list[I
             issues += error.issues
         except NotFound as error:
             issues.append(library.named(error, own, f"{where}.{key}"))
+    return own_set, account
 
 
 def _measure(head: dict, key: str, unit: str, where: str, issues: list[Issue]) -> float:

@@ -7,38 +7,32 @@ from dataclasses import replace
 import numpy as np
 
 from pkpd.fit.free import Point, point
-from pkpd.fit.result import load_result, points
+from pkpd.fit.result import points
 from pkpd.parameters.bind import line_for
 from pkpd.parameters.draw import draw, typical
 from pkpd.parameters.merge import merge
 from pkpd.parameters.parameters import Parameters
 from pkpd.parameters.population import Population
-from pkpd.parameters.sets import load_context, load_parameters
 from pkpd.study.stability.plan import Given, Group, StabilityStudy
 
 
 def central(study: StabilityStudy) -> tuple[Point, dict]:
     """The parameters at the values of the library's files, or at the medians of a fit, with its account."""
-    if study.fit == "none":
-        return Point(load_parameters(study.parameters, study.system)), {}
-    own, account = load_result(study.fit)
-    medians = ((key, float(np.median(x))) for key, x in own.draws.items())
-    return point(own, medians), account
+    medians = ((key, float(np.median(x))) for key, x in study.parameters.draws.items())
+    return point(study.parameters, medians), study.account
 
 
 def drawn(study: StabilityStudy) -> list[Point]:
     """The parameters under each draw: of the fit's posterior, or the library's own again."""
-    if study.fit == "none":
-        return [central(study)[0]] * study.draws
-    found = points(load_result(study.fit)[0], study.draws)
+    found = points(study.parameters, study.draws)
     return [found[k % len(found)] for k in range(study.draws)]
 
 
 def parameters(study: StabilityStudy, group: Group, at: Point) -> Parameters:
     """The values of a group: its contexts laid on top, with what a fit has set in them."""
     own = at.parameters
-    for name in group.contexts:
-        own = merge(own, at.within(name, load_context(name, study.system)))
+    for name, context in group.contexts:
+        own = merge(own, at.within(name, context))
     return own
 
 

@@ -1,4 +1,4 @@
-"""write_page: a study's result as one HTML page, with its figures and machine-readable rows beside it."""
+"""write_cycles: a study's result as one HTML page, with its figures and machine-readable rows beside it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pkpd.parameters.parameters import Parameters
 from pkpd.report import cycles_figures
 from pkpd.report import cycles_tables as tables
 from pkpd.report.cycles_figures import VANISHED_WORDS, figure_title, link_words
-from pkpd.report.reading import View, cell, monte_carlo, picked, published, says, view
+from pkpd.report.cycles_sentences import View, cell, monte_carlo, picked, published, says, view
 from pkpd.report.template import template
 from pkpd.report.writing import Figures, as_csv, embedded, write_report
 from pkpd.show.model import show_model, show_parameters
@@ -46,12 +46,12 @@ BEFORE = ("response", "time_to_surgery", "vanished_all", "vanished_small")
 AFTER = ("pfs_median", "pfs_3y")
 
 
-def write_page(result: StudyResult, folder: Path) -> Path:
+def write_cycles(result: StudyResult, folder: Path) -> Path:
     """Writes results.json, results.csv, figures/*.svg and, last, index.html; returns the page's path."""
     seen = view(result)
     figures = draw_figures(seen)
     lines = [*protocol_lines(result), *parameter_lines(result)]
-    page = template("page").render(page_data(seen, figures, lines))
+    page = template("cycles").render(page_data(seen, figures, lines))
     return write_report(folder, page, account(seen, lines), flat(result), figures)
 
 
