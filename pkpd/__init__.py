@@ -4,10 +4,10 @@ Research software: its results are simulations and are not advice on any patient
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from pkpd.machine.version import VERSION as __version__
 
+TYPE_CHECKING = False  # as type checkers know it; importing it would take longer than all the rest
 if TYPE_CHECKING:  # what type checkers and import contracts see; a test holds it to the table below
     from pkpd.errors import PkpdError as PkpdError
     from pkpd.exposures.comparison import compare_exposures as compare_exposures
