@@ -360,11 +360,11 @@ def test_every_parameter_set_loads_bound_to_its_model(name):
 @pytest.mark.parametrize("name", SETS)
 def test_every_value_says_where_it_was_seen_and_its_source_is_in_the_bibliography(name):
     known, own = bibliography(), load_parameters(name)
-    assert own.reference in known
+    assert own.reference in known, "add the paper to parameters/references.bib"
     for v in (*own.values, *own.covariates):
-        assert v.where.strip(), v.name
-        assert v.seen in SEEN and v.seen != "user", v.name
-        assert v.source in known, f"{v.name}: {v.source!r}"
+        assert v.where.strip(), f"{v.name} says no place: where = …"
+        assert v.seen in SEEN and v.seen != "user", f"{v.name} does not say how it was seen: seen = …"
+        assert v.source in known, f"{v.name}: {v.source!r} is not in parameters/references.bib"
     for c in own.correlations:
         assert c.where.strip() and c.seen in SEEN and c.seen != "user", c.of
 
@@ -391,7 +391,8 @@ def test_a_set_without_a_model_is_a_set_of_patients_who_can_be_drawn():
 )
 def test_every_drug_is_given_to_the_same_patients_but_for_what_is_a_matter_of_the_drug(name):
     home, own = load_parameters("patients_crc").covariates, load_parameters(name).covariates
-    assert set(home) <= set(own) and {c.name for c in set(own) - set(home)} <= {"ADA"}
+    strange = {c.name for c in {*home} ^ {*own}} - {"ADA"}
+    assert not strange, f"{sorted(strange)}: a covariate of patients belongs in parameters/patients_crc.toml"
 
 
 @pytest.mark.parametrize(
