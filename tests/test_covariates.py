@@ -218,3 +218,8 @@ title = "plain"
 CL = { value = 2, unit = "L/day" }
 V = { value = 10, unit = "L" }
 """
+
+
+def test_a_covariate_registered_wrongly_is_one_fault_and_its_lines_are_none():
+    told = issues(SET.replace('CRP = { unit = "mg/L", low', 'CRP = { unit = "zorg", low'))
+    assert [where for where, *_ in told] == ["own: register.CRP.unit"]

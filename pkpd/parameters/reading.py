@@ -42,7 +42,10 @@ def read_parameters(data: dict, name: str, where: str) -> tuple[Parameters, list
     _check_model(data, where, issues)
     _check_host(head["host"], f"{where}: parameters.host", issues)
     draws = _draws(data.get("draws", {}), where, issues)
+    before = len(issues)
     register = own_register(data.get("register"), f"{where}: register", issues)
+    if len(issues) > before:  # what lines say of covariates would be told as faults of theirs
+        raise_issues(issues)
     values, covariates = (
         read_lines(data.get(key, {}), f"{where}: {key}", head["reference"], register, issues)
         for key in ("values", "covariates")
