@@ -55,6 +55,7 @@ if TYPE_CHECKING:  # what type checkers and import contracts see; a test holds i
     from pkpd.study.kinds import load_study as load_study
     from pkpd.study.kinds import run_study as run_study
     from pkpd.study.study import Study as Study
+    from pkpd.trial.assessment import read_response as read_response
     from pkpd.trial.reading import load_trial as load_trial
     from pkpd.trial.reading import parse_trial as parse_trial
     from pkpd.trial.readout import Readout as Readout
@@ -92,6 +93,7 @@ _ROOMS = {
     "trial.trial": ("Trial",),
     "trial.run": ("run_trial",),
     "trial.readout": ("Readout",),
+    "trial.assessment": ("read_response",),
     "fit.reading": ("load_fit", "parse_fit"),
     "fit.fit": ("Fit",),
     "fit.run": ("run_fit",),

@@ -16,8 +16,8 @@ from pkpd.machine.executor import stream
 from pkpd.parameters.parameters import Parameters
 from pkpd.study.neoadjuvant import FIGURES, arm, basis, metrics
 from pkpd.study.study import Study
+from pkpd.trial.operated import operate
 from pkpd.trial.prepare import admit
-from pkpd.trial.run import run_operated as run_arm
 from pkpd.trial.setting import Setting, setting, warm
 from pkpd.trial.trial import VANISHED, Trial
 
@@ -103,7 +103,7 @@ def _simulated(
     for vanished in VANISHED if place.link == first else (place.trial.vanished,):
         own = replace(people, trial=replace(place.trial, vanished=vanished))
         which = range(len(sets)) if (place.link, vanished) == (first, place.trial.vanished) else shared
-        arms = [(k, run_arm(own.others(f"study {k}"), sets[k])) for k in which]
+        arms = [(k, operate(own.others(f"study {k}"), sets[k])) for k in which]
         found[(place.link, vanished), pair] = [metrics(readout, study.small) for _, readout in arms]
         head = f"{pair[0]} + {pair[1]}, {place.link}"
         failures += [f"{head}, draw {k + 1}, {text}" for k, r in arms for text in r.failures]

@@ -16,8 +16,9 @@ from pkpd.trial.drug_effect import records
 from pkpd.trial.endpoints import censored, death_by_hazard, first_time, missing, visit_grid
 from pkpd.trial.prepare import Prepared
 from pkpd.trial.readout import Followed
+from pkpd.trial.response import CRITERIA, Scans, best_response, worsening
 from pkpd.trial.run_in import settled
-from pkpd.trial.scans import Scans, due_days, only_part, responses, scanned
+from pkpd.trial.scans import due_days, only_part, scanned
 from pkpd.trial.setting import horizon, reads_survival
 
 _RTOL = 1e-4
@@ -35,12 +36,13 @@ def follow(prepared: Prepared, parameters: Parameters) -> Followed:
     death = death_by_hazard(course.times, cumulative, u)
     end = np.minimum(np.minimum(death, prepared.plan.follow_up), prepared.plan.operation)
     scans = scanned(prepared, course, days, due, end)
-    progression = first_time(due, scans.worse)
+    worse = worsening(scans, CRITERIA[trial.criteria])
+    progression = first_time(due, worse)
     if prepared.arm.stops and prepared.effects and reads_survival(trial):
         cumulative, failures = _beyond(prepared, course, progression, cumulative)
         course = replace(course, failures=tuple(dict.fromkeys((*course.failures, *failures))))
         death = np.where(death > progression, death_by_hazard(course.times, cumulative, u), death)
-    read = _readout(prepared, course, scans, progression, death)
+    read = _readout(prepared, course, scans, worse, progression, death)
     return replace(read, failed=missing(course) | np.isnan(cumulative).any(axis=1))
 
 
@@ -173,15 +175,21 @@ def _beyond(
 
 
 def _readout(
-    prepared: Prepared, course: Simulation, scans: Scans, progression: np.ndarray, death: np.ndarray
+    prepared: Prepared,
+    course: Simulation,
+    scans: Scans,
+    worse: np.ndarray,
+    progression: np.ndarray,
+    death: np.ndarray,
 ) -> Followed:
     """What the scans and the day of death come to, of every patient."""
-    cut = prepared.plan.follow_up
-    response, started, change = responses(prepared.trial, scans)
+    trial, cut = prepared.trial, prepared.plan.follow_up
+    best, shown, change = best_response(scans, worse, CRITERIA[trial.criteria], trial.confirmed)
+    started = first_time(scans.due, shown)
     pfs_time, pfs_event = censored(np.minimum(progression, death), cut)
     os_time, os_event = censored(death, cut)
     responded = np.isfinite(started)
-    ended = scans.worse | (scans.due >= death[:, None])
+    ended = worse | (scans.due >= death[:, None])
     return Followed(
         arm=prepared.arm.name,
         pfs_time=pfs_time,
@@ -190,9 +198,9 @@ def _readout(
         os_event=os_event,
         dor_time=np.where(responded, pfs_time - np.where(responded, started, 0.0), 0.0),
         dor_event=responded & pfs_event,
-        response=response,
+        response=best,
         change=change,
-        planned=np.where(ended.any(axis=1), scans.days[ended.argmax(axis=1)], np.inf),
+        planned=np.where(ended.any(axis=1), scans.planned[ended.argmax(axis=1)], np.inf),
         cleared=_cleared(prepared, course),
         group=prepared.group,
         failures=course.failures,

@@ -23,7 +23,6 @@ def _criteria(lines: dict[str, dict]) -> Criteria | None:
 
 def check_followed(reader: Reader, data: dict, lines: dict[str, dict], arms: tuple[Arm, ...]) -> None:
     """Lines of a protocol with scans that another line leaves without effect."""
-    criteria = _criteria(lines)
     if "follow_up" in lines and (both := [k for k in ("accrual", "cut") if k in lines]):
         reader.add(
             "protocol.follow_up",
@@ -36,6 +35,12 @@ def check_followed(reader: Reader, data: dict, lines: dict[str, dict], arms: tup
             "is read at an operation, and no arm has one",
             "remove it, or give an arm its operation",
         )
+    _check_confirmed(reader, lines)
+
+
+def _check_confirmed(reader: Reader, lines: dict[str, dict]) -> None:
+    """Criteria that confirm in any case are not told not to."""
+    criteria = _criteria(lines)
     if criteria is not None and criteria.confirms and lines.get("confirmed", {}).get("is") == "no":
         reader.add(
             "protocol.confirmed",
@@ -45,16 +50,8 @@ def check_followed(reader: Reader, data: dict, lines: dict[str, dict], arms: tup
 
 
 def check_around(reader: Reader, data: dict, lines: dict[str, dict], arms: tuple[Arm, ...]) -> None:
-    """Criteria that are half honoured around an operation, and lines of cycles that are not given."""
-    criteria = _criteria(lines)
-    if criteria is not None and (criteria.dimensions > 1 or criteria.confirms or not criteria.new_lesion):
-        one = [f'"{k}"' for k, c in CRITERIA.items() if c.dimensions == 1 and c.new_lesion and not c.confirms]
-        reader.add(
-            "protocol.criteria",
-            f"{lines['criteria']['is']!r} reads two diameters, confirms what it sees and adds "
-            "new lesions to the sum: around an operation one diameter is read, once",
-            f"write criteria = {{ is = {' or '.join(one)}, … }}, or follow the arms by scans = {{ … }}",
-        )
+    """Lines of cycles that are not given."""
+    _check_confirmed(reader, lines)
     entries = [a for a in data["arms"] if isinstance(a, dict)] if isinstance(data.get("arms"), list) else []
     for k, arm in enumerate(entries, 1):
         if "resume" in arm and "after" not in arm:

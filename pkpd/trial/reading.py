@@ -57,6 +57,7 @@ _AROUND = {
     **_FOLLOW_UP,
     "modality": ("is",),
     "criteria": ("is",),
+    "confirmed": ("is",),
     "unresected": ("is",),
     "vanished": ("is",),
     "before": ("every",),
@@ -166,6 +167,8 @@ def _missing(lines: dict[str, dict], known: dict, arms: object) -> list[str]:
     spare = set(_FOLLOW_UP) if "follow_up" in lines else {"follow_up"}
     if not any(isinstance(a, dict) and "operation" in a for a in (arms if isinstance(arms, list) else ())):
         spare.add("pathology")
+    if "unresected" in known:
+        spare.add("confirmed")
     return [k for k in known if k not in lines and k not in spare]
 
 

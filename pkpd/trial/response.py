@@ -78,13 +78,15 @@ def again(shown: np.ndarray, made: np.ndarray, days: np.ndarray, wait: float) ->
     """Whether what a scan shows is shown by the first scan planned at least `wait` days after it too.
 
     shown, made  of each patient's visits, (patient, visit); a scan that was not made confirms nothing
-    days         when visits are planned, (visit,)
+    days         when visits are planned, (visit,) or (patient, visit), ascending
     """
     if wait <= 0:
         return shown
-    after = np.searchsorted(days, days + wait - 1e-9)
+    planned = np.atleast_2d(days)
+    far = planned[:, None, :] >= planned[:, :, None] + wait - 1e-9
+    after = np.where(far.any(axis=2), far.argmax(axis=2), planned.shape[1])
     held = np.append(shown & made, np.zeros((len(shown), 1), dtype=bool), axis=1)
-    return shown & held[:, np.minimum(after, shown.shape[1])]
+    return shown & np.take_along_axis(held, np.broadcast_to(after, shown.shape), axis=1)
 
 
 def standing(total: np.ndarray, visible: np.ndarray, criteria: Criteria) -> tuple[np.ndarray, np.ndarray]:
@@ -101,27 +103,59 @@ def standing(total: np.ndarray, visible: np.ndarray, criteria: Criteria) -> tupl
     return partial | complete, complete
 
 
-def best_response(
-    total: np.ndarray, visible: np.ndarray, worse: np.ndarray, criteria: Criteria
-) -> np.ndarray:
-    """Best overall response before progression, (patient,): CR, PR, SD, PD or NE (no measurable target).
+@dataclass(frozen=True)
+class Scans:
+    """What scans show, (patient, visit), the baseline first.
 
-    The best of what `standing` says before the first progression; else PD where the first scan shows
-    progression, else SD, without a least duration of it. Unconfirmed (see `again`); NE too without a scan
-    after the baseline.
-
-    total    sum of longest diameters, mm, (patient, visit), baseline first
-    visible  lesions still seen at each visit, (patient, visit)
-    worse    progression at each visit, by the sum or by a new lesion, (patient, visit)
+    `total` is the sum of targets (mm, or mm^2 in two dimensions), `visible` how many lesions are seen, `new`
+    whether one is that was not there, `made` whether the scan was made; `due` is the day it falls on, and
+    `planned` (visit,) or (patient, visit) the day it was planned for.
     """
-    worse = np.maximum.accumulate(worse, axis=1)
-    baseline = total[:, :1]
-    partial = (total <= (1 - criteria.shrink) * baseline + 1e-12) & ~worse
-    complete = (visible == 0) & ~worse
-    partial[:, 0] = complete[:, 0] = False
-    if total.shape[1] == 1:
-        return np.full(len(total), "NE")
-    rank = np.where(
-        complete.any(axis=1), "CR", np.where(partial.any(axis=1), "PR", np.where(worse[:, 1], "PD", "SD"))
+
+    planned: np.ndarray
+    due: np.ndarray
+    total: np.ndarray
+    visible: np.ndarray
+    new: np.ndarray
+    made: np.ndarray
+
+
+def worsening(scans: Scans, criteria: Criteria) -> np.ndarray:
+    """Whether each visit shows progression, confirmed where the criteria ask for it, (patient, visit).
+
+    By the sum (`progressed`), or by a new lesion where that is progression by itself; never at the baseline.
+    """
+    worse = (progressed(scans.total, criteria) | (scans.new & criteria.new_lesion)) & scans.made
+    worse[:, 0] = False
+    return again(worse, scans.made, scans.planned, criteria.confirms)
+
+
+def best_response(
+    scans: Scans, worse: np.ndarray, criteria: Criteria, confirmed: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Best overall response (CR, PR, SD, PD or NE), the visits that show a response (patient, visit), and the
+    lowest change of the sum before progression, min S(v) / S(0) - 1, missing without a scan (patient,).
+
+    The best of what `standing` says at scans before the first progression, confirmed (`again`) where the
+    criteria or the trial ask for it; else SD where such a scan was made, without a least duration of it, else
+    PD. NE without a measurable target or a scan after the baseline.
+
+    worse  progression at each visit, (patient, visit)
+    """
+    before = scans.made & ~np.maximum.accumulate(worse, axis=1)
+    wait = criteria.confirms or (CONFIRMED if confirmed else 0.0)
+    partial, complete = (
+        again(x & before, before, scans.planned, wait) for x in standing(scans.total, scans.visible, criteria)
     )
-    return np.where(baseline[:, 0] > 0, rank, "NE")
+    baseline = scans.total[:, 0]
+    measurable, stable = baseline > 0, before[:, 1:].any(axis=1)
+    best = np.select(
+        [~measurable, complete.any(axis=1), partial.any(axis=1), stable, worse.any(axis=1)],
+        ["NE", "CR", "PR", "SD", "PD"],
+        "NE",
+    )
+    lowest = np.where(before, scans.total, np.inf)[:, 1:].min(axis=1, initial=np.inf)
+    change = np.divide(
+        lowest, baseline, out=np.full(len(baseline), np.nan), where=measurable & np.isfinite(lowest)
+    )
+    return best, partial, change - 1

@@ -1,7 +1,8 @@
-"""What scans show of lesions as they are measured, when they are made, and what criteria make of them."""
+"""Scans of virtual patients: when they are due, which lesions they show, and what they measure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,27 +12,30 @@ from pkpd.model.model import Model
 from pkpd.parameters.draw import uniform
 from pkpd.simulation.simulation import Simulation
 from pkpd.trial import lesions, response
-from pkpd.trial.endpoints import first_time
 from pkpd.trial.idle import LIVER
 from pkpd.trial.prepare import Prepared
-from pkpd.trial.trial import Trial
 
 
 @dataclass(frozen=True)
-class Scans:
-    """Scans of every patient, (patient, visit), the baseline first; `days` (visit,) is as planned.
-
-    `due` is the day each falls on; `total` the sum of targets (mm, or mm^2 where read in two dimensions);
-    `visible` how many lesions are seen; `made` whether the scan was made; `worse` whether it shows
-    progression, confirmed where the criteria ask for it.
+class Eyes:
+    """The diameter (mm) from which each lesion is seen, the same at every scan: of each organ's lesions
+    (patient, lesion), and of occult foci (patient, focus), None where the disease has none.
     """
 
-    days: np.ndarray
-    due: np.ndarray
+    organs: Mapping[str, np.ndarray]
+    occult: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Read:
+    """What scans read, (patient, visit): the sum of targets (mm, or mm^2 in two dimensions), how many lesions
+    are seen, whether any is new; and each organ's longest diameters (mm) at the first, (patient, lesion).
+    """
+
     total: np.ndarray
     visible: np.ndarray
-    made: np.ndarray
-    worse: np.ndarray
+    new: np.ndarray
+    first: Mapping[str, np.ndarray]
 
 
 def only_part(model: Model, use: str) -> str:
@@ -49,48 +53,87 @@ def due_days(prepared: Prepared, days: np.ndarray) -> np.ndarray:
     return np.maximum.accumulate(moved, axis=1)
 
 
-def scanned(
-    prepared: Prepared, course: Simulation, days: np.ndarray, due: np.ndarray, end: np.ndarray
-) -> Scans:
-    """The scans that fall due up to each patient's last day `end` (patient,), and what they show."""
-    total, visible, new = _seen(prepared, course, len(days))
-    made = (due <= end[:, None]) & np.isfinite(total)
-    made[:, 0] = True
+def eyes(prepared: Prepared, course: Simulation) -> Eyes:
+    """What scans of each patient show, given what staging saw: the course's first time."""
+    trial, key = prepared.trial, prepared.key
+    found = limits(prepared, course, trial.modality, trial.elsewhere, "sight of lesion")
+    if not any(p.use == "tumours/occult" for p in prepared.disease.parts):
+        return Eyes(found, None)
+    size = lesions.copies(course, "occult", "diameter")[:, 0]
+    curve = _curve(course, trial.modality)
+    return Eyes(found, lesions.thresholds(*curve, size, False, (*key, "sight of occult")))
+
+
+def limits(
+    prepared: Prepared, course: Simulation, liver: str, elsewhere: str, label: str
+) -> dict[str, np.ndarray]:
+    """The diameter (mm) from which modalities see each lesion that staging saw, (patient, lesion), by organ.
+
+    label  under which they are drawn: a search at the operation sees by draws of its own
+    """
+    found = {}
+    for organ, words in _organs(prepared.disease):
+        size = lesions.copies(course, organ, "diameter")[:, 0]
+        curve = _curve(course, liver if organ in LIVER else elsewhere)
+        found[organ] = lesions.thresholds(*curve, size, True, (*prepared.key, label, *words))
+    return found
+
+
+def read(
+    prepared: Prepared,
+    course: Simulation,
+    sight: Eyes,
+    visits: int,
+    labels: tuple[str, ...] = ("reading",),
+    *,
+    targets: Mapping[str, np.ndarray] | None = None,
+    last: np.ndarray | None = None,
+) -> Read:
+    """What the scans at a course's first `visits` times read.
+
+    labels   under which errors of measurement are drawn, anew for each visit and lesion; of `last` the second
+    targets  longest diameters by which targets are chosen, those of the first scan if left out
+    last     visits that are one scan with the last, read once, (patient, visit)
+    """
     criteria = response.CRITERIA[prepared.trial.criteria]
-    worse = (response.progressed(total, criteria) | (new & criteria.new_lesion)) & made
-    worse[:, 0] = False
-    worse = response.again(worse, made, days, criteria.confirms)
-    return Scans(days=days, due=due, total=total, visible=visible, made=made, worse=worse)
+    error = course[f"{only_part(course.model, 'host/imaging')}.error"][:, 0]
+    total, visible, first = np.zeros((prepared.n, visits)), np.zeros((prepared.n, visits)), {}
 
+    def keys_of(*words: str) -> tuple[tuple[str, ...], ...]:
+        return tuple((*prepared.key, label, *words) for label in labels)
 
-def _seen(prepared: Prepared, course: Simulation, visits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The sum of targets, how many lesions are seen, and whether any is new, as measured (patient, visit)."""
-    trial, key, model = prepared.trial, prepared.key, prepared.disease
-    criteria, imaging = response.CRITERIA[trial.criteria], only_part(model, "host/imaging")
-    liver, other = (
-        (course[f"{imaging}.{m.lower()}_d50"][:, 0], course[f"{imaging}.{m.lower()}_width"][:, 0])
-        for m in (trial.modality, trial.elsewhere)
-    )
-    error = course[f"{imaging}.error"][:, 0]
-    total = visible = np.zeros((prepared.n, visits))
-    for organ in (p.name for p in model.parts if p.use == "tumours/lesion"):
+    for organ, words in _organs(prepared.disease):
         size = lesions.copies(course, organ, "diameter")[:, :visits]
-        d50, width = liver if organ in LIVER else other
-        limits = lesions.thresholds(d50, width, size[:, 0], True, (*key, "sight of lesion", organ))
-        read = _readings(size, error, criteria.dimensions, (*key, "reading", organ))
+        measured = _measured(size, error, criteria.dimensions, keys_of(*words), last)
         left = _untreated(prepared, organ, size.shape[2])
-        seen = (size >= limits[:, None, :]) & (size[:, :1] > 0) & left
-        total = total + response.target_sum(np.where(seen, read[-1], 0.0), read[0][:, 0] * left, criteria)
+        seen = (size >= sight.organs[organ][:, None, :]) & (size[:, :1] > 0) & left
+        first[organ] = measured[0][:, 0] * left
+        chosen = first[organ] if targets is None else targets[organ]
+        total = total + response.target_sum(np.where(seen, measured[-1], 0.0), chosen, criteria)
         visible = visible + seen.sum(axis=2)
     new = np.zeros((prepared.n, visits), dtype=bool)
-    if any(p.use == "tumours/occult" for p in model.parts):
-        size = lesions.copies(course, "occult", "diameter")
-        limits = lesions.thresholds(*liver, size[:, 0], False, (*key, "sight of occult"))
-        new = lesions.occult_seen(course, limits, key)[:, :visits]
+    if sight.occult is not None:
+        new = lesions.occult_seen(course, sight.occult, prepared.key)[:, :visits]
         if not criteria.new_lesion:
-            read = _readings(size[:, :visits], error, criteria.dimensions, (*key, "reading", "occult"))
-            total = total + np.where(new, read[-1].sum(axis=2), 0.0)
-    return total, visible + new, new
+            size = lesions.copies(course, "occult", "diameter")[:, :visits]
+            measured = _measured(size, error, criteria.dimensions, keys_of("occult"), last)
+            total = total + np.where(new, measured[-1].sum(axis=2), 0.0)
+    return Read(total=total, visible=visible + new, new=new, first=first)
+
+
+def _organs(model: Model) -> list[tuple[str, tuple[str, ...]]]:
+    """Each part of lesions that staging saw, with the word that keeps its draws apart where there are
+    several.
+    """
+    found = [p.name for p in model.parts if p.use == "tumours/lesion"]
+    return [(o, (o,) if len(found) > 1 else ()) for o in found]
+
+
+def _curve(course: Simulation, modality: str) -> tuple[np.ndarray, np.ndarray]:
+    """The detection curve of a modality: d50 and width, mm, (patient,)."""
+    imaging = only_part(course.model, "host/imaging")
+    d50, width = (course[f"{imaging}.{modality.lower()}_{x}"][:, 0] for x in ("d50", "width"))
+    return d50, width
 
 
 def _untreated(prepared: Prepared, organ: str, count: int) -> np.ndarray:
@@ -100,38 +143,34 @@ def _untreated(prepared: Prepared, organ: str, count: int) -> np.ndarray:
     return np.array([local is None or name != local.lesion for name in names])
 
 
-def _readings(
-    size: np.ndarray, error: np.ndarray, dimensions: int, key: tuple[str, ...]
+def _measured(
+    size: np.ndarray,
+    error: np.ndarray,
+    dimensions: int,
+    keys: tuple[tuple[str, ...], ...],
+    last: np.ndarray | None,
 ) -> tuple[np.ndarray, ...]:
     """Longest diameters as measured, and their products with the diameters across where a scan is read in two
-    dimensions.
+    dimensions; `last` are visits that are one scan with the last, its errors under the second key.
     """
-    longest = lesions.measured(size, error, key)
-    if dimensions == 1:
-        return (longest,)
-    return longest, longest * lesions.measured(size, error, (*key, "across"))
+
+    def once(*across: str) -> np.ndarray:
+        found = lesions.measured(size, error, (*keys[0], *across))
+        if last is None:
+            return found
+        own = lesions.measured(size[:, -1:], error, (*keys[1], *across))
+        return np.where(last[:, :, None], own, found)
+
+    return (once(),) if dimensions == 1 else (longest := once(), longest * once("across"))
 
 
-def responses(trial: Trial, scans: Scans) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Best response, the day it was first reached (infinite: never), and the lowest change of the sum of
-    targets before progression, as a share of the baseline (patient,).
-    """
-    criteria = response.CRITERIA[trial.criteria]
-    before = scans.made & ~np.maximum.accumulate(scans.worse, axis=1)
-    wait = criteria.confirms or (response.CONFIRMED if trial.confirmed else 0.0)
-    partial, complete = (
-        response.again(x & before, before, scans.days, wait)
-        for x in response.standing(scans.total, scans.visible, criteria)
+def scanned(
+    prepared: Prepared, course: Simulation, days: np.ndarray, due: np.ndarray, end: np.ndarray
+) -> response.Scans:
+    """The scans that fall due up to each patient's last day `end` (patient,), and what they show."""
+    found = read(prepared, course, eyes(prepared, course), len(days))
+    made = (due <= end[:, None]) & np.isfinite(found.total)
+    made[:, 0] = True
+    return response.Scans(
+        planned=days, due=due, total=found.total, visible=found.visible, new=found.new, made=made
     )
-    baseline = scans.total[:, 0]
-    measurable, stable = baseline > 0, before[:, 1:].any(axis=1)
-    best = np.select(
-        [~measurable, complete.any(axis=1), partial.any(axis=1), stable, scans.worse.any(axis=1)],
-        ["NE", "CR", "PR", "SD", "PD"],
-        "NE",
-    )
-    lowest = np.where(before, scans.total, np.inf)[:, 1:].min(axis=1, initial=np.inf)
-    change = np.divide(
-        lowest, baseline, out=np.full(len(baseline), np.nan), where=measurable & np.isfinite(lowest)
-    )
-    return best, first_time(scans.due, partial), change - 1

@@ -128,9 +128,9 @@ def test_patients_who_fail_are_named(monkeypatch):
         draws_other_links=1,
         sweeps=(replace(study.sweeps[0], before=(6,)),),
     )
-    whole = run.run_arm
+    whole = run.operate
     told = "patient 2, day 3: the steps became too small"
-    monkeypatch.setattr(run, "run_arm", lambda *a: replace(whole(*a), failures=(told,)))
+    monkeypatch.setattr(run, "operate", lambda *a: replace(whole(*a), failures=(told,)))
     monkeypatch.setenv("PKPD_THREADS", "1")
     assert f"6 + 6, auc_linear, draw 1, {told}" in run_study(tiny).failures
 

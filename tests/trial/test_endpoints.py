@@ -5,7 +5,7 @@ import pytest
 
 from pkpd.trial.endpoints import censored, death_times, first_time, visit_grid
 from pkpd.trial.lesions import measured, thresholds
-from pkpd.trial.response import CRITERIA, best_response, progressed, target_sum
+from pkpd.trial.response import CRITERIA, Scans, best_response, progressed, target_sum
 from pkpd.trial.surgery import removed
 
 R10, R11 = CRITERIA["RECIST 1.0"], CRITERIA["RECIST 1.1"]
@@ -53,19 +53,27 @@ def test_recist_1_1_counts_two_targets_of_an_organ_and_1_0_five():
     assert target_sum(size[:, None, :], size, R10)[0, 0] == 90
 
 
+def best(total, visible, worse, criteria):
+    """Best responses of patients all of whose scans were made, four weeks apart."""
+    days = 28.0 * np.arange(total.shape[1])
+    whole = np.ones(total.shape, dtype=bool)
+    scans = Scans(planned=days, due=days + 0 * total, total=total, visible=visible, new=~whole, made=whole)
+    return best_response(scans, worse, criteria)[0].tolist()
+
+
 def test_best_response_is_that_before_progression():
     total = np.array([[100, 69, 90.0], [100, 71, 72.0], [100, 125, 60.0], [100, 50, 0.0]])
     visible = np.array([[2, 2, 2], [2, 2, 2], [2, 2, 2], [2, 1, 0]])
-    assert best_response(total, visible, progressed(total, R10), R10).tolist() == ["PR", "SD", "PD", "CR"]
+    assert best(total, visible, progressed(total, R10), R10) == ["PR", "SD", "PD", "CR"]
 
 
 def test_a_new_lesion_ends_the_response():
     total, visible = np.array([[100, 60.0, 20.0]]), np.full((1, 3), 2)
-    assert best_response(total, visible, np.array([[False, True, False]]), R10).tolist() == ["PD"]
+    assert best(total, visible, np.array([[False, True, False]]), R10) == ["PD"]
 
 
 def test_a_patient_without_targets_is_not_evaluable():
-    assert best_response(np.zeros((1, 2)), np.ones((1, 2)), np.zeros((1, 2), bool), R10).tolist() == ["NE"]
+    assert best(np.zeros((1, 2)), np.ones((1, 2)), np.zeros((1, 2), bool), R10) == ["NE"]
 
 
 def test_vanished_lesions_are_left_searched_for_or_resected_as_the_protocol_says():

@@ -11,7 +11,7 @@ from pkpd.commands.run import predict_trial, print_figures
 from pkpd.errors import ContentError
 from pkpd.fit import predict as predicting
 from pkpd.simulation.run import simulate
-from pkpd.trial import followed, run
+from pkpd.trial import followed, operated
 from pkpd.trial.figures import figure_values, replicates
 from pkpd.trial.prepare import prepare
 from pkpd.trial.run import run_arm
@@ -35,7 +35,7 @@ def arm(name, which):
 
 
 @pytest.mark.parametrize(
-    ("name", "which", "at"), [("pd1_mss_liver", "liver", followed), ("eortc_40983", "periop", run)]
+    ("name", "which", "at"), [("pd1_mss_liver", "liver", followed), ("eortc_40983", "periop", operated)]
 )
 def test_who_fails_counts_in_no_figure(monkeypatch, name, which, at):
     trial, whole = arm(name, which)

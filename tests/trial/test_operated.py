@@ -1,0 +1,126 @@
+"""Scans around an operation, read by criteria: against the criteria worked out patient by patient."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pkpd import load_trial
+from pkpd.parameters.draw import draw
+from pkpd.trial import lesions, operated
+from pkpd.trial.prepare import prepare
+from pkpd.trial.response import CRITERIA, Scans
+from pkpd.trial.scans import eyes, read
+
+N = 300
+TRIAL = load_trial("eortc_40983")
+EXACT = replace(
+    TRIAL.parameters,
+    values=tuple(
+        replace(v, value=1e-9, spread=None) if v.name == "imaging.ERR" else v for v in TRIAL.parameters.values
+    ),
+)
+
+
+def course(criteria, **changes):
+    """An arm prepared, its course before the operation, what its scans see, and its readout."""
+    trial = replace(TRIAL, criteria=criteria, **changes)
+    arm = prepare(trial, trial.arm("periop"), EXACT, N, seed=3)
+    people = draw(arm.disease, EXACT, N, *arm.key, covariates=arm.covariates)
+    early = operated._before(arm, people)
+    return arm, early, eyes(arm, early), operated.operate(arm, EXACT)
+
+
+def by_hand(arm, early, sight, criteria):
+    """Best response and whether progression is seen before the operation, from diameters, one by one."""
+    size, days = lesions.copies(early, "lesion", "diameter"), early.times
+    hidden = lesions.copies(early, "occult", "diameter")
+    found = lesions.occult_seen(early, sight.occult, arm.key)
+    rows = []
+    for i in range(N):
+        power = criteria.dimensions
+        order = [j for j in np.argsort(-size[i, 0]) if size[i, 0, j] >= criteria.smallest][
+            : criteria.per_organ
+        ]
+        seen = size[i] >= sight.organs["lesion"][i]
+        total = [sum(size[i, v, j] ** power for j in order if seen[v, j]) for v in range(days.shape[1])]
+        if not criteria.new_lesion:
+            total = [t + (sum(hidden[i, v] ** power) if found[i, v] else 0.0) for v, t in enumerate(total)]
+        worse = [False]
+        for v in range(1, len(total)):
+            nadir = min(total[:v])
+            risen = total[v] - nadir >= max(criteria.rise * nadir, criteria.least) and total[v] > nadir
+            worse.append(bool(risen or (criteria.new_lesion and found[i, v])))
+        later = [
+            next((u for u in range(len(total)) if days[i, u] >= days[i, v] + criteria.confirms), None)
+            for v in range(len(total))
+        ]
+        if criteria.confirms:
+            worse = [w and later[v] is not None and worse[later[v]] for v, w in enumerate(worse)]
+        first = worse.index(True) if True in worse else len(total)
+        partial = [
+            v > 0 and v < first and total[v] <= (1 - criteria.shrink) * total[0] for v in range(len(total))
+        ]
+        gone = [v > 0 and v < first and not seen[v].any() and not found[i, v] for v in range(len(total))]
+        if criteria.confirms:
+            partial, gone = (
+                [x and later[v] is not None and y[later[v]] for v, x in enumerate(y)]
+                for y in ([a or b for a, b in zip(partial, gone, strict=True)], gone)
+            )
+        best = "CR" if any(gone) else "PR" if any(partial) else "SD" if first > 1 else "PD"
+        rows.append((best if total[0] > 0 else "NE", True in worse))
+    return rows
+
+
+@pytest.mark.parametrize("name", sorted(CRITERIA))
+def test_response_around_an_operation_is_that_of_the_criteria(name):
+    arm, early, sight, readout = course(name)
+    rows = by_hand(arm, early, sight, CRITERIA[name])
+    assert readout.response.tolist() == [best for best, _ in rows]
+    assert len({best for best, _ in rows}) > 2
+    assert not (readout.resected & np.array([worse for _, worse in rows])).any()
+
+
+def test_criteria_disagree_where_they_should():
+    """By irRC a response takes half of the products and a second scan, and a new lesion ends nothing."""
+    recist, immune = (course(name)[3] for name in ("RECIST 1.0", "irRC"))
+    responders = [np.isin(r.response, ["CR", "PR"]) for r in (recist, immune)]
+    assert 0 < responders[1].sum() < responders[0].sum()
+    assert immune.resected.sum() > recist.resected.sum()
+
+
+def test_a_lesion_that_the_scan_has_lost_adds_nothing_to_the_sum():
+    arm, early, sight, readout = course("RECIST 1.0")
+    size = lesions.copies(early, "lesion", "diameter")
+    lost = readout.vanished.any(axis=1)
+    alone = (size[:, 0] > 0).sum(axis=1) == 1
+    assert (lost & alone).any() and np.all(
+        readout.shrinkage[lost & alone & (size[:, 0].max(axis=1) >= 10)] == -1
+    )
+
+
+def test_lesions_left_in_place_progress_against_the_nadir_before_and_after():
+    """40 to 30 mm before; then 33, 37 (a fifth more than 30) and 50 mm, or 28, 33 and 34 (more than 28)."""
+    days = np.array([[0.0, 42.0]] * 2)
+    before = Scans(
+        planned=days,
+        due=days,
+        total=np.array([[40.0, 30.0]] * 2),
+        visible=np.ones((2, 2)),
+        new=np.zeros((2, 2), dtype=bool),
+        made=np.ones((2, 2), dtype=bool),
+    )
+    after = SimpleNamespace(total=np.array([[33.0, 37.0, 50.0], [28.0, 33.0, 34.0]]))
+    late = SimpleNamespace(times=np.array([[100.0, 150.0, 200.0]] * 2))
+    prepared = SimpleNamespace(trial=SimpleNamespace(criteria="RECIST 1.0"))
+    assert operated._left(prepared, before, late, after).tolist() == [150.0, 200.0]
+
+
+def test_targets_stay_those_of_the_baseline():
+    """No lesion that measured a centimetre at baseline: no target, whatever later scans measure."""
+    arm, early, sight, _ = course("RECIST 1.0")
+    usual = read(arm, early, sight, 3)
+    none = read(arm, early, sight, 3, targets={"lesion": np.full((N, 4), 9.9)})
+    again = read(arm, early, sight, 3, targets=usual.first)
+    assert np.array_equal(again.total, usual.total) and not none.total.any()
