@@ -67,8 +67,8 @@ def thresholds(
     return np.maximum(d50[:, None] + width[:, None] * logit(np.clip(p, 1e-12, 1 - 1e-12)), _SMALLEST)
 
 
-def occult_seen(simulation: Simulation, limits: np.ndarray, key: tuple[str, ...]) -> np.ndarray:
-    """Whether a scan at each time shows an occult focus that is not extinct, (patient, time).
+def foci_seen(simulation: Simulation, limits: np.ndarray, key: tuple[str, ...]) -> np.ndarray:
+    """Which occult foci that are not extinct a scan at each time shows, (patient, time, focus).
 
     A birth-death process of N founders is extinct by t with chance (q / (1 + q))^N, q the integral of death
     rate over relative size (tumours/occult). A focus is there while its one uniform draw u is at that chance
@@ -79,7 +79,7 @@ def occult_seen(simulation: Simulation, limits: np.ndarray, key: tuple[str, ...]
     size, extinct = (copies(simulation, "occult", v) for v in ("diameter", "extinct"))
     n, _, foci = size.shape
     u = np.stack([uniform((*key, "extinction", str(j)), n) for j in range(foci)], axis=1)
-    return np.any((u[:, None, :] >= extinct) & (size >= limits[:, None, :]), axis=2)
+    return (u[:, None, :] >= extinct) & (size >= limits[:, None, :])
 
 
 def measured(diameter: np.ndarray, error: np.ndarray, key: tuple[str, ...], first: int = 0) -> np.ndarray:

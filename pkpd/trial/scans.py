@@ -111,14 +111,14 @@ def read(
         chosen = first[organ] if targets is None else targets[organ]
         total = total + response.target_sum(np.where(seen, measured[-1], 0.0), chosen, criteria)
         visible = visible + seen.sum(axis=2)
-    new = np.zeros((prepared.n, visits), dtype=bool)
+    new = np.zeros((prepared.n, visits, 0), dtype=bool)
     if sight.occult is not None:
-        new = lesions.occult_seen(course, sight.occult, prepared.key)[:, :visits]
+        new = lesions.foci_seen(course, sight.occult, prepared.key)[:, :visits]
         if not criteria.new_lesion:
             size = lesions.copies(course, "occult", "diameter")[:, :visits]
             measured = _measured(size, error, criteria.dimensions, keys_of("occult"), last)
-            total = total + np.where(new, measured[-1].sum(axis=2), 0.0)
-    return Read(total=total, visible=visible + new, new=new, first=first)
+            total = total + np.where(new, measured[-1], 0.0).sum(axis=2)
+    return Read(total=total, visible=visible + new.sum(axis=2), new=new.any(axis=2), first=first)
 
 
 def _organs(model: Model) -> list[tuple[str, tuple[str, ...]]]:

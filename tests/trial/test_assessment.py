@@ -8,8 +8,7 @@ import pytest
 import pkpd
 from pkpd.errors import ContentError
 
-MODEL = pkpd.parse_model(
-    """
+MODEL_TEXT = """
     [model]
     title = "two spheres, each in an organ of its own"
     time = "day"
@@ -24,9 +23,8 @@ MODEL = pkpd.parse_model(
     [flows]
     grow_one = { to = "one", rate = "KONE * one" }
     grow_two = { to = "two", rate = "KTWO * two" }
-    """,
-    "spheres",
-)
+"""
+MODEL = pkpd.parse_model(MODEL_TEXT, "spheres")
 VISITS = tuple(28.0 * np.arange(9))
 
 
@@ -107,6 +105,17 @@ def test_what_a_second_scan_must_confirm_is_nothing_at_the_last_one():
     assert read(run, "irRC").response[0] == "SD"
     longer = spheres((-0.02, -0.02), (40, 30), times=(0.0, 28.0, 56.0, 84.0))
     assert read(longer, confirmed=True).response[0] == "PR" and read(longer, "irRC").response[0] == "PR"
+
+
+def test_four_weeks_are_four_weeks_in_a_model_of_hours():
+    hours = pkpd.parse_model(MODEL_TEXT.replace('"day"', '"hour"').replace("1/day", "1/hour"), "spheres")
+    lines = 'KONE = { value = -0.001, unit = "1/hour" }\nKTWO = { value = 0, unit = "1/hour" }'
+    lines += '\nDONE = { value = 40, unit = "mm" }\nDTWO = { value = 1, unit = "mm" }'
+    own = pkpd.parse_parameters(f'[parameters]\nmodel = "spheres"\ntitle = "own"\n[values]\n{lines}', hours)
+    for last, response in ((27, "SD"), (28, "PR")):
+        times = (0.0, 1200.0, 1200.0 + 24 * last)
+        run = pkpd.simulate(hours, pkpd.typical(hours, own), times=times)
+        assert read(run, confirmed=True).response[0] == response
 
 
 def test_five_lesions_of_an_organ_are_targets_or_two():

@@ -5,7 +5,7 @@ import pytest
 
 from pkpd.trial.endpoints import censored, death_times, first_time, visit_grid
 from pkpd.trial.lesions import measured, thresholds
-from pkpd.trial.response import CRITERIA, Scans, best_response, progressed, target_sum
+from pkpd.trial.response import CRITERIA, Scans, best_response, progressed, target_sum, worsening
 from pkpd.trial.surgery import removed
 
 R10, R11 = CRITERIA["RECIST 1.0"], CRITERIA["RECIST 1.1"]
@@ -119,3 +119,11 @@ def test_death_has_no_cause_but_those_of_the_model():
     assert np.mean(never) == pytest.approx(1000, rel=0.03)
     early = death_times(np.zeros(n), np.zeros(n), np.ones(n, bool), rates, u)
     assert np.mean(early) == pytest.approx(1 / 1.1e-2, rel=0.03)
+
+
+def test_nothing_has_worsened_at_the_baseline():
+    days, whole = np.array([0.0, 28.0]), np.ones((1, 2), dtype=bool)
+    scans = Scans(
+        planned=days, due=days[None], total=np.array([[50.0, 50.0]]), visible=whole + 0, new=whole, made=whole
+    )
+    assert worsening(scans, R11).tolist() == [[False, True]]

@@ -15,28 +15,36 @@ from pkpd.trial.scans import eyes, read
 
 N = 300
 TRIAL = load_trial("eortc_40983")
-EXACT = replace(
-    TRIAL.parameters,
-    values=tuple(
-        replace(v, value=1e-9, spread=None) if v.name == "imaging.ERR" else v for v in TRIAL.parameters.values
-    ),
-)
 
 
-def course(criteria, **changes):
+def with_eyes(**values):
+    """The trial's set with other values of imaging."""
+    own = {f"imaging.{k}": x for k, x in values.items()}
+    lines = (
+        replace(v, value=own[v.name], spread=None) if v.name in own else v for v in TRIAL.parameters.values
+    )
+    return replace(TRIAL.parameters, values=tuple(lines))
+
+
+EXACT = with_eyes(ERR=1e-9)
+SHARP = with_eyes(ERR=1e-9, D50CT=2.0, SCT=0.3)  # sees some foci before the operation
+
+
+def course(criteria, own=EXACT, **changes):
     """An arm prepared, its course before the operation, what its scans see, and its readout."""
     trial = replace(TRIAL, criteria=criteria, **changes)
-    arm = prepare(trial, trial.arm("periop"), EXACT, N, seed=3)
-    people = draw(arm.disease, EXACT, N, *arm.key, covariates=arm.covariates)
+    arm = prepare(trial, trial.arm("periop"), own, N, seed=3)
+    people = draw(arm.disease, own, N, *arm.key, covariates=arm.covariates)
     early = operated._before(arm, people)
-    return arm, early, eyes(arm, early), operated.operate(arm, EXACT)
+    return arm, early, eyes(arm, early), operated.operate(arm, own)
 
 
 def by_hand(arm, early, sight, criteria):
     """Best response and whether progression is seen before the operation, from diameters, one by one."""
     size, days = lesions.copies(early, "lesion", "diameter"), early.times
     hidden = lesions.copies(early, "occult", "diameter")
-    found = lesions.occult_seen(early, sight.occult, arm.key)
+    foci = lesions.foci_seen(early, sight.occult, arm.key)
+    found = foci.any(axis=2)
     rows = []
     for i in range(N):
         power = criteria.dimensions
@@ -46,7 +54,7 @@ def by_hand(arm, early, sight, criteria):
         seen = size[i] >= sight.organs["lesion"][i]
         total = [sum(size[i, v, j] ** power for j in order if seen[v, j]) for v in range(days.shape[1])]
         if not criteria.new_lesion:
-            total = [t + (sum(hidden[i, v] ** power) if found[i, v] else 0.0) for v, t in enumerate(total)]
+            total = [t + (sum(hidden[i, v, foci[i, v]] ** power)) for v, t in enumerate(total)]
         worse = [False]
         for v in range(1, len(total)):
             nadir = min(total[:v])
@@ -73,12 +81,14 @@ def by_hand(arm, early, sight, criteria):
     return rows
 
 
+@pytest.mark.parametrize("own", [EXACT, SHARP], ids=["usual eyes", "sharp eyes"])
 @pytest.mark.parametrize("name", sorted(CRITERIA))
-def test_response_around_an_operation_is_that_of_the_criteria(name):
-    arm, early, sight, readout = course(name)
+def test_response_around_an_operation_is_that_of_the_criteria(name, own):
+    arm, early, sight, readout = course(name, own)
     rows = by_hand(arm, early, sight, CRITERIA[name])
     assert readout.response.tolist() == [best for best, _ in rows]
-    assert len({best for best, _ in rows}) > 2
+    assert len({best for best, _ in rows}) > 1 + (own is EXACT)
+    assert own is EXACT or lesions.foci_seen(early, sight.occult, arm.key).any(axis=(1, 2)).sum() > 50
     assert not (readout.resected & np.array([worse for _, worse in rows])).any()
 
 
@@ -98,6 +108,19 @@ def test_a_lesion_that_the_scan_has_lost_adds_nothing_to_the_sum():
     assert (lost & alone).any() and np.all(
         readout.shrinkage[lost & alone & (size[:, 0].max(axis=1) >= 10)] == -1
     )
+
+
+def test_the_scan_of_the_operation_is_read_once_with_errors_of_its_own():
+    arm, early, sight, _ = course("RECIST 1.0", TRIAL.parameters)
+    scans, _ = operated._scans(arm, early, sight)
+    last = early.times == early.times[:, -1:]
+    assert (last.sum(axis=1) > 1).any()
+    assert np.all(np.where(last, scans.total == scans.total[:, -1:], True))
+    size = lesions.copies(early, "lesion", "diameter")
+    alone = (size[:, 0] > 0).sum(axis=1) == 1
+    kept = alone & (scans.total[:, [0, -1]] > 0).all(axis=1)
+    off = [np.log(scans.total[kept, v] / size[kept, v, 0]) for v in (0, -1)]
+    assert min(np.std(x) for x in off) > 0.04 and abs(np.corrcoef(*off)[0, 1]) < 0.3
 
 
 def test_lesions_left_in_place_progress_against_the_nadir_before_and_after():
