@@ -11,7 +11,7 @@ from pkpd.parameters.draw import draw
 from pkpd.trial import lesions, operated
 from pkpd.trial.prepare import prepare
 from pkpd.trial.response import CRITERIA, Scans
-from pkpd.trial.scans import eyes, read
+from pkpd.trial.scans import Eyes, eyes, read
 
 N = 300
 TRIAL = load_trial("eortc_40983")
@@ -121,6 +121,39 @@ def test_the_scan_of_the_operation_is_read_once_with_errors_of_its_own():
     kept = alone & (scans.total[:, [0, -1]] > 0).all(axis=1)
     off = [np.log(scans.total[kept, v] / size[kept, v, 0]) for v in (0, -1)]
     assert min(np.std(x) for x in off) > 0.04 and abs(np.corrcoef(*off)[0, 1]) < 0.3
+
+
+class Course:
+    """One patient's sizes (mm) of a lesion and two foci, none of them extinct, at two scans without error."""
+
+    def __init__(self, lesion, foci):
+        values = {"lesion.1.diameter": lesion, "imaging.error": [0.0, 0.0]}
+        for j, size in enumerate(foci, 1):
+            values |= {f"occult.{j}.diameter": size, f"occult.{j}.extinct": [0.0, 0.0]}
+        self.values = {k: np.array([v], dtype=float) for k, v in values.items()}
+        uses = {"lesion": "tumours/lesion", "occult": "tumours/occult", "imaging": "host/imaging"}
+        parts = tuple(SimpleNamespace(name=k, use=v) for k, v in uses.items())
+        variables = tuple(SimpleNamespace(name=k) for k in values)
+        self.model = SimpleNamespace(name="made up", parts=parts, variables=variables)
+
+    def __getitem__(self, name):
+        return self.values[name]
+
+
+def test_a_focus_that_a_scan_shows_is_in_the_sum_of_irrc_and_one_that_it_does_not_show_is_not():
+    """The lesion is gone, foci have 8 and 2 mm, and 4 mm are seen: 64 mm², one lesion, no complete response."""
+    found = Course([20, 0], [[1, 8], [1, 2]])
+    arm = SimpleNamespace(
+        n=1,
+        key=("0", "trial", "arm"),
+        disease=found.model,
+        arm=SimpleNamespace(local=None),
+        trial=SimpleNamespace(criteria="irRC"),
+    )
+    sight = Eyes({"lesion": np.array([[5.0]])}, np.array([[4.0, 4.0]]))
+    seen = read(arm, found, sight, 2)
+    assert seen.total.tolist() == [[400.0, 64.0]]
+    assert seen.visible.tolist() == [[1, 1]] and seen.new.tolist() == [[False, True]]
 
 
 def test_lesions_left_in_place_progress_against_the_nadir_before_and_after():
