@@ -108,14 +108,21 @@ def read_response(
     when = np.take_along_axis(run.times, at, axis=1)
     sizes = {n: np.take_along_axis(_diameter(run, n), at, axis=1) for n in _lesions(run, lesions)}
     scans = _scanned(run, sizes, rules, least, error, seed, when=when)
-    worse = worsening(scans, rules)
-    best, shown, change = best_response(scans, worse, rules, confirmed)
+    return _assessed(run, when, scans, criteria, confirmed)
+
+
+def _assessed(run: Simulation, when: np.ndarray, scans: Scans, criteria: str, confirmed: bool) -> Assessment:
+    """What criteria make of scans at those times of the model (patient, visit)."""
+    worse = worsening(scans, CRITERIA[criteria])
+    best, shown, change = best_response(scans, worse, CRITERIA[criteria], confirmed)
     return Assessment(
         criteria=criteria,
         time=run.model.time,
         numbers=run.population.numbers,
         visits=when,
-        **{name: getattr(scans, name) for name in ("total", "visible", "new")},
+        total=scans.total,
+        visible=scans.visible,
+        new=scans.new,
         worse=worse,
         response=best,
         change=change,

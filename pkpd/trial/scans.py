@@ -118,7 +118,7 @@ def read(
             size = lesions.copies(course, "occult", "diameter")[:, :visits]
             measured = _measured(size, error, criteria.dimensions, keys_of("occult"), last)
             total = total + np.where(new, measured[-1], 0.0).sum(axis=2)
-    return Read(total=total, visible=visible + new.sum(axis=2), new=new.any(axis=2), first=first)
+    return Read(total=total, visible=visible + new.sum(axis=2), new=np.any(new, axis=2), first=first)
 
 
 def _organs(model: Model) -> list[tuple[str, tuple[str, ...]]]:

@@ -141,7 +141,7 @@ class Course:
 
 
 def test_a_focus_that_a_scan_shows_is_in_the_sum_of_irrc_and_one_that_it_does_not_show_is_not():
-    """The lesion is gone, foci have 8 and 2 mm, and 4 mm are seen: 64 mm², one lesion, no complete response."""
+    """The lesion is gone, foci have 8 and 2 mm, and 4 mm are seen: 64 mm², one lesion."""
     found = Course([20, 0], [[1, 8], [1, 2]])
     arm = SimpleNamespace(
         n=1,
