@@ -195,7 +195,7 @@ def test_bad_input_is_told_exits_with_2_and_leaves_no_file(pkpd, tmp_path, args,
         (("simulate", "crlm", "--patients", 2, "--out", "a.csv"), "pkpd.simulation.streaming.simulate"),
         (("trial", "eortc_40983", "--json", "f.json"), "pkpd.fit.predict.run_arm"),
         (("fit", "eortc_40983", "--out", "r.toml"), "pkpd.fit.run.objective"),
-        (("study", "neoadjuvant_cycles", "--out", "."), "pkpd.study.run.run_arm"),
+        (("study", "neoadjuvant_cycles", "--out", "."), "pkpd.study.run.operate"),
     ],
     ids=lambda x: str(x[0]),
 )
@@ -223,7 +223,7 @@ def test_trial_writes_the_figures_by_contract(pkpd, tmp_path):
         "predicted_interval",
         "inside",
     }
-    assert code == 0 and len(figures) == 11 and all(keys <= set(f) for f in figures)
+    assert code == 0 and len(figures) == 12 and all(keys <= set(f) for f in figures)
     assert {f["use"] for f in figures} <= {"fit", "predict", "context"}
     assert all(f["inside"] is None for f in figures if f["use"] == "context")
     assert "not advice on any patient" in out

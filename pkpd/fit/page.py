@@ -24,13 +24,16 @@ def figure_text(kind: str, value: float | None) -> str:
     """A figure as a reader sees it: a share in per cent, a count whole."""
     if value is None:
         return "not reached"
-    if kind == "landmark":
-        return f"{100 * value:.1f} %"
+    if kind in ("landmark", "change"):
+        return f"{100 * value:{'+' if kind == 'change' else ''}.1f} %"
     return f"{value:.{ {'count': 0, 'hazard ratio': 2}.get(kind, 1) }f}"
 
 
 def span_text(kind: str, interval: list | None) -> str:
-    return "" if interval is None else f"({figure_text(kind, interval[0])}–{figure_text(kind, interval[1])})"
+    if interval is None:
+        return ""
+    low, high = (figure_text(kind, x) for x in interval)
+    return f"({low} to {high})" if kind == "change" else f"({low}–{high})"
 
 
 def published_text(row: dict) -> str:
@@ -58,7 +61,9 @@ def predicted_text(row: dict) -> str:
 
 
 def unit_text(row: dict) -> str:
-    return {"count": f"of {row['n']}", "landmark": "%", "median": row["unit"]}.get(row["kind"], "–")
+    return {"count": f"of {row['n']}", "landmark": "%", "change": "%", "median": row["unit"]}.get(
+        row["kind"], "–"
+    )
 
 
 def predictions(name: str, patients: int = 1000, tell: Tell = lambda what, done, of: None) -> list[dict]:

@@ -168,7 +168,8 @@ def _published_interval(
     """A published figure's own 95 % interval and whence it is; none was told and none can be derived: None.
 
     Where none was published it is derived: of a landmark from its own binomial error (that of simulated
-    trials would be the model's), of others from the chance of simulated trials on the logarithm.
+    trials would be the model's), of others from the chance of simulated trials: of a change as it is, of the
+    rest on the logarithm.
     """
     if figure.interval is not None:
         return figure.interval, "exact binomial" if figure.kind == "count" else "published"
@@ -178,7 +179,8 @@ def _published_interval(
     if figure.kind == "landmark":
         wide = 1.96 * np.sqrt(figure.value * (1 - figure.value) / figure.n)
         return (max(figure.value - wide, 0), min(figure.value + wide, 1)), "derived"
-    low, high = figure.value * np.exp(np.array([-1.96, 1.96]) * chance)
+    ends = np.array([-1.96, 1.96]) * chance
+    low, high = figure.value + ends if figure.kind == "change" else figure.value * np.exp(ends)
     return (low, high), "derived"
 
 

@@ -262,7 +262,7 @@ def published(seen: View) -> list[dict[str, str]]:
     found = []
     for f in trial.figures:
         row = seen.row(*arms[f.arm][:2], f.name) if f.arm in arms else None
-        if row is None or f.value is None:
+        if row is None or f.value is None or f.largest:  # of some patients only, where the row is of all
             continue
         scale, unit = {"landmark": (100.0, "%"), "count": (100 / f.n, "%")}.get(f.kind, (1.0, f.unit))
         low, high = (scale * x for x in f.interval) if f.interval else (None, None)

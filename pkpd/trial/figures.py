@@ -23,8 +23,9 @@ def figure_values(trial: Trial, arms: Arms, figures: tuple[Figure, ...] | None =
 
     Hazard ratios exp(b) of Cox's model against the control, medians and landmarks S(at) of Kaplan-Meier (see
     survival); medians are in months of 365.25 / 12 days (infinite if not reached), landmarks are shares,
-    counts are n x mean (of a replicate, over as many of its patients). The duration of response is missing
-    where no one responded. Patients who could not be solved are left out; ContentError where none could be.
+    counts are n x mean (of a replicate, over as many of its patients; of those with a large lesion, over
+    these), changes the median over patients who have one. The duration of response is missing where no one
+    responded. Patients who could not be solved are left out; ContentError where none could be.
     """
     chosen = trial.figures if figures is None else figures
     arms = {k: a.evaluable() if a.failed.ndim == 1 else a for k, a in arms.items()}
@@ -52,8 +53,33 @@ def _value(trial: Trial, figure: Figure, arms: Arms) -> np.ndarray:
         )
         responded = figure.endpoint != "dor" or _happened(trial, figure, arm, "response").any(axis=-1)
         return value if responded is True else np.where(responded, value, np.nan)
+    if figure.kind == "change":
+        change = arm.change if isinstance(arm, Followed) else arm.shrinkage
+        return _median(np.where(_counts(figure, arm), change, np.nan))
     happened = _happened(trial, figure, arm, figure.endpoint)
+    if figure.largest:
+        return _share(happened, _counts(figure, arm)) * figure.n
     return np.mean(happened[..., : figure.n] if happened.ndim > 1 else happened, axis=-1) * figure.n
+
+
+def _counts(figure: Figure, arm: Readout | Followed) -> np.ndarray | bool:
+    """Whether a patient is one of those that a figure is of."""
+    return arm.largest >= figure.largest if isinstance(arm, Readout) else True
+
+
+def _share(happened: np.ndarray, counts: np.ndarray | bool) -> np.ndarray:
+    """The share of those who count; missing where there are none."""
+    who = np.sum(counts, axis=-1)
+    return np.divide(np.sum(happened & counts, axis=-1), who, out=np.full(who.shape, np.nan), where=who > 0)
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """The median of those who have a value; missing where there are none."""
+    known = np.sort(values, axis=-1)  # what is missing comes last
+    n = np.sum(~np.isnan(values), axis=-1)
+    at = [np.maximum(k, 0)[..., None] for k in ((n - 1) // 2, n // 2)]
+    low, high = (np.take_along_axis(known, np.minimum(k, values.shape[-1] - 1), axis=-1)[..., 0] for k in at)
+    return np.where(n > 0, (low + high) / 2, np.nan)
 
 
 def _happened(trial: Trial, figure: Figure, arm: Readout | Followed, endpoint: str) -> np.ndarray:

@@ -16,7 +16,8 @@ from pkpd.trial.arm import Arm
 from pkpd.trial.arms import arm_sources, check_arms, read_arms
 from pkpd.trial.disease import daily_model
 from pkpd.trial.lines import Reader, line_text
-from pkpd.trial.published import AROUND, FOLLOWED, read_figures
+from pkpd.trial.published import AROUND, FOLLOWED
+from pkpd.trial.published_reading import read_figures
 from pkpd.trial.response import CRITERIA
 from pkpd.trial.therapies import (
     Link,

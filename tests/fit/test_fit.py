@@ -225,7 +225,7 @@ def test_prediction_says_inside_or_outside_and_derives_what_was_not_published(ba
     rows = {(r["figure"], r["arm"]): r for r in found["figures"]}
     assert rows["pfs_median", "periop"]["interval_from"] == "derived"
     assert rows["resected", "periop"]["interval_from"] == "exact binomial"
-    assert rows["pfs_hr", "periop"]["use"] == "predict" and rows["response", "periop"]["inside"] is None
+    assert rows["pfs_hr", "periop"]["use"] == "predict" and rows["started_after", "periop"]["inside"] is None
     for r in found["figures"]:
         if r["inside"] is not None:
             low, high = r["predicted_interval"]

@@ -28,7 +28,9 @@ def test_the_trial_holds_the_published_figures_and_how_they_were_seen():
     assert figures["pfs_3y:surgery"].level == 0.9566
     assert figures["pfs_median:periop"].seen == "review" and figures["pfs_median:periop"].interval is None
     assert (figures["resected:periop"].value, figures["resected:surgery"].value) == (151, 152)
-    assert figures["response:periop"].use == "context" and figures["response:periop"].value is None
+    response = figures["response:periop"]
+    assert (response.value, response.n, response.largest, response.use) == (67, 159, 20.0, "predict")
+    assert figures["shrinkage:periop"].value == -0.256
 
 
 def test_no_recalled_number_is_a_figure_to_compare_with():

@@ -18,8 +18,7 @@ from pkpd.regimen.schedule import Schedule, nothing, settings
 from pkpd.simulation.ablation import removal
 from pkpd.simulation.run import simulate
 from pkpd.simulation.simulation import Simulation
-from pkpd.trial.lesions import copies
-from pkpd.trial.response import CRITERIA, best_response, progressed, target_sum
+from pkpd.trial.assessment import read_response
 from tools.mechanisms.map import ORR, SYSTEM, WEEKS, Change, Context, Entry, Map
 
 PATIENTS, SEED = 60, 11
@@ -148,9 +147,5 @@ def _change(entry: Entry, base: Simulation, arm: Simulation) -> float:
 
 def _orr(run: Simulation) -> float:
     """The share of patients with a response by RECIST 1.1 at 24 weeks or before, seen without error."""
-    criteria = CRITERIA["RECIST 1.1"]
-    diameters = [copies(run, site, "diameter")[:, SCANS] for site in SITES]
-    total = np.sum([target_sum(d, d[:, 0], criteria) for d in diameters], axis=0)
-    worse = progressed(total, criteria)
-    best = best_response(total, np.ones(total.shape, dtype=int), worse, criteria)
-    return float(np.mean(np.isin(best, ("CR", "PR"))))
+    found = read_response(run, run.times[0, SCANS], "RECIST 1.1", seen_from="0.001 mm")
+    return float(np.mean(np.isin(found.response, ("CR", "PR"))))
