@@ -51,7 +51,16 @@ def test_what_is_begun_passes_its_check_and_runs_together(pkpd, tmp_path):
     assert code == 0 and len(rows) == 7 and np.allclose(rows.Cc, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", ["model", "parameters", "regimen"])
+def test_a_trial_that_is_begun_has_its_figures_set_beside_predicted_ones(pkpd):
+    assert pkpd("new", "trial", "mine")[0] == 0
+    code, *_ = pkpd("trial", "./mine.toml", "--fit", "none", "--patients", 20, "--json", "f.json")
+    with open("f.json") as file:
+        rows = json.load(file)["figures"]
+    assert code == 0 and [r["kind"] for r in rows] == ["count", "median", "hazard ratio"]
+    assert all(r["predicted"] is not None for r in rows)
+
+
+@pytest.mark.parametrize("kind", ["model", "parameters", "regimen", "trial"])
 def test_each_template_passes_its_check_alone_and_says_its_format(pkpd, kind):
     path, _ = write_new(kind, "own")
     assert json.loads(pkpd("check", path, "--json")[1]) == []

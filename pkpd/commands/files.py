@@ -14,7 +14,7 @@ from pkpd.content import formats, library, migration
 
 
 def new(
-    kind: Annotated[str, typer.Argument(help="model, parameters or regimen")],
+    kind: Annotated[str, typer.Argument(help="model, parameters, regimen or trial")],
     name: Annotated[str, typer.Argument(help="what to call it: NAME.toml is written in this folder")],
     model: Annotated[
         str | None,

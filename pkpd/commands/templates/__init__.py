@@ -14,7 +14,7 @@ from pkpd.model.model import Model
 from pkpd.parameters.bind import line_for
 from pkpd.parameters.sets import load_parameters
 
-KINDS = ("model", "parameters", "regimen")
+KINDS = ("model", "parameters", "regimen", "trial")
 _NAME = re.compile(r"\w[\w-]{0,79}")
 _LIBRARY = "structures/antibody"  # of a set that no model is named for, and none lies in the folder
 _TYPICAL = {
