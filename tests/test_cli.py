@@ -223,7 +223,7 @@ def test_trial_writes_the_figures_by_contract(pkpd, tmp_path):
         "predicted_interval",
         "inside",
     }
-    assert code == 0 and len(figures) == 12 and all(keys <= set(f) for f in figures)
+    assert code == 0 and len(figures) == 15 and all(keys <= set(f) for f in figures)
     assert {f["use"] for f in figures} <= {"fit", "predict", "context"}
     assert all(f["inside"] is None for f in figures if f["use"] == "context")
     assert "not advice on any patient" in out

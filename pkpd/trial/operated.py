@@ -15,7 +15,7 @@ from pkpd.trial.drug_effect import records
 from pkpd.trial.endpoints import censored, death_times, first_time, missing, visit_grid
 from pkpd.trial.prepare import Prepared
 from pkpd.trial.readout import Readout
-from pkpd.trial.response import CRITERIA, Scans, again, best_response, progressed, worsening
+from pkpd.trial.response import CRITERIA, Scans, best_response, worsening
 from pkpd.trial.scans import Eyes, Read, eyes, limits, read
 from pkpd.trial.surgery import removed
 
@@ -47,11 +47,11 @@ def operate(prepared: Prepared, parameters: Parameters) -> Readout:
     late = _after(prepared, people, early, resected, taken)
     seen = read(prepared, late, sight, late.times.shape[1], ("reading after",), targets=first.first)
     recurrence = first_time(late.times, seen.new | (seen.visible > 0))
-    failed = np.where(trial.unresected == "event", plan.operation, np.inf)
-    if trial.unresected == "follow":
-        failed = _left(prepared, scans, late, seen)
-    progression = np.where(resected, recurrence, np.minimum(progression, failed))
-    return _readout(prepared, early, late, scans, worse, progression, resected=resected, sight=sight)
+    usual = np.where(resected, recurrence, np.minimum(progression, _left(prepared, scans, late, seen)))
+    failed = np.minimum(progression, plan.operation)
+    progression = np.where(resected, recurrence, failed) if trial.unresected == "event" else usual
+    both = progression, usual
+    return _readout(prepared, early, late, scans, worse, both, resected=resected, sight=sight)
 
 
 def _before(prepared: Prepared, people: Population) -> Simulation:
@@ -123,13 +123,23 @@ def _after(
 
 
 def _left(prepared: Prepared, before: Scans, late: Simulation, seen: Read) -> np.ndarray:
-    """Progression of lesions left in place, by later visits against the nadir so far, (patient,), days."""
+    """Progression of patients whose lesions are left in place, by later visits: against the nadir so far, or
+    by a new lesion, (patient,), days.
+    """
     criteria = CRITERIA[prepared.trial.criteria]
-    total = np.concatenate([before.total, seen.total], axis=1)
-    days = np.concatenate([before.planned, late.times], axis=1)
-    worse = progressed(total, criteria)
-    worse = again(worse, np.ones(worse.shape, dtype=bool), days, criteria.confirms)
-    return first_time(late.times, worse[:, before.total.shape[1] :])
+
+    def joined(first: np.ndarray, then: np.ndarray) -> np.ndarray:
+        return np.concatenate([first, then], axis=1)
+
+    whole = Scans(
+        planned=joined(before.planned, late.times),
+        due=joined(before.due, late.times),
+        total=joined(before.total, seen.total),
+        visible=joined(before.visible, seen.visible),
+        new=joined(before.new, seen.new),
+        made=joined(before.made, np.ones(late.times.shape, dtype=bool)),
+    )
+    return first_time(late.times, worsening(whole, criteria)[:, before.total.shape[1] :])
 
 
 def _readout(
@@ -138,19 +148,17 @@ def _readout(
     late: Simulation,
     scans: Scans,
     worse: np.ndarray,
-    progression: np.ndarray,
+    progression: tuple[np.ndarray, np.ndarray],
     *,
     resected: np.ndarray,
     sight: Eyes,
 ) -> Readout:
-    """What scans, operation and death come to, of every patient."""
-    n, dates, key, trial = prepared.n, prepared.plan, prepared.key, prepared.trial
-    rates = {
-        k: early[f"course.{k}"][:, 0] for k in ("background", "after_progression", "postoperative_death")
-    }
-    u = {k: uniform((*key, "death", k), n) for k in ("background", "after progression", "operation")}
-    death = death_times(progression, dates.operation, resected, rates, u)
-    pfs_time, pfs_event = censored(np.minimum(progression, death), dates.follow_up)
+    """What scans, operation and death come to; progression as the protocol says, and by scans alone."""
+    dates, trial = prepared.plan, prepared.trial
+    death = _death(prepared, early, progression[0], resected)
+    (pfs_time, pfs_event), (usual_time, usual_event) = (
+        censored(np.minimum(p, death), dates.follow_up) for p in progression
+    )
     os_time, os_event = censored(death, dates.follow_up)
     size = lesions.copies(early, _LESIONS, "diameter")
     present, total = size[:, 0] > 0, scans.total
@@ -158,6 +166,8 @@ def _readout(
         arm=prepared.arm.name,
         pfs_time=pfs_time,
         pfs_event=pfs_event,
+        pfs_usual_time=usual_time,
+        pfs_usual_event=usual_event,
         os_time=os_time,
         os_event=os_event,
         resected=resected,
@@ -171,3 +181,14 @@ def _readout(
         failed=missing(early) | missing(late),
         failures=early.failures + late.failures,
     )
+
+
+def _death(
+    prepared: Prepared, early: Simulation, progression: np.ndarray, resected: np.ndarray
+) -> np.ndarray:
+    """Each patient's day of death, by the rates of the disease (`death_times`)."""
+    causes = ("background", "after_progression", "postoperative_death")
+    rates = {k: early[f"course.{k}"][:, 0] for k in causes}
+    streams = ("background", "after progression", "operation")
+    u = {k: uniform((*prepared.key, "death", k), prepared.n) for k in streams}
+    return death_times(progression, prepared.plan.operation, resected, rates, u)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 KINDS = ("hazard ratio", "landmark", "median", "count", "change")
 AROUND = (
     "pfs",
+    "pfs_usual",
     "os",
     "resected",
     "started_after",

@@ -11,11 +11,11 @@ from pkpd.errors import ContentError, Issue
 from pkpd.trial.published import AROUND, ENDPOINTS, FOLLOWED, KINDS, Figure
 
 USES = ("fit", "predict", "context")
-_SURVIVAL = ("pfs", "os", "dor")
+_SURVIVAL = ("pfs", "pfs_usual", "os", "dor")
 _CHANGES = ("shrinkage", "depth")  # of the sum of targets, at the operation; and at its lowest
 _COUNTED = tuple(e for e in ENDPOINTS if e not in (*_SURVIVAL, *_CHANGES))
 _SUITS = {
-    "hazard ratio": _SURVIVAL[:2],
+    "hazard ratio": _SURVIVAL[:3],
     "landmark": _SURVIVAL,
     "median": _SURVIVAL,
     "count": _COUNTED,

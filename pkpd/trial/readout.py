@@ -93,6 +93,7 @@ class Readout(Patients):
 
     With progression P (by scans, recurrence, or an operation that fails, as the protocol says), death D and
     data cut C: pfs_time = min(P, D, C), pfs_event = min(P, D) <= C; os_time = min(D, C), os_event = D <= C.
+    `pfs_usual` is the same with P by scans and recurrence alone: that an operation fails is no event.
 
     shrinkage  sum of targets at the operation over the baseline, less 1
     operation  its day, planned; resected and started_after say who had it, and cycles after it
@@ -104,6 +105,8 @@ class Readout(Patients):
     arm: str
     pfs_time: np.ndarray
     pfs_event: np.ndarray
+    pfs_usual_time: np.ndarray
+    pfs_usual_event: np.ndarray
     os_time: np.ndarray
     os_event: np.ndarray
     resected: np.ndarray

@@ -23,6 +23,8 @@ def readout():
         "arm",
         pfs_time=np.array([400.0, 800.0, 1200.0, 2000.0]),
         pfs_event=np.arange(4) < 3,
+        pfs_usual_time=np.array([400.0, 800.0, 1200.0, 2000.0]),
+        pfs_usual_event=np.arange(4) < 3,
         os_time=np.full(4, 2000.0),
         os_event=no,
         resected=np.arange(4) != 2,

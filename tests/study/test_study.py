@@ -100,6 +100,8 @@ def test_a_share_of_no_lesions_is_undefined_and_not_none():
         arm="periop",
         pfs_time=np.array([100.0, 200, 300]),
         pfs_event=np.ones(3, bool),
+        pfs_usual_time=np.array([100.0, 200, 300]),
+        pfs_usual_event=np.ones(3, bool),
         os_time=np.full(3, 400.0),
         os_event=np.zeros(3, bool),
         resected=np.ones(3, bool),

@@ -31,6 +31,8 @@ def readout(n=N):
         arm="periop",
         pfs_time=ones,
         pfs_event=none,
+        pfs_usual_time=ones,
+        pfs_usual_event=none,
         os_time=ones,
         os_event=none,
         resected=none,
@@ -118,12 +120,12 @@ def test_the_library_s_values_predict_the_responses_that_no_figure_made():
         ("eortc_40983", {"kind": "change", "endpoint": "pfs"}, "'pfs' does not suit a change"),
         ("eortc_40983", {"kind": "count", "endpoint": "shrinkage"}, "'shrinkage' does not suit a count"),
         ("eortc_40983", {"value": -25.6}, "-25.6 is no change of a sum\n    remedy: write -25.6 % as -0.256"),
-        ("eortc_40983", {"largest": "20"}, "figures[12].largest: '20' has no unit"),
+        ("eortc_40983", {"largest": "20"}, "figures[15].largest: '20' has no unit"),
         ("eortc_40983", {"largest": "3 m"}, "'3 m' is not the size of a lesion"),
         (
             "eortc_40983",
             {"kind": "landmark", "endpoint": "pfs", "at": "1 year", "value": 0.5},
-            "figures[12].largest: is said of counts and changes around an operation only",
+            "figures[15].largest: is said of counts and changes around an operation only",
         ),
         (
             "keynote_016",

@@ -10,7 +10,7 @@ from pkpd import load_trial
 from pkpd.parameters.draw import draw
 from pkpd.trial import lesions, operated
 from pkpd.trial.prepare import prepare
-from pkpd.trial.response import CRITERIA, Scans
+from pkpd.trial.response import CRITERIA, Scans, worsening
 from pkpd.trial.scans import Eyes, eyes, read
 
 N = 300
@@ -167,10 +167,31 @@ def test_lesions_left_in_place_progress_against_the_nadir_before_and_after():
         new=np.zeros((2, 2), dtype=bool),
         made=np.ones((2, 2), dtype=bool),
     )
-    after = SimpleNamespace(total=np.array([[33.0, 37.0, 50.0], [28.0, 33.0, 34.0]]))
+    after = SimpleNamespace(
+        total=np.array([[33.0, 37.0, 50.0], [28.0, 33.0, 34.0]]),
+        visible=np.ones((2, 3)),
+        new=np.zeros((2, 3), dtype=bool),
+    )
     late = SimpleNamespace(times=np.array([[100.0, 150.0, 200.0]] * 2))
     prepared = SimpleNamespace(trial=SimpleNamespace(criteria="RECIST 1.0"))
     assert operated._left(prepared, before, late, after).tolist() == [150.0, 200.0]
+    after.new[1, 0] = True
+    assert operated._left(prepared, before, late, after).tolist() == [150.0, 100.0]
+
+
+def test_by_the_usual_definition_an_operation_that_fails_is_no_event_by_itself():
+    arm, early, sight, readout = course("RECIST 1.0")
+    scans, _ = operated._scans(arm, early, sight)
+    seen = worsening(scans, CRITERIA["RECIST 1.0"]).any(axis=1)  # by the scan of the operation at the latest
+    failed = ~readout.resected & ~seen & (readout.pfs_time == readout.operation)
+    same = readout.pfs_usual_time == readout.pfs_time
+    assert failed.sum() > 20 and same[~failed].all() and not same[failed].any()
+    assert np.all(readout.pfs_usual_time >= readout.pfs_time)
+    assert np.array_equal(readout.pfs_usual_event[~failed], readout.pfs_event[~failed])
+    follow = course("RECIST 1.0", unresected="follow")[3]
+    assert np.array_equal(follow.pfs_time, follow.pfs_usual_time)
+    kept = follow.pfs_usual_event & readout.pfs_usual_event & (follow.pfs_usual_time < 700)
+    assert np.mean(follow.pfs_usual_time[kept] == readout.pfs_usual_time[kept]) > 0.9  # but for deaths
 
 
 def test_targets_stay_those_of_the_baseline():
