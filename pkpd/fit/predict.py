@@ -97,11 +97,18 @@ def _simulated(
 
 
 def _variance(values: np.ndarray) -> np.ndarray:
-    """Over trials; of the trials that have it where a figure is missing in some."""
-    known = ~np.isnan(values)
+    """Over trials; of the trials that have it where a figure is missing in some.
+
+    0, from which no interval is derived, where over a twentieth are infinite, as the logarithm of a hazard
+    ratio in whose arm no one has the event.
+    """
+    known = np.isfinite(values)
     if known.all():
         return np.var(values, axis=1)
-    return np.array([np.var(v[k]) if k.any() else 0.0 for v, k in zip(values, known, strict=True)])
+    few = np.isinf(values).mean(axis=1) <= 0.05
+    return np.array(
+        [np.var(v[k]) if k.any() and f else 0.0 for v, k, f in zip(values, known, few, strict=True)]
+    )
 
 
 def _draw(

@@ -11,7 +11,7 @@ from pkpd.content.library import read
 from pkpd.errors import ContentError
 from pkpd.fit.free import put_all
 from pkpd.fit.likelihood import objective
-from pkpd.fit.predict import predict
+from pkpd.fit.predict import _variance, predict
 from pkpd.fit.reading import read_fit
 from pkpd.fit.result import load_result, posterior, save
 from pkpd.fit.run import calibrated, summary
@@ -237,3 +237,13 @@ def test_a_figure_far_off_is_called_outside(base):
     wrong = put_all(load_fit("eortc_40983").free[4:5], base, np.array([0.0])).parameters
     rows = {(r["figure"], r["arm"]): r for r in predict(trial, wrong, patients=150, fitted=())["figures"]}
     assert rows["resected", "surgery"]["inside"] is False
+
+
+def test_the_chance_of_a_figure_is_that_of_trials_that_have_it_and_none_where_many_are_infinite():
+    values = np.tile(np.linspace(-1, 1, 100), (4, 1))
+    values[1, :10] = np.nan
+    values[2, :4] = -np.inf
+    values[3, :6] = -np.inf
+    found = _variance(values)
+    assert found[:3] == pytest.approx([np.var(values[0]), np.var(values[1, 10:]), np.var(values[2, 4:])])
+    assert found[3] == 0
