@@ -33,13 +33,10 @@ def scaled(trial: Trial, figures: tuple[Figure, ...], values: np.ndarray) -> np.
     for figure, value in zip(figures, values, strict=True):
         if figure.kind == "median":
             value = np.minimum(value, trial.follow_up[1] / MONTH)
-        rows.append(
-            np.log(value)
-            if figure.kind in ("median", "hazard ratio")
-            else value / figure.n
-            if figure.kind == "count"
-            else value
-        )
+        if figure.kind in ("median", "hazard ratio"):
+            with np.errstate(divide="ignore"):  # a ratio of 0: no one in the arm had the event
+                value = np.log(value)
+        rows.append(value / figure.n if figure.kind == "count" else value)
     return np.array(rows)
 
 
