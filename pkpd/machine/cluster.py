@@ -69,6 +69,11 @@ class Cluster:
 
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
             held = self._submit(bytes, pickle.dumps(task))
+            with self._told():
+                # on every worker before any needs it: Dask can wait for ever for what a worker was fetching
+                # from one that died
+                self._wait(held)
+                self.client.replicate([held])
             yield lambda item: self._submit(_there, _rests_on(), held, pickle.dumps(item))
 
     def _submit(self, call: Callable, *given: object) -> Any:
