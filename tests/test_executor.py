@@ -537,3 +537,24 @@ def test_what_a_fit_sends_is_plain_data():
     target = objective(fit)
     again = pickle.loads(pickle.dumps(target.expected))
     assert np.array_equal(again(target.centre), target.expected(target.centre))
+
+
+def test_a_worker_asks_for_a_task_that_it_has_not_and_keeps_the_last_few(monkeypatch):
+    monkeypatch.setattr(cluster, "_KEPT", {})
+    here, item = cluster._rests_on(), pickle.dumps(-2)
+    assert isinstance(cluster._there(here, "abs", None, item), cluster.Lacking)
+    assert cluster._there(here, "abs", pickle.dumps(abs), item) == 2
+    assert cluster._there(here, "abs", None, item) == 2
+    for name in ("a", "b", "c", "d"):
+        assert cluster._there(here, name, pickle.dumps(str), item) == "-2"
+    assert isinstance(cluster._there(here, "abs", None, item), cluster.Lacking)
+
+
+def test_a_worker_that_lacks_a_task_is_sent_it(dask):
+    with on_cluster(dask.address):
+        assert run_all(abs, range(-5, 0)) == [5, 4, 3, 2, 1]
+        later = dask.start_worker()
+        dask.wait(3)
+        assert run_all(abs, range(-40, 0)) == list(range(40, 0, -1))
+    later.kill()
+    later.wait()

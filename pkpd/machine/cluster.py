@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import pickle
 import re
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -21,6 +23,27 @@ R = TypeVar("R")
 _ADDRESS = re.compile(r"(?:tcp|tls)://(\[[0-9A-Fa-f:.]+\]|[^\s/:\[\]@]+):(\d{1,5})")
 _CONNECT = 5  # seconds in which a scheduler answers
 _PATIENCE = 30  # seconds without any worker before a run gives up
+
+
+_KEPT: dict[str, bytes] = {}  # at a worker: tasks that it was sent
+_FEW = 4
+
+
+@dataclass
+class Sent:
+    """An item at work, and what it takes to send it again."""
+
+    future: Any
+    name: str
+    task: bytes
+    item: bytes
+
+    def cancel(self) -> None:
+        self.future.cancel()
+
+
+class Lacking:
+    """What a worker answers that was sent an item of a task which it has not."""
 
 
 class Cluster:
@@ -63,18 +86,26 @@ class Cluster:
         self.client: Any = Client(address, timeout=_CONNECT, set_as_default=False, security=security)
 
     @contextmanager
-    def holding(self, task: Callable[[T], R]) -> Iterator[Callable[[T], Any]]:
-        """What submits an item of a task. The task goes to each worker once: what it carries may be large."""
+    def holding(self, task: Callable[[T], R]) -> Iterator[Callable[[T], Sent]]:
+        """What submits an item of a task. The task, which may be large, goes with as many items as there are
+        threads, and again to a worker that lacks it: were it a result of Dask's own on which items rest, Dask
+        could wait for ever for what a worker was fetching from one that died.
+        """
         import dask.config
 
+        whole = pickle.dumps(task)
+        name, first = hashlib.sha256(whole).hexdigest(), self.threads()
+
+        def submit(item: T) -> Sent:
+            nonlocal first
+            first -= 1
+            own = pickle.dumps(item)
+            return Sent(
+                self._submit(_there, _rests_on(), name, whole if first >= 0 else None, own), name, whole, own
+            )
+
         with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1GB"}):
-            held = self._submit(bytes, pickle.dumps(task))
-            with self._told():
-                # on every worker before any needs it: Dask can wait for ever for what a worker was fetching
-                # from one that died
-                self._wait(held)
-                self.client.replicate([held])
-            yield lambda item: self._submit(_there, _rests_on(), held, pickle.dumps(item))
+            yield submit
 
     def _submit(self, call: Callable, *given: object) -> Any:
         with self._told():
@@ -85,8 +116,15 @@ class Cluster:
         with self._told():
             return sum(self.client.nthreads().values())
 
-    def result(self, future: Any) -> Any:
+    def result(self, sent: Sent) -> Any:
         """What a task gave, once it is done; its error is raised here."""
+        found = self._result(sent.future)
+        if isinstance(found, Lacking):
+            sent.future = self._submit(_there, _rests_on(), sent.name, sent.task, sent.item)
+            found = self._result(sent.future)
+        return found
+
+    def _result(self, future: Any) -> Any:
         with self._told():
             self._wait(future)
             error = future.exception() if future.status == "error" else None
@@ -171,14 +209,20 @@ async def _who(address: str, security: Any) -> str:
         return told["type"]
 
 
-def _there(rests_on: str, held: bytes, item: bytes) -> Any:
-    """A task at a worker. Other software reads no data."""
+def _there(rests_on: str, name: str, task: bytes | None, item: bytes) -> Any:
+    """A task at a worker, which keeps the last few by their names. Other software reads no data."""
     if rests_on != _rests_on():
         raise ClusterError(
             "--cluster: a worker has other software than this machine, and would give other results\n"
             f"    remedy: install the same there\n    here:  {rests_on}\n    there: {_rests_on()}"
         )
-    return pickle.loads(held)(pickle.loads(item))
+    task = task or _KEPT.get(name)
+    if task is None:
+        return Lacking()
+    _KEPT[name] = task
+    for old in list(_KEPT)[:-_FEW]:
+        _KEPT.pop(old, None)
+    return pickle.loads(task)(pickle.loads(item))
 
 
 @lru_cache(1)
